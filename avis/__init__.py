@@ -1,0 +1,3 @@
+"""AVIS: speaker verification end to end on Ray."""
+
+__version__ = "0.1.0"

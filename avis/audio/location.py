@@ -1,0 +1,52 @@
+"""Find the bytes behind a local path or a URI such as ``s3://bucket/key.wav``."""
+
+import os
+import stat
+from urllib.parse import quote
+
+import pyarrow.fs as pafs
+
+
+def is_uri(path: str) -> bool:
+    """Tell a URI from a local path.
+
+    >>> is_uri("s3://bucket/a.wav"), is_uri("/data/a.wav")
+    (True, False)
+    """
+    return "://" in path
+
+
+def filesystem(uri: str) -> tuple[pafs.FileSystem, str]:
+    """Return the file system of a URI and the path inside it.
+
+    The path is taken literally, as ``aws s3`` does: spaces, ``%`` and non-ASCII letters need no escaping. A query
+    (``s3://bucket/key?region=eu-west-1``) holds options of the file system.
+
+    Raises
+    ------
+    OSError, pyarrow.ArrowInvalid
+        No file system answers to the URI.
+    """
+    scheme, _, rest = uri.partition("://")
+    location, question_mark, query = rest.partition("?")
+    authority, slash, key = location.partition("/")
+    return pafs.FileSystem.from_uri(f"{scheme}://{authority}{slash}{quote(key)}{question_mark}{query}")
+
+
+def read_bytes(path: str) -> bytes:
+    """Read a whole file, local or at a URI.
+
+    Raises
+    ------
+    OSError, pyarrow.ArrowInvalid
+        There is no such file, it may not be read, or it is no regular file (a pipe would block for ever).
+    """
+    if is_uri(path):
+        system, key = filesystem(path)
+        with system.open_input_stream(key, compression=None) as stream:
+            return stream.read()
+    mode = os.stat(path).st_mode
+    if not stat.S_ISREG(mode):
+        raise OSError(f"{path} is not a regular file")
+    with open(path, "rb") as file:
+        return file.read()

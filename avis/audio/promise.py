@@ -1,0 +1,109 @@
+"""Find out how long a recording should be, where libsndfile shortens a cut file without a word."""
+
+import struct
+
+STREAMED_WAV_BYTES = 0x7FFFF000
+"""Data sizes from here on are placeholders of programs that write WAV to a pipe and cannot go back to the header."""
+
+MP3_SLACK_FRAMES = 2 * 1152
+"""Encoders differ by up to two MPEG frames on whether the Xing frame and the last partial frame are counted."""
+
+
+BIT_RATES_1 = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 0)
+BIT_RATES_2 = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 0)
+"""Of Layer III in kbit/s, by the header's index, in MPEG 1 and in MPEG 2 and 2.5; 0 for free and forbidden."""
+
+SAMPLE_RATES_HZ = (44100, 48000, 32000)
+"""Of MPEG 1; MPEG 2 has half and MPEG 2.5 a quarter of them."""
+
+
+def end_is_missing(data: bytes) -> bool:
+    """Tell whether a WAV or Ogg file has lost its end; False for other containers."""
+    if data[:4] == b"RIFF" and data[8:12] == b"WAVE":
+        return _wav_end_is_missing(data)
+    if data[:4] == b"OggS":
+        return _ogg_end_is_missing(data)
+    return False
+
+
+def promised_frames(data: bytes, container: str, stated: int) -> int:
+    """Return the least number of frames that an intact file decodes to.
+
+    Parameters
+    ----------
+    data
+        The whole file.
+    container
+        libsndfile's name of it, such as ``MP3``.
+    stated
+        Number of frames by libsndfile, which for MP3 may be a guess.
+    """
+    if container != "MP3":
+        return stated
+    counted = count_mp3_frames(data)
+    return stated - MP3_SLACK_FRAMES if counted is None else counted
+
+
+def count_mp3_frames(data: bytes) -> int | None:
+    """Count the samples per channel of an MP3 by its MPEG frame headers; None where a Xing or Info header states them.
+
+    Without that header libsndfile guesses the length from the file's size and stops there, which cuts files of
+    variable bit rate short. Counting ends at the first bytes that are no Layer III header, such as tags at the end.
+
+    References
+    ----------
+    ISO/IEC 11172-3, section 2.4.2.3, and 13818-3 (headers); https://id3.org/id3v2.4.0-structure (tags before them).
+    """
+    position = 0
+    if data[:3] == b"ID3" and len(data) >= 10:
+        size = 0
+        for byte in data[6:10]:
+            size = size << 7 | byte & 0x7F
+        position = 10 + size
+    head = data[position : position + 64]
+    if b"Xing" in head or b"Info" in head:
+        return None
+    num_frames = 0
+    while (found := _mpeg_frame(data[position : position + 4])) is not None:
+        num_bytes, num_samples = found
+        num_frames += num_samples
+        position += num_bytes
+    return num_frames
+
+
+def _mpeg_frame(header: bytes) -> tuple[int, int] | None:
+    """Return bytes and samples of a Layer III frame, or None if this is no header of one."""
+    if len(header) < 4 or header[0] != 0xFF or header[1] & 0xE6 != 0xE2:
+        return None
+    version = header[1] >> 3 & 3
+    is_version_1 = version == 3
+    bit_rate = (BIT_RATES_1 if is_version_1 else BIT_RATES_2)[header[2] >> 4] * 1000
+    rate_index = header[2] >> 2 & 3
+    if bit_rate == 0 or rate_index == 3 or version == 1:
+        return None
+    sample_rate = SAMPLE_RATES_HZ[rate_index] // {3: 1, 2: 2, 0: 4}[version]
+    num_samples = 1152 if is_version_1 else 576
+    return num_samples // 8 * bit_rate // sample_rate + (header[2] >> 1 & 1), num_samples
+
+
+def _wav_end_is_missing(data: bytes) -> bool:
+    position = 12
+    while position + 8 <= len(data):
+        name, size = struct.unpack_from("<4sI", data, position)
+        position += 8
+        if name == b"data":
+            return size < STREAMED_WAV_BYTES and position + size > len(data)
+        position += size + size % 2
+    return True
+
+
+def _ogg_end_is_missing(data: bytes) -> bool:
+    """Look at the last page: it must be whole and carry the end-of-stream flag (RFC 3533, section 6)."""
+    page = data.rfind(b"OggS")
+    if page + 27 > len(data):
+        return True
+    is_last = bool(data[page + 5] & 0x04)
+    num_segments = data[page + 26]
+    lacing = data[page + 27 : page + 27 + num_segments]
+    whole = len(lacing) == num_segments and page + 27 + num_segments + sum(lacing) <= len(data)
+    return not (is_last and whole)

@@ -1,0 +1,109 @@
+"""Measure what a recording is like: how much speech, how noisy, clipped, loud and band-limited it is.
+
+These are quick estimates for filtering and for breaking results down by condition, not laboratory measurements.
+"""
+
+import numpy as np
+from scipy.signal import welch
+
+FRAME_S = 0.025
+HOP_S = 0.010
+
+FLOOR_DBFS = -100.0
+"""Below the noise of 16 bit: digital silence counts as this level."""
+
+NOISE_PERCENTILE = 10.0
+SPEECH_PERCENTILE = 95.0
+"""Percentiles of the frame levels that stand for the noise floor and for loud speech."""
+
+MIN_RANGE_DB = 6.0
+"""Where loud and quiet frames differ by less, nothing is called speech: noise, hum and tones are steady."""
+
+THRESHOLD_SHARE = 0.25
+"""A frame is speech where its level has climbed this share of the way, in dB, from the noise floor to loud speech."""
+
+MIN_RISE_DB = 3.0
+"""But it has to climb at least this much, which frames of steady noise seldom do."""
+
+CLIP_LEVEL = 0.999
+
+BANDWIDTH_RANGE_DB = 60.0
+"""The band ends where the long-term spectrum stays this far below its peak."""
+
+BANDWIDTH_SEGMENT_S = 0.064
+
+
+def measure(samples: np.ndarray, *, sample_rate: int) -> dict[str, float | None]:
+    """Measure the quality columns of the utterances table.
+
+    Parameters
+    ----------
+    samples
+        float32 ``[samples]``, not silent.
+    sample_rate
+        In Hz.
+
+    Returns
+    -------
+    dict
+        ``speech_s``
+            Seconds of speech by frame energy (25 ms every 10 ms). Sees level changes only: music and bangs count as
+            speech, and speech fewer than about 5 dB above the noise, or with pauses in less than a tenth of the time,
+            counts short.
+        ``snr_db``
+            Speech power over noise power in dB, noise being the median frame that is not speech. None where no speech
+            was found. Noise gates and digital silence make it read high; reverberation tails count as noise.
+        ``clip_ratio``
+            Share of samples at full scale (|x| >= 0.999). Clipping that was attenuated later is not seen.
+        ``rms_dbfs``
+            Level of all samples; a full-scale sine has -3 dB.
+        ``bandwidth_hz``
+            Highest frequency at which the long-term spectrum is within 60 dB of its peak.
+    """
+    levels_db = _frame_levels_db(samples, sample_rate)
+    is_speech = _speech_frames(levels_db)
+    power = float(np.mean(np.square(samples, dtype=np.float64)))
+    return {
+        "speech_s": min(float(np.count_nonzero(is_speech) * HOP_S), len(samples) / sample_rate),
+        "snr_db": _snr_db(levels_db, is_speech),
+        "clip_ratio": float(np.mean(np.abs(samples) >= CLIP_LEVEL)),
+        "rms_dbfs": max(10.0 * float(np.log10(power + 1e-30)), FLOOR_DBFS),
+        "bandwidth_hz": _bandwidth_hz(samples, sample_rate),
+    }
+
+
+def _frame_levels_db(samples: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Return the variance of each frame in dB, ``[frames]``; a DC offset does not count."""
+    length, hop = round(FRAME_S * sample_rate), round(HOP_S * sample_rate)
+    if len(samples) < length:
+        variances = np.array([np.var(samples, dtype=np.float64)])
+    else:
+        x = samples.astype(np.float64) - np.mean(samples, dtype=np.float64)
+        sums = np.concatenate([[0.0], np.cumsum(x)])
+        squares = np.concatenate([[0.0], np.cumsum(x * x)])
+        starts = np.arange(0, len(x) - length + 1, hop)
+        means = (sums[starts + length] - sums[starts]) / length
+        variances = (squares[starts + length] - squares[starts]) / length - means**2
+    return 10.0 * np.log10(np.maximum(variances, 10.0 ** (FLOOR_DBFS / 10.0)))
+
+
+def _speech_frames(levels_db: np.ndarray) -> np.ndarray:
+    floor, loud = np.percentile(levels_db, [NOISE_PERCENTILE, SPEECH_PERCENTILE])
+    if loud - floor < MIN_RANGE_DB:
+        return np.zeros(len(levels_db), dtype=bool)
+    return levels_db > floor + max(THRESHOLD_SHARE * (loud - floor), MIN_RISE_DB)
+
+
+def _snr_db(levels_db: np.ndarray, is_speech: np.ndarray) -> float | None:
+    if not is_speech.any():
+        return None
+    noise = 10.0 ** (float(np.median(levels_db[~is_speech])) / 10.0)
+    speech_and_noise = float(np.mean(10.0 ** (levels_db[is_speech] / 10.0)))
+    return 10.0 * float(np.log10((speech_and_noise - noise) / noise))
+
+
+def _bandwidth_hz(samples: np.ndarray, sample_rate: int) -> float:
+    segment = min(round(BANDWIDTH_SEGMENT_S * sample_rate), len(samples))
+    frequencies, spectrum = welch(samples, sample_rate, window="blackmanharris", nperseg=segment)
+    within = np.flatnonzero(spectrum >= spectrum.max() * 10.0 ** (-BANDWIDTH_RANGE_DB / 10.0))
+    return float(frequencies[within[-1]])

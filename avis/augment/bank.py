@@ -1,0 +1,131 @@
+"""Hold the recordings that augmentation mixes in: many of them in one block of memory that workers can share."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avis.audio.decode import decode
+
+AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
+INT16_PEAK = 32767
+
+
+@dataclass(frozen=True, eq=False)
+class Bank:
+    """Recordings back to back, each scaled so that its peak is full scale.
+
+    Whoever uses a bank sets the level, so the recordings' own levels are not kept. Two plain arrays: pickled
+    out of band (Ray's object store, shared memory) they are read in place, not copied.
+
+    Parameters
+    ----------
+    samples
+        int16 ``[total]``: all recordings.
+    offsets
+        int64 ``[recordings + 1]``: recording ``i`` is ``samples[offsets[i]:offsets[i + 1]]``.
+
+    Examples
+    --------
+    >>> bank = Bank.from_recordings([np.array([0.25, -0.5], np.float32), np.ones(3, np.float32)])
+    >>> len(bank), bank[0]
+    (2, array([ 16384, -32767], dtype=int16))
+    """
+
+    samples: NDArray[np.int16]
+    offsets: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        assert self.samples.dtype == np.int16, f"samples are {self.samples.dtype}, not int16"
+        ends = (int(self.offsets[0]), int(self.offsets[-1]))
+        assert ends == (0, len(self.samples)), f"offsets span {ends}, not {len(self.samples)} samples"
+        assert len(self) > 0, "a bank holds recordings"
+        assert (np.diff(self.offsets) > 0).all(), "no recording of a bank is empty"
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, index: int) -> NDArray[np.int16]:
+        if not 0 <= index < len(self):
+            raise IndexError(f"a bank of {len(self)} recordings has no recording {index}")
+        return self.samples[self.offsets[index] : self.offsets[index + 1]]
+
+    @classmethod
+    def from_recordings(cls, recordings: Iterable[NDArray[np.float32]]) -> "Bank":
+        """Return a bank of float32 recordings ``[samples]``.
+
+        Raises
+        ------
+        ValueError
+            When there are none, or one is empty, silent or not finite.
+        """
+        return cls._pack([_quantise(recording, f"recording {i}") for i, recording in enumerate(recordings)])
+
+    @classmethod
+    def _pack(cls, recordings: list[NDArray[np.int16]]) -> "Bank":
+        if not recordings:
+            raise ValueError(
+                "A bank must hold recordings: got num_recordings=0, expected at least 1. At Bank.from_recordings. "
+                "Pass at least one recording."
+            )
+        offsets = np.cumsum([0, *map(len, recordings)], dtype=np.int64)
+        return cls(samples=np.concatenate(recordings), offsets=offsets)
+
+    def pick(self, rng: np.random.Generator) -> NDArray[np.float32]:
+        """Return one whole recording, float32 ``[samples]``, drawn at random."""
+        return _to_float(self[int(rng.integers(len(self)))])
+
+    def draw(self, rng: np.random.Generator, num_samples: int) -> NDArray[np.float32]:
+        """Return ``num_samples`` from a random place in a random recording, float32; short recordings repeat."""
+        recording = self[int(rng.integers(len(self)))]
+        if len(recording) >= num_samples:
+            start = int(rng.integers(len(recording) - num_samples + 1))
+            return _to_float(recording[start : start + num_samples])
+        start = int(rng.integers(len(recording)))
+        return _to_float(np.resize(np.roll(recording, -start), num_samples))
+
+
+def load_bank(root: str, *, sample_rate: int, max_duration_s: float) -> Bank:
+    """Return a bank of every audio file below a folder, in the order of their paths.
+
+    Parameters
+    ----------
+    root
+        Folder, searched with its subfolders for files that end in `AUDIO_SUFFIXES`.
+    sample_rate
+        Of the bank, in Hz: every file is resampled to it.
+    max_duration_s
+        Each recording is cut after this.
+
+    Raises
+    ------
+    ValueError
+        When there is no audio below ``root``, or a file is silent.
+    avis.audio.decode.AudioError
+        When a file cannot be decoded.
+    """
+    paths = sorted(path for path in Path(root).rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file())
+    if not paths:
+        raise ValueError(
+            f"A bank's folder must hold audio: got num_files=0, expected files that end in {AUDIO_SUFFIXES}. "
+            f"At {root}. Correct the path, or use a synthetic bank."
+        )
+    max_samples = max(1, round(max_duration_s * sample_rate))
+    decoded = ((path, decode(str(path), sample_rate=sample_rate, min_duration_s=0.0)) for path in paths)
+    return Bank._pack([_quantise(waveform[:max_samples], str(path)) for path, waveform in decoded])
+
+
+def _quantise(recording: NDArray[np.float32], where: str) -> NDArray[np.int16]:
+    peak = float(np.max(np.abs(recording), initial=0.0))
+    if not 0 < peak < np.inf:
+        raise ValueError(
+            f"A recording of a bank must be finite and not silent: got peak={peak} with {len(recording)} samples, "
+            f"expected a peak above 0. At {where}. Leave this recording out."
+        )
+    return np.round(recording * (INT16_PEAK / peak)).astype(np.int16)
+
+
+def _to_float(recording: NDArray[np.int16]) -> NDArray[np.float32]:
+    return recording.astype(np.float32) * np.float32(1 / INT16_PEAK)

@@ -1,0 +1,120 @@
+"""Compose the augmentation that a training example goes through."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avis.augment.bank import Bank
+
+
+class Transform(Protocol):
+    """What `Noise`, `Babble`, `Reverb` and `Channel` have in common."""
+
+    bank: ClassVar[str | None]
+    probability: float
+
+    def __call__(self, *args: Any, **kwargs: Any) -> NDArray[np.float32]:
+        """Take the waveform, the generator and, where ``bank`` names one, the bank."""
+
+
+class OneOf:
+    """Apply at most one of several transforms, each with its own probability.
+
+    What the probabilities leave of 1 is the share of examples that none is applied to: three choices with 0.2 each
+    change 60 % of the examples.
+
+    Parameters
+    ----------
+    choices
+        Transforms whose probabilities sum to at most 1.
+
+    Raises
+    ------
+    ValueError
+        When the probabilities are outside [0, 1] or sum to more than 1.
+    """
+
+    def __init__(self, *, choices: Sequence[Transform]) -> None:
+        self.choices = list(choices)
+        _check_probabilities([choice.probability for choice in self.choices])
+
+    def pick(self, rng: np.random.Generator) -> Transform | None:
+        """Return the transform to apply, or None; takes one number from the generator."""
+        position = rng.random()
+        for choice in self.choices:
+            position -= choice.probability
+            if position < 0:
+                return choice
+        return None
+
+
+class Augment:
+    """Take a waveform through steps, in order, each applied to its share of the examples.
+
+    Changing the speed is not among them, since it changes who is speaking (`avis.augment.speed`), nor is
+    `avis.augment.spec_augment`, which works on features.
+
+    Parameters
+    ----------
+    steps
+        Transforms, each applied or not by itself, and `OneOf`; with none, waveforms stay as they are.
+
+    Examples
+    --------
+    >>> from avis.augment.noise import Noise
+    >>> from avis.augment.reverb import Reverb
+    >>> noise = Noise(probability=0.3, min_snr_db=0.0, max_snr_db=15.0)
+    >>> augment = Augment(steps=[OneOf(choices=[noise, Reverb(probability=0.3)])])
+    >>> sorted(augment.required_banks)
+    ['noise', 'rir']
+    """
+
+    def __init__(self, *, steps: Sequence[Transform | OneOf]) -> None:
+        self.steps = [step if isinstance(step, OneOf) else OneOf(choices=[step]) for step in steps]
+        transforms = [choice for step in self.steps for choice in step.choices]
+        self.required_banks = frozenset(transform.bank for transform in transforms if transform.bank is not None)
+
+    def __call__(
+        self, waveform: NDArray[np.float32], rng: np.random.Generator, banks: Mapping[str, Bank]
+    ) -> NDArray[np.float32]:
+        """Return the augmented waveform, float32 ``[samples]``.
+
+        Parameters
+        ----------
+        waveform
+            float32 ``[samples]``; it is not changed, but returned itself when no step applies.
+        rng
+            The example's own generator (`avis.augment.rng.example_rng`).
+        banks
+            At least `required_banks`: ``noise``, ``rir`` and ``speech``.
+
+        Raises
+        ------
+        ValueError
+            When a bank is missing.
+        """
+        missing = self.required_banks - banks.keys()
+        if missing:
+            raise ValueError(
+                f"Augmentation needs its banks: got banks={sorted(banks)}, expected {sorted(self.required_banks)}. "
+                f"At augment.banks. Add {sorted(missing)}, or leave out the steps that draw from them."
+            )
+        for step in self.steps:
+            transform = step.pick(rng)
+            if transform is None:
+                continue
+            if transform.bank is None:
+                waveform = transform(waveform, rng)
+            else:
+                waveform = transform(waveform, rng, banks[transform.bank])
+        return waveform
+
+
+def _check_probabilities(probabilities: list[float]) -> None:
+    if not all(0 <= probability <= 1 for probability in probabilities) or sum(probabilities) > 1 + 1e-9:
+        raise ValueError(
+            f"Probabilities must lie in [0, 1] and sum to at most 1: got probability={probabilities}, expected shares "
+            "of the examples. At augment.steps. Lower them, or make the transforms steps of their own."
+        )

@@ -1,0 +1,96 @@
+"""Imitate another microphone or line."""
+
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import fftconvolve
+
+from avis.augment.level import match_level
+from avis.augment.ranges import check_range, check_within
+
+NUM_TAPS = 1025
+"""Odd, so that the filter has a middle: its delay is a whole number of samples."""
+NUM_KNOTS = 8
+LOWEST_KNOT_HZ = 100.0
+CUT_ORDER = 6
+"""Band edges fall by 6 dB per octave times this, as a Butterworth filter's."""
+
+
+class Channel:
+    """Filter with a random smooth frequency response, and sometimes with a limited band.
+
+    A linear-phase filter whose delay is taken back: the output stays aligned with the input. Length and root mean
+    square are the input's.
+
+    Parameters
+    ----------
+    probability
+        Share of the examples that get it, for `avis.augment.chain.Augment`; a direct call always applies it.
+    sample_rate
+        Of the waveforms, in Hz.
+    max_gain_db
+        The response stays within plus and minus this, apart from the band's edges.
+    band_limit_probability
+        Share of the filters that limit the band.
+    min_low_cut_hz, max_low_cut_hz
+        The lower -3 dB edge is drawn uniformly between these.
+    min_high_cut_hz, max_high_cut_hz
+        The upper -3 dB edge is drawn uniformly between these; above the Nyquist frequency it has no effect.
+    """
+
+    bank: ClassVar[str | None] = None
+
+    def __init__(
+        self,
+        *,
+        probability: float,
+        sample_rate: int,
+        max_gain_db: float,
+        band_limit_probability: float,
+        min_low_cut_hz: float,
+        max_low_cut_hz: float,
+        min_high_cut_hz: float,
+        max_high_cut_hz: float,
+    ) -> None:
+        check_within(max_gain_db, 0, np.inf, name="max_gain_db", unit="dB")
+        check_within(band_limit_probability, 0, 1, name="band_limit_probability", unit="of the filters")
+        check_range(min_low_cut_hz, max_low_cut_hz, name="low_cut_hz", unit="Hz", floor=0.0)
+        check_range(min_high_cut_hz, max_high_cut_hz, name="high_cut_hz", unit="Hz", floor=max(max_low_cut_hz, 1.0))
+        self.probability = probability
+        self.sample_rate = sample_rate
+        self.max_gain_db = max_gain_db
+        self.band_limit_probability = band_limit_probability
+        self.min_low_cut_hz = min_low_cut_hz
+        self.max_low_cut_hz = max_low_cut_hz
+        self.min_high_cut_hz = min_high_cut_hz
+        self.max_high_cut_hz = max_high_cut_hz
+
+    def __call__(self, waveform: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+        """Return the filtered waveform, float32 ``[samples]``."""
+        filtered = fftconvolve(waveform, self._draw_filter(rng))
+        delay = NUM_TAPS // 2
+        return match_level(filtered[delay : delay + len(waveform)], waveform)
+
+    def _draw_filter(self, rng: np.random.Generator) -> NDArray[np.float32]:
+        """Return a symmetric filter ``[NUM_TAPS]``: the response drawn, sampled over frequency, back in time."""
+        frequency = np.fft.rfftfreq(2 * (NUM_TAPS - 1), 1 / self.sample_rate)
+        knots = np.geomspace(LOWEST_KNOT_HZ, self.sample_rate / 2, NUM_KNOTS)
+        gains_db = rng.uniform(-self.max_gain_db, self.max_gain_db, NUM_KNOTS)
+        response = 10 ** (np.interp(np.log(np.maximum(frequency, 1.0)), np.log(knots), gains_db) / 20)
+        if rng.random() < self.band_limit_probability:
+            low = rng.uniform(self.min_low_cut_hz, self.max_low_cut_hz)
+            high = rng.uniform(self.min_high_cut_hz, self.max_high_cut_hz)
+            response *= _band(frequency, low, high)
+        centred = np.fft.fftshift(np.fft.irfft(response))
+        middle = len(centred) // 2
+        taps = centred[middle - NUM_TAPS // 2 : middle + NUM_TAPS // 2 + 1] * np.hanning(NUM_TAPS)
+        return taps.astype(np.float32)
+
+
+def _band(frequency: NDArray[np.floating], low_hz: float, high_hz: float) -> NDArray[np.floating]:
+    """Return the magnitude response of a Butterworth band, with its edges at -3 dB."""
+    power = 2 * CUT_ORDER
+    above_low = frequency**power / (frequency**power + max(low_hz, 1.0) ** power)
+    below_high = 1 / (1 + (frequency / high_hz) ** power)
+    return np.sqrt(above_low * below_high)

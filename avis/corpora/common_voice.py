@@ -1,0 +1,93 @@
+"""Read a language of Mozilla Common Voice as it is released."""
+
+import os
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from avis.corpora.files import NO_SESSION, check_split, existing_root, source, sources_table, stat_audio
+
+ATTRIBUTES = ("gender", "age", "accents", "locale")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommonVoice:
+    """Clips listed in a TSV file beside the folder ``clips``.
+
+    The speaker is the full ``client_id`` (a hash of browser and account: one person may have several, and several
+    people may share one). Common Voice has no sessions, so all clips of a speaker are one session
+    (`avis.corpora.files.NO_SESSION`). Clips that are listed but not on disk become rows of size -1, which `prepare`
+    rejects as unreadable. Columns other than speaker, clip and the attributes ``gender``, ``age``, ``accents``
+    and ``locale`` are left behind.
+
+    Attributes
+    ----------
+    name
+        Name of the corpus; begins every id. ``utt_id`` is ``<name>/<clip without suffix>``.
+    root
+        Local folder of one language, with ``clips`` in it.
+    tsv
+        Which list in that folder, such as ``validated.tsv``.
+    split
+        ``train`` or ``test``.
+
+    References
+    ----------
+    Ardila et al.: "Common Voice: A Massively-Multilingual Speech Corpus", LREC 2020. https://arxiv.org/abs/1912.06670
+    """
+
+    name: str
+    root: str
+    tsv: str
+    split: str
+
+    def __post_init__(self) -> None:
+        check_split(self.split, where=f"corpus {self.name}")
+
+    def sources(self) -> pa.Table:
+        """List the clips as a table in schema `avis.schema.SOURCES`.
+
+        Raises
+        ------
+        ValueError
+            The root or the list is missing, the list is empty, or a line of it does not fit its header.
+        """
+        root = existing_root(self.root)
+        rows = []
+        for row in read_tsv(os.path.join(root, self.tsv)):
+            clip = row["path"]
+            file = stat_audio(os.path.join(root, "clips", clip), relative=clip)
+            attributes = {key: row[key] for key in ATTRIBUTES if row.get(key)}
+            rows.append(
+                source(
+                    file,
+                    corpus=self.name,
+                    split=self.split,
+                    speaker=row["client_id"],
+                    session=NO_SESSION,
+                    attributes=attributes,
+                )
+            )
+        return sources_table(rows)
+
+
+def read_tsv(path: str) -> list[dict[str, str]]:
+    """Read a Common Voice list: tab-separated, and quotation marks are part of the sentences, never quotes."""
+    if not os.path.isfile(path):
+        raise ValueError(f"list missing: got no file, expected a Common Voice list. At {path}. Check root and tsv.")
+    with open(path, encoding="utf-8-sig", newline="\n") as file:
+        header, *lines = [line.rstrip("\r\n").split("\t") for line in file] or [[]]
+    if "client_id" not in header or "path" not in header:
+        raise ValueError(
+            f"not a Common Voice list: got columns={header}, expected client_id and path among them. At {path}. "
+            "Give validated.tsv or another list of the release."
+        )
+    for number, line in enumerate(lines, start=2):
+        if len(line) != len(header):
+            raise ValueError(
+                f"line does not fit its header: got num_fields={len(line)}, expected {len(header)}. "
+                f"At {path} line {number}. Correct the line or fetch the list again."
+            )
+    if not lines:
+        raise ValueError(f"empty list: got num_clips=0, expected at least one. At {path}. Choose another list.")
+    return [dict(zip(header, line, strict=True)) for line in lines]

@@ -1,0 +1,184 @@
+"""List the audio files of a corpus and write them down as a table of sources. Nothing is decoded here."""
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from avis.schema import SOURCES
+
+AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
+"""Compared in lower case. Other formats, such as the m4a files of VoxCeleb2, have to be converted first."""
+
+SPLITS = ("train", "test")
+
+NO_SESSION = "-"
+"""Session of a speaker whose corpus does not tell sessions apart: all of the speaker's files are one session.
+
+That is the cautious reading: no pair of them is ever taken for a cross-session trial.
+"""
+
+NUM_NAMED = 5
+"""How many offenders an error names."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudioFile:
+    """A file as the listing saw it.
+
+    Attributes
+    ----------
+    path
+        Where to read it: absolute path or URI.
+    relative
+        Path below the corpus root, with ``/`` on every system.
+    size_bytes, modified_ns
+        -1 if there is no such file: the row goes on to `prepare`, which rejects it as unreadable.
+    """
+
+    path: str
+    relative: str
+    size_bytes: int
+    modified_ns: int
+
+
+def list_audio(root: str) -> list[AudioFile]:
+    """List the audio files below a folder, sorted by relative path.
+
+    Symbolic links to folders are followed, except back into a folder that contains them.
+
+    Raises
+    ------
+    ValueError
+        The root is no folder, or holds no audio file.
+    OSError
+        A folder below the root cannot be listed.
+    """
+    top = existing_root(root)
+    files = sorted(_walk(top, "", ()), key=lambda file: file.relative)
+    if not files:
+        raise ValueError(
+            f"no audio found: got num_files=0, expected files ending in {', '.join(AUDIO_SUFFIXES)}. At {top}. "
+            "Check the root of the corpus, or convert its files."
+        )
+    return files
+
+
+def existing_root(root: str) -> str:
+    """Return a corpus root as an absolute path (``~`` expanded, links kept).
+
+    Raises
+    ------
+    ValueError
+        There is no such folder.
+    """
+    top = os.path.abspath(os.path.expanduser(root))
+    if not os.path.isdir(top):
+        raise ValueError(
+            f"corpus root missing: got root={root!r}, expected a local folder. At {top}. "
+            "Correct the corpus root or fetch the corpus."
+        )
+    return top
+
+
+def stat_audio(path: str, *, relative: str) -> AudioFile:
+    """Look up one local file that a list names; a missing one gets size -1."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return AudioFile(path=path, relative=relative, size_bytes=-1, modified_ns=-1)
+    return AudioFile(path=path, relative=relative, size_bytes=found.st_size, modified_ns=found.st_mtime_ns)
+
+
+def source(
+    file: AudioFile,
+    *,
+    corpus: str,
+    split: str,
+    speaker: str,
+    session: str,
+    utt_id: str | None = None,
+    attributes: dict[str, str] | None = None,
+) -> dict[str, object]:
+    """Make one row of the sources table, with ids that are unique over corpora.
+
+    ``utt_id`` is the file's relative path without its suffix unless given.
+    """
+    name = without_suffix(file.relative) if utt_id is None else utt_id
+    return {
+        "utt_id": f"{corpus}/{name}",
+        "speaker": f"{corpus}/{speaker}",
+        "session": f"{corpus}/{speaker}/{session}",
+        "corpus": corpus,
+        "split": split,
+        "path": file.path,
+        "size_bytes": file.size_bytes,
+        "modified_ns": file.modified_ns,
+        "attributes": sorted((attributes or {}).items()),
+    }
+
+
+def sources_table(rows: list[dict[str, object]]) -> pa.Table:
+    """Return rows made by `source` as a table in schema `avis.schema.SOURCES`, sorted by path, then id.
+
+    Raises
+    ------
+    ValueError
+        A file name is not valid UTF-8, which no table can hold.
+    """
+    rows = sorted(rows, key=lambda row: (str(row["path"]), str(row["utt_id"])))
+    try:
+        return pa.Table.from_pylist(rows, schema=SOURCES)
+    except UnicodeEncodeError as error:
+        bad = [row["path"] for row in rows if not _is_utf8(str(row["path"]))]
+        raise ValueError(
+            f"file name not UTF-8: got num_files={len(bad)}, expected none. At {named(map(ascii, bad))}. Rename them."
+        ) from error
+
+
+def check_split(split: str, *, where: str) -> str:
+    """Return ``split`` if it is one of `SPLITS`, else raise ValueError naming ``where`` it stands."""
+    if split not in SPLITS:
+        raise ValueError(
+            f"unknown split: got split={split!r}, expected one of {', '.join(SPLITS)}. At {where}. Correct it."
+        )
+    return split
+
+
+def without_suffix(relative: str) -> str:
+    """Strip an audio suffix and nothing else.
+
+    >>> without_suffix("a.b/c.v2.FLAC"), without_suffix("a.b/c.v2")
+    ('a.b/c.v2', 'a.b/c.v2')
+    """
+    stem, suffix = os.path.splitext(relative)
+    return stem if suffix.lower() in AUDIO_SUFFIXES else relative
+
+
+def named(items: Iterable[str]) -> str:
+    """Join the first few items for an error message.
+
+    >>> named(["a", "b"]), named("abcdefg")
+    ('a, b', 'a, b, c, d, e and 2 more')
+    """
+    listed = list(items)
+    more = f" and {len(listed) - NUM_NAMED} more" if len(listed) > NUM_NAMED else ""
+    return ", ".join(listed[:NUM_NAMED]) + more
+
+
+def _walk(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Iterator[AudioFile]:
+    found = os.stat(folder)
+    identity = (found.st_dev, found.st_ino)
+    if identity in above:
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                yield from _walk(entry.path, f"{prefix}{entry.name}/", (*above, identity))
+            elif entry.name.lower().endswith(AUDIO_SUFFIXES):
+                yield stat_audio(entry.path, relative=prefix + entry.name)
+
+
+def _is_utf8(text: str) -> bool:
+    return not any(0xD800 <= ord(letter) <= 0xDFFF for letter in text)

@@ -1,0 +1,55 @@
+"""Read a corpus whose folders are its speakers: the layout of LibriSpeech, VoxForge, CN-Celeb and most own data."""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from avis.corpora.files import NO_SESSION, check_split, list_audio, named, source, sources_table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folder:
+    """Files as ``speaker/session/.../file`` or ``speaker/file``.
+
+    The first folder is the speaker and the second the session; folders below belong to the file's id only. Files
+    directly in the speaker's folder share one session (`avis.corpora.files.NO_SESSION`), since nothing tells whether
+    they were recorded apart.
+
+    Attributes
+    ----------
+    name
+        Name of the corpus; begins every id.
+    root
+        Local folder that holds the speakers' folders.
+    split
+        ``train`` or ``test``.
+    """
+
+    name: str
+    root: str
+    split: str
+
+    def __post_init__(self) -> None:
+        check_split(self.split, where=f"corpus {self.name}")
+
+    def sources(self) -> pa.Table:
+        """List the files as a table in schema `avis.schema.SOURCES`.
+
+        Raises
+        ------
+        ValueError
+            The root is missing or holds no audio, or a file lies beside the speakers' folders.
+        """
+        files = list_audio(self.root)
+        stray = [file.relative for file in files if "/" not in file.relative]
+        if stray:
+            raise ValueError(
+                f"audio outside a speaker's folder: got num_files={len(stray)}, expected speaker/file or "
+                f"speaker/session/file below root={self.root!r}. At {named(stray)}. Move them or correct the root."
+            )
+        rows = []
+        for file in files:
+            speaker, *deeper = file.relative.split("/")[:-1]
+            session = deeper[0] if deeper else NO_SESSION
+            rows.append(source(file, corpus=self.name, split=self.split, speaker=speaker, session=session))
+        return sources_table(rows)

@@ -1,0 +1,157 @@
+"""Read a corpus that somebody has already listed in a CSV or Parquet file."""
+
+import csv
+import io
+import os
+from collections import defaultdict
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+
+from avis.audio.location import filesystem, is_uri, read_bytes
+from avis.corpora.files import NO_SESSION, AudioFile, check_split, source, sources_table, stat_audio
+
+REQUIRED = ("path", "speaker")
+OPTIONAL = ("utt_id", "session", "split")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """A table with the columns ``path`` and ``speaker``, and as many others as you like.
+
+    ``utt_id``, ``session`` and ``split`` are used where the column is there and the value not empty; every further
+    column becomes an attribute where it is not empty. Ids get the corpus name in front. Without ``utt_id`` the path
+    without its audio suffix is the id. Without ``session``, all files of a speaker are one session
+    (`avis.corpora.files.NO_SESSION`). Files that are missing become rows of size -1, which `prepare` rejects as
+    unreadable. CSV values are text as they stand: speaker ``007`` stays ``007``.
+
+    Attributes
+    ----------
+    name
+        Name of the corpus; begins every id.
+    path
+        The table: ``.parquet``, or CSV with a header (UTF-8, commas, quotes as in RFC 4180). A local path or a URI.
+    root
+        What relative paths are relative to, a folder or a URI; None for the folder of the table.
+    split
+        ``train`` or ``test``, for rows that do not say.
+    """
+
+    name: str
+    path: str
+    root: str | None
+    split: str
+
+    def __post_init__(self) -> None:
+        check_split(self.split, where=f"corpus {self.name}")
+
+    def sources(self) -> pa.Table:
+        """List the files as a table in schema `avis.schema.SOURCES`.
+
+        Raises
+        ------
+        ValueError
+            The table is missing, empty or lacks a column, or a row lacks a value or has an unknown split.
+        """
+        rows = read_rows(self.path)
+        root = os.path.dirname(self.path) if self.root is None else self.root
+        if not is_uri(root):
+            root = os.path.abspath(os.path.expanduser(root))
+        files = look_up([row["path"] for row in rows], root=root)
+        pairs = zip(files, rows, strict=True)
+        return sources_table([self._source(file, row, number) for number, (file, row) in enumerate(pairs, start=1)])
+
+    def _source(self, file: AudioFile, row: dict[str, str], number: int) -> dict[str, object]:
+        return source(
+            file,
+            corpus=self.name,
+            split=check_split(row.get("split") or self.split, where=f"{self.path} row {number}"),
+            speaker=row["speaker"],
+            session=row.get("session") or NO_SESSION,
+            utt_id=row.get("utt_id") or None,
+            attributes={key: value for key, value in row.items() if key not in REQUIRED + OPTIONAL and value},
+        )
+
+
+def read_rows(path: str) -> list[dict[str, str]]:
+    """Read a CSV or Parquet table as rows of text; missing values are empty."""
+    try:
+        data = read_bytes(os.path.expanduser(path))
+    except (OSError, pa.ArrowInvalid) as error:
+        raise ValueError(
+            f"manifest missing: got {error}, expected a CSV or Parquet file. At {path}. Check the path."
+        ) from error
+    columns, values = _parquet_rows(data) if path.endswith(".parquet") else _csv_rows(data, path)
+    missing = [column for column in REQUIRED if column not in columns]
+    if missing:
+        raise ValueError(
+            f"columns missing from the manifest: got columns={columns}, expected {', '.join(REQUIRED)} among them. "
+            f"At {path}. Add or rename {', '.join(missing)}."
+        )
+    if not values:
+        raise ValueError(f"empty manifest: got num_rows=0, expected at least one. At {path}. Write the rows.")
+    rows = [dict(zip(columns, row, strict=True)) for row in values]
+    for number, row in enumerate(rows, start=1):
+        for column in REQUIRED:
+            if not row[column]:
+                raise ValueError(
+                    f"empty value: got {column}='', expected a {column}. At {path} row {number}. Fill it in."
+                )
+    return rows
+
+
+def look_up(paths: list[str], *, root: str) -> list[AudioFile]:
+    """Find size and time of files given by absolute path, URI, or path relative to ``root``, in the order given.
+
+    ``relative`` is the path below ``root`` for files that lie there, else the whole path.
+    """
+    files: list[AudioFile] = []
+    remote: dict[str, list[int]] = defaultdict(list)
+    for index, listed in enumerate(paths):
+        path = listed.removeprefix("./")
+        full = path if is_uri(path) or os.path.isabs(path) else f"{root.rstrip('/')}/{path}"
+        relative = full.removeprefix(root.rstrip("/") + "/").lstrip("/")
+        if is_uri(full):
+            scheme, _, rest = full.partition("://")
+            remote[f"{scheme}://{rest.partition('/')[0]}"].append(index)
+            files.append(AudioFile(path=full, relative=relative, size_bytes=-1, modified_ns=-1))
+        else:
+            files.append(stat_audio(full, relative=relative))
+    for indices in remote.values():
+        _look_up_remote(files, indices)
+    return files
+
+
+def _look_up_remote(files: list[AudioFile], indices: list[int]) -> None:
+    """Fill in size and time of files that share a scheme and host, asking once for all of them."""
+    system, first_key = filesystem(files[indices[0]].path)
+    locations = [files[index].path.partition("://")[2].partition("?")[0] for index in indices]
+    num_host = len(locations[0]) - len(first_key)
+    keys = [location[num_host:] for location in locations]
+    assert keys[0] == first_key, f"expected the key {first_key} at the end of {locations[0]}"
+    for index, info in zip(indices, system.get_file_info(keys), strict=True):
+        if info.type == pafs.FileType.File:
+            file = files[index]
+            files[index] = AudioFile(
+                path=file.path, relative=file.relative, size_bytes=info.size, modified_ns=info.mtime_ns or -1
+            )
+
+
+def _parquet_rows(data: bytes) -> tuple[list[str], list[list[str]]]:
+    table = pq.read_table(pa.BufferReader(data))
+    columns = [["" if value is None else str(value) for value in column.to_pylist()] for column in table.columns]
+    return table.column_names, [list(row) for row in zip(*columns, strict=True)]
+
+
+def _csv_rows(data: bytes, path: str) -> tuple[list[str], list[list[str]]]:
+    lines = [line for line in csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")) if line]
+    header, values = (lines[0], lines[1:]) if lines else ([], [])
+    for number, row in enumerate(values, start=1):
+        if len(row) != len(header):
+            raise ValueError(
+                f"row does not fit its header: got num_fields={len(row)}, expected {len(header)}. "
+                f"At {path} row {number}. Quote values that hold commas."
+            )
+    return header, values

@@ -1,0 +1,132 @@
+"""Check a run's configuration before anything starts, and keep it with the run."""
+
+import inspect
+import time
+from typing import Any, get_type_hints
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import get_object
+from omegaconf import DictConfig, OmegaConf
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from avis import store
+
+RUN_CONFIG = "config.json"
+CONTROL_KEYS = {"_target_", "_partial_", "_args_", "_recursive_", "_convert_"}
+
+
+def resolve(cfg: DictConfig) -> dict[str, Any]:
+    """Return the configuration as plain data, checked.
+
+    Every ``_target_`` must name something importable, and its keys must be arguments of it, of the right type.
+
+    Raises
+    ------
+    ValueError
+        Naming the key.
+    """
+    plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)  # type: ignore[assignment]
+    check(plain, "")
+    return plain
+
+
+def check(node: Any, key: str) -> None:
+    """Check every ``_target_`` at and below a node of the configuration."""
+    if isinstance(node, list):
+        for index, item in enumerate(node):
+            check(item, f"{key}[{index}]")
+    if not isinstance(node, dict):
+        return
+    for name, item in node.items():
+        check(item, f"{key}.{name}".lstrip("."))
+    if "_target_" in node:
+        _check_target(node, key)
+
+
+def _check_target(node: dict[str, Any], key: str) -> None:
+    try:
+        target = get_object(node["_target_"])
+    except Exception as error:
+        raise ValueError(
+            f"unknown component: got _target_={node['_target_']}, expected the dotted path of a class or function "
+            f"({error}). At {key}. Correct the path."
+        ) from error
+    function = target.__init__ if inspect.isclass(target) else target
+    parameters = inspect.signature(target).parameters
+    given = {name: value for name, value in node.items() if name not in CONTROL_KEYS}
+    takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+    unknown = [] if takes_any else sorted(set(given) - set(parameters))
+    required = {n for n, p in parameters.items() if p.default is p.empty and p.kind is not p.VAR_KEYWORD}
+    missing = [] if node.get("_partial_") else sorted(required - set(given))
+    if unknown or missing:
+        raise ValueError(
+            f"wrong keys: got unknown {unknown} and lacks {missing}, expected those of {node['_target_']}: "
+            f"{', '.join(parameters)}. At {key}. Correct the configuration."
+        )
+    hints = get_type_hints(function)
+    for name, value in given.items():
+        if name in hints and not _holds_target(value):
+            _check_type(value, hints[name], f"{key}.{name}")
+
+
+def _holds_target(value: Any) -> bool:
+    if isinstance(value, dict):
+        return "_target_" in value or any(map(_holds_target, value.values()))
+    return isinstance(value, list) and any(map(_holds_target, value))
+
+
+def _check_type(value: Any, hint: Any, key: str) -> None:
+    strict = not isinstance(value, list)
+    try:
+        TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value, strict=strict)
+    except ValidationError as error:
+        problem = error.errors()[0]["msg"]
+        raise ValueError(
+            f"wrong type: got {value!r}, expected {getattr(hint, '__name__', hint)} ({problem}). At {key}. "
+            "Correct the value."
+        ) from error
+
+
+def open_run(cfg: DictConfig) -> tuple[str, dict[str, Any]]:
+    """Return the folder and the checked configuration of a new run, or of the one to go on with.
+
+    A new run has a name of its own and never continues another; ``resume=<run>`` goes on with an old one, under the
+    configuration it was started with.
+
+    Raises
+    ------
+    ValueError
+        If a run of that name exists already, or there is none to resume, or the resumed one is to be changed.
+    """
+    recipe = resolve(cfg)
+    runs = store.join(store.absolute(recipe["output_dir"]), "runs")
+    if recipe["resume"] is not None:
+        return _resume(store.join(runs, recipe["resume"]), recipe)
+    name = recipe["run"] or f"{time.strftime('%Y%m%d-%H%M%S')}-{store.fingerprint(recipe)[:6]}"
+    run_dir = store.join(runs, name)
+    config = store.join(run_dir, RUN_CONFIG)
+    if store.exists(config):
+        raise ValueError(
+            f"run exists: got run={name}, expected a new name. At {run_dir}. "
+            f"Choose another name, or go on with that run by resume={name}."
+        )
+    store.write_json(config, recipe)
+    return run_dir, recipe
+
+
+def _resume(run_dir: str, recipe: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    config = store.join(run_dir, RUN_CONFIG)
+    if not store.exists(config):
+        raise ValueError(
+            f"no run to resume: got resume={recipe['resume']}, expected the name of a run. At {run_dir}. "
+            "Give the name of a folder in <output_dir>/runs."
+        )
+    overrides = HydraConfig.get().overrides.task
+    changes = [change for change in overrides if not change.startswith(("resume=", "output_dir=", "compute"))]
+    if changes:
+        raise ValueError(
+            f"resumed run changed: got {' '.join(changes)}, expected nothing beside resume, output_dir and compute. "
+            f"At {run_dir}. A run goes on as it was started; start another one to change it."
+        )
+    saved = store.read_json(config)
+    return run_dir, {**saved, "output_dir": recipe["output_dir"], "compute": recipe["compute"]}

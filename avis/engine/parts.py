@@ -1,0 +1,117 @@
+"""Run a stage: map the parts of one table to the parts of another, in parallel, resumable.
+
+A stage is a list of tasks (one per output part) and a class that turns a task into tables. Ray Data spreads the tasks
+over a pool of actors; each writes its own part and leaves a record (see `avis.store`). Parts depend on their task
+alone, so the bytes are the same whatever the number of workers, and a rerun does only what is missing.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import pyarrow as pa
+import ray
+import ray.data
+from ray.exceptions import RayTaskError
+from rich.progress import track
+
+from avis import store
+from avis.engine.session import Compute
+
+
+class PartMaker(Protocol):
+    """Turn one task into one part of each output table."""
+
+    def __call__(self, task: pa.Table) -> dict[str, pa.Table]:
+        """Return ``{table name: rows}``."""
+
+
+def _pack(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()
+
+
+class _PartWriter:
+    def __init__(self, uri: str, make: Callable[[], PartMaker], row_group_rows: int) -> None:
+        self.uri, self.maker, self.row_group_rows = uri, make(), row_group_rows
+
+    def write(self, part: str, task: pa.Table) -> None:
+        store.commit_part(self.uri, part, self.maker(task), row_group_rows=self.row_group_rows)
+
+    def __call__(self, batch: pa.Table) -> pa.Table:
+        for part, task in zip(batch["part"].to_pylist(), batch["task"].to_pylist(), strict=True):
+            self.write(part, pa.ipc.open_stream(task).read_all())
+        return batch.select(["part"])
+
+
+def run_parts(
+    uri: str,
+    tasks: dict[str, pa.Table],
+    make: Callable[[], PartMaker],
+    *,
+    compute: Compute,
+    label: str,
+    num_gpus: float = 0,
+    row_group_rows: int = 65536,
+) -> None:
+    """Write every part that is not there yet.
+
+    Parameters
+    ----------
+    uri : str
+        The store to write into.
+    tasks : dict of str to pyarrow.Table
+        Name of each part and the rows it is made from.
+    make : callable
+        Builds a `PartMaker` once per worker process; must be picklable.
+    label : str
+        What the progress bar says.
+    num_gpus : float
+        GPUs per worker.
+    row_group_rows : int
+        Rows per Parquet row group.
+    """
+    done = store.committed_parts(uri)
+    pending = {part: task for part, task in tasks.items() if part not in done}
+    if not pending:
+        return
+    if compute.in_process:
+        writer = _PartWriter(uri, make, row_group_rows)
+        for part in track(pending, description=label):
+            writer.write(part, pending[part])
+        return
+    compute.connect()
+    finished = _stream(pending, uri, make, row_group_rows, num_gpus)
+    for _ in track(finished, description=label, total=len(pending)):
+        pass
+
+
+def _stream(
+    pending: dict[str, pa.Table], uri: str, make: Callable[[], PartMaker], row_group_rows: int, num_gpus: float
+) -> Iterator[dict[str, Any]]:
+    cluster = ray.cluster_resources()
+    slots = cluster.get("GPU", 0) / num_gpus if num_gpus else cluster["CPU"]
+    items = [{"part": part, "task": _pack(task)} for part, task in pending.items()]
+    dataset = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
+        _PartWriter,
+        fn_constructor_args=(uri, make, row_group_rows),
+        batch_size=1,
+        batch_format="pyarrow",
+        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=max(1, min(int(slots), len(items)))),
+        num_cpus=1,
+        num_gpus=num_gpus,
+    )
+    try:
+        yield from dataset.iter_rows()
+    except RayTaskError as error:
+        raise user_error(error) from None
+
+
+def user_error(error: BaseException) -> BaseException:
+    """Return the error that a user's data or config caused, dug out of what Ray wrapped around it."""
+    while True:
+        inner = getattr(error, "cause", None) or error.__cause__
+        if inner is None:
+            return error
+        error = inner

@@ -1,0 +1,188 @@
+"""Turn corpora into an utterances store: decode, check, shard to Parquet."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from hydra.utils import instantiate
+
+import avis
+from avis import store
+from avis.audio.codec import encode
+from avis.audio.decode import AudioError, decode
+from avis.audio.quality import measure
+from avis.engine.parts import run_parts
+from avis.engine.session import Compute
+from avis.schema import REJECTS, SOURCES, UTTERANCES
+
+MIN_SHARDS = 8
+"""Small corpora are cut into this many shards all the same, so that several workers have something to do."""
+
+TASK = SOURCES.append(pa.field("duplicate_of", pa.string()))
+EXAMPLES_SHOWN = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sharding:
+    """How the utterances store is made.
+
+    Parameters
+    ----------
+    sample_rate : int
+        Hz; every utterance is brought to it.
+    encoding : {"flac", "pcm16"}
+        How audio is kept in the shards.
+    min_duration_s : float
+        Shorter files are rejected.
+    max_reject_share : float
+        The run fails when more than this share of the files is rejected.
+    num_validation_speakers : int
+        Training speakers held out to choose checkpoints by.
+    shard_rows, row_group_rows : int
+        Utterances per file and per Parquet row group (the unit that training reads and mixes).
+    seed : int
+        Of the global shuffle and of the choice of held-out speakers.
+    """
+
+    sample_rate: int
+    encoding: str
+    min_duration_s: float
+    max_reject_share: float
+    num_validation_speakers: int
+    shard_rows: int
+    row_group_rows: int
+    seed: int
+
+
+class ShardMaker:
+    """Decode and check the files of one shard; see `avis.engine.parts.PartMaker`."""
+
+    def __init__(self, *, sample_rate: int, encoding: str, min_duration_s: float) -> None:
+        self.sample_rate, self.encoding, self.min_duration_s = sample_rate, encoding, min_duration_s
+
+    def __call__(self, task: pa.Table) -> dict[str, pa.Table]:
+        """Return the utterances and the rejects among the files of ``task``."""
+        utterances, rejects = [], []
+        for source in task.to_pylist():
+            try:
+                utterances.append(self._utterance(source))
+            except AudioError as error:
+                row = {"utt_id": source["utt_id"], "path": source["path"]}
+                rejects.append(row | {"reason": error.reason, "detail": error.detail})
+        return {
+            "utterances": pa.Table.from_pylist(utterances, schema=UTTERANCES),
+            "rejects": pa.Table.from_pylist(rejects, schema=REJECTS),
+        }
+
+    def _utterance(self, source: dict[str, Any]) -> dict[str, Any]:
+        if source["duplicate_of"] is not None:
+            raise AudioError("duplicate_id", f"the id was taken by {source['duplicate_of']}")
+        samples = decode(source["path"], sample_rate=self.sample_rate, min_duration_s=self.min_duration_s)
+        pcm16 = encode(samples, sample_rate=self.sample_rate, encoding="pcm16")
+        kept = ("utt_id", "speaker", "session", "corpus", "split", "attributes")
+        return {
+            **{key: source[key] for key in kept},
+            **measure(samples, sample_rate=self.sample_rate),
+            "audio": encode(samples, sample_rate=self.sample_rate, encoding=self.encoding),
+            "num_samples": len(samples),
+            "sample_rate": self.sample_rate,
+            "sha256": hashlib.sha256(pcm16).hexdigest(),
+        }
+
+
+def prepare(cfg: dict[str, Any]) -> str:
+    """Write the utterances store of the configured corpora, or what is missing of it, and return its URI.
+
+    The store lies in a folder named by the hash of its inputs (the files' names, sizes and times, and the sharding),
+    so that it is found again, and other inputs never overwrite it.
+
+    Raises
+    ------
+    ValueError
+        If a speaker is in both train and test, or more files were rejected than `Sharding` allows.
+    """
+    sharding: Sharding = instantiate(cfg["sharding"])
+    compute: Compute = instantiate(cfg["compute"])
+    sources = pa.concat_tables([instantiate(corpus).sources() for corpus in cfg["corpus"]["sources"].values()])
+    made_from = {key: value for key, value in vars(sharding).items() if key != "max_reject_share"}
+    inputs = store.fingerprint([avis.__version__, made_from, store.table_digest(sources)])
+    uri = store.join(store.absolute(cfg["output_dir"]), "stores", inputs)
+    if store.finished(uri, inputs):
+        return uri
+    tasks = plan_shards(sources, sharding)
+    make = partial(
+        ShardMaker,
+        sample_rate=sharding.sample_rate,
+        encoding=sharding.encoding,
+        min_duration_s=sharding.min_duration_s,
+    )
+    run_parts(uri, tasks, make, compute=compute, label="prepare", row_group_rows=sharding.row_group_rows)
+    _check_rejects(uri, len(sources), sharding.max_reject_share)
+    store.finish(uri, inputs=inputs, facts={"sharding": vars(sharding)})
+    return uri
+
+
+def plan_shards(sources: pa.Table, sharding: Sharding) -> dict[str, pa.Table]:
+    """Assign every source to a shard, globally shuffled within its split.
+
+    Returns
+    -------
+    dict of str to pyarrow.Table
+        ``<split>-<number>`` to the rows of that shard, each split in shards of its own.
+    """
+    _check_disjoint(sources)
+    sources = sources.sort_by([("utt_id", "ascending"), ("path", "ascending")])
+    ids, paths = sources["utt_id"].to_pylist(), sources["path"].to_pylist()
+    duplicate_of = [None, *(paths[i] if ids[i] == ids[i + 1] else None for i in range(len(ids) - 1))]
+    split = _hold_out(sources, sharding)
+    sources = sources.set_column(SOURCES.get_field_index("split"), SOURCES.field("split"), pa.array(split))
+    sources = sources.append_column(TASK.field("duplicate_of"), pa.array(duplicate_of, pa.string())).cast(TASK)
+    order = np.random.default_rng(sharding.seed).permutation(len(sources))
+    tasks = {}
+    for name in sorted(set(split)):
+        rows = order[np.asarray(split)[order] == name]
+        num_shards = max(-(-len(rows) // sharding.shard_rows), min(MIN_SHARDS, len(rows)))
+        for number, shard in enumerate(np.array_split(rows, num_shards)):
+            tasks[f"{name}-{number:05d}"] = sources.take(shard)
+    return tasks
+
+
+def _hold_out(sources: pa.Table, sharding: Sharding) -> list[str]:
+    speakers, split = sources["speaker"].to_pylist(), sources["split"].to_pylist()
+    training = sorted({name for name, part in zip(speakers, split, strict=True) if part == "train"})
+    if training and not 0 < sharding.num_validation_speakers < len(training):
+        raise ValueError(
+            f"held-out speakers: got sharding.num_validation_speakers={sharding.num_validation_speakers}, expected "
+            f"between 1 and {len(training) - 1}. At {len(training)} training speakers. Hold out fewer, or add speakers."
+        )
+    order = np.random.default_rng([sharding.seed, 1]).permutation(len(training))
+    held_out = {training[index] for index in order[: sharding.num_validation_speakers]}
+    return ["validation" if name in held_out else part for name, part in zip(speakers, split, strict=True)]
+
+
+def _check_disjoint(sources: pa.Table) -> None:
+    pairs = set(zip(sources["speaker"].to_pylist(), sources["split"].to_pylist(), strict=True))
+    shared = sorted({name for name, split in pairs if split == "train"} & {n for n, split in pairs if split == "test"})
+    if shared:
+        raise ValueError(
+            f"speaker in train and test: got {len(shared)} speakers in both, expected none. "
+            f"At {', '.join(shared[:EXAMPLES_SHOWN])}. Move all files of a speaker to one side."
+        )
+
+
+def _check_rejects(uri: str, num_sources: int, max_share: float) -> None:
+    parts = store.committed_parts(uri)
+    files = [file for record in parts.values() for file in record if file.startswith("rejects/")]
+    rejects = pa.concat_tables([store.open_part(store.join(uri, file)).read() for file in files])
+    if rejects.num_rows <= max_share * num_sources:
+        return
+    counts = rejects["reason"].value_counts().to_pylist()
+    reasons = ", ".join(f"{row['counts']} {row['values']}" for row in counts)
+    examples = "; ".join(f"{row['path']}: {row['detail']}" for row in rejects.slice(0, EXAMPLES_SHOWN).to_pylist())
+    raise ValueError(
+        f"too many rejects: got {rejects.num_rows} of {num_sources} files ({reasons}), expected at most "
+        f"{max_share:.1%}. At {uri}/rejects; {examples}. Mend the files or raise sharding.max_reject_share."
+    )

@@ -1,0 +1,108 @@
+"""Stream training examples: tasks anywhere in the cluster read blocks of the plan and make examples of them."""
+
+import functools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import ray
+import ray.data
+import torch
+from hydra.utils import instantiate
+from ray.data import DataContext
+from torch import Tensor
+
+from avis.audio.codec import read_all
+from avis.augment.bank import Bank
+from avis.training.examples import ExampleMaker
+from avis.training.plan import Plan, RowGroup, list_row_groups, read_block
+
+MAX_READ_TASKS = 10_000
+"""Ray Data plans this many tasks at most; a longer training puts several blocks into one."""
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What every worker of a training needs, put into the object store once."""
+
+    recipe: dict[str, Any]
+    plan: Plan
+    validation: list[RowGroup]
+    speakers: dict[str, int]
+    banks: dict[str, Bank]
+
+
+def make_banks(recipe: Mapping[str, Any], utterances: str) -> dict[str, Bank]:
+    """Gather what the recipe's augmentation draws from: noise, rooms, and other voices of the training speakers."""
+    chain = instantiate(recipe["augment"]["chain"])
+    required = chain.required_banks if chain else frozenset()
+    banks = {name: instantiate(recipe["augment"][f"{name}_bank"]) for name in sorted(required - {"speech"})}
+    if "speech" in required:
+        groups = list_row_groups(utterances, "train")
+        banks["speech"] = _speech_bank(groups, recipe["trainer"]["babble_utterances"], recipe["seed"])
+    return banks
+
+
+def _speech_bank(groups: list[RowGroup], num_utterances: int, seed: int) -> Bank:
+    """Take the first utterances of a few shuffled row groups: any will do as babble."""
+    shuffled = Plan(groups, seed=seed, groups_per_block=1, passes_per_epoch=1, global_batch=1)
+    voices: list[np.ndarray] = []
+    for number in range(shuffled.blocks_per_pass):
+        if len(voices) >= num_utterances:
+            break
+        rows = read_block(shuffled.block(number), ["audio"])["audio"].to_pylist()
+        voices += [read_all(audio) for audio in rows[: num_utterances - len(voices)]]
+    return Bank.from_recordings(voices)
+
+
+def example_maker(recipe: Mapping[str, Any], *, training: bool = True, augment: bool = True) -> ExampleMaker:
+    """Build what turns utterances into examples: for training, or without its speeds and masks for evaluation."""
+    return ExampleMaker(
+        features=instantiate(recipe["features"]),
+        augment=instantiate(recipe["augment"]["chain"]) if augment else None,
+        spec_augment=instantiate(recipe["augment"]["spec_augment"]) if training else None,
+        speeds=recipe["trainer"]["speeds"] if training else [1.0],
+        crop_s=recipe["trainer"]["crop_s"],
+        sample_rate=recipe["sharding"]["sample_rate"],
+        seed=recipe["seed"],
+    )
+
+
+def example_stream(reference: ray.ObjectRef, *, first_block: int, last_block: int) -> ray.data.Dataset:
+    """Stream the examples of a plan's blocks, in order, made by tasks anywhere in the cluster."""
+    DataContext.get_current().execution_options.preserve_order = True
+    num_blocks = last_block - first_block
+    numbers = ray.data.range(num_blocks, override_num_blocks=min(num_blocks, MAX_READ_TASKS))
+    return numbers.map_batches(
+        functools.partial(_make_examples, reference=[reference], first_block=first_block), batch_size=1, num_cpus=1
+    )
+
+
+@functools.lru_cache(maxsize=1)
+def _maker_of(reference: ray.ObjectRef) -> tuple[Shared, ExampleMaker]:
+    shared = ray.get(reference)
+    return shared, example_maker(shared.recipe)
+
+
+def _make_examples(
+    batch: dict[str, np.ndarray], *, reference: list[ray.ObjectRef], first_block: int
+) -> dict[str, np.ndarray]:
+    shared, maker = _maker_of(reference[0])
+    block = shared.plan.block(first_block + int(batch["id"][0]))
+    return maker.block(block, speakers=shared.speakers, banks=shared.banks)
+
+
+def local_batches(shared: Shared, *, first_block: int) -> Iterator[dict[str, Tensor]]:
+    """Make the batches of a plan in this process."""
+    recipe, plan = shared.recipe, shared.plan
+    maker, size = example_maker(recipe), recipe["trainer"]["batch_size"]
+    rest: dict[str, np.ndarray] = {}
+    for number in range(first_block, recipe["trainer"]["num_epochs"] * plan.blocks_per_epoch):
+        made = maker.block(plan.block(number), speakers=shared.speakers, banks=shared.banks)
+        if not len(made["speaker"]):
+            continue
+        rest = {key: np.concatenate([rest[key], made[key]]) if rest else made[key] for key in made}
+        while len(rest["speaker"]) >= size:
+            yield {key: torch.from_numpy(value[:size]) for key, value in rest.items()}
+            rest = {key: value[size:] for key, value in rest.items()}

@@ -1,0 +1,216 @@
+"""Train on a cluster: Ray Data workers make examples and stream them into Ray Train workers running Lightning DDP."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+import ray.data
+import ray.train
+import torch
+from hydra.utils import instantiate
+from ray.data import ExecutionOptions
+from ray.train import DataConfig, FailureConfig, RunConfig, ScalingConfig
+from ray.train.lightning import RayDDPStrategy, RayLightningEnvironment
+from ray.train.torch import TorchTrainer
+from torch import Tensor
+
+from avis import store
+from avis.engine.parts import user_error
+from avis.engine.session import Compute
+from avis.engine.stream import Shared, example_maker, example_stream, local_batches, make_banks
+from avis.training.checkpoint import best_checkpoint, next_epoch
+from avis.training.examples import speaker_index, validation_examples
+from avis.training.fit import fit
+from avis.training.module import SpeakerVerifier
+from avis.training.plan import Plan, list_row_groups
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """How long and in what portions a training runs.
+
+    Parameters
+    ----------
+    num_epochs, passes_per_epoch : int
+        An epoch visits every utterance ``passes_per_epoch`` times and ends with a validation.
+    batch_size : int
+        Examples per optimiser step, over all workers together: the recipe stays the same on 1 or 64 of them.
+    crop_s : float
+        Length of a training example.
+    speeds : list of float
+        Speed factors; a voice at another speed is another speaker.
+    groups_per_block : int
+        Row groups that are read and mixed together.
+    babble_utterances : int
+        Training utterances whose voices serve as babble.
+    max_validation_utterances : int
+        Of the held-out speakers.
+    validation_augment : bool
+        Augment the held-out utterances too (always alike), where the clean ones would be too easy to tell apart.
+    precision : str
+        ``auto``: 16-bit mixed precision on GPUs, 32-bit elsewhere; or Lightning's word.
+    gradient_clip : float
+        Largest norm of the gradient.
+    log_interval_s : float
+        Seconds between progress lines.
+    """
+
+    num_epochs: int
+    passes_per_epoch: int
+    batch_size: int
+    crop_s: float
+    speeds: list[float]
+    groups_per_block: int
+    babble_utterances: int
+    max_validation_utterances: int
+    validation_augment: bool
+    precision: str
+    gradient_clip: float
+    log_interval_s: float
+
+
+def train(cfg: dict[str, Any], utterances: str, run_dir: str) -> str:
+    """Train the configured model on an utterances store and return its best checkpoint.
+
+    A run that was cut off goes on with its next epoch.
+
+    Raises
+    ------
+    ValueError
+        If GPUs were asked for that are not there, or the store cannot serve the recipe.
+    """
+    compute: Compute = instantiate(cfg["compute"])
+    compute.connect()
+    num_gpus = compute.num_gpus()
+    num_workers = compute.num_train_workers()
+    shared = _share(cfg, utterances, num_workers)
+    if next_epoch(run_dir) >= cfg["trainer"]["num_epochs"]:
+        return best_checkpoint(run_dir)
+    if compute.in_process:
+        _train_in_process(shared, run_dir)
+    else:
+        _train_on_ray(shared, run_dir, num_workers=num_workers, use_gpu=num_gpus > 0, restarts=compute.max_restarts)
+    return best_checkpoint(run_dir)
+
+
+def _share(cfg: dict[str, Any], utterances: str, num_workers: int) -> Shared:
+    training: Training = instantiate(cfg["trainer"])
+    if training.batch_size % num_workers:
+        raise ValueError(
+            f"batch does not divide: got trainer.batch_size={training.batch_size} for {num_workers} workers, expected "
+            "a multiple. At trainer.batch_size. Change it or compute.num_workers."
+        )
+    groups = list_row_groups(utterances, "train")
+    speakers = speaker_index(
+        store.read_table(utterances, "utterances", columns=["speaker"], prefix="train-")["speaker"]
+    )
+    plan = Plan(
+        groups,
+        seed=cfg["seed"],
+        groups_per_block=training.groups_per_block,
+        passes_per_epoch=training.passes_per_epoch,
+        global_batch=training.batch_size,
+    )
+    return Shared(cfg, plan, list_row_groups(utterances, "validation"), speakers, make_banks(cfg, utterances))
+
+
+def _module(shared: Shared) -> SpeakerVerifier:
+    recipe = shared.recipe
+    torch.manual_seed(recipe["seed"])
+    model = instantiate(recipe["model"])
+    num_speakers = len(shared.speakers) * len(recipe["trainer"]["speeds"])
+    return SpeakerVerifier(
+        model=model,
+        loss=instantiate(recipe["loss"])(embedding_dim=model.embedding_dim, num_speakers=num_speakers),
+        optimizer=instantiate(recipe["optimizer"]),
+        learning_rate=instantiate(recipe["scheduler"]["learning_rate"]),
+        margin=instantiate(recipe["scheduler"]["margin"]),
+        num_epochs=recipe["trainer"]["num_epochs"],
+        steps_per_epoch=shared.plan.steps_per_epoch,
+        recipe=recipe,
+        speakers=sorted(shared.speakers),
+    )
+
+
+def _fit(
+    shared: Shared, batches: Iterable[dict[str, Tensor]], run_dir: str, rank: int, world_size: int, **distribution: Any
+) -> None:
+    training = shared.recipe["trainer"]
+    maker = example_maker(shared.recipe, training=False, augment=training["validation_augment"])
+    validation = validation_examples(
+        maker,
+        shared.validation,
+        max_utterances=training["max_validation_utterances"],
+        banks=shared.banks,
+        rank=rank,
+        world_size=world_size,
+    )
+    fit(
+        _module(shared),
+        batches,
+        validation,
+        run_dir=run_dir,
+        precision=training["precision"],
+        gradient_clip=training["gradient_clip"],
+        log_interval_s=training["log_interval_s"],
+        **distribution,
+    )
+
+
+def _train_in_process(shared: Shared, run_dir: str) -> None:
+    first_block = next_epoch(run_dir) * shared.plan.blocks_per_epoch
+    batches = local_batches(shared, first_block=first_block)
+    _fit(shared, batches, run_dir, rank=0, world_size=1, devices=1, accelerator="auto")
+
+
+def _train_on_ray(shared: Shared, run_dir: str, *, num_workers: int, use_gpu: bool, restarts: int) -> None:
+    reference = ray.put(shared)
+    last_block = shared.recipe["trainer"]["num_epochs"] * shared.plan.blocks_per_epoch
+    blocks_per_epoch = shared.plan.blocks_per_epoch
+
+    def stream() -> ray.data.Dataset:
+        first_block = next_epoch(run_dir) * blocks_per_epoch
+        return example_stream(reference, first_block=first_block, last_block=last_block)
+
+    trainer = TorchTrainer(
+        _train_worker,
+        train_loop_config={"shared": [reference], "run_dir": run_dir},
+        scaling_config=ScalingConfig(num_workers=num_workers, use_gpu=use_gpu),
+        run_config=RunConfig(
+            name="ray_train",
+            storage_path=run_dir,
+            failure_config=FailureConfig(max_failures=restarts),
+        ),
+        datasets={"train": stream},
+        dataset_config=DataConfig(execution_options=ExecutionOptions(preserve_order=True), enable_shard_locality=False),
+    )
+    try:
+        trainer.fit()
+    except ray.train.TrainingFailedError as error:
+        raise _first_failure(error) from None
+
+
+def _first_failure(error: ray.train.TrainingFailedError) -> BaseException:
+    failures = getattr(error, "worker_failures", None)
+    return user_error(failures[min(failures)] if failures else error)
+
+
+def _train_worker(config: dict[str, Any]) -> None:
+    shared: Shared = ray.get(config["shared"][0])
+    context = ray.train.get_context()
+    world_size = context.get_world_size()
+    batches = ray.train.get_dataset_shard("train").iter_torch_batches(
+        batch_size=shared.recipe["trainer"]["batch_size"] // world_size, prefetch_batches=2, drop_last=True
+    )
+    _fit(
+        shared,
+        batches,
+        config["run_dir"],
+        rank=context.get_world_rank(),
+        world_size=world_size,
+        strategy=RayDDPStrategy(),
+        plugins=[RayLightningEnvironment()],
+        devices="auto",
+        accelerator="auto",
+    )

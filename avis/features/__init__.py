@@ -1,0 +1,1 @@
+"""Features: waveforms in, frames of mel energies out."""

@@ -1,0 +1,118 @@
+"""Shared one-dimensional convolution blocks of the TDNN family.
+
+Everything here works on ``[batch, channels, frames]`` and keeps the number of frames unless a stride is given.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class TdnnBlock(nn.Module):
+    """Convolve over frames, rectify, then batch-normalise: the order of the x-vector and ECAPA-TDNN papers.
+
+    The convolution is zero-padded by half its span, so that without a stride ``frames`` is kept (odd ``kernel_size``).
+
+    Parameters
+    ----------
+    in_channels, out_channels
+        Channels before and after.
+    kernel_size
+        Taps of the convolution, in frames; odd.
+    dilation
+        Distance between taps, in frames.
+    stride
+        Keep every ``stride``-th frame: ``frames`` becomes ``ceil(frames / stride)``.
+
+    Examples
+    --------
+    >>> TdnnBlock(80, 16, kernel_size=5)(torch.zeros(2, 80, 7)).shape
+    torch.Size([2, 16, 7])
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, *, kernel_size: int = 1, dilation: int = 1, stride: int = 1
+    ) -> None:
+        super().__init__()
+        assert kernel_size % 2 == 1, f"an even kernel cannot be centred: got kernel_size={kernel_size}"
+        padding = dilation * (kernel_size // 2)
+        self.conv = nn.Conv1d(in_channels, out_channels, kernel_size, stride, padding, dilation)
+        self.norm = nn.BatchNorm1d(out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[batch, in_channels, frames]`` to ``[batch, out_channels, frames]``."""
+        return self.norm(functional.relu(self.conv(x), inplace=True))
+
+
+class Res2Block(nn.Module):
+    """Hierarchical convolutions over channel groups, which multiply the receptive fields inside one layer.
+
+    The channels are split into ``scale`` groups. The first passes unchanged, the second is convolved, and every later
+    group is added to its predecessor's output before its own convolution.
+
+    Parameters
+    ----------
+    channels
+        Channels in and out; a multiple of ``scale``.
+    kernel_size, dilation
+        Of every group's convolution, in frames.
+    scale
+        Number of groups; 2 or more.
+
+    Raises
+    ------
+    ValueError
+        If the channels cannot be split evenly.
+
+    References
+    ----------
+    Gao et al., "Res2Net: a new multi-scale backbone architecture", 2019, Eq. 1, https://arxiv.org/abs/1904.01169.
+    """
+
+    def __init__(self, channels: int, *, kernel_size: int, dilation: int, scale: int) -> None:
+        super().__init__()
+        if scale < 2 or channels % scale:
+            raise ValueError(
+                f"channels must split into equal groups: got channels={channels} with scale={scale}, expected a "
+                "multiple of scale, and scale of 2 or more. At model.channels, model.scale. Change one of them."
+            )
+        width = channels // scale
+        self.scale = scale
+        self.groups = nn.ModuleList(
+            TdnnBlock(width, width, kernel_size=kernel_size, dilation=dilation) for _ in range(scale - 1)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[batch, channels, frames]`` to the same shape."""
+        first, second, *rest = x.chunk(self.scale, dim=1)
+        outputs = [first, self.groups[0](second)]
+        for group, part in zip(self.groups[1:], rest, strict=True):
+            outputs.append(group(part + outputs[-1]))
+        return torch.cat(outputs, dim=1)
+
+
+class SqueezeExcitation(nn.Module):
+    """Compute one gate in (0, 1) per channel from the channel means over all frames.
+
+    Parameters
+    ----------
+    channels
+        Channels to gate.
+    se_channels
+        Width of the bottleneck.
+
+    References
+    ----------
+    Hu et al., "Squeeze-and-excitation networks", 2018, Eq. 2-3, https://arxiv.org/abs/1709.01507; over frames:
+    Desplanques et al., 2020, Eq. 1-2, https://arxiv.org/abs/2005.07143.
+    """
+
+    def __init__(self, channels: int, *, se_channels: int) -> None:
+        super().__init__()
+        self.squeeze = nn.Linear(channels, se_channels)
+        self.excite = nn.Linear(se_channels, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the gates to multiply ``x`` ``[batch, channels, frames]`` with: ``[batch, channels, 1]``."""
+        hidden = functional.relu(self.squeeze(x.mean(dim=2)))
+        return torch.sigmoid(self.excite(hidden)).unsqueeze(2)

@@ -1,0 +1,151 @@
+"""ECAPA-TDNN (Desplanques et al., 2020): the 1-D convolutional speaker embedding most work compares with."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from avis.models.blocks import Res2Block, SqueezeExcitation, TdnnBlock
+from avis.models.pooling import AttentiveStatisticsPooling
+
+FIRST_KERNEL_SIZE = 5
+BLOCK_KERNEL_SIZE = 3
+BLOCK_DILATIONS = (2, 3, 4)
+
+
+class SeRes2Block(nn.Module):
+    """1x1 convolution, dilated Res2 convolutions, 1x1 convolution and channel gates, with a skip connection.
+
+    Parameters
+    ----------
+    channels
+        Channels in and out.
+    dilation
+        Of the Res2 convolutions, in frames.
+    se_channels
+        Bottleneck of the squeeze-and-excitation gates.
+    scale
+        Number of Res2 channel groups.
+
+    References
+    ----------
+    Desplanques et al., 2020, Figure 1, https://arxiv.org/abs/2005.07143.
+    """
+
+    def __init__(self, channels: int, *, dilation: int, se_channels: int, scale: int) -> None:
+        super().__init__()
+        self.convs = nn.Sequential(
+            TdnnBlock(channels, channels),
+            Res2Block(channels, kernel_size=BLOCK_KERNEL_SIZE, dilation=dilation, scale=scale),
+            TdnnBlock(channels, channels),
+        )
+        self.gates = SqueezeExcitation(channels, se_channels=se_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[batch, channels, frames]`` to the same shape."""
+        y = self.convs(x)
+        return torch.addcmul(x, y, self.gates(y))
+
+
+class EcapaTdnn(nn.Module):
+    """ECAPA-TDNN: features ``[batch, frames, mels]`` to embeddings ``[batch, embedding_dim]``.
+
+    The layers follow Figure 2 of the paper, which public implementations read differently:
+
+    - a block's input is the sum of the outputs of all layers before it (section 3.3), as in TaoRuijie/ECAPA-TDNN;
+      SpeechBrain and wespeaker pass on the last output only (the parameters are the same);
+    - the aggregation layer has no batch normalisation, as in TaoRuijie and wespeaker; SpeechBrain has one;
+    - the attention's nonlinearity is tanh alone, as in wespeaker; TaoRuijie and SpeechBrain put ReLU and batch
+      normalisation before it;
+    - the embedding is batch-normalised, as in TaoRuijie; SpeechBrain and (by default) wespeaker don't.
+
+    At inference all that follows the pooling is affine. Training needs two or more utterances in a batch. There is no
+    padding mask: every frame of the batch counts as speech.
+
+    Parameters
+    ----------
+    num_mels
+        Features per frame.
+    channels
+        Channels of the convolutional blocks (512 or 1024 in the paper); a multiple of ``scale``.
+    embedding_dim
+        Values per embedding (192 in the paper).
+    mfa_channels
+        Channels of the multi-layer feature aggregation (1536 in the paper for both sizes; SpeechBrain's and
+        3D-Speaker's 20.8 M model has 3072).
+    attention_channels, se_channels
+        Bottlenecks of the pooling's attention and of the channel gates (128 in the paper).
+    scale
+        Res2 channel groups (8 in the paper).
+    stride
+        Frames the first convolution advances by: 1 is as published; 2 halves the frame rate, and with it the cost
+        of all that follows.
+
+    Raises
+    ------
+    ValueError
+        If ``channels`` is not a multiple of ``scale``.
+
+    References
+    ----------
+    Desplanques, Thienpondt and Demuynck, "ECAPA-TDNN: Emphasized Channel Attention, Propagation and Aggregation in
+    TDNN Based Speaker Verification", Interspeech 2020, https://arxiv.org/abs/2005.07143. Its Table 1 gives 6.2 M
+    parameters for 512 channels and 14.7 M for 1024.
+
+    Examples
+    --------
+    >>> sizes = dict(channels=16, embedding_dim=4, mfa_channels=24, attention_channels=8, se_channels=8, scale=8)
+    >>> EcapaTdnn(num_mels=80, stride=1, **sizes)(torch.zeros(2, 30, 80)).shape
+    torch.Size([2, 4])
+    """
+
+    def __init__(
+        self,
+        *,
+        num_mels: int,
+        channels: int,
+        embedding_dim: int,
+        mfa_channels: int,
+        attention_channels: int,
+        se_channels: int,
+        scale: int,
+        stride: int,
+    ) -> None:
+        super().__init__()
+        self.num_mels = num_mels
+        self.embedding_dim = embedding_dim
+        self.first = TdnnBlock(num_mels, channels, kernel_size=FIRST_KERNEL_SIZE, stride=stride)
+        self.blocks = nn.ModuleList(
+            SeRes2Block(channels, dilation=dilation, se_channels=se_channels, scale=scale)
+            for dilation in BLOCK_DILATIONS
+        )
+        self.aggregation = nn.Conv1d(len(BLOCK_DILATIONS) * channels, mfa_channels, 1)
+        self.pooling = AttentiveStatisticsPooling(mfa_channels, attention_channels=attention_channels)
+        self.pooling_norm = nn.BatchNorm1d(2 * mfa_channels)
+        self.embedding = nn.Linear(2 * mfa_channels, embedding_dim)
+        self.embedding_norm = nn.BatchNorm1d(embedding_dim)
+
+    def frame_representations(self, features: Tensor) -> Tensor:
+        """Return what is pooled, ``[batch, mfa_channels, ceil(frames / stride)]``, for ``[batch, frames, mels]``."""
+        if features.ndim != 3 or features.shape[1] == 0 or features.shape[2] != self.num_mels:
+            raise ValueError(
+                f"features do not fit the model: got features.shape={list(features.shape)}, expected "
+                f"[batch, frames >= 1, mels = {self.num_mels}]. At model.num_mels. Give the features and the model "
+                "the same number of mels."
+            )
+        total = self.first(features.transpose(1, 2))
+        outputs = []
+        for block in self.blocks:
+            outputs.append(block(total))
+            total = total + outputs[-1]
+        return functional.relu(self.aggregation(torch.cat(outputs, dim=1)), inplace=True)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return embeddings ``[batch, embedding_dim]``, not length-normalised, of ``[batch, frames, mels]``.
+
+        Raises
+        ------
+        ValueError
+            If ``features`` has no frames or another number of mels than the model.
+        """
+        pooled = self.pooling(self.frame_representations(features))
+        return self.embedding_norm(self.embedding(self.pooling_norm(pooled)))

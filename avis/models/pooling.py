@@ -1,0 +1,76 @@
+"""Pooling layers: from one vector per frame to one vector per utterance."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+VARIANCE_FLOOR = 1e-5
+"""Smallest variance before the square root, so that its gradient stays finite on constant channels."""
+
+
+def weighted_statistics(x: Tensor, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Return the mean and the standard deviation over frames, both ``[batch, channels, 1]``.
+
+    The deviation is taken around the mean in a second pass: ``torch.var`` costs several times as much on a CPU, and
+    ``E[x^2] - mean^2`` cancels where the mean is large.
+
+    Parameters
+    ----------
+    x
+        ``[batch, channels, frames]``, float32 or float64.
+    weights
+        ``[batch, channels, frames]``, non-negative, summing to one over frames; None for equal weights.
+    """
+    if weights is None:
+        mean = x.mean(dim=2, keepdim=True)
+        variance = (x - mean).square().mean(dim=2, keepdim=True)
+    else:
+        mean = (weights * x).sum(dim=2, keepdim=True)
+        variance = (weights * (x - mean).square()).sum(dim=2, keepdim=True)
+    return mean, variance.clamp(min=VARIANCE_FLOOR).sqrt()
+
+
+class AttentiveStatisticsPooling(nn.Module):
+    """Channel- and context-dependent attentive statistics pooling.
+
+    Every channel has its own attention over frames, and the attention sees, besides the frame, the mean and standard
+    deviation of the whole utterance. The paper's first attention layer applies one matrix to the concatenation of the
+    three; applied part by part it is the same function with the same parameters, but the utterance's part is computed
+    once instead of once per frame.
+
+    Attention logits and statistics are float32 under autocast.
+
+    Parameters
+    ----------
+    channels
+        Channels per frame.
+    attention_channels
+        Width of the attention's bottleneck (128 in the paper).
+
+    References
+    ----------
+    Desplanques et al., 2020, section 3.1, Eq. 3-6, https://arxiv.org/abs/2005.07143.
+
+    Examples
+    --------
+    >>> AttentiveStatisticsPooling(8, attention_channels=4)(torch.zeros(2, 8, 5)).shape
+    torch.Size([2, 16])
+    """
+
+    def __init__(self, channels: int, *, attention_channels: int) -> None:
+        super().__init__()
+        self.frame = nn.Conv1d(channels, attention_channels, 1, bias=False)
+        self.context = nn.Linear(2 * channels, attention_channels)
+        self.attention = nn.Conv1d(attention_channels, channels, 1)
+
+    def attention_weights(self, x: Tensor) -> Tensor:
+        """Return the weights ``[batch, channels, frames]`` of ``x`` of the same shape; they sum to one over frames."""
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))
+        context = self.context(torch.cat(weighted_statistics(wide), dim=1).squeeze(2))
+        hidden = torch.tanh(self.frame(x) + context.unsqueeze(2))
+        return functional.softmax(self.attention(hidden), dim=2, dtype=wide.dtype)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[batch, channels, frames]`` to ``[batch, 2 * channels]``: the means, then the deviations."""
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))
+        return torch.cat(weighted_statistics(wide, self.attention_weights(x)), dim=1).squeeze(2)

@@ -1,0 +1,97 @@
+"""Name the columns, types, axes and units of every table and batch: the glossary, in code.
+
+Axes are spelled ``[batch, samples]``, ``[batch, frames, mels]``, ``[batch, dim]``; frames come before mels.
+Unit suffixes: ``_s _ms _db _dbfs _hz _samples _frames``; ``num_`` counts. ``sample_rate`` is always in Hz.
+Tables are Parquet with plain Arrow types only, so that any tool reads them.
+"""
+
+import pyarrow as pa
+
+SCHEMA_VERSION = 1
+"""Changes whenever a table below changes in a way that a reader would notice."""
+
+SOURCES = pa.schema(
+    [
+        pa.field("utt_id", pa.string(), nullable=False),
+        pa.field("speaker", pa.string(), nullable=False),
+        pa.field("session", pa.string(), nullable=False),
+        pa.field("corpus", pa.string(), nullable=False),
+        pa.field("split", pa.string(), nullable=False),
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("size_bytes", pa.int64(), nullable=False),
+        pa.field("modified_ns", pa.int64(), nullable=False),
+        pa.field("attributes", pa.map_(pa.string(), pa.string()), nullable=False),
+    ]
+)
+"""One row per audio file of a corpus, before anything is decoded.
+
+``utt_id`` is ``<corpus>/<path below the root without the audio suffix>``; ``speaker`` is ``<corpus>/<speaker>``;
+``session`` is ``<speaker>/<session>``, all globally unique. ``split`` is ``train`` or ``test``.
+"""
+
+UTTERANCES = pa.schema(
+    [
+        pa.field("utt_id", pa.string(), nullable=False),
+        pa.field("speaker", pa.string(), nullable=False),
+        pa.field("session", pa.string(), nullable=False),
+        pa.field("corpus", pa.string(), nullable=False),
+        pa.field("split", pa.string(), nullable=False),
+        pa.field("audio", pa.large_binary(), nullable=False),
+        pa.field("num_samples", pa.int64(), nullable=False),
+        pa.field("sample_rate", pa.int32(), nullable=False),
+        pa.field("sha256", pa.string(), nullable=False),
+        pa.field("speech_s", pa.float32()),
+        pa.field("snr_db", pa.float32()),
+        pa.field("clip_ratio", pa.float32()),
+        pa.field("rms_dbfs", pa.float32()),
+        pa.field("bandwidth_hz", pa.float32()),
+        pa.field("attributes", pa.map_(pa.string(), pa.string()), nullable=False),
+    ]
+)
+"""One row per usable utterance; ``audio`` is FLAC or little-endian PCM16 at the store's rate, mono."""
+
+REJECTS = pa.schema(
+    [
+        pa.field("utt_id", pa.string(), nullable=False),
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("detail", pa.string(), nullable=False),
+    ]
+)
+"""One row per input that did not become an utterance; ``reason`` is one of `REJECT_REASONS`."""
+
+REJECT_REASONS = (
+    "unreadable",
+    "empty",
+    "truncated",
+    "silent",
+    "too_short",
+    "duplicate_id",
+    "non_finite",
+)
+
+
+"""Embeddings table: ``utt_id`` string, ``embedding`` fixed-size list of float32 (see `embeddings_schema`)."""
+
+
+def embeddings_schema(dim: int) -> pa.Schema:
+    """Return the schema of an embeddings table of ``dim`` values per utterance."""
+    return pa.schema(
+        [
+            pa.field("utt_id", pa.string(), nullable=False),
+            pa.field("embedding", pa.list_(pa.float32(), dim), nullable=False),
+        ]
+    )
+
+
+TRIALS = pa.schema(
+    [
+        pa.field("enroll", pa.string(), nullable=False),
+        pa.field("test", pa.string(), nullable=False),
+        pa.field("target", pa.bool_()),
+    ]
+)
+"""One row per trial; ``target`` is null where the answer is not known. Condition columns may follow."""
+
+SCORES = TRIALS.append(pa.field("score", pa.float32(), nullable=False))
+"""Trials with their score; higher means more likely the same speaker."""

@@ -1,0 +1,64 @@
+"""Length normalisation: put every embedding on the unit sphere."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def check_embeddings(embeddings: NDArray[np.floating], *, dim: int | None = None) -> NDArray[np.float64]:
+    """Return finite embeddings as float64 ``[utterances, dim]``.
+
+    Parameters
+    ----------
+    embeddings
+        Float array ``[utterances, dim]``.
+    dim
+        Number of values expected per embedding; any if None.
+
+    Raises
+    ------
+    ValueError
+        If the shape is another one or a value is not finite.
+    """
+    vectors = np.asarray(embeddings, dtype=np.float64)
+    if vectors.ndim != 2 or (dim is not None and vectors.shape[1] != dim):
+        raise ValueError(
+            f"Embeddings are a matrix: got shape={list(vectors.shape)}, expected [utterances, {dim or 'dim'}]. "
+            "Use the embeddings of the model that the back-end was fitted on."
+        )
+    finite = np.isfinite(vectors).all(axis=1)
+    if not finite.all():
+        raise ValueError(
+            f"Embeddings must be finite: got NaN or infinity in {np.count_nonzero(~finite)} of {len(vectors)}, "
+            f"expected numbers. At embedding row {np.argmin(finite)}. Check the model and this utterance."
+        )
+    return vectors
+
+
+def length_normalize(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scale each row to length 1.
+
+    Raises
+    ------
+    ValueError
+        If a row is zero, so that it has no direction.
+
+    References
+    ----------
+    Garcia-Romero and Espy-Wilson, "Analysis of i-vector Length Normalization in Speaker Recognition Systems",
+    Interspeech 2011.
+
+    Examples
+    --------
+    >>> length_normalize(np.array([[3.0, 4.0]]))
+    array([[0.6, 0.8]])
+    """
+    # Dividing by the largest value first keeps the squares of very small and very large rows in range.
+    peak = np.abs(vectors).max(axis=1, keepdims=True)
+    zero = peak[:, 0] == 0.0
+    if zero.any():
+        raise ValueError(
+            f"An embedding needs a direction: got {np.count_nonzero(zero)} zero vectors of {len(vectors)} (after "
+            f"centering, if any), expected none. At embedding row {np.argmax(zero)}. Check this utterance."
+        )
+    scaled = vectors / peak
+    return scaled / np.linalg.norm(scaled, axis=1, keepdims=True)

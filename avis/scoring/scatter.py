@@ -1,0 +1,56 @@
+"""Within- and between-speaker scatter of embeddings."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Scatter(NamedTuple):
+    """First and second moments of embeddings grouped by speaker.
+
+    Attributes
+    ----------
+    counts
+        Utterances of each speaker, int64 ``[speakers]``.
+    means
+        Mean embedding of each speaker, float64 ``[speakers, dim]``.
+    within
+        Sum over all utterances of the outer product of the deviation from the speaker's mean, float64 ``[dim, dim]``.
+    """
+
+    counts: NDArray[np.int64]
+    means: NDArray[np.float64]
+    within: NDArray[np.float64]
+
+
+def speaker_scatter(vectors: NDArray[np.float64], speakers: NDArray) -> Scatter:
+    """Group embeddings ``[utterances, dim]`` by ``speakers`` ``[utterances]``.
+
+    Raises
+    ------
+    ValueError
+        If the lengths differ, there is only one speaker, or no speaker has two utterances.
+
+    Examples
+    --------
+    >>> speaker_scatter(np.array([[0.0], [2.0], [5.0]]), np.array(["a", "a", "b"])).within
+    array([[2.]])
+    """
+    if len(speakers) != len(vectors):
+        raise ValueError(
+            f"Each embedding has one speaker: got speakers={len(speakers)} and embeddings={len(vectors)}, expected as "
+            "many. Join them by utterance first."
+        )
+    names, speaker = np.unique(np.asarray(speakers), return_inverse=True)
+    counts = np.bincount(speaker)
+    if len(names) < 2 or counts.max() < 2:
+        raise ValueError(
+            f"A trained back-end compares speakers: got {len(names)} speakers with at most {counts.max(initial=0)} "
+            "utterances each, expected at least 2 speakers, one of them with 2 utterances. Fit it on more data."
+        )
+    order = np.argsort(speaker, kind="stable")
+    starts = np.concatenate(([0], np.cumsum(counts)[:-1]))
+    means = np.add.reduceat(vectors[order], starts, axis=0) / counts[:, None]
+    deviations = vectors - means[speaker]
+    return Scatter(counts=counts, means=means, within=deviations.T @ deviations)

@@ -1,0 +1,145 @@
+"""Run a training over a stream of batches with Lightning."""
+
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from avis import store
+from avis.training.checkpoint import BEST, FOLDER, last_checkpoint
+from avis.training.module import SpeakerVerifier
+
+VALIDATION_BATCH = 64
+
+logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+
+
+class EpochStream:
+    """Cut one endless stream of batches into epochs, and measure the time spent waiting for it."""
+
+    def __init__(self, batches: Iterable[dict[str, Tensor]], steps_per_epoch: int) -> None:
+        self.batches: Iterator[dict[str, Tensor]] = iter(batches)
+        self.steps_per_epoch = steps_per_epoch
+        self.waited_s = 0.0
+
+    def __len__(self) -> int:
+        return self.steps_per_epoch
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        for _ in range(self.steps_per_epoch):
+            started = time.perf_counter()
+            batch = next(self.batches)
+            self.waited_s += time.perf_counter() - started
+            yield batch
+
+
+class Progress(pl.Callback):
+    """Log samples per second and the share of time spent waiting for data; say so on the console now and then."""
+
+    def __init__(self, stream: EpochStream, *, interval_s: float) -> None:
+        self.stream, self.interval_s = stream, interval_s
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Start the clock; the wait for the very first batch is not the stream's pace."""
+        self.started = self.said = time.perf_counter()
+        self.samples, self.waited_s = 0, self.stream.waited_s
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: dict[str, Tensor], batch_idx: int
+    ) -> None:
+        """Count a batch, and report when it is time."""
+        self.samples += len(batch["speaker"]) * trainer.world_size
+        now = time.perf_counter()
+        last_batch = batch_idx + 1 == self.stream.steps_per_epoch
+        if last_batch or now - self.said >= self.interval_s:
+            elapsed = now - self.started
+            module.log("train/samples_per_s", self.samples / elapsed)
+            module.log("train/waiting_share", (self.stream.waited_s - self.waited_s) / elapsed)
+            self._say(trainer, f"train {batch_idx + 1}/{self.stream.steps_per_epoch}")
+            self.said = now
+        if last_batch:
+            self.started, self.samples, self.waited_s = now, 0, self.stream.waited_s
+
+    def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Report the held-out error rate, and leave the validation out of the pace."""
+        self._say(trainer, "val")
+        self.started = time.perf_counter()
+
+    def _say(self, trainer: pl.Trainer, place: str) -> None:
+        if trainer.is_global_zero:
+            names = (name for name in trainer.callback_metrics if name.startswith(place.split()[0]))
+            numbers = "  ".join(f"{name.split('/')[1]} {float(trainer.callback_metrics[name]):.4g}" for name in names)
+            print(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs} {place}  {numbers}", flush=True)
+
+
+def fit(
+    module: SpeakerVerifier,
+    batches: Iterable[dict[str, Tensor]],
+    validation: tuple[Tensor, list[str]],
+    *,
+    run_dir: str,
+    precision: str,
+    gradient_clip: float,
+    log_interval_s: float,
+    **distribution: Any,
+) -> None:
+    """Train to the end of the plan; go on from the run's last checkpoint if it has one.
+
+    Writes ``checkpoints/best.ckpt`` (lowest error rate on held-out speakers), ``checkpoints/last.ckpt`` and logs for
+    TensorBoard and as CSV below ``run_dir``.
+
+    Parameters
+    ----------
+    batches : iterable of dict
+        ``features`` [batch, frames, mels] and ``speaker`` [batch], from the first epoch that is still to do.
+    validation : tuple
+        This worker's share of the held-out utterances; see `avis.training.examples.validation_examples`.
+    precision : str
+        Lightning's word for it, or ``auto``: 16-bit mixed precision on GPUs, 32-bit elsewhere.
+    gradient_clip : float
+        Largest norm of the gradient.
+    log_interval_s : float
+        Seconds between reports within an epoch.
+    **distribution
+        Strategy, plugins and further callbacks for the Lightning trainer.
+    """
+    stream = EpochStream(batches, module.steps_per_epoch)
+    keep = ModelCheckpoint(
+        dirpath=store.join(run_dir, FOLDER),
+        filename=BEST,
+        monitor="val/eer",
+        mode="min",
+        save_last=True,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+    if precision == "auto":
+        precision = "16-mixed" if torch.cuda.is_available() else "32-true"
+    callbacks = [keep, Progress(stream, interval_s=log_interval_s), *distribution.pop("callbacks", [])]
+    trainer = pl.Trainer(
+        max_epochs=module.num_epochs,
+        precision=precision,
+        gradient_clip_val=gradient_clip,
+        callbacks=callbacks,
+        logger=[TensorBoardLogger(run_dir, name="tensorboard", version=""), CSVLogger(run_dir, name="csv")],
+        log_every_n_steps=1,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        **distribution,
+    )
+    features, speakers = validation
+    shares = [
+        (features[start : start + VALIDATION_BATCH], speakers[start : start + VALIDATION_BATCH])
+        for start in range(0, len(speakers), VALIDATION_BATCH)
+    ]
+    held_out = DataLoader(shares, batch_size=None)
+    trainer.fit(module, stream, held_out, ckpt_path=last_checkpoint(run_dir), weights_only=True)

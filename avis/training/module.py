@@ -1,0 +1,130 @@
+"""Train a speaker embedding: the LightningModule."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from avis.metrics.eer import equal_error_rate
+from avis.metrics.roc import accuracy
+
+Schedule = Callable[[float], float]
+"""A function of the training's progress in [0, 1]: the share of all samples that were seen."""
+
+
+class SpeakerVerifier(pl.LightningModule):
+    """An embedding model under a classification loss over the training speakers.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Maps features [batch, frames, mels] to embeddings [batch, dim].
+    loss : torch.nn.Module
+        Maps embeddings and speaker numbers to the loss and the logits [batch, speakers]; has a ``margin``.
+    optimizer : callable
+        Makes the optimiser of the parameters; its learning rate is the peak of the schedule.
+    learning_rate : Schedule
+        Share of the peak learning rate.
+    margin : Schedule
+        The loss's margin.
+    num_epochs, steps_per_epoch : int
+        Length of the training, by which progress is measured: the same recipe on 1 or 64 workers.
+    recipe : dict
+        The resolved configuration, plain data; it is kept in the checkpoint, so that the model can be built again.
+    speakers : list of str
+        The training speakers; kept in the checkpoint, so that a test on one of them can be refused.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: nn.Module,
+        loss: nn.Module,
+        optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer],
+        learning_rate: Schedule,
+        margin: Schedule,
+        num_epochs: int,
+        steps_per_epoch: int,
+        recipe: dict[str, Any],
+        speakers: list[str],
+    ) -> None:
+        super().__init__()
+        self.model, self.loss = model, loss
+        self.make_optimizer, self.learning_rate, self.margin = optimizer, learning_rate, margin
+        self.num_epochs, self.steps_per_epoch = num_epochs, steps_per_epoch
+        self.recipe, self.speakers = recipe, speakers
+        self.validation: list[tuple[Tensor, list[str]]] = []
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Make the optimiser of model and loss together."""
+        optimizer = self.make_optimizer(self.parameters())
+        self.peak_learning_rates = [group["lr"] for group in optimizer.param_groups]
+        return optimizer
+
+    def on_train_batch_start(self, batch: dict[str, Tensor], batch_idx: int) -> None:
+        """Set learning rate and margin by the training's progress."""
+        progress = (self.current_epoch + batch_idx / self.steps_per_epoch) / self.num_epochs
+        for group, peak in zip(self.optimizers().param_groups, self.peak_learning_rates, strict=True):
+            group["lr"] = peak * self.learning_rate(progress)
+        self.loss.margin = self.margin(progress)
+
+    def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
+        """Return the loss of a batch."""
+        loss, logits = self.loss(self.model(batch["features"]), batch["speaker"])
+        if not torch.isfinite(loss):
+            raise ValueError(
+                f"training diverged: got loss={loss.item()}, expected a finite number. At epoch {self.current_epoch}, "
+                f"step {batch_idx}. Lower optimizer.lr or lengthen the warm-up."
+            )
+        correct = (logits.argmax(dim=1) == batch["speaker"]).float().mean()
+        rate = self.optimizers().param_groups[0]["lr"]
+        self.log_dict({"train/loss": loss, "train/accuracy": correct})
+        self.log_dict({"train/learning_rate": rate, "train/margin": self.loss.margin})
+        return loss
+
+    def validation_step(self, batch: tuple[Tensor, list[str]], batch_idx: int) -> None:
+        """Embed a batch of held-out speakers' utterances."""
+        features, speakers = batch
+        self.validation.append((self.model(features).float().cpu(), speakers))
+
+    def on_validation_epoch_end(self) -> None:
+        """Score all pairs of held-out utterances, on every worker alike."""
+        shares = [self.validation]
+        if torch.distributed.is_initialized():
+            shares = [[] for _ in range(torch.distributed.get_world_size())]
+            torch.distributed.all_gather_object(shares, self.validation)
+        self.validation = []
+        embeddings = torch.cat([embedding for share in shares for embedding, _ in share])
+        speakers = np.array([name for share in shares for _, names in share for name in names])
+        scores, target = all_pairs(embeddings.numpy(), speakers)
+        eer, threshold = equal_error_rate(scores, target)
+        metrics = {"val/eer": eer, "val/accuracy": accuracy(scores, target, threshold)}
+        self.log_dict(metrics, sync_dist=True)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the recipe and the training speakers with the weights."""
+        checkpoint["recipe"], checkpoint["speakers"] = self.recipe, self.speakers
+
+
+def all_pairs(embeddings: np.ndarray, speakers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the cosine scores of all pairs of different utterances, and which are of one speaker.
+
+    Parameters
+    ----------
+    embeddings : float32 [utterances, dim]
+    speakers : str [utterances]
+
+    Returns
+    -------
+    scores : float32 [pairs]
+    target : bool [pairs]
+
+    >>> all_pairs(np.eye(3, dtype=np.float32)[[0, 0, 1]], np.array(["a", "a", "b"]))
+    (array([1., 0., 0.], dtype=float32), array([ True, False, False]))
+    """
+    unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    first, second = np.triu_indices(len(unit), k=1)
+    return (unit @ unit.T)[first, second], speakers[first] == speakers[second]

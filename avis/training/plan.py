@@ -1,0 +1,114 @@
+"""Plan an epoch: which rows are read together, in which order, under which label.
+
+A *pass* visits every training utterance once; an *epoch* is one or more passes, after which the model is validated. A
+pass shuffles the store's row groups and joins a few of them to a *block*; a worker reads a block's row groups whole,
+shuffles their rows and makes the examples. Everything follows from (seed, pass), so that a plan is the same on any
+number of workers and a training can go on at any block.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from avis import store
+
+
+@dataclass(frozen=True)
+class RowGroup:
+    """One row group of the utterances table: its file, its index in the file, and its number of rows."""
+
+    uri: str
+    index: int
+    num_rows: int
+
+
+@dataclass(frozen=True)
+class Block:
+    """What one worker reads and turns into examples.
+
+    Attributes
+    ----------
+    epoch, pass_ : int
+        Which epoch and which pass over the utterances (counted over all epochs) the block belongs to.
+    row_groups : list of RowGroup
+        Read whole.
+    order : int64 [rows]
+        Positions in the joined row groups, in the order in which examples are made of them.
+    """
+
+    epoch: int
+    pass_: int
+    row_groups: list[RowGroup]
+    order: np.ndarray
+
+
+def list_row_groups(uri: str, split: str) -> list[RowGroup]:
+    """Return the row groups of one split of an utterances store, in order."""
+    groups = []
+    for part in store.part_uris(uri, "utterances", f"{split}-"):
+        metadata = store.open_part(part).metadata
+        groups += [RowGroup(part, i, metadata.row_group(i).num_rows) for i in range(metadata.num_row_groups)]
+    return [group for group in groups if group.num_rows]
+
+
+class Plan:
+    """The blocks of a whole training, addressed by number.
+
+    Parameters
+    ----------
+    row_groups : list of RowGroup
+        Of the training split.
+    seed : int
+        Of the shuffles.
+    groups_per_block : int
+        Row groups that are read and mixed together.
+    passes_per_epoch : int
+        Visits of every utterance in an epoch.
+    global_batch : int
+        Examples per optimiser step over all workers; an epoch's last rows that do not fill one are left out, others
+        each time.
+    """
+
+    def __init__(
+        self, row_groups: list[RowGroup], *, seed: int, groups_per_block: int, passes_per_epoch: int, global_batch: int
+    ) -> None:
+        self.row_groups, self.seed = row_groups, seed
+        self.groups_per_block, self.passes_per_epoch = groups_per_block, passes_per_epoch
+        rows = passes_per_epoch * sum(group.num_rows for group in row_groups)
+        self.steps_per_epoch = rows // global_batch
+        if not self.steps_per_epoch:
+            raise ValueError(
+                f"epoch smaller than a batch: got {rows} examples per epoch, expected at least {global_batch}. "
+                "At trainer.batch_size. Lower it or raise trainer.passes_per_epoch."
+            )
+        self.examples_per_epoch = self.steps_per_epoch * global_batch
+        self.blocks_per_pass = -(-len(row_groups) // groups_per_block)
+        self.blocks_per_epoch = self.blocks_per_pass * passes_per_epoch
+
+    def block(self, number: int) -> Block:
+        """Return a block by its number, counted from the start of the training."""
+        epoch, place = divmod(number, self.blocks_per_epoch)
+        pass_ = epoch * self.passes_per_epoch + place // self.blocks_per_pass
+        index = place % self.blocks_per_pass
+        shuffled = np.random.default_rng([self.seed, pass_]).permutation(len(self.row_groups))
+        start = index * self.groups_per_block
+        groups = [self.row_groups[i] for i in shuffled[start : start + self.groups_per_block]]
+        order = np.random.default_rng([self.seed, pass_, index]).permutation(sum(g.num_rows for g in groups))
+        return Block(epoch, pass_, groups, order[: self._take(place, pass_, shuffled, start)])
+
+    def _take(self, place: int, pass_: int, shuffled: np.ndarray, start: int) -> int:
+        """Return how many examples a block may give before its epoch is full."""
+        rows = np.array([group.num_rows for group in self.row_groups])
+        before = (place // self.blocks_per_pass) * int(rows.sum()) + int(rows[shuffled[:start]].sum())
+        return max(0, self.examples_per_epoch - before)
+
+
+def read_block(block: Block, columns: list[str]) -> pa.Table:
+    """Read a block's rows in their order."""
+    parts: dict[str, object] = {}
+    tables = []
+    for group in block.row_groups:
+        part = parts.setdefault(group.uri, store.open_part(group.uri))
+        tables.append(store.read_row_group(part, group.uri, group.index, columns))
+    return pa.concat_tables(tables).take(pa.array(block.order))

@@ -1,0 +1,27 @@
+"""Error rates, plots and a report of scores: scores -> metrics.json, PNGs, report.html.
+
+python pipelines/evaluate.py scores=<scores table, Parquet file, or text file with lines "label score">
+"""
+
+import os
+
+import hydra
+from omegaconf import DictConfig
+
+from avis import store
+from avis.engine.config import resolve
+from avis.engine.evaluate import evaluate, show
+
+
+@hydra.main(config_path="../configs", config_name="evaluate", version_base="1.3")
+def main(cfg: DictConfig) -> None:
+    """Evaluate one set of scores."""
+    recipe = resolve(cfg)
+    scores = store.absolute(recipe["scores"])
+    name = os.path.splitext(os.path.basename(scores.rstrip("/")))[0]
+    out = store.join(store.absolute(recipe["output_dir"]), "evaluated", name)
+    show(evaluate({name: scores}, out, facts={}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,28 @@
+"""Score trials with a trained model: checkpoint, trial list, audio -> scores table, metrics, report.
+
+python pipelines/score.py checkpoint=<run>/checkpoints/best.ckpt trials=<list> corpus=folder corpus.test_root=<folder>
+"""
+
+import hydra
+from omegaconf import DictConfig
+
+from avis import store
+from avis.engine.config import resolve
+from avis.engine.evaluate import evaluate, show
+from avis.engine.prepare import prepare
+from avis.engine.score import checkpoint_digest, score
+
+
+@hydra.main(config_path="../configs", config_name="score", version_base="1.3")
+def main(cfg: DictConfig) -> None:
+    """Prepare the audio, score the trials and evaluate the scores."""
+    recipe = resolve(cfg)
+    checkpoint = store.absolute(recipe["checkpoint"])
+    out = store.join(store.absolute(recipe["output_dir"]), "scored", checkpoint_digest(checkpoint)[:12])
+    utterances = prepare(recipe)
+    scores = score(recipe, checkpoint, utterances, out)
+    show(evaluate(scores, out, facts={"checkpoint": checkpoint, "utterances": utterances}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""The main job: corpora in, equal error rate out.
+
+    corpora --prepare--> utterances --train--> checkpoint --score--> scores --evaluate--> metrics, report
+
+Run it with no arguments for an embedded synthetic corpus:
+
+    python pipelines/train.py
+    python pipelines/train.py corpus=folder corpus.train_root=<folder> corpus.test_root=<folder> trials=<list>
+    python pipelines/train.py resume=<run>
+    ray job submit --working-dir . -- python pipelines/train.py compute=cluster output_dir=<shared folder or URI>
+"""
+
+import hydra
+from omegaconf import DictConfig
+
+from avis.engine.config import open_run
+from avis.engine.evaluate import evaluate, show
+from avis.engine.prepare import prepare
+from avis.engine.score import score
+from avis.engine.train import train
+
+
+@hydra.main(config_path="../configs", config_name="train", version_base="1.3")
+def main(cfg: DictConfig) -> None:
+    """Compose the run and take it through the stages."""
+    run_dir, recipe = open_run(cfg)
+    utterances = prepare(recipe)  # Ray Data decodes, checks and shards to Parquet
+    checkpoint = train(
+        recipe, utterances, run_dir
+    )  # Ray Data streams augmented features into Ray Train + Lightning DDP
+    scores = score(recipe, checkpoint, utterances, run_dir)  # Ray actors embed; trials are scored in parallel
+    show(evaluate(scores, run_dir, facts={"run": run_dir, "checkpoint": checkpoint, "utterances": utterances}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+import pickle
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+from avis.augment.bank import Bank, load_bank
+
+
+def ramp(first, num):
+    return np.arange(first, first + num, dtype=np.float32)
+
+
+def test_recordings_come_back_at_full_scale():
+    bank = Bank.from_recordings([np.array([0.1, -0.2], np.float32), np.array([3.0, 1.5, 0.0], np.float32)])
+    assert len(bank) == 2
+    assert bank.offsets.tolist() == [0, 2, 5]
+    assert bank[0].tolist() == [16384, -32767]
+    assert bank[1].tolist() == [32767, 16384, 0]
+    with pytest.raises(IndexError):
+        bank[2]
+
+
+def test_a_recording_is_a_view():
+    bank = Bank.from_recordings([ramp(1, 10), ramp(1, 20)])
+    assert np.shares_memory(bank[1], bank.samples)
+
+
+def test_pickled_out_of_band_it_is_not_copied():
+    bank = Bank.from_recordings([ramp(1, 1000)])
+    buffers = []
+    data = pickle.dumps(bank, protocol=5, buffer_callback=buffers.append)
+    assert len(data) < 1000
+    again = pickle.loads(data, buffers=buffers)
+    assert np.shares_memory(again.samples, bank.samples)
+
+
+def test_draw_is_a_stretch_of_one_recording():
+    bank = Bank.from_recordings([ramp(1, 1000)])
+    starts = set()
+    for seed in range(50):
+        drawn = bank.draw(np.random.default_rng(seed), 100)
+        assert drawn.dtype == np.float32
+        assert np.allclose(np.diff(drawn), 1 / 1000, atol=1e-4)
+        starts.add(round(float(drawn[0]) * 1000))
+    assert len(starts) > 30
+    assert min(starts) >= 1
+    assert max(starts) <= 901
+
+
+def test_draw_reaches_both_ends_and_every_recording():
+    bank = Bank.from_recordings([np.array([1.0, 0.5], np.float32), np.array([-1.0, -0.5], np.float32)])
+    drawn = {round(float(bank.draw(np.random.default_rng(seed), 1)[0]), 1) for seed in range(60)}
+    assert drawn == {1.0, 0.5, -1.0, -0.5}
+
+
+def test_short_recordings_repeat():
+    bank = Bank.from_recordings([np.array([0.25, 0.5, 1.0], np.float32)])
+    drawn = bank.draw(np.random.default_rng(0), 10)
+    assert len(drawn) == 10
+    assert np.array_equal(drawn[3:], drawn[:-3])
+    assert sorted(drawn[:3].round(2).tolist()) == [0.25, 0.5, 1.0]
+
+
+def test_pick_is_a_whole_recording():
+    bank = Bank.from_recordings([ramp(1, 10), ramp(1, 20)])
+    assert {len(bank.pick(np.random.default_rng(seed))) for seed in range(20)} == {10, 20}
+
+
+@pytest.mark.parametrize("bad", [np.zeros(10), np.zeros(0), np.array([0.0, np.nan]), np.array([np.inf])])
+def test_unusable_recordings(bad):
+    with pytest.raises(ValueError, match="recording 1"):
+        Bank.from_recordings([ramp(1, 10), bad.astype(np.float32)])
+
+
+def test_no_recordings():
+    with pytest.raises(ValueError, match="num_recordings=0"):
+        Bank.from_recordings([])
+
+
+def test_load_bank(tmp_path):
+    t = np.arange(16000) / 16000
+    (tmp_path / "b").mkdir()
+    sf.write(tmp_path / "b" / "low.WAV", 0.1 * np.sin(2 * np.pi * 100 * t), 16000)
+    sf.write(tmp_path / "a.flac", 0.5 * np.sin(2 * np.pi * 440 * t[:8000]), 16000)
+    sf.write(tmp_path / "c.ogg", 0.5 * np.sin(2 * np.pi * 220 * t[:8000]), 8000)
+    (tmp_path / "LICENSE.txt").write_text("free")
+    bank = load_bank(str(tmp_path), sample_rate=8000, max_duration_s=0.4)
+    assert [len(bank[i]) for i in range(len(bank))] == [3200, 3200, 3200]
+    peaks_hz = [np.argmax(np.abs(np.fft.rfft(bank[i]))) * 8000 / 3200 for i in range(3)]
+    assert peaks_hz == [440, 100, 110]
+
+
+def test_load_bank_without_audio(tmp_path):
+    with pytest.raises(ValueError, match="num_files=0"):
+        load_bank(str(tmp_path), sample_rate=16000, max_duration_s=1.0)
+
+
+def test_load_bank_names_the_file_that_fails(tmp_path):
+    (tmp_path / "broken.wav").write_bytes(b"RIFF")
+    with pytest.raises(ValueError, match=r"broken\.wav"):
+        load_bank(str(tmp_path), sample_rate=16000, max_duration_s=1.0)
+
+
+@pytest.mark.shared_data
+def test_real_noises_and_rooms(shared):
+    noises = load_bank(str(shared / "noise"), sample_rate=16000, max_duration_s=5.0)
+    rooms = load_bank(str(shared / "rir"), sample_rate=16000, max_duration_s=1.0)
+    assert len(noises) == len(list((shared / "noise").glob("*.ogg")))
+    assert len(rooms) == len(list((shared / "rir").glob("*.flac")))
+    assert all(np.abs(rooms[i].astype(int)).max() == 32767 for i in range(len(rooms)))

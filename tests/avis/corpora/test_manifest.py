@@ -1,0 +1,84 @@
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from avis.corpora.manifest import Manifest
+
+
+def corpus(path: Path, text: str | None = None, *, root: str | None = None) -> Manifest:
+    if text is not None:
+        path.write_text(text, encoding="utf-8-sig")
+    return Manifest(name="m", path=str(path), root=root, split="train")
+
+
+def test_the_least_a_manifest_needs(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "ü 1.wav").write_bytes(b"xyz")
+    table = corpus(tmp_path / "list.csv", "speaker,path\n007,./a/ü 1.wav\n").sources()
+    (row,) = table.to_pylist()
+    assert row["utt_id"] == "m/a/ü 1"
+    assert (row["speaker"], row["session"], row["split"]) == ("m/007", "m/007/-", "train")
+    assert (row["path"], row["size_bytes"]) == (str(tmp_path / "a" / "ü 1.wav"), 3)
+    assert row["attributes"] == []
+
+
+def test_optional_columns_and_attributes(tmp_path: Path) -> None:
+    text = (
+        "path,speaker,utt_id,session,split,language,remark\n"
+        'b.wav,s1,first,morning,test,de,"says ""hi"", twice"\n'
+        "a.wav,s1,,,,,\n"
+    )
+    table = corpus(tmp_path / "list.csv", text, root="/data").sources()
+    first, second = table.sort_by([("path", "descending")]).to_pylist()
+    assert (first["utt_id"], first["session"], first["split"]) == ("m/first", "m/s1/morning", "test")
+    assert dict(first["attributes"]) == {"language": "de", "remark": 'says "hi", twice'}
+    assert (second["utt_id"], second["session"], second["split"]) == ("m/a", "m/s1/-", "train")
+    assert second["path"] == "/data/a.wav"
+    assert second["size_bytes"] == -1
+
+
+def test_parquet_equals_csv(tmp_path: Path) -> None:
+    columns = {"path": ["x/1.wav", "x/2.wav"], "speaker": [7, 8], "session": ["a", None], "age": [31, None]}
+    pq.write_table(pa.table(columns), tmp_path / "list.parquet")
+    text = "path,speaker,session,age\nx/1.wav,7,a,31\nx/2.wav,8,,\n"
+    assert corpus(tmp_path / "list.parquet").sources() == corpus(tmp_path / "list.csv", text).sources()
+
+
+def test_absolute_paths_and_uris(tmp_path: Path) -> None:
+    for name in ("in side.wav", "out.wav"):
+        (tmp_path / name).write_bytes(b"xyz")
+    text = f"path,speaker\nfile://{tmp_path}/in side.wav,s\nfile://{tmp_path}/gone.wav,s\n{tmp_path}/out.wav,s\n"
+    table = corpus(tmp_path / "list.csv", text, root=f"file://{tmp_path}").sources()
+    found = dict(zip(table["utt_id"].to_pylist(), table["size_bytes"].to_pylist(), strict=True))
+    assert found == {"m/in side": 3, "m/gone": -1, f"m{tmp_path}/out": 3}
+    relative = corpus(tmp_path / "list.csv", "path,speaker\nout.wav,s\n", root=f"file://{tmp_path}").sources()
+    assert relative["path"].to_pylist() == [f"file://{tmp_path}/out.wav"]
+    assert relative["modified_ns"].to_pylist() == [(tmp_path / "out.wav").stat().st_mtime_ns]
+
+
+def test_duplicates_are_left_to_prepare(tmp_path: Path) -> None:
+    table = corpus(tmp_path / "list.csv", "path,speaker\na.wav,s\na.wav,s\n").sources()
+    assert table["utt_id"].to_pylist() == ["m/a", "m/a"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("file,spk\na.wav,s\n", r"got columns=\['file', 'spk'\], expected path, speaker.*Add or rename path, speaker"),
+        ("path,speaker\n", "empty manifest: got num_rows=0"),
+        ("", r"columns missing from the manifest: got columns=\[\]"),
+        ("path,speaker\na.wav,s\nb.wav,\n", r"empty value: got speaker=''.*row 2\."),
+        ("path,speaker,split\na.wav,s,dev\n", r"got split='dev'.*row 1\."),
+        ("path,speaker\na,b.wav,s\n", r"got num_fields=3, expected 2\. At .*row 1\."),
+    ],
+)
+def test_what_does_not_fit_is_named(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        corpus(tmp_path / "list.csv", text).sources()
+
+
+def test_a_missing_manifest_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"manifest missing: .*At .*none\.csv"):
+        corpus(tmp_path / "none.csv").sources()

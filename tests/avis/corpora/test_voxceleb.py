@@ -1,0 +1,66 @@
+from pathlib import Path
+
+import pytest
+
+from avis.corpora.voxceleb import VoxCeleb
+
+VOX1 = (
+    "VoxCeleb1 ID\tVGGFace1 ID\tGender\tNationality\tSet\n"
+    "id10001\tA.J._Buckley\tm\tIreland\tdev\n"
+    "id10270\tEartha_Kitt\tf\tUSA\ttest\n"
+)
+VOX2 = "VoxCeleb2 ID ,VGGFace2 ID ,Gender ,Set \nid10001 ,n000012 ,m ,dev \nid10270 ,n000016 ,f ,dev \n"
+
+
+def make(root: Path, *names: str) -> None:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"x")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    make(tmp_path / "wav", "id10270/x6uYqmx31kE/00001.wav", "id10001/-1zcIwhmdeo4/00002.wav", "id10001/a_b/00001.wav")
+    return tmp_path / "wav"
+
+
+def test_ids_follow_the_layout(root: Path) -> None:
+    table = VoxCeleb(name="vox1", root=str(root), split="train", meta=None).sources()
+    assert table["utt_id"].to_pylist() == [
+        "vox1/id10001/-1zcIwhmdeo4/00002",
+        "vox1/id10001/a_b/00001",
+        "vox1/id10270/x6uYqmx31kE/00001",
+    ]
+    assert table["session"].to_pylist()[2] == "vox1/id10270/x6uYqmx31kE"
+    assert table["attributes"].to_pylist() == [[], [], []]
+
+
+@pytest.mark.parametrize("meta", [VOX1, VOX1.replace("\n", "\r\n"), VOX2])
+def test_meta_gives_gender_and_nationality(root: Path, meta: str) -> None:
+    path = root.parent / "meta.csv"
+    path.write_bytes(meta.encode())
+    attributes = [
+        dict(a)
+        for a in VoxCeleb(name="v", root=str(root), split="test", meta=str(path)).sources()["attributes"].to_pylist()
+    ]
+    country = {"nationality": "Ireland"} if meta.startswith("VoxCeleb1") else {}
+    assert attributes[0] == attributes[1] == {"gender": "m"} | country
+    assert attributes[2]["gender"] == "f"
+
+
+@pytest.mark.parametrize("stray", ["id10270/00001.wav", "id1/v/1.wav", "p225/v/1.wav", "id10270/v/deep/1.wav", "1.wav"])
+def test_files_off_the_layout_are_named(root: Path, stray: str) -> None:
+    make(root, stray)
+    with pytest.raises(ValueError, match=f"off the VoxCeleb layout: got num_files=1, .*At {stray}"):
+        VoxCeleb(name="v", root=str(root), split="train", meta=None).sources()
+
+
+def test_meta_of_other_speakers_or_another_kind_is_refused(root: Path) -> None:
+    path = root.parent / "meta.csv"
+    corpus = VoxCeleb(name="v", root=str(root), split="train", meta=str(path))
+    path.write_text(VOX1.replace("id10270", "id99999"))
+    with pytest.raises(ValueError, match=r"speakers without meta data: got num_speakers=1, .*At id10270"):
+        corpus.sources()
+    path.write_text("speaker,sex\nid10270,f\n")
+    with pytest.raises(ValueError, match="not a VoxCeleb meta file"):
+        corpus.sources()

@@ -1,0 +1,120 @@
+"""Attentive statistics pooling against NumPy, the paper's concatenated form, and its symmetries."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from avis.models.pooling import VARIANCE_FLOOR, AttentiveStatisticsPooling, weighted_statistics
+
+
+@pytest.fixture
+def pooling() -> AttentiveStatisticsPooling:
+    torch.manual_seed(0)
+    return AttentiveStatisticsPooling(6, attention_channels=4)
+
+
+def test_statistics_match_numpy():
+    rng = np.random.default_rng(0)
+    x, weights = rng.normal(size=(2, 3, 50)), rng.random(size=(2, 3, 50))
+    weights /= weights.sum(axis=2, keepdims=True)
+    mean, std = weighted_statistics(torch.tensor(x))
+    np.testing.assert_allclose(mean.squeeze(2), x.mean(axis=2))
+    np.testing.assert_allclose(std.squeeze(2), x.std(axis=2))
+    mean, std = weighted_statistics(torch.tensor(x), torch.tensor(weights))
+    expected = np.array([[np.average(x[b, c], weights=weights[b, c]) for c in range(3)] for b in range(2)])
+    np.testing.assert_allclose(mean.squeeze(2), expected)
+    for b in range(2):
+        for c in range(3):
+            expected_std = np.sqrt(np.cov(x[b, c], aweights=weights[b, c], ddof=0))
+            np.testing.assert_allclose(std[b, c, 0], expected_std)
+
+
+def test_statistics_survive_a_large_offset():
+    """E[x^2] - mean^2 in float32 would lose a deviation of 1 beside a mean of 1e4."""
+    x = torch.tensor([[[9999.0, 10001.0] * 50]])
+    _, std = weighted_statistics(x)
+    assert std.item() == pytest.approx(1.0, rel=1e-4)
+
+
+def test_same_function_as_the_papers_concatenation(pooling: AttentiveStatisticsPooling):
+    """Eq. 3-6 literally: W [h_t; mean; std] + b, tanh, V . + k, softmax over t, weighted mean and deviation."""
+    x = torch.randn(3, 6, 20)
+    mean = x.mean(dim=2, keepdim=True).expand_as(x)
+    std = x.std(dim=2, keepdim=True, unbiased=False).expand_as(x)
+    matrix = torch.cat([pooling.frame.weight[:, :, 0], pooling.context.weight], dim=1)
+    hidden = torch.tanh(functional.conv1d(torch.cat([x, mean, std], dim=1), matrix.unsqueeze(2), pooling.context.bias))
+    alpha = torch.softmax(pooling.attention(hidden), dim=2)
+    mu = (alpha * x).sum(dim=2)
+    sigma = ((alpha * x**2).sum(dim=2) - mu**2).sqrt()
+    torch.testing.assert_close(pooling(x), torch.cat([mu, sigma], dim=1), rtol=1e-4, atol=1e-5)
+
+
+def test_parameter_count_of_the_papers_layers(pooling: AttentiveStatisticsPooling):
+    """W [4 x 18] + b [4] + V [6 x 4] + k [6]."""
+    assert sum(p.numel() for p in pooling.parameters()) == 4 * 18 + 4 + 6 * 4 + 6
+
+
+def test_weights_are_a_distribution_per_channel(pooling: AttentiveStatisticsPooling):
+    weights = pooling.attention_weights(torch.randn(3, 6, 20))
+    assert (weights > 0).all()
+    torch.testing.assert_close(weights.sum(dim=2), torch.ones(3, 6))
+    assert not torch.allclose(weights[:, 0], weights[:, 1], atol=1e-3), "attention must differ between channels"
+
+
+def test_order_of_frames_and_repetition_do_not_matter(pooling: AttentiveStatisticsPooling):
+    x = torch.randn(2, 6, 30)
+    expected = pooling(x)
+    torch.testing.assert_close(pooling(x[:, :, torch.randperm(30)]), expected)
+    torch.testing.assert_close(pooling(x.repeat(1, 1, 7)), expected)
+
+
+def test_zero_attention_is_plain_statistics_pooling(pooling: AttentiveStatisticsPooling):
+    with torch.no_grad():
+        pooling.attention.weight.zero_()
+    x = torch.randn(2, 6, 30)
+    expected = torch.cat([x.mean(dim=2), x.std(dim=2, unbiased=False)], dim=1)
+    torch.testing.assert_close(pooling(x), expected)
+
+
+@pytest.mark.parametrize("frames", [1, 30])
+def test_constant_input_has_finite_gradients(pooling: AttentiveStatisticsPooling, frames: int):
+    x = torch.full((2, 6, frames), 3.0, requires_grad=True)
+    y = pooling(x)
+    y.sum().backward()
+    torch.testing.assert_close(y[:, :6], torch.full((2, 6), 3.0))
+    torch.testing.assert_close(y[:, 6:], torch.full((2, 6), VARIANCE_FLOOR**0.5))
+    assert x.grad.isfinite().all()
+    assert all(p.grad.isfinite().all() for p in pooling.parameters())
+
+
+def test_gradients_match_finite_differences(pooling: AttentiveStatisticsPooling):
+    x = torch.randn(2, 6, 5, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(pooling.double(), (x,))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_statistics_are_float32_under_autocast(pooling: AttentiveStatisticsPooling, dtype: torch.dtype):
+    """300 squared exceeds float16, and bfloat16 cannot tell 300 from 301: neither will do for the statistics."""
+    x = (300.0 + 2.0 * torch.randn(2, 6, 1000)).to(dtype)
+    with torch.no_grad():
+        pooling.attention.weight.zero_()
+        with torch.autocast("cpu", dtype=dtype):
+            y = pooling(x)
+    assert y.dtype == torch.float32
+    exact = x.double()
+    torch.testing.assert_close(y[:, :6].double(), exact.mean(dim=2), rtol=1e-5, atol=0)
+    torch.testing.assert_close(y[:, 6:].double(), exact.std(dim=2, unbiased=False), rtol=1e-3, atol=0)
+
+
+def test_context_does_not_overflow_float16(pooling: AttentiveStatisticsPooling):
+    """Deviations of 400 fit into float16, their squares do not; all else here is small enough for it."""
+    x = torch.tensor([-400.0, 400.0]).repeat(2, 6, 50)
+    with torch.no_grad():
+        pooling.frame.weight.mul_(1e-2)
+        pooling.context.weight.mul_(1e-2)
+        exact = pooling.attention_weights(x)
+        with torch.autocast("cpu", dtype=torch.float16):
+            rough = pooling.attention_weights(x.half())
+    assert rough.dtype == torch.float32
+    torch.testing.assert_close(rough, exact, rtol=0.02, atol=0)
