@@ -1,7 +1,147 @@
-"""Measure speed, each figure beside what it is to be compared with, in one run.
+"""Measure training, each figure beside what it is to be compared with, in one run.
 
-    python pipelines/benchmark.py ingest    # training fed by the streaming path, from memory, and a plain PyTorch loop
+    python pipelines/benchmark.py ingest    # samples/s from the stream, from memory, and in a plain PyTorch loop
     python pipelines/benchmark.py plain     # the whole training as a plain single-process loop, then scored
 
-Both take the configuration of pipelines/train.py: `python pipelines/benchmark.py ingest experiment=mini_speech`.
+Both take the settings of pipelines/train.py: python pipelines/benchmark.py ingest experiment=mini_speech
 """
+
+import csv
+import itertools
+import os
+import statistics
+import sys
+import tempfile
+import time
+from typing import Any
+
+import hydra
+import ray
+import ray.train
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from ray.train import RunConfig, ScalingConfig
+from ray.train.lightning import RayDDPStrategy, RayLightningEnvironment
+from ray.train.torch import TorchTrainer
+
+from avis import store
+from avis.engine.config import resolve
+from avis.engine.evaluate import evaluate, show
+from avis.engine.prepare import prepare
+from avis.engine.score import score
+from avis.engine.session import Compute
+from avis.engine.stream import Shared, local_batches
+from avis.engine.train import build_module, fit_share, share, train
+from avis.training.checkpoint import best_checkpoint
+from avis.training.module import SpeakerVerifier
+
+BATCHES_IN_MEMORY = 8
+PLAIN_STEPS = 40
+
+
+def ingest(recipe: dict[str, Any]) -> None:
+    """Compare the pace of training from the stream with training from memory and with a plain loop."""
+    utterances = prepare(recipe)
+    compute: Compute = instantiate(recipe["compute"])
+    compute.connect()
+    workers = compute.num_train_workers()
+    shared = share(recipe, utterances, workers)
+    with tempfile.TemporaryDirectory() as folder:
+        train(recipe, utterances, store.join(folder, "stream"))
+        _train_from_memory(shared, store.join(folder, "memory"), workers, use_gpu=compute.num_gpus() > 0)
+        streamed, waited = _pace(store.join(folder, "stream"))
+        from_memory, _ = _pace(store.join(folder, "memory"))
+    ray.shutdown()
+    plain = _plain_pace(shared)
+    print(f"{workers} workers, batch {recipe['trainer']['batch_size']}, {os.cpu_count()} cores, median over epochs:")
+    print(f"  streamed     {streamed:7.1f} samples/s, {waited:.1%} of the time waiting for data")
+    print(f"  from memory  {from_memory:7.1f} samples/s, so that streaming reaches {streamed / from_memory:.0%} of it")
+    print(
+        f"  plain loop   {plain:7.1f} samples/s in one process, so that AVIS trains {streamed / plain:.2f} times as fast"
+    )
+
+
+def _train_from_memory(shared: Shared, run_dir: str, workers: int, *, use_gpu: bool) -> None:
+    TorchTrainer(
+        _memory_worker,
+        train_loop_config={"shared": [ray.put(shared)], "run_dir": run_dir},
+        scaling_config=ScalingConfig(num_workers=workers, use_gpu=use_gpu),
+        run_config=RunConfig(name="ray_train", storage_path=run_dir),
+    ).fit()
+
+
+def _memory_worker(config: dict[str, Any]) -> None:
+    shared: Shared = ray.get(config["shared"][0])
+    context = ray.train.get_context()
+    rank, world_size = context.get_world_rank(), context.get_world_size()
+    made = itertools.islice(local_batches(shared, first_block=0), BATCHES_IN_MEMORY)
+    batches = [{key: value[rank::world_size] for key, value in batch.items()} for batch in made]
+    distribution: dict[str, Any] = {"strategy": RayDDPStrategy(), "plugins": [RayLightningEnvironment()]}
+    fit_share(shared, itertools.cycle(batches), config["run_dir"], rank, world_size, **distribution)
+
+
+def _pace(run_dir: str) -> tuple[float, float]:
+    """Return the median samples/s and waiting share of a run's epochs after the first, which starts things up."""
+    with open(store.join(run_dir, "csv", "version_0", "metrics.csv")) as file:
+        rows = [row for row in csv.DictReader(file) if row.get("train/samples_per_s")]
+    last = {row["epoch"]: row for row in rows}
+    epochs = list(last.values())[1:]
+    return tuple(
+        statistics.median(float(row[name]) for row in epochs) for name in ("train/samples_per_s", "train/waiting_share")
+    )
+
+
+def _plain_steps(shared: Shared, module: SpeakerVerifier, num_steps: int) -> float:
+    """Train on a plan's first steps in a plain loop and return its samples/s."""
+    optimizer = module.configure_optimizers()
+    total = module.num_epochs * module.steps_per_epoch
+    started, samples = time.perf_counter(), 0
+    for step, batch in enumerate(itertools.islice(local_batches(shared, first_block=0), num_steps)):
+        module.set_progress(step / total)
+        loss, _ = module.loss(module.model(batch["features"]), batch["speaker"])
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(module.parameters(), shared.recipe["trainer"]["gradient_clip"])
+        optimizer.step()
+        samples += len(batch["speaker"])
+        if step % module.steps_per_epoch == 0:
+            print(f"plain loop: step {step}/{num_steps}, loss {loss.item():.3f}", flush=True)
+    return samples / (time.perf_counter() - started)
+
+
+def _plain_pace(shared: Shared) -> float:
+    return _plain_steps(shared, build_module(shared), PLAIN_STEPS)
+
+
+def plain(recipe: dict[str, Any]) -> None:
+    """Take the same plan, model and schedule through a plain loop, and score its last weights."""
+    utterances = prepare(recipe)
+    shared = share(recipe, utterances, num_workers=1)
+    module = build_module(shared)
+    started = time.perf_counter()
+    pace = _plain_steps(shared, module, module.num_epochs * module.steps_per_epoch)
+    print(f"plain loop: {pace:.1f} samples/s, {(time.perf_counter() - started) / 60:.1f} minutes")
+    run_dir = store.join(store.absolute(recipe["output_dir"]), "plain", time.strftime("%Y%m%d-%H%M%S"))
+    checkpoint: dict[str, Any] = {"state_dict": module.state_dict(), "epoch": module.num_epochs - 1}
+    module.on_save_checkpoint(checkpoint)
+    path = best_checkpoint(run_dir)
+    os.makedirs(os.path.dirname(path))
+    torch.save(checkpoint, path)
+    show(evaluate(score(recipe, path, utterances, run_dir), run_dir, facts={"checkpoint": path}))
+
+
+MEASUREMENTS = {"ingest": ingest, "plain": plain}
+
+
+@hydra.main(config_path="../configs", config_name="train", version_base="1.3")
+def main(cfg: DictConfig) -> None:
+    """Run the measurement named first on the command line."""
+    measure(resolve(cfg))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2 or sys.argv[1] not in MEASUREMENTS:
+        sys.exit(f"measurement missing: got {sys.argv[1:2]}, expected one of {', '.join(MEASUREMENTS)}.\n{__doc__}")
+    measure = MEASUREMENTS[sys.argv.pop(1)]
+    main()

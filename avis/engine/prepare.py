@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -48,7 +48,7 @@ class Sharding:
     """
 
     sample_rate: int
-    encoding: str
+    encoding: Literal["flac", "pcm16"]
     min_duration_s: float
     max_reject_share: float
     num_validation_speakers: int
@@ -60,7 +60,7 @@ class Sharding:
 class ShardMaker:
     """Decode and check the files of one shard; see `avis.engine.parts.PartMaker`."""
 
-    def __init__(self, *, sample_rate: int, encoding: str, min_duration_s: float) -> None:
+    def __init__(self, *, sample_rate: int, encoding: Literal["flac", "pcm16"], min_duration_s: float) -> None:
         self.sample_rate, self.encoding, self.min_duration_s = sample_rate, encoding, min_duration_s
 
     def __call__(self, task: pa.Table) -> dict[str, pa.Table]:

@@ -59,8 +59,9 @@ class Embedder:
                 for features in self._views(row) if row["utt_id"] in wanted else ():
                     ids.append(row["utt_id"])
                     embeddings.append(self.model(features[None].to(self.device))[0].float().cpu().numpy())
-        schema = embeddings_schema(self.model.embedding_dim)
-        column = pa.FixedSizeListArray.from_arrays(pa.array(np.concatenate(embeddings)), self.model.embedding_dim)
+        vectors = np.stack(embeddings)
+        schema = embeddings_schema(vectors.shape[1])
+        column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
         return {"embeddings": pa.Table.from_arrays([pa.array(ids), column], schema=schema)}
 
     def _views(self, row: dict[str, Any]) -> list[torch.Tensor]:

@@ -1,5 +1,6 @@
 """Say where a run takes place, and connect to Ray when a stage first needs it."""
 
+import logging
 import os
 from dataclasses import dataclass
 from typing import Literal
@@ -55,7 +56,7 @@ class Compute:
                 address="local",
                 num_cpus=cpus,
                 include_dashboard=False,
-                logging_level="WARNING",
+                logging_level=logging.WARNING,
                 runtime_env=RUNTIME_ENV,
             )
 

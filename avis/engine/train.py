@@ -84,7 +84,7 @@ def train(cfg: dict[str, Any], utterances: str, run_dir: str) -> str:
     compute.connect()
     num_gpus = compute.num_gpus()
     num_workers = compute.num_train_workers()
-    shared = _share(cfg, utterances, num_workers)
+    shared = share(cfg, utterances, num_workers)
     if next_epoch(run_dir) >= cfg["trainer"]["num_epochs"]:
         return best_checkpoint(run_dir)
     if compute.in_process:
@@ -94,7 +94,8 @@ def train(cfg: dict[str, Any], utterances: str, run_dir: str) -> str:
     return best_checkpoint(run_dir)
 
 
-def _share(cfg: dict[str, Any], utterances: str, num_workers: int) -> Shared:
+def share(cfg: dict[str, Any], utterances: str, num_workers: int) -> Shared:
+    """Plan a training and gather what its workers need."""
     training: Training = instantiate(cfg["trainer"])
     if training.batch_size % num_workers:
         raise ValueError(
@@ -115,7 +116,8 @@ def _share(cfg: dict[str, Any], utterances: str, num_workers: int) -> Shared:
     return Shared(cfg, plan, list_row_groups(utterances, "validation"), speakers, make_banks(cfg, utterances))
 
 
-def _module(shared: Shared) -> SpeakerVerifier:
+def build_module(shared: Shared) -> SpeakerVerifier:
+    """Build the model, its loss and its schedules, the same for the same seed."""
     recipe = shared.recipe
     torch.manual_seed(recipe["seed"])
     model = instantiate(recipe["model"])
@@ -133,9 +135,10 @@ def _module(shared: Shared) -> SpeakerVerifier:
     )
 
 
-def _fit(
+def fit_share(
     shared: Shared, batches: Iterable[dict[str, Tensor]], run_dir: str, rank: int, world_size: int, **distribution: Any
 ) -> None:
+    """Take one worker's share of a training."""
     training = shared.recipe["trainer"]
     maker = example_maker(shared.recipe, training=False, augment=training["validation_augment"])
     validation = validation_examples(
@@ -147,7 +150,7 @@ def _fit(
         world_size=world_size,
     )
     fit(
-        _module(shared),
+        build_module(shared),
         batches,
         validation,
         run_dir=run_dir,
@@ -161,7 +164,7 @@ def _fit(
 def _train_in_process(shared: Shared, run_dir: str) -> None:
     first_block = next_epoch(run_dir) * shared.plan.blocks_per_epoch
     batches = local_batches(shared, first_block=first_block)
-    _fit(shared, batches, run_dir, rank=0, world_size=1, devices=1, accelerator="auto")
+    fit_share(shared, batches, run_dir, rank=0, world_size=1, devices=1, accelerator="auto")
 
 
 def _train_on_ray(shared: Shared, run_dir: str, *, num_workers: int, use_gpu: bool, restarts: int) -> None:
@@ -203,7 +206,7 @@ def _train_worker(config: dict[str, Any]) -> None:
     batches = ray.train.get_dataset_shard("train").iter_torch_batches(
         batch_size=shared.recipe["trainer"]["batch_size"] // world_size, prefetch_batches=2, drop_last=True
     )
-    _fit(
+    fit_share(
         shared,
         batches,
         config["run_dir"],

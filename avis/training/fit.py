@@ -10,7 +10,6 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from avis import store
 from avis.training.checkpoint import BEST, FOLDER, last_checkpoint
@@ -125,7 +124,7 @@ def fit(
     callbacks = [keep, Progress(stream, interval_s=log_interval_s), *distribution.pop("callbacks", [])]
     trainer = pl.Trainer(
         max_epochs=module.num_epochs,
-        precision=precision,
+        precision=precision,  # type: ignore[arg-type]
         gradient_clip_val=gradient_clip,
         callbacks=callbacks,
         logger=[TensorBoardLogger(run_dir, name="tensorboard", version=""), CSVLogger(run_dir, name="csv")],
@@ -141,5 +140,4 @@ def fit(
         (features[start : start + VALIDATION_BATCH], speakers[start : start + VALIDATION_BATCH])
         for start in range(0, len(speakers), VALIDATION_BATCH)
     ]
-    held_out = DataLoader(shares, batch_size=None)
-    trainer.fit(module, stream, held_out, ckpt_path=last_checkpoint(run_dir), weights_only=True)
+    trainer.fit(module, stream, shares, ckpt_path=last_checkpoint(run_dir), weights_only=True)

@@ -60,16 +60,19 @@ class SpeakerVerifier(pl.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Make the optimiser of model and loss together."""
-        optimizer = self.make_optimizer(self.parameters())
-        self.peak_learning_rates = [group["lr"] for group in optimizer.param_groups]
-        return optimizer
+        self.optimizer = self.make_optimizer(self.parameters())
+        self.peak_learning_rates = [group["lr"] for group in self.optimizer.param_groups]
+        return self.optimizer
 
     def on_train_batch_start(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         """Set learning rate and margin by the training's progress."""
-        progress = (self.current_epoch + batch_idx / self.steps_per_epoch) / self.num_epochs
-        for group, peak in zip(self.optimizers().param_groups, self.peak_learning_rates, strict=True):
+        self.set_progress((self.current_epoch + batch_idx / self.steps_per_epoch) / self.num_epochs)
+
+    def set_progress(self, progress: float) -> None:
+        """Set learning rate and margin for a progress in [0, 1]."""
+        for group, peak in zip(self.optimizer.param_groups, self.peak_learning_rates, strict=True):
             group["lr"] = peak * self.learning_rate(progress)
-        self.loss.margin = self.margin(progress)
+        self.loss.margin = self.margin(progress)  # type: ignore[assignment]
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """Return the loss of a batch."""
@@ -80,9 +83,8 @@ class SpeakerVerifier(pl.LightningModule):
                 f"step {batch_idx}. Lower optimizer.lr or lengthen the warm-up."
             )
         correct = (logits.argmax(dim=1) == batch["speaker"]).float().mean()
-        rate = self.optimizers().param_groups[0]["lr"]
-        self.log_dict({"train/loss": loss, "train/accuracy": correct})
-        self.log_dict({"train/learning_rate": rate, "train/margin": self.loss.margin})
+        rate = self.optimizer.param_groups[0]["lr"]
+        self.log_dict({"train/loss": loss, "train/accuracy": correct, "train/learning_rate": rate})
         return loss
 
     def validation_step(self, batch: tuple[Tensor, list[str]], batch_idx: int) -> None:
