@@ -87,9 +87,8 @@ def _pace(run_dir: str) -> tuple[float, float]:
         rows = [row for row in csv.DictReader(file) if row.get("train/samples_per_s")]
     last = {row["epoch"]: row for row in rows}
     epochs = list(last.values())[1:]
-    return tuple(
-        statistics.median(float(row[name]) for row in epochs) for name in ("train/samples_per_s", "train/waiting_share")
-    )
+    pace, waited = ([float(row[f"train/{name}"]) for row in epochs] for name in ("samples_per_s", "waiting_share"))
+    return statistics.median(pace), statistics.median(waited)
 
 
 def _plain_steps(shared: Shared, module: SpeakerVerifier, num_steps: int) -> float:

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from avis.scoring.cosine import cosine_of_units
 from avis.scoring.length_norm import check_embeddings, length_normalize
-from avis.scoring.scatter import speaker_scatter
+from avis.scoring.scatter import speaker_scatter, whitening_matrix
 
 
 class Lda:
@@ -26,7 +26,6 @@ class Lda:
     ----------
     Hatch, Kajarekar and Stolcke, "Within-Class Covariance Normalization for SVM-based Speaker Recognition", 2006.
     Dehak et al., "Front-End Factor Analysis for Speaker Verification", 2011, section III.
-    Ledoit and Wolf, "A well-conditioned estimator for large-dimensional covariance matrices", 2004.
     """
 
     def __init__(self, *, dim: int, shrinkage: float) -> None:
@@ -64,9 +63,8 @@ class Lda:
                 f"LDA separates speakers in as many directions as there are: got dim={self.dim}, expected at most "
                 f"{most} for {len(scatter.counts)} speakers and {vectors.shape[1]} values. Lower dim or add speakers."
             )
-        within = self._shrink(scatter.within / len(vectors))
         between = (scatter.means.T * scatter.counts) @ scatter.means / len(vectors)
-        whitening = np.linalg.inv(_cholesky(within))
+        whitening = whitening_matrix(scatter.within / len(vectors), shrinkage=self.shrinkage)
         _, directions = np.linalg.eigh(whitening @ between @ whitening.T)
         self._state = {"mean": mean, "projection": whitening.T @ directions[:, ::-1][:, : self.dim]}
 
@@ -118,17 +116,3 @@ class Lda:
         assert set(state) == {"mean", "projection"}, f"state of another back-end: {sorted(state)}"
         assert state["projection"].shape[1] == self.dim, f"state of another dim: {state['projection'].shape}"
         self._state = dict(state)
-
-    def _shrink(self, covariance: NDArray[np.float64]) -> NDArray[np.float64]:
-        dim = len(covariance)
-        return (1.0 - self.shrinkage) * covariance + self.shrinkage * np.trace(covariance) / dim * np.eye(dim)
-
-
-def _cholesky(within: NDArray[np.float64]) -> NDArray[np.float64]:
-    rank = np.linalg.matrix_rank(within, hermitian=True)
-    if rank < len(within):
-        raise ValueError(
-            f"LDA divides by the within-speaker covariance: got rank={rank} of {len(within)}, expected full rank. "
-            "Raise shrinkage, or fit on more utterances per speaker."
-        )
-    return np.asarray(np.linalg.cholesky(within), dtype=np.float64)

@@ -54,3 +54,39 @@ def speaker_scatter(vectors: NDArray[np.float64], speakers: NDArray) -> Scatter:
     means = np.add.reduceat(vectors[order], starts, axis=0) / counts[:, None]
     deviations = vectors - means[speaker]
     return Scatter(counts=counts, means=means, within=deviations.T @ deviations)
+
+
+def whitening_matrix(covariance: NDArray[np.float64], *, shrinkage: float) -> NDArray[np.float64]:
+    """Return ``W`` such that ``W @ covariance @ W.T`` is the identity, after shrinking the covariance.
+
+    Parameters
+    ----------
+    covariance
+        Of deviations within speakers, float64 ``[dim, dim]``.
+    shrinkage
+        Weight, 0 to 1, of a multiple of the identity of equal trace.
+
+    Raises
+    ------
+    ValueError
+        If the shrunk covariance is singular.
+
+    References
+    ----------
+    Ledoit and Wolf, "A well-conditioned estimator for large-dimensional covariance matrices", 2004.
+
+    Examples
+    --------
+    >>> whitening_matrix(np.diag([4.0, 1.0]), shrinkage=0.0)
+    array([[0.5, 0. ],
+           [0. , 1. ]])
+    """
+    dim = len(covariance)
+    shrunk = (1.0 - shrinkage) * covariance + shrinkage * np.trace(covariance) / dim * np.eye(dim)
+    rank = np.linalg.matrix_rank(shrunk, hermitian=True)
+    if rank < dim:
+        raise ValueError(
+            f"The within-speaker covariance is divided by: got rank={rank} of {dim}, expected full rank. "
+            "At scoring.backend.shrinkage. Raise it, or fit on more utterances per speaker."
+        )
+    return np.asarray(np.linalg.inv(np.linalg.cholesky(shrunk)), dtype=np.float64)

@@ -43,8 +43,9 @@ def read_checkpoint(path: str) -> dict[str, Any]:
             f"checkpoint missing: got no file, expected one. At {path}. Give the path of a run's best.ckpt."
         ) from error
     except Exception as error:
+        first_line = str(error).partition("\n")[0]
         raise ValueError(
-            f"not a checkpoint: got {type(error).__name__} ({str(error).splitlines()[0]}), expected a file written by "
+            f"not a checkpoint: got {type(error).__name__} ({first_line}), expected a file written by "
             f"pipelines/train.py. At {path}. Give the path of a run's best.ckpt."
         ) from error
     if not isinstance(checkpoint, dict) or "recipe" not in checkpoint:

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
 import lightning.pytorch as pl
@@ -10,9 +11,10 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from avis import store
-from avis.training.checkpoint import BEST, FOLDER, last_checkpoint
+from avis.training.checkpoint import BEST, FOLDER, LAST, last_checkpoint
 from avis.training.module import SpeakerVerifier
 
 VALIDATION_BATCH = 64
@@ -110,18 +112,17 @@ def fit(
         Strategy, plugins and further callbacks for the Lightning trainer.
     """
     stream = EpochStream(batches, module.steps_per_epoch)
-    keep = ModelCheckpoint(
+    keep = partial(
+        ModelCheckpoint,
         dirpath=store.join(run_dir, FOLDER),
-        filename=BEST,
-        monitor="val/eer",
-        mode="min",
-        save_last=True,
         save_on_train_epoch_end=True,
         enable_version_counter=False,
     )
+    # Two of them, since Lightning's save_last leaves out the epochs that are not the best.
+    best, last = keep(filename=BEST, monitor="val/eer", mode="min"), keep(filename=LAST)
     if precision == "auto":
         precision = "16-mixed" if torch.cuda.is_available() else "32-true"
-    callbacks = [keep, Progress(stream, interval_s=log_interval_s), *distribution.pop("callbacks", [])]
+    callbacks = [best, last, Progress(stream, interval_s=log_interval_s), *distribution.pop("callbacks", [])]
     trainer = pl.Trainer(
         max_epochs=module.num_epochs,
         precision=precision,  # type: ignore[arg-type]
@@ -140,4 +141,5 @@ def fit(
         (features[start : start + VALIDATION_BATCH], speakers[start : start + VALIDATION_BATCH])
         for start in range(0, len(speakers), VALIDATION_BATCH)
     ]
-    trainer.fit(module, stream, shares, ckpt_path=last_checkpoint(run_dir), weights_only=True)
+    held_out: DataLoader[Any] = DataLoader(shares, batch_size=None)  # type: ignore[arg-type]
+    trainer.fit(module, stream, held_out, ckpt_path=last_checkpoint(run_dir), weights_only=True)
