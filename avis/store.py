@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
+from avis.location import exists, filesystem, join, read_bytes
 from avis.schema import SCHEMA_VERSION
 
 MANIFEST = "manifest.json"
@@ -36,34 +37,6 @@ def table_digest(table: pa.Table) -> str:
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table.combine_chunks())
     return hashlib.sha256(sink.getvalue()).hexdigest()
-
-
-def join(uri: str, *names: str) -> str:
-    """Join a URI or local path with names below it."""
-    return posixpath.join(uri, *names)
-
-
-def absolute(uri: str) -> str:
-    """Make a local path absolute (Ray's workers have another working directory); leave a URI as it is."""
-    return uri if "://" in uri else os.path.abspath(os.path.expanduser(uri))
-
-
-def filesystem(uri: str) -> tuple[pafs.FileSystem, str]:
-    """Return the filesystem of a URI and the path in it."""
-    return pafs.FileSystem.from_uri(uri) if "://" in uri else (pafs.LocalFileSystem(), absolute(uri))
-
-
-def exists(uri: str) -> bool:
-    """Tell whether a file or directory is there."""
-    fs, path = filesystem(uri)
-    return bool(fs.get_file_info(path).type != pafs.FileType.NotFound)
-
-
-def read_bytes(uri: str) -> bytes:
-    """Read a whole file."""
-    fs, path = filesystem(uri)
-    with fs.open_input_stream(path, compression=None) as stream:
-        return bytes(stream.read())
 
 
 def write_bytes(uri: str, data: bytes | pa.Buffer) -> None:

@@ -25,7 +25,7 @@ from ray.train import RunConfig, ScalingConfig
 from ray.train.lightning import RayDDPStrategy, RayLightningEnvironment
 from ray.train.torch import TorchTrainer
 
-from avis import store
+from avis import location
 from avis.engine.config import resolve
 from avis.engine.evaluate import evaluate, show
 from avis.engine.prepare import prepare
@@ -48,18 +48,16 @@ def ingest(recipe: dict[str, Any]) -> None:
     workers = compute.num_train_workers()
     shared = share(recipe, utterances, workers)
     with tempfile.TemporaryDirectory() as folder:
-        train(recipe, utterances, store.join(folder, "stream"))
-        _train_from_memory(shared, store.join(folder, "memory"), workers, use_gpu=compute.num_gpus() > 0)
-        streamed, waited = _pace(store.join(folder, "stream"))
-        from_memory, _ = _pace(store.join(folder, "memory"))
+        train(recipe, utterances, location.join(folder, "stream"))
+        _train_from_memory(shared, location.join(folder, "memory"), workers, use_gpu=compute.num_gpus() > 0)
+        streamed, waited = _pace(location.join(folder, "stream"))
+        from_memory, _ = _pace(location.join(folder, "memory"))
     ray.shutdown()
     plain = _plain_pace(shared)
     print(f"{workers} workers, batch {recipe['trainer']['batch_size']}, {os.cpu_count()} cores, median over epochs:")
     print(f"  streamed     {streamed:7.1f} samples/s, {waited:.1%} of the time waiting for data")
     print(f"  from memory  {from_memory:7.1f} samples/s, so that streaming reaches {streamed / from_memory:.0%} of it")
-    print(
-        f"  plain loop   {plain:7.1f} samples/s in one process, so that AVIS trains {streamed / plain:.2f} times as fast"
-    )
+    print(f"  plain loop   {plain:7.1f} samples/s in one process, so that AVIS is {streamed / plain:.2f} times as fast")
 
 
 def _train_from_memory(shared: Shared, run_dir: str, workers: int, *, use_gpu: bool) -> None:
@@ -83,7 +81,7 @@ def _memory_worker(config: dict[str, Any]) -> None:
 
 def _pace(run_dir: str) -> tuple[float, float]:
     """Return the median samples/s and waiting share of a run's epochs after the first, which starts things up."""
-    with open(store.join(run_dir, "csv", "version_0", "metrics.csv")) as file:
+    with open(location.join(run_dir, "csv", "version_0", "metrics.csv")) as file:
         rows = [row for row in csv.DictReader(file) if row.get("train/samples_per_s")]
     last = {row["epoch"]: row for row in rows}
     epochs = list(last.values())[1:]
@@ -121,7 +119,7 @@ def plain(recipe: dict[str, Any]) -> None:
     started = time.perf_counter()
     pace = _plain_steps(shared, module, module.num_epochs * module.steps_per_epoch)
     print(f"plain loop: {pace:.1f} samples/s, {(time.perf_counter() - started) / 60:.1f} minutes")
-    run_dir = store.join(store.absolute(recipe["output_dir"]), "plain", time.strftime("%Y%m%d-%H%M%S"))
+    run_dir = location.join(location.absolute(recipe["output_dir"]), "plain", time.strftime("%Y%m%d-%H%M%S"))
     checkpoint: dict[str, Any] = {"state_dict": module.state_dict(), "epoch": module.num_epochs - 1}
     module.on_save_checkpoint(checkpoint)
     path = best_checkpoint(run_dir)

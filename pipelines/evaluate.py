@@ -8,7 +8,7 @@ import os
 import hydra
 from omegaconf import DictConfig
 
-from avis import store
+from avis import location
 from avis.engine.config import resolve
 from avis.engine.evaluate import evaluate, show
 
@@ -17,9 +17,9 @@ from avis.engine.evaluate import evaluate, show
 def main(cfg: DictConfig) -> None:
     """Evaluate one set of scores."""
     recipe = resolve(cfg)
-    scores = store.absolute(recipe["scores"])
+    scores = location.absolute(recipe["scores"])
     name = os.path.splitext(os.path.basename(scores.rstrip("/")))[0]
-    out = store.join(store.absolute(recipe["output_dir"]), "evaluated", name)
+    out = location.join(location.absolute(recipe["output_dir"]), "evaluated", name)
     show(evaluate({name: scores}, out, facts={}))
 
 

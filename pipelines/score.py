@@ -6,7 +6,7 @@ python pipelines/score.py checkpoint=<run>/checkpoints/best.ckpt trials=<list> c
 import hydra
 from omegaconf import DictConfig
 
-from avis import store
+from avis import location
 from avis.engine.config import resolve
 from avis.engine.evaluate import evaluate, show
 from avis.engine.prepare import prepare
@@ -17,8 +17,8 @@ from avis.engine.score import checkpoint_digest, score
 def main(cfg: DictConfig) -> None:
     """Prepare the audio, score the trials and evaluate the scores."""
     recipe = resolve(cfg)
-    checkpoint = store.absolute(recipe["checkpoint"])
-    out = store.join(store.absolute(recipe["output_dir"]), "scored", checkpoint_digest(checkpoint)[:12])
+    checkpoint = location.absolute(recipe["checkpoint"])
+    out = location.join(location.absolute(recipe["output_dir"]), "scored", checkpoint_digest(checkpoint)[:12])
     utterances = prepare(recipe)
     scores = score(recipe, checkpoint, utterances, out)
     show(evaluate(scores, out, facts={"checkpoint": checkpoint, "utterances": utterances}))

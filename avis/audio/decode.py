@@ -7,8 +7,8 @@ import pyarrow as pa
 import soundfile as sf
 import soxr
 
-from avis.audio.location import read_bytes
 from avis.audio.promise import end_is_missing, promised_frames
+from avis.location import read_bytes
 from avis.schema import REJECT_REASONS
 
 SILENCE_PEAK_DBFS = -80.0

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from avis.audio.location import filesystem, is_uri, read_bytes
 from avis.corpora.files import NO_SESSION, AudioFile, check_split, source, sources_table, stat_audio
+from avis.location import filesystem, is_uri, read_bytes
 
 REQUIRED = ("path", "speaker")
 OPTIONAL = ("utt_id", "session", "split")

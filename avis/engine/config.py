@@ -9,7 +9,7 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from avis import store
+from avis import location, store
 
 RUN_CONFIG = "config.json"
 CONTROL_KEYS = {"_target_", "_partial_", "_args_", "_recursive_", "_convert_"}
@@ -99,13 +99,13 @@ def open_run(cfg: DictConfig) -> tuple[str, dict[str, Any]]:
         If a run of that name exists already, or there is none to resume, or the resumed one is to be changed.
     """
     recipe = resolve(cfg)
-    runs = store.join(store.absolute(recipe["output_dir"]), "runs")
+    runs = location.join(location.absolute(recipe["output_dir"]), "runs")
     if recipe["resume"] is not None:
-        return _resume(store.join(runs, recipe["resume"]), recipe)
+        return _resume(location.join(runs, recipe["resume"]), recipe)
     name = recipe["run"] or f"{time.strftime('%Y%m%d-%H%M%S')}-{store.fingerprint(recipe)[:6]}"
-    run_dir = store.join(runs, name)
-    config = store.join(run_dir, RUN_CONFIG)
-    if store.exists(config):
+    run_dir = location.join(runs, name)
+    config = location.join(run_dir, RUN_CONFIG)
+    if location.exists(config):
         raise ValueError(
             f"run exists: got run={name}, expected a new name. At {run_dir}. "
             f"Choose another name, or go on with that run by resume={name}."
@@ -115,8 +115,8 @@ def open_run(cfg: DictConfig) -> tuple[str, dict[str, Any]]:
 
 
 def _resume(run_dir: str, recipe: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    config = store.join(run_dir, RUN_CONFIG)
-    if not store.exists(config):
+    config = location.join(run_dir, RUN_CONFIG)
+    if not location.exists(config):
         raise ValueError(
             f"no run to resume: got resume={recipe['resume']}, expected the name of a run. At {run_dir}. "
             "Give the name of a folder in <output_dir>/runs."

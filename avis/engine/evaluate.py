@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import avis
-from avis import store
+from avis import location, store
 from avis.metrics.summary import summarize
 from avis.reports.html import write_report
 from avis.reports.plots import plot_det, plot_histogram
@@ -54,9 +54,9 @@ def evaluate(scores: dict[str, str], out: str, *, facts: dict[str, str]) -> dict
             os.path.join(folder, REPORT), title="Speaker verification", metrics=metrics, plots=plots, facts=facts
         )
         for file in sorted(os.listdir(folder)):
-            store.write_bytes(store.join(out, file), store.read_bytes(os.path.join(folder, file)))
-    store.write_json(store.join(out, METRICS), metrics)
-    return {"metrics": metrics, "metrics_path": store.join(out, METRICS), "report_path": store.join(out, REPORT)}
+            store.write_bytes(location.join(out, file), location.read_bytes(os.path.join(folder, file)))
+    store.write_json(location.join(out, METRICS), metrics)
+    return {"metrics": metrics, "metrics_path": location.join(out, METRICS), "report_path": location.join(out, REPORT)}
 
 
 def read_scores(uri: str) -> tuple[np.ndarray, np.ndarray]:
@@ -67,10 +67,10 @@ def read_scores(uri: str) -> tuple[np.ndarray, np.ndarray]:
     scores : float64 [trials]
     target : bool [trials]
     """
-    if store.exists(store.join(uri, store.MANIFEST)):
+    if location.exists(location.join(uri, store.MANIFEST)):
         table = store.read_table(uri, "scores", columns=["target", "score"])
-    elif store.exists(uri):
-        data = store.read_bytes(uri)
+    elif location.exists(uri):
+        data = location.read_bytes(uri)
         table = pq.read_table(pa.BufferReader(data)) if data[:4] == b"PAR1" else _text_scores(data, uri)
     else:
         raise ValueError(f"scores missing: got nothing, expected a table or file. At {uri}. Correct scores=<path>.")

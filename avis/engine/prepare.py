@@ -10,7 +10,7 @@ import pyarrow as pa
 from hydra.utils import instantiate
 
 import avis
-from avis import store
+from avis import location, store
 from avis.audio.codec import encode
 from avis.audio.decode import AudioError, decode
 from avis.audio.quality import measure
@@ -109,7 +109,7 @@ def prepare(cfg: dict[str, Any]) -> str:
     sources = pa.concat_tables([instantiate(corpus).sources() for corpus in cfg["corpus"]["sources"].values()])
     made_from = {key: value for key, value in vars(sharding).items() if key != "max_reject_share"}
     inputs = store.fingerprint([avis.__version__, made_from, store.table_digest(sources)])
-    uri = store.join(store.absolute(cfg["output_dir"]), "stores", inputs)
+    uri = location.join(location.absolute(cfg["output_dir"]), "stores", inputs)
     if store.finished(uri, inputs):
         return uri
     tasks = plan_shards(sources, sharding)
@@ -153,10 +153,10 @@ def plan_shards(sources: pa.Table, sharding: Sharding) -> dict[str, pa.Table]:
 def _hold_out(sources: pa.Table, sharding: Sharding) -> list[str]:
     speakers, split = sources["speaker"].to_pylist(), sources["split"].to_pylist()
     training = sorted({name for name, part in zip(speakers, split, strict=True) if part == "train"})
-    if training and not 0 < sharding.num_validation_speakers < len(training):
+    if training and not 1 < sharding.num_validation_speakers < len(training):
         raise ValueError(
             f"held-out speakers: got sharding.num_validation_speakers={sharding.num_validation_speakers}, expected "
-            f"between 1 and {len(training) - 1}. At {len(training)} training speakers. Hold out fewer, or add speakers."
+            f"between 2 and {len(training) - 1}. At {len(training)} training speakers. Hold out fewer, or add speakers."
         )
     order = np.random.default_rng([sharding.seed, 1]).permutation(len(training))
     held_out = {training[index] for index in order[: sharding.num_validation_speakers]}
@@ -176,7 +176,7 @@ def _check_disjoint(sources: pa.Table) -> None:
 def _check_rejects(uri: str, num_sources: int, max_share: float) -> None:
     parts = store.committed_parts(uri)
     files = [file for record in parts.values() for file in record if file.startswith("rejects/")]
-    rejects = pa.concat_tables([store.open_part(store.join(uri, file)).read() for file in files])
+    rejects = pa.concat_tables([store.open_part(location.join(uri, file)).read() for file in files])
     if rejects.num_rows <= max_share * num_sources:
         return
     counts = rejects["reason"].value_counts().to_pylist()

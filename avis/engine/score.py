@@ -14,7 +14,7 @@ import ray
 import torch
 from hydra.utils import instantiate
 
-from avis import store
+from avis import location, store
 from avis.audio.codec import read_all
 from avis.augment.bank import Bank
 from avis.engine.parts import run_parts
@@ -127,7 +127,7 @@ def _lists(cfg: Mapping[str, Any]) -> dict[str, str]:
             )
     if isinstance(trials, str):
         trials = {os.path.splitext(os.path.basename(trials))[0]: trials}
-    return {name: store.absolute(str(path)) for name, path in trials.items()}
+    return {name: location.absolute(str(path)) for name, path in trials.items()}
 
 
 def _check_unseen(index: pa.Table, wanted: pa.Array, trained: list[str]) -> None:
@@ -168,7 +168,7 @@ def embed(
             tasks[part] = pa.table({"uri": [uri] * len(ids), "utt_id": ids})
     made_from = [checkpoint_digest(checkpoint), utterances, sorted(wanted_ids), copies]
     inputs = store.fingerprint(made_from)
-    uri = store.join(run_dir, "embeddings", inputs)
+    uri = location.join(run_dir, "embeddings", inputs)
     if not store.finished(uri, inputs):
         compute.connect()
         make = functools.partial(Embedder, checkpoint, copies=copies, banks=banks)
@@ -186,7 +186,7 @@ def _vectors(embeddings: pa.Table) -> np.ndarray:
 
 def checkpoint_digest(checkpoint: str) -> str:
     """Return the SHA-256 of a checkpoint file."""
-    return hashlib.sha256(store.read_bytes(checkpoint)).hexdigest()
+    return hashlib.sha256(location.read_bytes(checkpoint)).hexdigest()
 
 
 def fitted_backend(cfg: dict[str, Any], checkpoint: str, utterances: str, index: pa.Table, run_dir: str) -> Any:
@@ -200,9 +200,9 @@ def fitted_backend(cfg: dict[str, Any], checkpoint: str, utterances: str, index:
     scoring = cfg["scoring"]
     backend = instantiate(scoring["backend"])
     name = f"backend-{store.fingerprint([scoring, checkpoint_digest(checkpoint)])}.npz"
-    path = store.join(os.path.dirname(checkpoint), name)
-    if store.exists(path):
-        with np.load(io.BytesIO(store.read_bytes(path)), allow_pickle=False) as state:
+    path = location.join(os.path.dirname(checkpoint), name)
+    if location.exists(path):
+        with np.load(io.BytesIO(location.read_bytes(path)), allow_pickle=False) as state:
             backend.restore(dict(state))
         return backend
     loaded = read_checkpoint(checkpoint)
@@ -272,7 +272,7 @@ def _score_list(
     state = {key: hashlib.sha256(value.tobytes()).hexdigest() for key, value in backend.state().items()}
     digest = hashlib.sha256(vectors.tobytes()).hexdigest()
     inputs = store.fingerprint([store.table_digest(trials), digest, state])
-    uri = store.join(run_dir, "scores", f"{name}-{inputs}")
+    uri = location.join(run_dir, "scores", f"{name}-{inputs}")
     if store.finished(uri, inputs):
         return uri
     numbered = trials

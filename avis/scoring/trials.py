@@ -13,7 +13,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from avis.audio.location import read_bytes
+from avis.location import read_bytes
 from avis.schema import TRIALS
 
 FORMATS = (

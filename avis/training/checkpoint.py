@@ -4,20 +4,20 @@ from typing import Any
 
 import torch
 
-from avis import store
+from avis import location
 
 FOLDER, BEST, LAST = "checkpoints", "best", "last"
 
 
 def last_checkpoint(run_dir: str) -> str | None:
     """Return the checkpoint that a run goes on from, if there is one."""
-    path = store.join(run_dir, FOLDER, f"{LAST}.ckpt")
-    return path if store.exists(path) else None
+    path = location.join(run_dir, FOLDER, f"{LAST}.ckpt")
+    return path if location.exists(path) else None
 
 
 def best_checkpoint(run_dir: str) -> str:
     """Return the checkpoint with the lowest error rate on held-out speakers."""
-    return store.join(run_dir, FOLDER, f"{BEST}.ckpt")
+    return location.join(run_dir, FOLDER, f"{BEST}.ckpt")
 
 
 def next_epoch(run_dir: str) -> int:
@@ -34,7 +34,7 @@ def read_checkpoint(path: str) -> dict[str, Any]:
     ValueError
         If it is not a checkpoint of AVIS.
     """
-    fs, name = store.filesystem(path)
+    fs, name = location.filesystem(path)
     try:
         with fs.open_input_file(name) as file:
             checkpoint = torch.load(file, map_location="cpu", weights_only=True)

@@ -13,7 +13,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from avis import store
+from avis import location
 from avis.training.checkpoint import BEST, FOLDER, LAST, last_checkpoint
 from avis.training.module import SpeakerVerifier
 
@@ -114,7 +114,7 @@ def fit(
     stream = EpochStream(batches, module.steps_per_epoch)
     keep = partial(
         ModelCheckpoint,
-        dirpath=store.join(run_dir, FOLDER),
+        dirpath=location.join(run_dir, FOLDER),
         save_on_train_epoch_end=True,
         enable_version_counter=False,
     )

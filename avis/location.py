@@ -1,6 +1,7 @@
 """Find the bytes behind a local path or a URI such as ``s3://bucket/key.wav``."""
 
 import os
+import posixpath
 import stat
 from urllib.parse import quote
 
@@ -16,8 +17,18 @@ def is_uri(path: str) -> bool:
     return "://" in path
 
 
-def filesystem(uri: str) -> tuple[pafs.FileSystem, str]:
-    """Return the file system of a URI and the path inside it.
+def absolute(path: str) -> str:
+    """Make a local path absolute (Ray's workers have another working directory); leave a URI as it is."""
+    return path if is_uri(path) else os.path.abspath(os.path.expanduser(path))
+
+
+def join(path: str, *names: str) -> str:
+    """Join a local path or URI with names below it."""
+    return posixpath.join(path, *names)
+
+
+def filesystem(path: str) -> tuple[pafs.FileSystem, str]:
+    """Return the file system of a local path or URI and the path inside it.
 
     The path is taken literally, as ``aws s3`` does: spaces, ``%`` and non-ASCII letters need no escaping. A query
     (``s3://bucket/key?region=eu-west-1``) holds options of the file system.
@@ -27,10 +38,18 @@ def filesystem(uri: str) -> tuple[pafs.FileSystem, str]:
     OSError, pyarrow.ArrowInvalid
         No file system answers to the URI.
     """
-    scheme, _, rest = uri.partition("://")
+    if not is_uri(path):
+        return pafs.LocalFileSystem(), absolute(path)
+    scheme, _, rest = path.partition("://")
     location, question_mark, query = rest.partition("?")
     authority, slash, key = location.partition("/")
     return pafs.FileSystem.from_uri(f"{scheme}://{authority}{slash}{quote(key)}{question_mark}{query}")
+
+
+def exists(path: str) -> bool:
+    """Tell whether a file or directory is there."""
+    system, key = filesystem(path)
+    return bool(system.get_file_info(key).type != pafs.FileType.NotFound)
 
 
 def read_bytes(path: str) -> bytes:
