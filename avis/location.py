@@ -52,6 +52,12 @@ def exists(path: str) -> bool:
     return bool(system.get_file_info(key).type != pafs.FileType.NotFound)
 
 
+def is_folder(path: str) -> bool:
+    """Tell whether a directory is there."""
+    system, key = filesystem(path)
+    return bool(system.get_file_info(key).type == pafs.FileType.Directory)
+
+
 def read_bytes(path: str) -> bytes:
     """Read a whole file, local or at a URI.
 

@@ -1,12 +1,46 @@
 """Fixtures that several packages share."""
 
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hydra import compose, initialize_config_dir
 
 os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+os.environ.setdefault("RAY_TRAIN_ENABLE_PRINT_PATCH", "0")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models are slower on more
 DEVELOPMENT_DATA = "AVIS_SHARED"
+CONFIGS = Path(__file__).parents[1] / "configs"
+OBJECT_STORE_BYTES = 200_000_000
+
+TINY_CORPUS = [
+    "corpus.sources.synthetic.num_train_speakers=6",
+    "corpus.sources.synthetic.num_test_speakers=4",
+    "corpus.sources.synthetic.num_sessions=2",
+    "corpus.sources.synthetic.num_utterances=2",
+    "corpus.sources.synthetic.duration_s=1.5",
+]
+TINY_SHARDING = ["sharding.num_validation_speakers=2"]
+TINY_TRAINING = [
+    "model.channels=16",
+    "model.mfa_channels=24",
+    "model.attention_channels=8",
+    "model.se_channels=8",
+    "model.embedding_dim=16",
+    "trainer.num_epochs=2",
+    "trainer.passes_per_epoch=1",
+    "trainer.batch_size=4",
+    "trainer.crop_s=1.0",
+    "trainer.babble_utterances=4",
+    "augment.noise_bank.num=4",
+    "augment.noise_bank.duration_s=2.0",
+    "augment.rir_bank.num=4",
+    "compute.max_restarts=0",
+]
+
+Recipe = dict[str, Any]
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +50,76 @@ def shared() -> Path:
     if not (folder / "speech").is_dir():
         pytest.skip(f"no development recordings: set {DEVELOPMENT_DATA} to their folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def ray_session() -> Iterator[None]:
+    """Start the one Ray of this test run."""
+    import ray
+
+    from avis.engine.worker import RUNTIME_ENV, setup
+
+    setup()
+    ray.init(
+        address="local",
+        num_cpus=4,
+        include_dashboard=False,
+        object_store_memory=OBJECT_STORE_BYTES,
+        runtime_env=RUNTIME_ENV,
+    )
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def tiny() -> dict[str, list[str]]:
+    """Return, for each pipeline, the overrides that make its run tiny."""
+    return {
+        "prepare": TINY_CORPUS + TINY_SHARDING,
+        "train": TINY_CORPUS + TINY_SHARDING + TINY_TRAINING,
+        "score": TINY_CORPUS + TINY_SHARDING,
+    }
+
+
+@pytest.fixture(scope="session")
+def recipe(tmp_path_factory: pytest.TempPathFactory, tiny: dict[str, list[str]]) -> Callable[..., Recipe]:
+    """Return what composes a tiny recipe that runs in this process: ``recipe("trainer.num_epochs=3", name="train")``.
+
+    All recipes share the files of one synthetic corpus; ``output_dir`` is theirs to choose.
+    """
+    from avis.engine.config import resolve
+
+    root = tmp_path_factory.mktemp("synthetic")
+
+    def composed(*overrides: str, name: str = "train", corpus: str = "synthetic") -> Recipe:
+        of_corpus = [*TINY_CORPUS, f"corpus.sources.synthetic.root={root}"] if corpus == "synthetic" else []
+        others = [override for override in tiny[name] if override not in TINY_CORPUS]
+        with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+            cfg = compose(name, [f"corpus={corpus}", "compute=debug", *of_corpus, *others, *overrides])
+        return resolve(cfg)
+
+    return composed
+
+
+@pytest.fixture(scope="session")
+def tiny_recipe(tmp_path_factory: pytest.TempPathFactory, recipe: Callable[..., Recipe]) -> Recipe:
+    """Return the recipe of `tiny_store` and `tiny_run`."""
+    return recipe(f"output_dir={tmp_path_factory.mktemp('outputs')}")
+
+
+@pytest.fixture(scope="session")
+def tiny_store(tiny_recipe: Recipe) -> str:
+    """Return a finished utterances store, to be read only."""
+    from avis.engine.prepare import prepare
+
+    return prepare(tiny_recipe)
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tiny_recipe: Recipe, tiny_store: str) -> str:
+    """Return the folder of a run trained in this process, to be read only."""
+    from avis.engine.train import train
+
+    run_dir = f"{tiny_recipe['output_dir']}/runs/tiny"
+    train(tiny_recipe, tiny_store, run_dir)
+    return run_dir

@@ -67,7 +67,7 @@ def read_scores(uri: str) -> tuple[np.ndarray, np.ndarray]:
     scores : float64 [trials]
     target : bool [trials]
     """
-    if location.exists(location.join(uri, store.MANIFEST)):
+    if location.is_folder(uri):
         table = store.read_table(uri, "scores", columns=["target", "score"])
     elif location.exists(uri):
         data = location.read_bytes(uri)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 import ray
 import ray.data
+from ray.data import DataContext
 from ray.exceptions import RayTaskError
 from rich.progress import track
 
@@ -92,6 +93,7 @@ def _stream(
 ) -> Iterator[dict[str, Any]]:
     cluster = ray.cluster_resources()
     slots = cluster.get("GPU", 0) / num_gpus if num_gpus else cluster["CPU"]
+    DataContext.get_current().raise_original_map_exception = True
     items = [{"part": part, "task": _pack(task)} for part, task in pending.items()]
     dataset = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
         _PartWriter,

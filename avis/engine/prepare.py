@@ -1,6 +1,7 @@
 """Turn corpora into an utterances store: decode, check, shard to Parquet."""
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -152,11 +153,13 @@ def plan_shards(sources: pa.Table, sharding: Sharding) -> dict[str, pa.Table]:
 
 def _hold_out(sources: pa.Table, sharding: Sharding) -> list[str]:
     speakers, split = sources["speaker"].to_pylist(), sources["split"].to_pylist()
-    training = sorted({name for name, part in zip(speakers, split, strict=True) if part == "train"})
-    if training and not 1 < sharding.num_validation_speakers < len(training):
+    counts = Counter(name for name, part in zip(speakers, split, strict=True) if part == "train")
+    training = sorted(name for name, count in counts.items() if count > 1)
+    if counts and not 1 < sharding.num_validation_speakers < len(training):
         raise ValueError(
             f"held-out speakers: got sharding.num_validation_speakers={sharding.num_validation_speakers}, expected "
-            f"between 2 and {len(training) - 1}. At {len(training)} training speakers. Hold out fewer, or add speakers."
+            f"between 2 and {len(training) - 1}. At {len(training)} training speakers with two utterances or more. "
+            "Hold out fewer, or add speakers."
         )
     order = np.random.default_rng([sharding.seed, 1]).permutation(len(training))
     held_out = {training[index] for index in order[: sharding.num_validation_speakers]}

@@ -71,7 +71,9 @@ def example_maker(recipe: Mapping[str, Any], *, training: bool = True, augment: 
 
 def example_stream(reference: ray.ObjectRef, *, first_block: int, last_block: int) -> ray.data.Dataset:
     """Stream the examples of a plan's blocks, in order, made by tasks anywhere in the cluster."""
-    DataContext.get_current().execution_options.preserve_order = True
+    context = DataContext.get_current()
+    context.execution_options.preserve_order = True
+    context.raise_original_map_exception = True
     num_blocks = last_block - first_block
     numbers = ray.data.range(num_blocks, override_num_blocks=min(num_blocks, MAX_READ_TASKS))
     return numbers.map_batches(

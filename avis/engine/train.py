@@ -80,13 +80,13 @@ def train(cfg: dict[str, Any], utterances: str, run_dir: str) -> str:
     ValueError
         If GPUs were asked for that are not there, or the store cannot serve the recipe.
     """
+    if next_epoch(run_dir) >= cfg["trainer"]["num_epochs"]:
+        return best_checkpoint(run_dir)
     compute: Compute = instantiate(cfg["compute"])
     compute.connect()
     num_gpus = compute.num_gpus()
     num_workers = compute.num_train_workers()
     shared = share(cfg, utterances, num_workers)
-    if next_epoch(run_dir) >= cfg["trainer"]["num_epochs"]:
-        return best_checkpoint(run_dir)
     if compute.in_process:
         _train_in_process(shared, run_dir)
     else:

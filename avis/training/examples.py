@@ -129,6 +129,11 @@ def validation_examples(
     -------
     features : float32 [utterances, frames, mels]
     speakers : list of str
+
+    Raises
+    ------
+    ValueError
+        If there are fewer held-out utterances than workers.
     """
     features, speakers, position = [], [], 0
     for group in row_groups:
@@ -140,6 +145,11 @@ def validation_examples(
             position += 1
         if position >= max_utterances:
             break
+    if not features:
+        raise ValueError(
+            f"too few held-out utterances: got {position} for {world_size} workers, expected at least one for each. "
+            "At sharding.num_validation_speakers. Raise it."
+        )
     return torch.from_numpy(np.stack(features)), speakers
 
 

@@ -36,7 +36,8 @@ class EpochStream:
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         for _ in range(self.steps_per_epoch):
             started = time.perf_counter()
-            batch = next(self.batches)
+            batch = next(self.batches, None)
+            assert batch is not None, "the stream ended before its plan"
             self.waited_s += time.perf_counter() - started
             yield batch
 

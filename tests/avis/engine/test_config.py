@@ -1,0 +1,126 @@
+"""Configurations: wrong ones are refused before anything starts, and runs keep theirs."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import ConfigCompositionException
+from omegaconf import DictConfig
+from omegaconf.errors import MissingMandatoryValue
+
+from avis import store
+from avis.engine.config import open_run, resolve
+
+CONFIGS = Path(__file__).parents[3] / "configs"
+
+
+@pytest.fixture
+def composed() -> Iterator[Callable[..., DictConfig]]:
+    """Return what composes a configuration as a pipeline does, Hydra's own part included."""
+
+    def compose_with(*overrides: str, name: str = "train") -> DictConfig:
+        with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+            cfg = compose(name, list(overrides), return_hydra_config=True)
+        HydraConfig.instance().set_config(cfg)
+        return DictConfig({key: value for key, value in cfg.items_ex(resolve=False) if key != "hydra"}, parent=None)
+
+    yield compose_with
+    HydraConfig.instance().cfg = None
+
+
+def refused(composed: Callable[..., DictConfig], *overrides: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        resolve(composed(*overrides))
+
+
+def test_the_configuration_becomes_plain_data(composed: Callable[..., DictConfig]):
+    recipe = resolve(composed("model.channels=64"))
+    assert type(recipe) is dict
+    assert type(recipe["trainer"]["speeds"]) is list
+    assert recipe["model"]["channels"] == 64
+    assert recipe["model"]["num_mels"] == recipe["features"]["num_mels"] == 80
+
+
+def test_hydra_names_an_unknown_key(composed: Callable[..., DictConfig]):
+    with pytest.raises(ConfigCompositionException, match=r"model\.chanels"):
+        composed("model.chanels=64")
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("+model.chanels=64", r"wrong keys: got unknown \['chanels'\] .*EcapaTdnn: num_mels, channels.*At model\."),
+        ("~model.channels", r"wrong keys: got unknown \[\] and lacks \['channels'\].*At model\."),
+        ("model.channels=many", r"wrong type: got 'many', expected int .*At model\.channels\."),
+        ("model.channels=64.5", r"wrong type: got 64\.5, expected int .*At model\.channels\."),
+        ("model.channels=true", r"wrong type: got True, expected int .*At model\.channels\."),
+        ("trainer.precision=16", r"wrong type: got 16, expected str .*At trainer\.precision\."),
+        ("trainer.speeds=[1.0,fast]", r"wrong type: got \[1\.0, 'fast'\], expected .*At trainer\.speeds\."),
+        ("compute.where=cloud", r"wrong type: got 'cloud', .*At compute\.where\."),
+        ("sharding.encoding=mp3", r"wrong type: got 'mp3', .*At sharding\.encoding\."),
+        (
+            "model._target_=avis.models.ecapa.Ecapa",
+            r"(?s)unknown component: got _target_=avis\.models\.ecapa.*At model\.",
+        ),
+        ("optimizer._target_=torch.optim.Adaam", r"(?s)unknown component: .*At optimizer\."),
+        ("optimizer.lr=high", r"wrong type: got 'high', .*At optimizer\.lr\."),
+        ("loss.scale=big", r"wrong type: got 'big', expected float .*At loss\.scale\."),
+        (
+            "augment.chain.steps.0.choices.1.min_snr_db=low",
+            r"At augment\.chain\.steps\[0\]\.choices\[1\]\.min_snr_db\.",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_its_key(composed: Callable[..., DictConfig], override: str, message: str):
+    refused(composed, override, message=message)
+
+
+def test_whole_numbers_do_for_real_ones(composed: Callable[..., DictConfig]):
+    assert resolve(composed("loss.scale=30", "trainer.speeds=[1]"))["loss"]["scale"] == 30
+
+
+def test_what_has_to_be_given_is_named(composed: Callable[..., DictConfig]):
+    with pytest.raises(MissingMandatoryValue, match=r"corpus\.root"):
+        resolve(composed("corpus=folder"))
+
+
+def test_a_new_run_has_a_folder_and_a_configuration_of_its_own(composed: Callable[..., DictConfig], tmp_path: Path):
+    run_dir, recipe = open_run(composed(f"output_dir={tmp_path}", "run=first"))
+    assert run_dir == str(tmp_path / "runs" / "first")
+    assert store.read_json(f"{run_dir}/config.json") == recipe
+    with pytest.raises(ValueError, match=r"run exists: got run=first, .*go on with that run by resume=first"):
+        open_run(composed(f"output_dir={tmp_path}", "run=first"))
+    unnamed, _ = open_run(composed(f"output_dir={tmp_path}"))
+    assert Path(unnamed).parent == tmp_path / "runs"
+
+
+def test_a_wrong_configuration_leaves_no_run_behind(composed: Callable[..., DictConfig], tmp_path: Path):
+    with pytest.raises(ValueError, match="wrong type"):
+        open_run(composed(f"output_dir={tmp_path}", "run=first", "model.channels=many"))
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_resumed_run_has_the_settings_it_was_started_with(composed: Callable[..., DictConfig], tmp_path: Path):
+    started_dir, started = open_run(composed(f"output_dir={tmp_path}", "run=first", "model.channels=64"))
+    again = ["resume=first", f"output_dir={tmp_path}", "compute=debug", "compute.max_restarts=1"]
+    run_dir, recipe = open_run(composed(*again))
+    assert run_dir == started_dir
+    assert recipe["model"]["channels"] == 64
+    assert (recipe["compute"]["where"], recipe["compute"]["max_restarts"]) == ("debug", 1)
+    different = {key for key in started if recipe[key] != started[key]}
+    assert different == {"compute"}
+
+
+@pytest.mark.parametrize("change", ["model.channels=64", "seed=1", "trials=some.txt", "run=second", "model=ecapa_512"])
+def test_a_resumed_run_cannot_be_changed(composed: Callable[..., DictConfig], tmp_path: Path, change: str):
+    open_run(composed(f"output_dir={tmp_path}", "run=first"))
+    with pytest.raises(ValueError, match=f"resumed run changed: got {change}, expected nothing beside resume"):
+        open_run(composed("resume=first", f"output_dir={tmp_path}", change))
+
+
+def test_an_unknown_run_cannot_be_resumed(composed: Callable[..., DictConfig], tmp_path: Path):
+    with pytest.raises(ValueError, match=rf"no run to resume: got resume=first, .*At {tmp_path}/runs/first"):
+        open_run(composed("resume=first", f"output_dir={tmp_path}"))
+    assert not (tmp_path / "runs").exists()

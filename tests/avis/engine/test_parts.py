@@ -1,0 +1,118 @@
+"""Stages by parts: each part once, in process as on Ray, and the user's error as it was raised."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+import ray
+from ray.exceptions import RayTaskError
+
+from avis import store
+from avis.engine.parts import run_parts, user_error
+from avis.engine.session import Compute
+
+TASKS = {f"part-{i}": pa.table({"x": list(range(i, i + 3))}) for i in range(6)}
+
+
+def computes(where: str) -> Compute:
+    return Compute(where=where, num_workers=None, use_gpu=None, max_restarts=0)  # type: ignore[arg-type]
+
+
+def squares_maker(log: str, fail_at: int | None = None) -> Callable[[pa.Table], dict[str, pa.Table]]:
+    """Return what squares a task, and leaves a file per call; defined inside, so that it travels by value."""
+
+    class Squares:
+        def __call__(self, task: pa.Table) -> dict[str, pa.Table]:
+            first = task["x"][0].as_py()
+            if first == fail_at:
+                raise ValueError(f"cannot square: got x={first}")
+            with open(f"{log}/{first}", "a") as file:
+                file.write("once ")
+            return {"squares": pa.table({"y": [x * x for x in task["x"].to_pylist()]})}
+
+    return Squares()
+
+
+@pytest.fixture(params=["debug", "local"])
+def compute(request: pytest.FixtureRequest) -> Compute:
+    if request.param == "local":
+        request.getfixturevalue("ray_session")
+    return computes(request.param)
+
+
+def calls(log: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in sorted(log.iterdir())}
+
+
+def by_value(log: Path, **kwargs: Any) -> Callable[[], Any]:
+    made = squares_maker(str(log), **kwargs)
+    return lambda: made
+
+
+def test_every_part_is_made_once_and_a_rerun_makes_what_is_missing(tmp_path: Path, compute: Compute):
+    uri, log = str(tmp_path / "store"), tmp_path / "log"
+    log.mkdir()
+    with pytest.raises(ValueError, match=r"^cannot square: got x=4"):
+        run_parts(uri, TASKS, by_value(log, fail_at=4), compute=compute, label="square")
+    done = set(store.committed_parts(uri))
+    assert "part-4" not in done
+    times = {path: path.stat().st_mtime_ns for part in done for path in Path(uri).rglob(f"{part}.*")}
+    for path in log.iterdir():
+        if f"part-{path.name}" not in done:
+            path.unlink()  # on Ray a part may be made, but not yet committed, when another one fails
+    run_parts(uri, TASKS, by_value(log), compute=compute, label="square")
+    assert calls(log) == {str(i): "once " for i in range(6)}
+    assert {path: path.stat().st_mtime_ns for path in times} == times
+    store.finish(uri, inputs="abc", facts={})
+    assert store.read_table(uri, "squares")["y"].to_pylist() == [x * x for i in range(6) for x in range(i, i + 3)]
+
+
+def test_nothing_to_do_needs_no_ray_and_no_maker(tmp_path: Path):
+    for part, task in TASKS.items():
+        store.commit_part(str(tmp_path), part, {"squares": task}, row_group_rows=10)
+    run_parts(str(tmp_path), TASKS, partial(pytest.fail, "made again"), compute=computes("cluster"), label="square")
+
+
+def test_the_users_error_is_dug_out_of_rays(ray_session: None):
+    @ray.remote
+    def corrupt() -> None:
+        try:
+            raise OSError("CRC")
+        except OSError as error:
+            raise ValueError("corrupt shard: got 'CRC'. At x. Make it again.") from error
+
+    with pytest.raises(RayTaskError) as caught:
+        ray.get(corrupt.remote())
+    found = user_error(caught.value)
+    assert type(found) is ValueError
+    assert str(found) == "corrupt shard: got 'CRC'. At x. Make it again."
+
+
+def test_a_full_disk_on_a_worker_is_said_clearly(tmp_path: Path, compute: Compute):
+    def on_a_full_disk() -> Any:
+        import pyarrow.fs as pafs
+
+        from avis import location
+        from avis import store as stores
+
+        class FullDisk(pafs.LocalFileSystem):
+            def open_output_stream(self, path, **kwargs):  # type: ignore[no-untyped-def]
+                return super().open_output_stream("/dev/full", **kwargs)
+
+        class Maker:
+            def __call__(self, task):  # type: ignore[no-untyped-def]
+                original = stores.filesystem
+                stores.filesystem = lambda uri: (FullDisk(), location.absolute(uri))
+                try:
+                    stores.write_bytes(f"{tmp_path}/x", b"0" * 100)
+                finally:
+                    stores.filesystem = original
+                return {}
+
+        return Maker()
+
+    with pytest.raises(OSError, match=f"disk full: got no room for 100 bytes, .* At {tmp_path}/x"):
+        run_parts(str(tmp_path), TASKS, on_a_full_disk, compute=compute, label="write")

@@ -1,0 +1,274 @@
+"""Preparing: the same bytes anyhow, nothing dropped silently, cut off and gone on with."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+from avis import store
+from avis.audio.codec import read_all
+from avis.engine import prepare as engine
+from avis.engine.prepare import prepare
+from avis.schema import REJECT_REASONS, REJECTS, UTTERANCES
+
+Recipe = dict[str, Any]
+ROOT = Path(__file__).parents[3]
+SAMPLE_RATE = 16000
+
+
+def noise(seconds: float, *, seed: int = 0, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
+    return np.random.default_rng(seed).uniform(-0.3, 0.3, round(seconds * sample_rate)).astype(np.float32)
+
+
+def write(path: Path, samples: np.ndarray, *, sample_rate: int = SAMPLE_RATE, **kwargs: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sf.write(path, samples, sample_rate, **kwargs)
+
+
+def speakers_folder(root: Path, *, num_speakers: int, num_files: int = 2) -> Path:
+    for speaker in range(num_speakers):
+        for number in range(num_files):
+            write(root / f"s{speaker}" / "a" / f"{number}.wav", noise(0.6, seed=10 * speaker + number))
+    return root
+
+
+def bytes_below(uri: str) -> dict[str, bytes]:
+    folder = Path(uri)
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def on(recipe: Recipe, output_dir: Path, *, where: str = "debug") -> Recipe:
+    return recipe | {"output_dir": str(output_dir), "compute": recipe["compute"] | {"where": where}}
+
+
+def test_the_same_bytes_in_process_and_on_ray(ray_session: None, tiny_recipe: Recipe, tiny_store: str, tmp_path: Path):
+    on_ray = prepare(on(tiny_recipe, tmp_path, where="local"))
+    assert bytes_below(on_ray) == bytes_below(tiny_store)
+    assert os.path.basename(on_ray) == os.path.basename(tiny_store)
+
+
+def test_the_store_is_whole_checked_and_shuffled(tiny_recipe: Recipe, tiny_store: str):
+    table = store.read_table(tiny_store, "utterances")
+    assert table.schema.equals(UTTERANCES)
+    assert store.read_table(tiny_store, "rejects").num_rows == 0
+    assert Counter(table["split"].to_pylist()) == {"train": 16, "validation": 8, "test": 16}
+    splits: dict[str, set[str]] = {}
+    for row in table.to_pylist():
+        splits.setdefault(row["split"], set()).add(row["speaker"])
+        assert row["num_samples"] == len(read_all(row["audio"])) == 24000
+        assert row["sample_rate"] == SAMPLE_RATE
+    assert [len(splits[name]) for name in ("train", "validation", "test")] == [4, 2, 4]
+    assert len(set.union(*splits.values())) == 10
+    for split in splits:
+        ids = store.read_table(tiny_store, "utterances", columns=["utt_id"], prefix=f"{split}-")["utt_id"].to_pylist()
+        assert ids != sorted(ids)
+        assert len(set(ids)) == len(ids)
+
+
+def test_another_seed_shuffles_and_holds_out_otherwise(tiny_recipe: Recipe, tiny_store: str, tmp_path: Path):
+    sharding = tiny_recipe["sharding"] | {"seed": 1}
+    other = prepare(on(tiny_recipe, tmp_path) | {"sharding": sharding})
+    assert os.path.basename(other) != os.path.basename(tiny_store)
+    one, two = (
+        store.read_table(uri, "utterances", columns=["utt_id"])["utt_id"].to_pylist() for uri in (tiny_store, other)
+    )
+    assert one != two
+    assert sorted(one) == sorted(two)
+
+
+def test_a_second_run_touches_nothing_and_needs_no_ray(
+    tiny_recipe: Recipe, tiny_store: str, monkeypatch: pytest.MonkeyPatch
+):
+    before = {path: path.stat().st_mtime_ns for path in Path(tiny_store).rglob("*")}
+    monkeypatch.setattr(engine, "run_parts", None)
+    monkeypatch.setattr("avis.engine.session.Compute.connect", None)
+    cfg = tiny_recipe | {"compute": tiny_recipe["compute"] | {"where": "local"}}
+    assert prepare(cfg) == tiny_store
+    assert {path: path.stat().st_mtime_ns for path in Path(tiny_store).rglob("*")} == before
+
+
+def spoil(root: Path) -> dict[str, str]:
+    """Write one file per reason for rejection; return its name and the reason."""
+    good = noise(1.0)
+    bad = root / "bad" / "a"
+    write(bad / "twice.wav", good)
+    write(bad / "twice.flac", good)
+    write(bad / "non_finite.wav", np.where(np.arange(16000) == 7, np.nan, good).astype(np.float32), subtype="FLOAT")
+    write(bad / "silent.wav", np.zeros(16000, np.float32))
+    write(bad / "too_short.wav", noise(0.3))
+    write(bad / "truncated.flac", good)
+    whole = (bad / "truncated.flac").read_bytes()
+    (bad / "truncated.flac").write_bytes(whole[: len(whole) // 2])
+    (bad / "empty.wav").write_bytes(b"")
+    (bad / "unreadable.mp3").write_text("this is no audio\n" * 100)
+    names = ("non_finite.wav", "silent.wav", "too_short.wav", "truncated.flac", "empty.wav", "unreadable.mp3")
+    return {f"{name}": name.split(".")[0] for name in names} | {"twice.wav": "duplicate_id"}
+
+
+@pytest.mark.parametrize("where", ["debug", "local"])
+def test_every_reject_is_named_with_its_reason(
+    recipe: Callable[..., Recipe], tmp_path: Path, where: str, request: pytest.FixtureRequest
+):
+    if where == "local":
+        request.getfixturevalue("ray_session")
+    root = speakers_folder(tmp_path / "audio", num_speakers=4)
+    expected = spoil(root)
+    composed = recipe(f"corpus.root={root}", f"output_dir={tmp_path}", name="prepare", corpus="folder")
+    with pytest.raises(
+        ValueError, match=r"too many rejects: got 7 of 16 files \(.*\), expected at most 5\.0%"
+    ) as error:
+        prepare(on(composed, tmp_path, where=where))
+    for reason in REJECT_REASONS:
+        assert f"1 {reason}" in str(error.value)
+    assert str(error.value).count(f"{root}/bad/a/") >= 5
+    allowed = on(composed, tmp_path, where=where)
+    uri = prepare(allowed | {"sharding": allowed["sharding"] | {"max_reject_share": 0.5}})
+    rejects = store.read_table(uri, "rejects")
+    assert rejects.schema.equals(REJECTS)
+    assert {os.path.basename(row["path"]): row["reason"] for row in rejects.to_pylist()} == expected
+    assert all(row["detail"] and row["utt_id"].startswith("folder/bad/a/") for row in rejects.to_pylist())
+    assert set(expected.values()) == set(REJECT_REASONS)
+    kept = store.read_table(uri, "utterances", columns=["utt_id"])["utt_id"].to_pylist()
+    assert len(kept) == 9
+    assert "folder/bad/a/twice" in kept
+
+
+def test_other_formats_rates_and_channels_are_brought_to_one(recipe: Callable[..., Recipe], tmp_path: Path):
+    root = speakers_folder(tmp_path / "audio", num_speakers=3)
+    seconds = np.arange(2 * 48000) / 48000
+    tone = np.sin(2 * np.pi * 440 * seconds).astype(np.float32) / 2
+    stereo = np.stack([tone, tone / 2], axis=1)
+    for name, samples, rate, subtype in [
+        ("mp3.mp3", tone[::3], 16000, None),
+        ("opus.opus", tone, 48000, "OPUS"),
+        ("ogg.ogg", tone[::2], 24000, "VORBIS"),
+        ("flac.flac", stereo, 48000, "PCM_24"),
+        ("wav.wav", tone[::6], 8000, "PCM_16"),
+        ("float.wav", stereo[::3], 16000, "FLOAT"),
+    ]:
+        write(
+            root / "tones" / "a" / name,
+            samples,
+            sample_rate=rate,
+            subtype=subtype,
+            format="OGG" if name == "opus.opus" else None,
+        )
+    uri = prepare(recipe(f"corpus.root={root}", f"output_dir={tmp_path}", name="prepare", corpus="folder"))
+    tones = [row for row in store.read_table(uri, "utterances").to_pylist() if row["speaker"] == "folder/tones"]
+    assert len(tones) == 6
+    for row in tones:
+        samples = read_all(row["audio"])
+        assert row["num_samples"] == len(samples) == pytest.approx(32000, abs=2500), row["utt_id"]
+        middle = samples[8000:24000] * np.hanning(16000)
+        assert np.argmax(np.abs(np.fft.rfft(middle))) == pytest.approx(440, abs=1), row["utt_id"]
+
+
+def test_two_corpora_with_the_same_names_are_joined_without_clashes(recipe: Callable[..., Recipe], tmp_path: Path):
+    one = speakers_folder(tmp_path / "one", num_speakers=3)
+    two = speakers_folder(tmp_path / "two", num_speakers=3)
+    composed = recipe(f"corpus.root={one}", f"output_dir={tmp_path}", name="prepare", corpus="folder")
+    source = composed["corpus"]["sources"]["folder"]
+    composed["corpus"]["sources"] = {
+        "one": source | {"name": "one"},
+        "two": source | {"name": "two", "root": str(two), "split": "test"},
+    }
+    table = store.read_table(prepare(composed), "utterances", columns=["utt_id", "speaker", "split", "corpus"])
+    assert len(set(table["utt_id"].to_pylist())) == 12
+    assert {row["speaker"] for row in table.to_pylist() if row["split"] == "test"} == {f"two/s{i}" for i in range(3)}
+    same = composed | {"corpus": {"sources": {"one": source, "again": source}}}
+    with pytest.raises(ValueError, match=r"too many rejects: got 6 of 12 files \(6 duplicate_id\)"):
+        prepare(same)
+
+
+def test_a_speaker_on_both_sides_is_refused(recipe: Callable[..., Recipe], tmp_path: Path):
+    root = speakers_folder(tmp_path / "audio", num_speakers=4)
+    overrides = [f"corpus.train_root={root}", f"corpus.test_root={root}", f"output_dir={tmp_path}"]
+    composed = recipe(*overrides, name="prepare", corpus="folder_train_test")
+    with pytest.raises(ValueError, match=r"speaker in train and test: got 4 speakers in both.*folder/s0, folder/s1"):
+        prepare(composed)
+
+
+@pytest.mark.parametrize("held_out", [0, 1, 4])
+def test_held_out_speakers_must_be_some_but_not_all(recipe: Callable[..., Recipe], tmp_path: Path, held_out: int):
+    """One alone makes no non-target trial to choose checkpoints by."""
+    root = speakers_folder(tmp_path / "audio", num_speakers=4)
+    overrides = [f"sharding.num_validation_speakers={held_out}", f"corpus.root={root}", f"output_dir={tmp_path}"]
+    with pytest.raises(ValueError, match=f"held-out speakers: got sharding.num_validation_speakers={held_out}"):
+        prepare(recipe(*overrides, name="prepare", corpus="folder"))
+
+
+def test_no_audio_is_said(recipe: Callable[..., Recipe], tmp_path: Path):
+    (tmp_path / "notes.txt").write_text("nothing here")
+    with pytest.raises(ValueError, match=f"no audio found: .*At {tmp_path}"):
+        prepare(recipe(f"corpus.root={tmp_path}", f"output_dir={tmp_path}/out", name="prepare", corpus="folder"))
+
+
+def manifest_of(root: Path, num: int) -> Path:
+    """List the same few files many times over, under other ids: enough work to be cut off in."""
+    files = sorted(speakers_folder(root, num_speakers=4).rglob("*.wav"))
+    path = root / "list.csv"
+    with path.open("w", newline="") as stream:
+        rows = csv.writer(stream)
+        rows.writerow(["path", "speaker", "utt_id"])
+        for number in range(num):
+            file = files[number % len(files)]
+            rows.writerow([file, file.parts[-3], f"u{number}"])
+    return path
+
+
+def command(manifest: Path, output_dir: Path, where: str) -> list[str]:
+    overrides = ["corpus=manifest", f"corpus.path={manifest}", f"output_dir={output_dir}", f"compute={where}"]
+    small = ["sharding.num_validation_speakers=2", "sharding.shard_rows=50"]
+    return [sys.executable, str(ROOT / "pipelines" / "prepare.py"), *overrides, *small]
+
+
+def test_killed_half_way_and_gone_on_with(tmp_path: Path):
+    manifest = manifest_of(tmp_path / "audio", 2000)
+    undisturbed = command(manifest, tmp_path / "undisturbed", "debug")
+    disturbed = command(manifest, tmp_path / "disturbed", "debug")
+    subprocess.run(undisturbed, check=True, cwd=tmp_path, capture_output=True, timeout=300)
+
+    process = subprocess.Popen(disturbed, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    stores = tmp_path / "disturbed" / "stores"
+    give_up = time.monotonic() + 300
+    while not list(stores.glob("*/_parts/*.json")):
+        assert process.poll() is None, "the run ended before it was killed"
+        assert time.monotonic() < give_up, "no part was written"
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    [unfinished] = stores.iterdir()
+    assert not (unfinished / store.MANIFEST).exists()
+    committed = [json.loads(path.read_bytes()) for path in (unfinished / "_parts").glob("*.json")]
+    before = {file: (unfinished / file).stat().st_mtime_ns for record in committed for file in record}
+    assert 0 < len(committed) < 40
+
+    subprocess.run(disturbed, check=True, cwd=tmp_path, capture_output=True, timeout=300)
+    [expected] = (tmp_path / "undisturbed" / "stores").iterdir()
+    left_over = {name for name in bytes_below(str(unfinished)) if name.endswith(".tmp")}
+    assert {n: b for n, b in bytes_below(str(unfinished)).items() if n not in left_over} == bytes_below(str(expected))
+    assert len(left_over) <= 1
+    assert {file: (unfinished / file).stat().st_mtime_ns for file in before} == before
+
+
+@pytest.mark.shared_data
+def test_recordings_are_prepared_without_rejects(shared: Path, recipe: Callable[..., Recipe], tmp_path: Path):
+    files = sorted(path for path in (shared / "speech").rglob("*") if path.suffix in (".mp3", ".wav", ".flac"))[::200]
+    manifest = tmp_path / "list.csv"
+    manifest.write_text("path,speaker\n" + "".join(f"{path},{number}\n" for number, path in enumerate(files)))
+    overrides = [f"corpus.path={manifest}", "corpus.split=test", f"output_dir={tmp_path}"]
+    uri = prepare(recipe(*overrides, name="prepare", corpus="manifest"))
+    assert store.open_manifest(uri)["rows"] == {"utterances": len(files), "rejects": 0}
+    for row in store.read_table(uri, "utterances").to_pylist():
+        assert row["speech_s"] > 0.5, row["utt_id"]

@@ -1,0 +1,217 @@
+"""Scoring: what the model says, each embedding once, and nothing on speakers that were trained on."""
+
+import hashlib
+import io
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from hydra.utils import instantiate
+
+from avis import store
+from avis.audio.codec import read_all
+from avis.corpora.synthetic import Synthetic
+from avis.engine import score as engine
+from avis.engine.score import score
+from avis.training.checkpoint import best_checkpoint
+
+Recipe = dict[str, Any]
+
+
+@pytest.fixture
+def checkpoint(tiny_run: str, tmp_path: Path) -> str:
+    """Return a copy of the tiny run's checkpoint, in a folder of its own."""
+    return shutil.copy(best_checkpoint(tiny_run), str(tmp_path / "best.ckpt"))
+
+
+def own_trials(cfg: Recipe) -> tuple[list[tuple[str, str]], list[bool]]:
+    corpus: Synthetic = instantiate(cfg["corpus"]["sources"]["synthetic"])
+    lines = [line.split() for line in Path(corpus.trials_path).read_text().splitlines()]
+    ids = [tuple(f"synthetic/{name.removesuffix('.flac')}" for name in line[1:]) for line in lines]
+    return ids, [line[0] == "1" for line in lines]  # type: ignore[return-value]
+
+
+def embeddings_of(path: str, utterances: str) -> dict[str, np.ndarray]:
+    """Embed every whole utterance of a store with the checkpoint's own model, one by one."""
+    loaded = torch.load(path, map_location="cpu", weights_only=True)
+    model = instantiate(loaded["recipe"]["model"])
+    prefix = "model."
+    model.load_state_dict({k[len(prefix) :]: v for k, v in loaded["state_dict"].items() if k.startswith(prefix)})
+    features = instantiate(loaded["recipe"]["features"])
+    model.eval()
+    vectors = {}
+    with torch.inference_mode():
+        for row in store.read_table(utterances, "utterances").to_pylist():
+            waveform = torch.from_numpy(read_all(row["audio"]))
+            vectors[row["utt_id"]] = model(features(waveform)[None])[0].numpy().astype(np.float64)
+    return vectors
+
+
+def test_scores_equal_a_direct_computation(tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path):
+    tables = score(tiny_recipe, checkpoint, tiny_store, str(tmp_path / "run"))
+    assert list(tables) == ["synthetic"]
+    table = store.read_table(tables["synthetic"], "scores")
+    pairs, target = own_trials(tiny_recipe)
+    assert list(zip(table["enroll"].to_pylist(), table["test"].to_pylist(), strict=True)) == pairs
+    assert table["target"].to_pylist() == target
+
+    vectors = embeddings_of(checkpoint, tiny_store)
+    index = store.read_table(tiny_store, "utterances", columns=["utt_id", "split"]).to_pylist()
+    mean = np.mean([vectors[row["utt_id"]] for row in index if row["split"] == "train"], axis=0)
+    expected = []
+    for enroll, test in pairs:
+        one, other = vectors[enroll] - mean, vectors[test] - mean
+        expected.append(one @ other / (np.linalg.norm(one) * np.linalg.norm(other)))
+    np.testing.assert_allclose(table["score"].to_numpy(), expected, atol=2e-5)
+
+
+def test_each_utterance_is_embedded_once(tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path):
+    score(tiny_recipe, checkpoint, tiny_store, str(tmp_path / "run"))
+    stores = sorted((tmp_path / "run" / "embeddings").iterdir())
+    tables = [store.read_table(str(uri), "embeddings") for uri in stores]
+    names = [table["utt_id"].to_pylist() for table in tables]
+    pairs, _ = own_trials(tiny_recipe)
+    in_trials = {name for pair in pairs for name in pair}
+    index = store.read_table(tiny_store, "utterances", columns=["utt_id", "split"]).to_pylist()
+    trained_on = {row["utt_id"] for row in index if row["split"] == "train"}
+    assert {frozenset(ids) for ids in names} == {frozenset(in_trials), frozenset(trained_on)}
+    assert all(len(set(ids)) == len(ids) for ids in names)
+    assert all(table["embedding"].type == pa.list_(pa.float32(), 16) for table in tables)
+
+
+def test_a_rerun_embeds_and_scores_nothing(
+    tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    first = score(tiny_recipe, checkpoint, tiny_store, str(tmp_path / "run"))
+    monkeypatch.setattr(engine, "run_parts", None)
+    monkeypatch.setattr(engine, "make_banks", None)
+    assert score(tiny_recipe, checkpoint, tiny_store, str(tmp_path / "run")) == first
+
+
+def test_scores_are_the_same_for_any_number_of_parts(
+    tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    whole = store.read_table(score(tiny_recipe, checkpoint, tiny_store, str(tmp_path / "one"))["synthetic"], "scores")
+    monkeypatch.setattr(engine, "TRIALS_PER_PART", 7)
+    uri = score(tiny_recipe, checkpoint, tiny_store, str(tmp_path / "many"))["synthetic"]
+    assert len(store.part_uris(uri, "scores")) == -(-len(whole) // 7) > 5
+    many = store.read_table(uri, "scores")
+    assert many.drop_columns(["score"]).equals(whole.drop_columns(["score"]))
+    np.testing.assert_allclose(many["score"].to_numpy(), whole["score"].to_numpy(), atol=1e-6)
+
+
+def test_scores_are_the_same_on_ray(
+    ray_session: None, tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path
+):
+    here = store.read_table(score(tiny_recipe, checkpoint, tiny_store, str(tmp_path / "one"))["synthetic"], "scores")
+    os.remove(next(tmp_path.glob("backend-*.npz")))
+    on_ray = tiny_recipe | {"compute": tiny_recipe["compute"] | {"where": "local"}}
+    there = store.read_table(score(on_ray, checkpoint, tiny_store, str(tmp_path / "ray"))["synthetic"], "scores")
+    assert there.drop_columns(["score"]).equals(here.drop_columns(["score"]))
+    np.testing.assert_allclose(there["score"].to_numpy(), here["score"].to_numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "backend",
+    [
+        {"_target_": "avis.scoring.lda.Lda", "dim": 3, "shrinkage": 0.1},
+        {"_target_": "avis.scoring.plda.Plda", "num_iterations": 5},
+    ],
+    ids=["lda", "plda"],
+)
+def test_backends_are_fitted_on_training_speakers_kept_and_reused(
+    tiny_recipe: Recipe,
+    tiny_store: str,
+    checkpoint: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    backend: dict[str, Any],
+):
+    cfg = tiny_recipe | {"scoring": {"fit_utterances": 12, "fit_copies": 3, "backend": backend}}
+    uri = score(cfg, checkpoint, tiny_store, str(tmp_path / "run"))["synthetic"]
+    first = store.read_table(uri, "scores")["score"].to_numpy()
+    assert np.isfinite(first).all()
+    [kept] = tmp_path.glob("backend-*.npz")
+    rows = [
+        store.open_manifest(str(path))["rows"]["embeddings"] for path in (tmp_path / "run" / "embeddings").iterdir()
+    ]
+    assert 12 * (1 + 3) in rows
+
+    monkeypatch.setattr(type(instantiate(backend)), "fit", None)
+    again = score(cfg, checkpoint, tiny_store, str(tmp_path / "other_run"))["synthetic"]
+    np.testing.assert_allclose(store.read_table(again, "scores")["score"].to_numpy(), first, atol=1e-6)
+    with np.load(io.BytesIO(kept.read_bytes()), allow_pickle=False) as state:
+        assert all(np.isfinite(state[name]).all() for name in state)
+
+
+def with_trials(cfg: Recipe, tmp_path: Path, lines: list[str]) -> Recipe:
+    path = tmp_path / "some.txt"
+    path.write_text("".join(f"{line}\n" for line in lines))
+    return cfg | {"trials": str(path)}
+
+
+def test_ids_that_the_store_lacks_are_named(tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path):
+    lines = [
+        "1 test_0000/session_0/000.flac test_0000/session_1/000.flac",
+        "0 test_0000/session_0/000.flac nobody/session_9/000.flac",
+    ]
+    with pytest.raises(ValueError, match=r"got 1 unknown ids.*At nobody/session_9/000\.flac\."):
+        score(with_trials(tiny_recipe, tmp_path, lines), checkpoint, tiny_store, str(tmp_path / "run"))
+
+
+def test_trials_of_training_speakers_are_refused(tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path):
+    index = store.read_table(tiny_store, "utterances", columns=["utt_id", "speaker", "split"]).to_pylist()
+    seen = next(row for row in index if row["split"] == "train")
+    lines = [
+        "1 test_0000/session_0/000 test_0000/session_1/000",
+        f"0 test_0000/session_0/000 {seen['utt_id']}",
+    ]
+    message = rf"speaker in both train and test: got 1 speakers .*At {seen['speaker']}\."
+    with pytest.raises(ValueError, match=message):
+        score(with_trials(tiny_recipe, tmp_path, lines), checkpoint, tiny_store, str(tmp_path / "run"))
+
+
+def test_several_lists_and_lists_without_answers(tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path):
+    known, unknown = tmp_path / "known.txt", tmp_path / "unknown.csv"
+    known.write_text(
+        "1 test_0000/session_0/000 test_0000/session_1/000\n0 test_0000/session_0/000 test_0001/session_1/000\n"
+    )
+    unknown.write_text("enroll,test,noise\ntest_0000/session_0/000,test_0002/session_1/000,loud\n")
+    cfg = tiny_recipe | {"trials": {"a": str(known), "b": str(unknown)}}
+    tables = score(cfg, checkpoint, tiny_store, str(tmp_path / "run"))
+    assert list(tables) == ["a", "b"]
+    [row] = store.read_table(tables["b"], "scores").to_pylist()
+    assert row["target"] is None
+    assert row["noise"] == "loud"
+    assert -1 <= row["score"] <= 1
+    with pytest.raises(ValueError, match=r"no trial list: got trials=null"):
+        score(tiny_recipe | {"corpus": {"sources": {}}}, checkpoint, tiny_store, str(tmp_path / "run"))
+
+
+def test_a_checkpoint_of_another_architecture_is_refused(
+    tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path
+):
+    loaded = torch.load(checkpoint, weights_only=True)
+    loaded["recipe"]["model"]["channels"] = 32
+    other = str(tmp_path / "other.ckpt")
+    torch.save(loaded, other)
+    with pytest.raises(ValueError, match=rf"checkpoint of another architecture: .*EcapaTdnn\. At {other}"):
+        score(tiny_recipe, other, tiny_store, str(tmp_path / "run"))
+
+
+@pytest.mark.parametrize("content", ["no checkpoint", None])
+def test_what_is_no_checkpoint_is_refused(tiny_recipe: Recipe, tiny_store: str, tmp_path: Path, content: str | None):
+    path = tmp_path / "best.ckpt"
+    if content:
+        path.write_text(content)
+    with pytest.raises(ValueError, match=rf"checkpoint.*At {path}"):
+        score(tiny_recipe, str(path), tiny_store, str(tmp_path / "run"))
+
+
+def test_another_checkpoint_has_embeddings_of_its_own(checkpoint: str):
+    assert engine.checkpoint_digest(checkpoint) == hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest()

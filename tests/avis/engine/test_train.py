@@ -1,0 +1,148 @@
+"""Training on Ray: two workers, the same figures every time, clear refusals."""
+
+import csv
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from avis.engine.score import load_model
+from avis.engine.stream import example_maker
+from avis.engine.train import share, train
+from avis.metrics.eer import equal_error_rate
+from avis.training.checkpoint import best_checkpoint, last_checkpoint, read_checkpoint
+from avis.training.examples import validation_examples
+from avis.training.module import SpeakerVerifier
+
+Recipe = dict[str, Any]
+LOGGED = {"train/loss", "train/accuracy", "train/learning_rate", "train/samples_per_s", "train/waiting_share"}
+NUM_VALIDATION = 7
+"""An odd number, so that two workers have shares of different sizes."""
+
+
+def with_settings(cfg: Recipe, *, trainer: dict[str, Any], compute: dict[str, Any]) -> Recipe:
+    return cfg | {"trainer": cfg["trainer"] | trainer, "compute": cfg["compute"] | compute}
+
+
+@pytest.fixture(scope="module")
+def on_ray(tiny_recipe: Recipe) -> Recipe:
+    """Return a recipe for two workers: batches of 6 from 16 utterances leave a rest, and a block without examples."""
+    settings = {"batch_size": 6, "max_validation_utterances": NUM_VALIDATION}
+    return with_settings(tiny_recipe, trainer=settings, compute={"where": "local", "num_workers": 2, "use_gpu": False})
+
+
+@pytest.fixture(scope="module")
+def ray_run(ray_session: None, on_ray: Recipe, tiny_store: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    run_dir = str(tmp_path_factory.mktemp("ray_run"))
+    assert train(on_ray, tiny_store, run_dir) == best_checkpoint(run_dir)
+    return run_dir
+
+
+def column(run_dir: str, name: str) -> list[float]:
+    files = sorted(Path(run_dir, "csv").glob("version_*/metrics.csv"))
+    return [float(row[name]) for file in files for row in csv.DictReader(file.open()) if row.get(name)]
+
+
+def test_two_workers_leave_checkpoints_and_logs(on_ray: Recipe, ray_run: str):
+    for path in (best_checkpoint(ray_run), str(last_checkpoint(ray_run))):
+        assert read_checkpoint(path)["recipe"] == on_ray
+    last = read_checkpoint(str(last_checkpoint(ray_run)))
+    assert (last["epoch"], last["global_step"]) == (1, 4)
+    assert len(column(ray_run, "train/loss")) == 4
+    assert len(column(ray_run, "val/eer")) == 2
+    for name in LOGGED:
+        assert all(np.isfinite(column(ray_run, name))), name
+    assert all(0 <= share <= 1 for share in column(ray_run, "train/waiting_share"))
+    assert set(EventAccumulator(f"{ray_run}/tensorboard").Reload().Tags()["scalars"]) >= LOGGED | {"val/eer"}
+
+
+def test_validation_over_uneven_shares_is_that_of_all_utterances(on_ray: Recipe, tiny_store: str, ray_run: str):
+    shared = share(on_ray, tiny_store, 2)
+    maker = example_maker(on_ray, training=False, augment=False)
+    features, speakers = validation_examples(
+        maker, shared.validation, max_utterances=NUM_VALIDATION, banks=shared.banks
+    )
+    assert len(speakers) == NUM_VALIDATION
+    path = str(last_checkpoint(ray_run))
+    with torch.inference_mode():
+        embeddings = load_model(read_checkpoint(path), path).eval()(features).numpy()
+    scores, target = [], []
+    for i in range(NUM_VALIDATION):
+        for j in range(i):
+            norms = np.linalg.norm(embeddings[i]) * np.linalg.norm(embeddings[j])
+            scores.append(embeddings[i] @ embeddings[j] / norms)
+            target.append(speakers[i] == speakers[j])
+    assert 0 <= roc_auc_score(target, scores) <= 1
+    assert column(ray_run, "val/eer")[-1] == pytest.approx(equal_error_rate(scores, target)[0], abs=1e-6)
+
+
+def test_the_same_seed_gives_the_same_losses(on_ray: Recipe, tiny_store: str, ray_run: str, tmp_path: Path):
+    train(on_ray, tiny_store, str(tmp_path))
+    for name in ("train/loss", "val/eer"):
+        assert column(str(tmp_path), name) == pytest.approx(column(ray_run, name), rel=1e-5)
+
+
+def test_a_finished_run_is_not_trained_again(on_ray: Recipe, tiny_store: str, ray_run: str):
+    before = Path(best_checkpoint(ray_run)).stat().st_mtime_ns
+    assert train(on_ray, tiny_store, ray_run) == best_checkpoint(ray_run)
+    assert Path(best_checkpoint(ray_run)).stat().st_mtime_ns == before
+
+
+def test_a_batch_that_does_not_divide_is_refused(ray_session: None, on_ray: Recipe, tiny_store: str, tmp_path: Path):
+    cfg = with_settings(on_ray, trainer={"batch_size": 5}, compute={})
+    message = r"batch does not divide: got trainer\.batch_size=5 for 2 workers, .*compute\.num_workers"
+    with pytest.raises(ValueError, match=message):
+        train(cfg, tiny_store, str(tmp_path))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+@pytest.mark.parametrize("where", ["debug", "local"])
+def test_gpus_that_are_not_there_are_refused(
+    ray_session: None, on_ray: Recipe, tiny_store: str, tmp_path: Path, where: str
+):
+    cfg = with_settings(on_ray, trainer={}, compute={"use_gpu": True, "where": where})
+    with pytest.raises(ValueError, match=r"GPU missing: got 0 GPUs, expected at least 2\. At compute\.use_gpu=true"):
+        train(cfg, tiny_store, str(tmp_path))
+
+
+def test_a_store_without_training_speakers_is_refused(tiny_recipe: Recipe, tmp_path: Path):
+    with pytest.raises(ValueError, match="store not finished"):
+        train(tiny_recipe, str(tmp_path), str(tmp_path / "run"))
+
+
+def test_steps_run_in_this_process_when_debugging(
+    tiny_recipe: Recipe, tiny_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    import os
+
+    ran_in: list[int] = []
+    training_step = SpeakerVerifier.training_step
+
+    def noted(self: SpeakerVerifier, batch: dict[str, torch.Tensor], batch_idx: int) -> torch.Tensor:
+        ran_in.append(os.getpid())
+        return training_step(self, batch, batch_idx)
+
+    monkeypatch.setattr(SpeakerVerifier, "training_step", noted)
+    train(with_settings(tiny_recipe, trainer={"num_epochs": 1}, compute={}), tiny_store, str(tmp_path))
+    assert ran_in == [os.getpid()] * 4
+
+
+@pytest.mark.slow
+def test_a_shard_that_went_bad_stops_the_training_with_its_path(
+    ray_session: None, on_ray: Recipe, tiny_store: str, tmp_path: Path
+):
+    import shutil
+
+    copy = shutil.copytree(tiny_store, tmp_path / "store")
+    shard = sorted((copy / "utterances").glob("train-*.parquet"))[3]
+    data = bytearray(shard.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    shard.write_bytes(data)
+    none = {"augment": on_ray["augment"] | {"chain": None}}
+    with pytest.raises(ValueError, match=f"corrupt shard: .* At {re.escape(str(shard))}"):
+        train(on_ray | none, str(copy), str(tmp_path / "run"))

@@ -1,0 +1,194 @@
+"""Stores: all or nothing, and never silently wrong."""
+
+import contextlib
+import errno
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+import pytest
+
+from avis import location, store
+
+BYTES_FLIPPED = 40
+
+
+def rows(num: int = 50, seed: int = 0) -> pa.Table:
+    noise = np.random.default_rng(seed).bytes(num * 100)
+    return pa.table({"utt_id": [f"u{i}" for i in range(num)], "audio": [noise[i::num] for i in range(num)]})
+
+
+def two_parts(uri: str) -> None:
+    for part in range(2):
+        store.commit_part(uri, f"train-{part}", {"utterances": rows(seed=part)}, row_group_rows=20)
+
+
+def files_below(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def flip(path: Path, position: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[position] ^= 0xFF
+    path.write_bytes(data)
+
+
+def test_the_manifest_is_written_last_and_counts_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    written = []
+    write_bytes = store.write_bytes
+    monkeypatch.setattr(store, "write_bytes", lambda uri, data: (write_bytes(uri, data), written.append(uri)))
+    uri = str(tmp_path / "store")
+    two_parts(uri)
+    assert store.finished(uri, "abc") is None
+    manifest = store.finish(uri, inputs="abc", facts={"sharding": {"seed": 1}})
+    assert [name.removeprefix(f"{uri}/") for name in written] == [
+        "utterances/train-0.parquet",
+        "_parts/train-0.json",
+        "utterances/train-1.parquet",
+        "_parts/train-1.json",
+        "manifest.json",
+    ]
+    assert files_below(tmp_path / "store") == [
+        "manifest.json",
+        "utterances/train-0.parquet",
+        "utterances/train-1.parquet",
+    ]
+    assert manifest == store.open_manifest(uri) == store.finished(uri, "abc")
+    assert (manifest["rows"], manifest["sharding"]) == ({"utterances": 100}, {"seed": 1})
+    for file, info in manifest["files"].items():
+        data = (tmp_path / "store" / file).read_bytes()
+        assert info == {"rows": 50, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def test_an_unfinished_store_is_resumed_and_never_read(tmp_path: Path):
+    uri = str(tmp_path / "store")
+    two_parts(uri)
+    assert set(store.committed_parts(uri)) == {"train-0", "train-1"}
+    for read in (lambda: store.open_manifest(uri), lambda: store.read_table(uri, "utterances")):
+        with pytest.raises(ValueError, match=r"store not finished: .*manifest\.json"):
+            read()
+    assert store.committed_parts(str(tmp_path / "nothing")) == {}
+
+
+def test_a_store_of_other_inputs_or_another_version_is_refused(tmp_path: Path):
+    uri = str(tmp_path)
+    two_parts(uri)
+    store.finish(uri, inputs="abc", facts={})
+    with pytest.raises(ValueError, match=r"store belongs to other inputs: got inputs=abc, expected xyz\. At "):
+        store.finished(uri, "xyz")
+    store.write_json(location.join(uri, store.MANIFEST), store.open_manifest(uri) | {"schema_version": 0})
+    with pytest.raises(ValueError, match="store of another version: got schema_version=0"):
+        store.open_manifest(uri)
+
+
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_tables_come_back_by_part_prefix_and_column(tmp_path: Path, scheme: str):
+    uri = f"{scheme}{tmp_path}/store"
+    two_parts(uri)
+    store.commit_part(uri, "test-0", {"utterances": rows(3), "rejects": rows(0)}, row_group_rows=20)
+    store.finish(uri, inputs="abc", facts={})
+    whole = pa.concat_tables([rows(3), rows(seed=0), rows(seed=1)])
+    assert store.read_table(uri, "utterances").equals(whole)
+    assert store.read_table(uri, "utterances", columns=["utt_id"], prefix="train-").num_rows == 100
+    assert store.read_table(uri, "rejects").num_rows == 0
+    part = store.part_uris(uri, "utterances", "train-")[0]
+    opened = store.open_part(part)
+    assert [opened.metadata.row_group(i).num_rows for i in range(opened.num_row_groups)] == [20, 20, 10]
+    assert store.read_row_group(opened, part, 1, ["audio"]).equals(rows().select(["audio"]).slice(20, 20))
+    with pytest.raises(ValueError, match=r"table not in store: got table=embeddings .*'rejects', 'utterances'"):
+        store.read_table(uri, "embeddings")
+
+
+def test_the_same_rows_give_the_same_bytes(tmp_path: Path):
+    records = [
+        store.commit_part(str(tmp_path / name), "p", {"t": table}, row_group_rows=7)
+        for name, table in (("a", rows()), ("b", pa.concat_tables([rows().slice(0, 9), rows().slice(9)])))
+    ]
+    assert records[0] == records[1]
+
+
+def test_a_shard_of_another_size_is_named(tmp_path: Path):
+    two_parts(str(tmp_path))
+    store.finish(str(tmp_path), inputs="abc", facts={})
+    shard = tmp_path / "utterances" / "train-1.parquet"
+    size = shard.stat().st_size
+    shard.write_bytes(shard.read_bytes()[:-1])
+    with pytest.raises(ValueError, match=f"corrupt shard: got {size - 1} bytes, expected {size}. At {shard}"):
+        store.read_table(str(tmp_path), "utterances")
+    shard.unlink()
+    with pytest.raises(ValueError, match=f"corrupt shard: .* At {shard}"):
+        store.open_manifest(str(tmp_path))
+
+
+def test_a_flipped_byte_never_changes_what_is_read(tmp_path: Path):
+    """Page headers hold a few bytes that readers do not look at; every other flip is noticed."""
+    two_parts(str(tmp_path))
+    store.finish(str(tmp_path), inputs="abc", facts={})
+    shard = tmp_path / "utterances" / "train-0.parquet"
+    intact = shard.read_bytes()
+    column = pq.ParquetFile(shard).metadata.row_group(1).column(1)
+    start, end = column.dictionary_page_offset, column.dictionary_page_offset + column.total_compressed_size
+    noticed = 0
+    for position in np.linspace(start, end - 1, BYTES_FLIPPED).astype(int):
+        flip(shard, position)
+        with contextlib.suppress(ValueError):
+            part = store.open_part(str(shard))
+            assert store.read_row_group(part, str(shard), 1, ["audio"]).equals(rows().select(["audio"]).slice(20, 20))
+            shard.write_bytes(intact)
+            continue
+        with pytest.raises(ValueError, match=f"corrupt shard: .* At {shard}"):
+            store.read_table(str(tmp_path), "utterances")
+        noticed += 1
+        shard.write_bytes(intact)
+    assert noticed >= 0.9 * BYTES_FLIPPED
+    flip(shard, len(intact) - 1)
+    with pytest.raises(ValueError, match=f"corrupt shard: .* At {shard}"):
+        store.open_part(str(shard))
+
+
+class FullDisk(pafs.LocalFileSystem):
+    """A file system on which the kernel finds no room for anything."""
+
+    def open_output_stream(self, path: str, **kwargs: object) -> pa.NativeFile:
+        Path(path).touch()
+        return super().open_output_stream("/dev/full", **kwargs)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_disk_is_said_clearly_and_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    uri = str(tmp_path / "store")
+    store.commit_part(uri, "train-0", {"utterances": rows()}, row_group_rows=20)
+    before = files_below(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "filesystem", lambda uri: (FullDisk(), location.absolute(uri)))
+        with pytest.raises(OSError, match=r"disk full: got no room for \d+ bytes, .* At .*train-1\.parquet") as error:
+            store.commit_part(uri, "train-1", {"utterances": rows()}, row_group_rows=20)
+    assert error.value.errno == errno.ENOSPC
+    assert files_below(tmp_path) == before
+    assert set(store.committed_parts(uri)) == {"train-0"}
+
+
+def test_a_write_that_dies_leaves_the_old_file_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "manifest.json"
+    store.write_json(str(path), {"old": 1})
+
+    def denied(*args: object) -> None:
+        raise PermissionError(errno.EACCES, "denied")
+
+    monkeypatch.setattr(os, "replace", denied)
+    with pytest.raises(PermissionError, match="denied"):
+        store.write_json(str(path), {"new": 1})
+    assert files_below(tmp_path) == ["manifest.json"]
+    assert store.read_json(str(path)) == {"old": 1}
+
+
+def test_fingerprints_and_digests_follow_content_alone():
+    assert store.fingerprint({"a": 1, "b": [None, "ü"]}) == store.fingerprint({"b": [None, "ü"], "a": 1})
+    assert store.fingerprint({"a": 1}) != store.fingerprint({"a": 1.5})
+    assert store.fingerprint("") == hashlib.sha256(b'""').hexdigest()[:12]
+    chunked = pa.concat_tables([rows().slice(0, 9), rows().slice(9)])
+    assert store.table_digest(chunked) == store.table_digest(rows()) != store.table_digest(rows(seed=1))

@@ -1,0 +1,148 @@
+"""A whole training in this process: what it leaves behind, and going on with it."""
+
+import csv
+import pickle
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hydra.utils import instantiate
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from avis.engine import train as engine
+from avis.engine.train import train
+from avis.training.checkpoint import best_checkpoint, last_checkpoint, next_epoch, read_checkpoint
+from avis.training.fit import EpochStream
+
+Recipe = dict[str, Any]
+STEPS = 4  # 16 utterances of 4 speakers in batches of 4
+LOGGED = {"train/loss", "train/accuracy", "train/learning_rate", "train/samples_per_s", "train/waiting_share"}
+
+
+def logged(run_dir: str) -> list[dict[str, str]]:
+    """Return the rows of all CSV logs of a run, in order."""
+    files = sorted(Path(run_dir, "csv").glob("version_*/metrics.csv"))
+    return [row for file in files for row in csv.DictReader(file.open())]
+
+
+def column(run_dir: str, name: str) -> list[float]:
+    return [float(row[name]) for row in logged(run_dir) if row.get(name)]
+
+
+def test_a_checkpoint_runs_no_code_and_holds_recipe_speakers_and_weights(tiny_recipe: Recipe, tiny_run: str):
+    for path in (best_checkpoint(tiny_run), last_checkpoint(tiny_run)):
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+        assert loaded["recipe"] == tiny_recipe
+        assert len(loaded["speakers"]) == 4
+        assert all(name.startswith("synthetic/train_") for name in loaded["speakers"])
+        model = instantiate(loaded["recipe"]["model"])
+        prefix = "model."
+        weights = {k.removeprefix(prefix): v for k, v in loaded["state_dict"].items() if k.startswith(prefix)}
+        assert model.load_state_dict(weights)
+    assert next_epoch(tiny_run) == 2
+    assert next_epoch(f"{tiny_run}/nothing") == 0
+
+
+def test_best_is_the_epoch_with_the_lowest_held_out_error_rate(tiny_run: str):
+    rates = column(tiny_run, "val/eer")
+    assert len(rates) == 2
+    assert read_checkpoint(best_checkpoint(tiny_run))["epoch"] == rates.index(min(rates))
+
+
+def test_logs_for_tables_and_tensorboard(tiny_recipe: Recipe, tiny_run: str):
+    rows = logged(tiny_run)
+    assert set(rows[0]) >= LOGGED | {"epoch", "step", "val/eer"}
+    assert len(column(tiny_run, "train/loss")) == 2 * STEPS
+    schedule = instantiate(tiny_recipe["scheduler"]["learning_rate"])
+    peak = tiny_recipe["optimizer"]["lr"]
+    expected = [peak * schedule(step / (2 * STEPS)) for step in range(2 * STEPS)]
+    assert column(tiny_run, "train/learning_rate") == pytest.approx(expected, rel=1e-5)
+    assert all(0 <= share <= 1 for share in column(tiny_run, "train/waiting_share"))
+    assert all(pace > 0 for pace in column(tiny_run, "train/samples_per_s"))
+    events = EventAccumulator(f"{tiny_run}/tensorboard").Reload()
+    assert set(events.Tags()["scalars"]) >= LOGGED | {"val/eer"}
+    losses = [event.value for event in events.Scalars("train/loss")]
+    assert losses == pytest.approx(column(tiny_run, "train/loss"))
+
+
+def test_a_finished_run_is_not_trained_again(
+    tiny_recipe: Recipe, tiny_store: str, tiny_run: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(engine, "fit_share", None)
+    assert train(tiny_recipe, tiny_store, tiny_run) == best_checkpoint(tiny_run)
+
+
+def test_going_on_after_an_epoch_equals_the_undisturbed_run(
+    tiny_recipe: Recipe, tiny_store: str, tiny_run: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    local_batches = engine.local_batches
+
+    def cut_off(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        for number, batch in enumerate(local_batches(*args, **kwargs)):
+            if number == STEPS + 1:
+                raise ConnectionError("power cut")
+            yield batch
+
+    run_dir = str(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "local_batches", cut_off)
+        with pytest.raises(ConnectionError, match="power cut"):
+            train(tiny_recipe, tiny_store, run_dir)
+    assert next_epoch(run_dir) == 1
+    train(tiny_recipe, tiny_store, run_dir)
+    undisturbed, resumed = (read_checkpoint(str(last_checkpoint(run))) for run in (tiny_run, run_dir))
+    assert resumed["epoch"] == undisturbed["epoch"] == 1
+    assert resumed["global_step"] == undisturbed["global_step"] == 2 * STEPS
+    for name, weights in undisturbed["state_dict"].items():
+        torch.testing.assert_close(resumed["state_dict"][name], weights, rtol=1e-5, atol=1e-6)
+    assert column(run_dir, "train/loss")[-STEPS:] == pytest.approx(column(tiny_run, "train/loss")[-STEPS:], rel=1e-5)
+    assert column(run_dir, "val/eer")[-1] == pytest.approx(column(tiny_run, "val/eer")[-1])
+
+
+def test_the_same_seed_gives_the_same_losses_and_another_seed_others(
+    recipe: Callable[..., Recipe], tiny_recipe: Recipe, tiny_store: str, tiny_run: str, tmp_path: Path
+):
+    train(tiny_recipe | {"trainer": tiny_recipe["trainer"] | {"num_epochs": 1}}, tiny_store, str(tmp_path / "same"))
+    train(tiny_recipe | {"seed": 1}, tiny_store, str(tmp_path / "other"))
+    first = column(tiny_run, "train/loss")
+    # The schedule of a shorter training differs from the second step on.
+    assert column(str(tmp_path / "same"), "train/loss")[0] == first[0]
+    assert column(str(tmp_path / "other"), "train/loss")[0] != first[0]
+
+
+def test_an_epoch_stream_cuts_epochs_and_counts_the_wait():
+    def slow() -> Iterator[dict[str, Any]]:
+        for number in range(6):
+            time.sleep(0.02)
+            yield {"number": number}
+
+    stream = EpochStream(slow(), 3)
+    assert len(stream) == 3
+    assert [[batch["number"] for batch in stream] for _ in range(2)] == [[0, 1, 2], [3, 4, 5]]
+    assert 6 * 0.02 <= stream.waited_s < 2
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "not a checkpoint: got "),
+        (b"not a checkpoint at all", "not a checkpoint: got UnpicklingError"),
+        (pickle.dumps({"recipe": print}), "not a checkpoint: got "),
+        (None, "checkpoint missing: got no file"),
+    ],
+)
+def test_what_is_no_checkpoint_is_said_with_its_path(tmp_path: Path, content: bytes | None, message: str):
+    path = tmp_path / "best.ckpt"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ValueError, match=f"{message}.*At {path}"):
+        read_checkpoint(str(path))
+
+
+def test_a_checkpoint_of_another_program_is_refused(tmp_path: Path):
+    torch.save({"state_dict": {}}, tmp_path / "other.ckpt")
+    with pytest.raises(ValueError, match="not a checkpoint of AVIS: got a file without a recipe"):
+        read_checkpoint(str(tmp_path / "other.ckpt"))

@@ -1,0 +1,172 @@
+"""The training module: it learns, it validates truthfully, it follows its schedules."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy.interpolate import interp1d
+from scipy.optimize import brentq
+from sklearn.metrics import roc_curve
+from torch import Tensor, nn
+
+from avis.losses.aam_softmax import AamSoftmax
+from avis.models.ecapa_tdnn import EcapaTdnn
+from avis.training.module import SpeakerVerifier, all_pairs
+from avis.training.schedules import MarginRamp, WarmupCosine
+
+NUM_SPEAKERS, NUM_MELS = 4, 20
+PEAK = 0.01
+
+
+def verifier(model: nn.Module, dim: int, *, steps: int = 10) -> SpeakerVerifier:
+    return SpeakerVerifier(
+        model=model,
+        loss=AamSoftmax(embedding_dim=dim, num_speakers=NUM_SPEAKERS, scale=30.0, margin=0.2, num_subcenters=1),
+        optimizer=partial(torch.optim.AdamW, lr=PEAK),
+        learning_rate=WarmupCosine(warmup=0.2, final=0.1),
+        margin=MarginRamp(start=0.2, end=0.6, margin=0.2),
+        num_epochs=2,
+        steps_per_epoch=steps,
+        recipe={"seed": 0},
+        speakers=["a", "b", "c", "d"],
+    )
+
+
+def ecapa() -> EcapaTdnn:
+    torch.manual_seed(0)
+    return EcapaTdnn(
+        num_mels=NUM_MELS,
+        channels=16,
+        embedding_dim=8,
+        mfa_channels=24,
+        attention_channels=8,
+        se_channels=8,
+        scale=8,
+        stride=1,
+    )
+
+
+def voices(num: int, seed: int) -> dict[str, Tensor]:
+    """Return noise about a spectrum per speaker: [num, 30 frames, mels]."""
+    spectra = torch.randn(NUM_SPEAKERS, 1, NUM_MELS, generator=torch.Generator().manual_seed(0))
+    speakers = torch.arange(num) % NUM_SPEAKERS
+    noise = torch.randn(num, 30, NUM_MELS, generator=torch.Generator().manual_seed(seed))
+    return {"features": spectra[speakers] + noise, "speaker": speakers}
+
+
+def validate(module: SpeakerVerifier, monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
+    logged: dict[str, Any] = {}
+    monkeypatch.setattr(module, "log_dict", lambda values, **_: logged.update(values))
+    module.on_validation_epoch_end()
+    return logged
+
+
+def test_training_under_aam_softmax_lowers_the_loss(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(SpeakerVerifier, "log_dict", lambda *_: None)
+    module = verifier(ecapa(), 8)
+    optimizer = module.configure_optimizers()
+    losses = []
+    for step in range(20):
+        module.set_progress(step / 20)
+        loss = module.training_step(voices(16, seed=step), step)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        module.loss.margin = 0.0  # so that all steps are measured alike
+        with torch.no_grad():
+            losses.append(float(module.training_step(voices(16, seed=99), step)))
+    assert np.mean(losses[-3:]) < 0.3 * np.mean(losses[:3])
+
+
+def test_learning_rate_and_margin_follow_progress():
+    module = verifier(ecapa(), 8, steps=10)
+    optimizer = module.configure_optimizers()
+    expected = [(0.0, 0.001, 0.0), (0.1, 0.5005, 0.0), (0.2, 1.0, 0.0), (0.6, 0.55, 0.2), (1.0, 0.1, 0.2)]
+    for progress, rate, margin in expected:
+        module.set_progress(progress)
+        assert optimizer.param_groups[0]["lr"] == pytest.approx(PEAK * rate)
+        assert module.loss.margin == pytest.approx(margin)
+    module.on_train_batch_start(voices(4, 0), 4)  # the fifth of ten steps of the first of two epochs
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(PEAK)
+
+
+def test_the_optimizer_has_the_loss_s_speakers_too():
+    module = verifier(ecapa(), 8)
+    optimised = {id(parameter) for group in module.configure_optimizers().param_groups for parameter in group["params"]}
+    assert optimised == {id(parameter) for parameter in module.parameters()}
+    assert id(module.loss.weight) in optimised
+
+
+def test_validation_error_rate_equals_an_independent_computation(monkeypatch: pytest.MonkeyPatch):
+    rng = np.random.default_rng(0)
+    speakers = [f"s{i}" for i in rng.integers(6, size=60)]
+    means = rng.normal(size=(6, 5))
+    embeddings = np.stack([means[int(name[1:])] for name in speakers]) + 1.2 * rng.normal(size=(60, 5))
+    module = verifier(nn.Identity(), 5)
+    for start in (0, 7, 40):
+        end = {0: 7, 7: 40, 40: 60}[start]
+        module.validation_step((torch.from_numpy(embeddings[start:end]).float(), speakers[start:end]), start)
+    logged = validate(module, monkeypatch)
+
+    scores, target = [], []
+    for i in range(60):
+        for j in range(i):
+            one, other = embeddings[i].astype(np.float32), embeddings[j].astype(np.float32)
+            scores.append(one @ other / np.sqrt((one @ one) * (other @ other)))
+            target.append(speakers[i] == speakers[j])
+    fpr, tpr, _ = roc_curve(target, scores, drop_intermediate=False)
+    eer = brentq(lambda rate: 1.0 - rate - interp1d(fpr, tpr)(rate), 0.0, 1.0)
+    assert 0.05 < eer < 0.5
+    assert logged["val/eer"] == pytest.approx(eer, abs=1e-6)
+    assert 0.5 < logged["val/accuracy"] <= 1
+    assert module.validation == []
+
+
+def test_validation_puts_the_workers_uneven_shares_together(monkeypatch: pytest.MonkeyPatch):
+    """The gather itself runs for real in the training on two workers, tests/avis/engine/test_train.py."""
+    generator = torch.Generator().manual_seed(0)
+    embeddings, speakers = torch.randn(9, 5, generator=generator), list("aabbccabc")
+    alone = verifier(nn.Identity(), 5)
+    alone.validation_step((embeddings, speakers), 0)
+    expected = validate(alone, monkeypatch)
+
+    shares = [
+        [(embeddings[:4], speakers[:4]), (embeddings[4:6], speakers[4:6])],
+        [(embeddings[6:], speakers[6:])],
+    ]
+
+    def gather(into: list[Any], mine: list[Any]) -> None:
+        assert len(into) == 2
+        assert len(mine) == 1
+        into[:] = shares
+
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+    monkeypatch.setattr(torch.distributed, "all_gather_object", gather)
+    second = verifier(nn.Identity(), 5)
+    second.validation_step((embeddings[6:], speakers[6:]), 0)
+    assert validate(second, monkeypatch) == expected
+
+
+def test_all_pairs_are_each_scored_once():
+    vectors = np.array([[1, 0], [0, 2], [3, 3]], np.float32)
+    scores, target = all_pairs(vectors, np.array(["a", "b", "a"]))
+    np.testing.assert_allclose(scores, [0, np.sqrt(0.5), np.sqrt(0.5)], rtol=1e-6)
+    assert target.tolist() == [False, True, False]
+
+
+def test_a_loss_that_is_no_number_stops_the_training():
+    module = verifier(ecapa(), 8)
+    module.configure_optimizers()
+    batch = voices(4, seed=0)
+    batch["features"][0, 0, 0] = torch.nan
+    with pytest.raises(ValueError, match=r"training diverged: got loss=nan.*At epoch 0, step 3\. Lower optimizer\.lr"):
+        module.training_step(batch, 3)
+
+
+def test_checkpoints_hold_recipe_and_speakers():
+    checkpoint: dict[str, Any] = {}
+    verifier(ecapa(), 8).on_save_checkpoint(checkpoint)
+    assert checkpoint == {"recipe": {"seed": 0}, "speakers": ["a", "b", "c", "d"]}

@@ -1,0 +1,123 @@
+"""Plans: every utterance once per pass, by seed and pass alone."""
+
+from collections import Counter
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from avis import store
+from avis.training.plan import Plan, RowGroup, list_row_groups, read_block
+
+PARTS = {"train-00000": 11, "train-00001": 0, "train-00002": 7, "test-00000": 4, "validation-00000": 3}
+ROW_GROUP_ROWS = 3
+
+
+@pytest.fixture(scope="module")
+def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+    uri = str(tmp_path_factory.mktemp("store"))
+    for part, num in PARTS.items():
+        ids = pa.array([f"{part}/{i}" for i in range(num)], pa.string())
+        store.commit_part(uri, part, {"utterances": pa.table({"utt_id": ids})}, row_group_rows=ROW_GROUP_ROWS)
+    store.finish(uri, inputs="abc", facts={})
+    return uri
+
+
+def plan(uri: str, *, seed: int = 0, groups: int = 2, passes: int = 1, batch: int = 1) -> Plan:
+    return Plan(
+        list_row_groups(uri, "train"), seed=seed, groups_per_block=groups, passes_per_epoch=passes, global_batch=batch
+    )
+
+
+def utterances(made: Plan, first: int, last: int) -> list[str]:
+    return [
+        name
+        for number in range(first, last)
+        for name in read_block(made.block(number), ["utt_id"])["utt_id"].to_pylist()
+    ]
+
+
+def test_row_groups_of_one_split_in_order(uri: str):
+    groups = list_row_groups(uri, "train")
+    assert [(group.uri.split("/")[-1], group.index, group.num_rows) for group in groups] == [
+        *(("train-00000.parquet", i, n) for i, n in enumerate([3, 3, 3, 2])),
+        *(("train-00002.parquet", i, n) for i, n in enumerate([3, 3, 1])),
+    ]
+    assert sum(group.num_rows for group in list_row_groups(uri, "validation")) == 3
+    assert list_row_groups(uri, "other") == []
+
+
+@pytest.mark.parametrize("groups", [1, 2, 3, 100])
+def test_a_pass_visits_every_utterance_once(uri: str, groups: int):
+    made = plan(uri, groups=groups)
+    for pass_ in range(3):
+        blocks = range(pass_ * made.blocks_per_pass, (pass_ + 1) * made.blocks_per_pass)
+        assert {made.block(number).pass_ for number in blocks} == {pass_}
+        assert Counter(utterances(made, blocks.start, blocks.stop)) == Counter(
+            [*(f"train-00000/{i}" for i in range(11)), *(f"train-00002/{i}" for i in range(7))]
+        )
+
+
+@pytest.mark.parametrize(("passes", "batch", "steps"), [(1, 1, 18), (1, 4, 4), (2, 4, 9), (3, 10, 5), (1, 18, 1)])
+def test_an_epoch_fills_its_batches_and_visits_nothing_too_often(uri: str, passes: int, batch: int, steps: int):
+    made = plan(uri, passes=passes, batch=batch)
+    assert (made.steps_per_epoch, made.examples_per_epoch) == (steps, steps * batch)
+    for epoch in range(3):
+        first, last = epoch * made.blocks_per_epoch, (epoch + 1) * made.blocks_per_epoch
+        assert {made.block(number).epoch for number in range(first, last)} == {epoch}
+        counts = Counter(utterances(made, first, last))
+        assert sum(counts.values()) == steps * batch
+        assert set(counts.values()) <= {passes, passes - 1}
+
+
+def test_the_rows_that_fill_no_batch_are_others_each_epoch(uri: str):
+    made = plan(uri, batch=13)
+    seen = [set(utterances(made, e * made.blocks_per_epoch, (e + 1) * made.blocks_per_epoch)) for e in range(4)]
+    assert len({frozenset(names) for names in seen}) > 1
+    assert len(set().union(*seen)) == 18
+
+
+def test_the_order_follows_from_seed_and_pass_alone(uri: str):
+    one, again, other = plan(uri, seed=1), plan(uri, seed=1), plan(uri, seed=2)
+    per_pass = one.blocks_per_pass
+    assert utterances(one, 0, per_pass) == utterances(again, 0, per_pass)
+    assert utterances(one, 0, per_pass) != utterances(other, 0, per_pass)
+    assert utterances(one, 0, per_pass) != utterances(one, per_pass, 2 * per_pass)
+    in_longer_epochs = plan(uri, seed=1, passes=3)
+    assert utterances(in_longer_epochs, 0, 3 * per_pass) == utterances(one, 0, 3 * per_pass)
+
+
+def test_a_training_can_go_on_at_any_block(uri: str):
+    made = plan(uri, passes=2, batch=4)
+    whole = [utterances(made, number, number + 1) for number in range(3 * made.blocks_per_epoch)]
+    for number in reversed(range(len(whole))):
+        assert utterances(plan(uri, passes=2, batch=4), number, number + 1) == whole[number]
+
+
+def test_a_block_mixes_the_rows_of_its_groups(uri: str):
+    block = plan(uri, groups=100).block(0)
+    order = block.order.tolist()
+    assert sorted(order) == list(range(18))
+    assert order != sorted(order)
+    joined = [name for group in block.row_groups for name in _group(group)]
+    assert read_block(block, ["utt_id"])["utt_id"].to_pylist() == [joined[i] for i in order]
+
+
+def _group(group: RowGroup) -> list[str]:
+    return store.open_part(group.uri).read_row_group(group.index)["utt_id"].to_pylist()
+
+
+def test_row_groups_are_shuffled_evenly():
+    """Every row group is in every place of a pass about equally often."""
+    groups = [RowGroup("x", i, 1) for i in range(5)]
+    made = Plan(groups, seed=3, groups_per_block=1, passes_per_epoch=1, global_batch=1)
+    counts = np.zeros((5, 5))
+    for number in range(5 * 400):
+        counts[number % 5, made.block(number).row_groups[0].index] += 1
+    assert np.abs(counts / 400 - 0.2).max() < 0.08
+
+
+def test_an_epoch_smaller_than_a_batch_is_refused(uri: str):
+    with pytest.raises(ValueError, match=r"epoch smaller than a batch: got 18 .* expected at least 19.*batch_size"):
+        plan(uri, batch=19)
+    assert plan(uri, batch=19, passes=2).steps_per_epoch == 1

@@ -1,0 +1,24 @@
+"""Evaluating alone: scores in, error rates out."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+
+def test_scores_are_evaluated_alone(
+    main_job: tuple[Path, str],
+    start: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    folder, _ = main_job
+    monkeypatch.chdir(folder)
+    [scores] = (folder / "outputs" / "runs" / "first" / "scores").iterdir()
+    start("evaluate", f"scores={scores}")
+    [metrics] = json.loads((folder / "outputs" / "evaluated" / scores.name / "metrics.json").read_text()).values()
+    assert [metrics] == list(json.loads((folder / "outputs" / "runs" / "first" / "metrics.json").read_text()).values())
+    (folder / "own.txt").write_text("1 2.0\n0 1.0\n1 0.5\n0 0.0\n")
+    start("evaluate", "scores=own.txt")
+    assert "own: EER 50.00%" in capsys.readouterr().out

@@ -1,0 +1,60 @@
+"""The main job: corpora in, equal error rate out; and what all pipelines say of themselves."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+PIPELINES = Path(__file__).parents[2] / "pipelines"
+NAMES = sorted(path.stem for path in PIPELINES.glob("*.py") if path.stem not in ("__init__", "benchmark"))
+
+
+def test_the_main_job_ends_with_an_equal_error_rate(main_job: tuple[Path, str]):
+    folder, said = main_job
+    run = folder / "outputs" / "runs" / "first"
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert set(metrics) == {"synthetic"}
+    assert 0 <= metrics["synthetic"]["eer"] <= 1
+    assert metrics["synthetic"]["num_target"] == 4 * 2 * 2
+    assert f"synthetic: EER {metrics['synthetic']['eer']:.2%}" in said
+    for line in (f"metrics: {run}/metrics.json", f"report:  {run}/report.html"):
+        assert line in said
+    for file in ("config.json", "report.html", "checkpoints/best.ckpt", "checkpoints/last.ckpt"):
+        assert (run / file).stat().st_size > 0
+    assert sorted(path.name for path in folder.iterdir()) == ["outputs"]
+
+
+def test_a_finished_run_is_gone_on_with_in_no_time(
+    main_job: tuple[Path, str],
+    start: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    folder, said = main_job
+    monkeypatch.chdir(folder)
+    run = folder / "outputs" / "runs" / "first"
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*.ckpt")}
+    start("train", "resume=first", "compute=debug")
+    assert said.splitlines()[-3:] == capsys.readouterr().out.splitlines()[-3:]
+    assert {path: path.stat().st_mtime_ns for path in run.rglob("*.ckpt")} == before
+
+
+def test_a_run_of_that_name_is_not_overwritten(
+    main_job: tuple[Path, str], start: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(main_job[0])
+    with pytest.raises(ValueError, match="run exists: got run=first"):
+        start("train", "run=first", "compute=debug")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help_says_what_can_be_set(name: str, start: Callable[..., None], capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as ended:
+        start(name, "--help")
+    assert ended.value.code in (0, None)
+    said = capsys.readouterr().out
+    config = yaml.safe_load((PIPELINES.parent / "configs" / f"{name}.yaml").read_text())
+    for key in [key for key in config if key not in ("defaults", "hydra")]:
+        assert f"{key}:" in said
