@@ -1,0 +1,199 @@
+"""The descriptors in cluster/: valid, private, authenticated, and of the tested versions."""
+
+import copy
+import json
+import os
+import re
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import ray.autoscaler
+import yaml
+from hydra import compose, initialize_config_dir
+from ray.autoscaler._private.util import prepare_config, validate_config
+
+PROJECT = Path(__file__).parents[2]
+CLUSTER = PROJECT / "cluster"
+YAMLS = sorted(CLUSTER.glob("*.yaml"))
+RAY_PORTS = {6379, 8265, 10001}
+WORLD = {"0.0.0.0/0", "::/0"}
+UNITS = {"Mi": 2**20, "Gi": 2**30}
+
+
+def load(name: str) -> dict[str, Any]:
+    return yaml.safe_load((CLUSTER / name).read_text())
+
+
+def walk(node: Any) -> list[tuple[str, Any]]:
+    """Return every key and value at and below a node."""
+    if isinstance(node, dict):
+        return [pair for key, value in node.items() for pair in ((key, value), *walk(value))]
+    return [pair for item in node for pair in walk(item)] if isinstance(node, list) else []
+
+
+@pytest.fixture(scope="module")
+def aws() -> dict[str, Any]:
+    return load("aws.yaml")
+
+
+@pytest.fixture(scope="module")
+def rayjob() -> dict[str, Any]:
+    return load("kuberay-rayjob.yaml")
+
+
+@pytest.fixture(scope="module")
+def groups(rayjob) -> dict[str, dict[str, Any]]:
+    cluster = rayjob["spec"]["rayClusterSpec"]
+    return {"head": cluster["headGroupSpec"], **{group["groupName"]: group for group in cluster["workerGroupSpecs"]}}
+
+
+def container(group: dict[str, Any]) -> dict[str, Any]:
+    (only,) = group["template"]["spec"]["containers"]
+    return only
+
+
+def size(quantity: str) -> int:
+    return int(quantity[:-2]) * UNITS[quantity[-2:]]
+
+
+@pytest.fixture(scope="module")
+def pinned() -> dict[str, str]:
+    lines = (PROJECT / "constraints.txt").read_text().splitlines()
+    return dict(line.split(";")[0].strip().split("==") for line in lines if "==" in line.split(";")[0])
+
+
+def test_folder_holds_descriptors_only():
+    assert {path.name for path in CLUSTER.iterdir()} == {
+        "README.md",
+        "Dockerfile",
+        "aws.yaml",
+        "kuberay-rayjob.yaml",
+    }
+
+
+def test_ray_up_accepts_it(aws):
+    schema = Path(ray.autoscaler.__file__).with_name("ray-schema.json")
+    jsonschema.validate(aws, json.loads(schema.read_text()))
+    validate_config(prepare_config(copy.deepcopy(aws)))
+
+
+def test_ray_up_node_types(aws):
+    types = aws["available_node_types"]
+    assert types[aws["head_node_type"]]["resources"] == {"CPU": 0}, "the head only coordinates"
+    assert "InstanceMarketOptions" not in types[aws["head_node_type"]]["node_config"], "its loss ends the job"
+    assert types["gpu"]["node_config"]["InstanceMarketOptions"] == {"MarketType": "spot"}
+    assert types["gpu"]["min_workers"] == types["gpu"]["max_workers"] > 0, "a training takes the GPUs it finds"
+    assert sum(kind.get("max_workers", 0) for kind in types.values()) <= aws["max_workers"]
+
+
+def test_ray_up_keeps_to_itself(aws):
+    assert "IpPermissions" not in aws["provider"]["security_group"]
+    head, workers = (" ".join(aws[f"{role}_start_ray_commands"]) for role in ("head", "worker"))
+    assert "--dashboard-host=127.0.0.1" in head
+    assert "$RAY_HEAD_IP:6379" in workers
+    assert "--env=RAY_AUTH_MODE=token" in aws["docker"]["run_options"]
+    assert aws["file_mounts"] == {"~/.ray/auth_token": "~/.ray/auth_token"}
+    assert "chmod 600 ~/.ray/auth_token" in aws["setup_commands"]
+
+
+@pytest.mark.parametrize("path", YAMLS, ids=lambda path: path.name)
+def test_opens_no_port_to_the_world(path):
+    pairs = walk(list(yaml.safe_load_all(path.read_text())))
+    values = {value for _, value in pairs if isinstance(value, str | int)}
+    assert not values & WORLD
+    assert not values & {"LoadBalancer", "NodePort", "Ingress", "Route"}
+    keys = {key for key, _ in pairs}
+    assert not keys & {"hostPort", "hostNetwork", "nodePort", "enableIngress", "IpPermissions"}
+    published = re.findall(r"(?:--publish|-p)[ =](\S+)", path.read_text())
+    assert not [port for port in published if any(str(number) in port for number in RAY_PORTS)]
+    assert "dashboard-host=0.0.0.0" not in path.read_text()
+
+
+@pytest.mark.parametrize("path", [*YAMLS, CLUSTER / "Dockerfile"], ids=lambda path: path.name)
+def test_asks_for_a_token_and_holds_none(path):
+    text = path.read_text()
+    assert re.search(r"RAY_AUTH_MODE=token|authOptions:\s+mode: token", text)
+    assert "RAY_AUTH_TOKEN=" not in text
+    assert not re.search(r"\b[0-9a-f]{32,}\b", text)
+
+
+def test_kuberay_kind(rayjob, pinned):
+    assert (rayjob["apiVersion"], rayjob["kind"]) == ("ray.io/v1", "RayJob")
+    cluster = rayjob["spec"]["rayClusterSpec"]
+    assert cluster["rayVersion"] == pinned["ray"]
+    assert cluster["authOptions"] == {"mode": "token"}
+    assert cluster["headGroupSpec"]["serviceType"] == "ClusterIP"
+    assert cluster["headGroupSpec"]["rayStartParams"]["num-cpus"] == "0"
+    assert rayjob["spec"]["shutdownAfterJobFinishes"] is True
+
+
+@pytest.mark.parametrize("name", ["head", "cpu", "gpu"])
+def test_kuberay_pods(groups, name):
+    group = groups[name]
+    resources = container(group)["resources"]
+    assert resources["requests"] == resources["limits"], "a pod above its request is evicted first"
+    assert ("nvidia.com/gpu" in resources["limits"]) == (name == "gpu")
+    volumes = {volume["name"]: volume for volume in group["template"]["spec"]["volumes"]}
+    mounts = {mount["mountPath"]: volumes[mount["name"]] for mount in container(group)["volumeMounts"]}
+    shm = mounts["/dev/shm"]["emptyDir"]
+    assert shm["medium"] == "Memory"
+    assert size(shm["sizeLimit"]) >= 0.3 * size(resources["limits"]["memory"]), "Ray's object store takes 30 %"
+    assert mounts["/mnt/avis"]["persistentVolumeClaim"] == {"claimName": "avis"}
+    if name != "head":
+        assert group["minReplicas"] == group["replicas"] == group["maxReplicas"] > 0
+
+
+def run_entrypoint(rayjob: dict[str, Any], folder: Path) -> list[str]:
+    """Run the entrypoint with a `python` that prints its arguments, quoted as KubeRay and Ray quote it."""
+    python = folder / "bin" / "python"
+    python.parent.mkdir(exist_ok=True)
+    python.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    python.chmod(0o755)
+    entrypoint = rayjob["spec"]["entrypoint"].replace("/mnt/avis", str(folder))
+    submitted = shlex.join(shlex.split(entrypoint))
+    path = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(submitted, shell=True, env={"PATH": path}, capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+def test_kuberay_entrypoint_starts_a_run_and_goes_on_with_it(rayjob, tmp_path):
+    script, *first = run_entrypoint(rayjob, tmp_path)
+    assert (PROJECT / Path(script).relative_to("/opt/avis")).is_file()
+    assert {"compute=cluster", f"output_dir={tmp_path}", "run=first"} <= set(first)
+    with initialize_config_dir(str(PROJECT / "configs"), version_base="1.3"):
+        assert compose("train", first).run == "first"
+    (tmp_path / "runs" / "first").mkdir(parents=True)
+    (tmp_path / "runs" / "first" / "config.json").write_text("{}")
+    assert run_entrypoint(rayjob, tmp_path) == [script, "compute=cluster", f"output_dir={tmp_path}", "resume=first"]
+
+
+def test_image_is_the_tested_ray_and_python(pinned):
+    lines = (CLUSTER / "Dockerfile").read_text().splitlines()
+    (base,) = [line.split()[1] for line in lines if line.startswith("FROM ")]
+    version, python, platform = re.fullmatch(r"rayproject/ray:([\d.]+)-py(\d+)-(\w+)", base).groups()
+    assert version == pinned["ray"]
+    assert platform == "gpu"
+    project = (PROJECT / "pyproject.toml").read_text()
+    assert f'python_version = "{python[0]}.{python[1:]}"' in project, "the version that the types are checked for"
+    low, high = re.search(r'"ray\[[\w,]+\]>=([\d.]+),<([\d.]+)"', project).groups()
+    assert tuple(map(int, low.split("."))) <= tuple(map(int, version.split("."))) < tuple(map(int, high.split(".")))
+
+
+def test_image_copies_what_the_project_has():
+    text = (CLUSTER / "Dockerfile").read_text()
+    copied = [word for line in re.findall(r"^COPY --chown=ray (.*) \S+$", text, re.MULTILINE) for word in line.split()]
+    assert {"pyproject.toml", "constraints.txt", "avis", "configs", "pipelines"} <= set(copied)
+    missing = [name for name in copied if not (PROJECT / name).exists()]
+    assert not missing
+    assert "--constraint constraints.txt" in text
+
+
+def test_everything_runs_the_same_image(aws, groups):
+    version = re.search(r'^version = "(.*)"', (PROJECT / "pyproject.toml").read_text(), re.MULTILINE).group(1)
+    images = {aws["docker"]["image"], *(container(group)["image"] for group in groups.values())}
+    assert images == {f"registry.example.com/avis:{version}"}
+    assert next(iter(images)) in (CLUSTER / "Dockerfile").read_text()
