@@ -7,7 +7,7 @@ Run it with no arguments for an embedded synthetic corpus:
     python pipelines/train.py
     python pipelines/train.py corpus=folder corpus.train_root=<folder> corpus.test_root=<folder> trials=<list>
     python pipelines/train.py resume=<run>
-    ray job submit --working-dir . -- python pipelines/train.py compute=cluster output_dir=<shared folder or URI>
+    ray job submit --working-dir . -- python pipelines/train.py compute=cluster output_dir=<shared folder>
 """
 
 import hydra

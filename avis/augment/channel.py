@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import fftconvolve
+from scipy.signal import oaconvolve
 
 from avis.augment.level import match_level
 from avis.augment.ranges import check_range, check_within
@@ -68,7 +68,7 @@ class Channel:
 
     def __call__(self, waveform: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
         """Return the filtered waveform, float32 ``[samples]``."""
-        filtered = fftconvolve(waveform, self._draw_filter(rng))
+        filtered = oaconvolve(waveform, self._draw_filter(rng))
         delay = NUM_TAPS // 2
         return match_level(filtered[delay : delay + len(waveform)], waveform)
 

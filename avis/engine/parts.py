@@ -92,7 +92,7 @@ def _stream(
     pending: dict[str, pa.Table], uri: str, make: Callable[[], PartMaker], row_group_rows: int, num_gpus: float
 ) -> Iterator[dict[str, Any]]:
     cluster = ray.cluster_resources()
-    slots = cluster.get("GPU", 0) / num_gpus if num_gpus else cluster["CPU"]
+    slots = cluster.get("GPU", 0) / num_gpus if num_gpus else cluster.get("CPU", 0)
     DataContext.get_current().raise_original_map_exception = True
     items = [{"part": part, "task": _pack(task)} for part, task in pending.items()]
     dataset = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
