@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import posixpath
+from collections.abc import Collection
 from typing import Any
 
 import pyarrow as pa
@@ -22,6 +23,7 @@ from avis.schema import SCHEMA_VERSION
 
 MANIFEST = "manifest.json"
 PARTS = "_parts"
+UNFINISHED = ".tmp"
 FINGERPRINT_DIGITS = 12
 
 
@@ -43,7 +45,7 @@ def write_bytes(uri: str, data: bytes | pa.Buffer) -> None:
     """Write a file so that it appears whole or not at all."""
     fs, path = filesystem(uri)
     local = isinstance(fs, pafs.LocalFileSystem)
-    target = f"{path}.{os.getpid()}.tmp" if local else path
+    target = f"{path}.{os.getpid()}{UNFINISHED}" if local else path
     try:
         fs.create_dir(posixpath.dirname(path), recursive=True)
         with fs.open_output_stream(target, compression=None) as stream:
@@ -101,25 +103,39 @@ def committed_parts(uri: str) -> dict[str, dict[str, Any]]:
     return {name.removesuffix(".json"): read_json(join(uri, PARTS, name)) for name in names}
 
 
-def finish(uri: str, *, inputs: str, facts: dict[str, Any]) -> dict[str, Any]:
+def finish(uri: str, *, parts: Collection[str], inputs: str, facts: dict[str, Any]) -> dict[str, Any]:
     """Gather the parts' records into ``manifest.json``, which makes the store readable.
 
     Parameters
     ----------
+    parts : collection of str
+        Names of all parts that the store must have.
     inputs : str
         Fingerprint of what the store was made from.
     facts : dict
         What a reader may want to know: kept under its own keys.
     """
-    files = {file: info for record in committed_parts(uri).values() for file, info in record.items()}
+    records = committed_parts(uri)
+    missing = sorted(set(parts) - set(records))
+    if missing:
+        if manifest := finished(uri, inputs):
+            return manifest  # another driver was first
+        raise ValueError(
+            f"parts missing: got {len(records)} of {len(parts)} parts, expected all. At {uri}, {missing[0]} for one. "
+            "On a cluster output_dir must be a folder that all nodes reach; otherwise run the same command again."
+        )
+    files = {file: info for record in records.values() for file, info in record.items()}
     rows: dict[str, int] = {}
     for file, info in files.items():
         table = file.split("/")[0]
         rows[table] = rows.get(table, 0) + info["rows"]
     manifest = {"schema_version": SCHEMA_VERSION, "inputs": inputs, "rows": rows, **facts, "files": files}
     write_json(join(uri, MANIFEST), manifest)
-    fs, path = filesystem(join(uri, PARTS))
-    fs.delete_dir(path)
+    fs, path = filesystem(uri)
+    fs.delete_dir(posixpath.join(path, PARTS))
+    for info in fs.get_file_info(pafs.FileSelector(path, recursive=True)):
+        if info.path.endswith(UNFINISHED):
+            fs.delete_file(info.path)
     return manifest
 
 
@@ -192,8 +208,10 @@ def open_part(uri: str) -> pq.ParquetFile:
         raise corrupt_shard(uri, error) from error
 
 
-def corrupt_shard(uri: str, error: Exception) -> ValueError:
-    """Return the error for a part whose bytes are no longer what was written."""
+def corrupt_shard(uri: str, error: Exception) -> Exception:
+    """Return the error for a part whose bytes are no longer what was written; one of the system's stays what it is."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error
     return ValueError(
         f"corrupt shard: got {str(error).splitlines()[0]!r}, expected a Parquet file as it was written. At {uri}. "
         "Delete its store and make it again."

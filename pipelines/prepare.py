@@ -1,6 +1,6 @@
 """Decode, check and shard corpora: audio files -> utterances store.
 
-python pipelines/prepare.py corpus=folder corpus.train_root=<folder> corpus.test_root=<folder>
+python pipelines/prepare.py corpus=folder corpus.root=<folder>
 """
 
 import hydra

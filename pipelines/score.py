@@ -1,6 +1,9 @@
-"""Score trials with a trained model: checkpoint, trial list, audio -> scores table, metrics, report.
+r"""Score trials with a trained model: checkpoint, trial list, audio -> scores table, metrics, report.
 
-python pipelines/score.py checkpoint=<run>/checkpoints/best.ckpt trials=<list> corpus=folder corpus.test_root=<folder>
+python pipelines/score.py checkpoint=<run>/checkpoints/best.ckpt trials=<list> corpus=folder corpus.root=<folder> \
+        corpus.split=test
+
+Features, back-end and corpus are the checkpoint's own where nothing else is given.
 """
 
 import hydra
@@ -11,13 +14,15 @@ from avis.engine.config import resolve
 from avis.engine.evaluate import evaluate, show
 from avis.engine.prepare import prepare
 from avis.engine.score import checkpoint_digest, score
+from avis.training.checkpoint import read_checkpoint
 
 
 @hydra.main(config_path="../configs", config_name="score", version_base="1.3")
 def main(cfg: DictConfig) -> None:
     """Prepare the audio, score the trials and evaluate the scores."""
-    recipe = resolve(cfg)
-    checkpoint = location.absolute(recipe["checkpoint"])
+    given = resolve(cfg)
+    checkpoint = location.absolute(given["checkpoint"])
+    recipe = read_checkpoint(checkpoint)["recipe"] | {key: value for key, value in given.items() if value is not None}
     out = location.join(location.absolute(recipe["output_dir"]), "scored", checkpoint_digest(checkpoint)[:12])
     utterances = prepare(recipe)
     scores = score(recipe, checkpoint, utterances, out)

@@ -1,11 +1,12 @@
-"""The main job: corpora in, equal error rate out.
+r"""The main job: corpora in, equal error rate out.
 
     corpora --prepare--> utterances --train--> checkpoint --score--> scores --evaluate--> metrics, report
 
 Run it with no arguments for an embedded synthetic corpus:
 
     python pipelines/train.py
-    python pipelines/train.py corpus=folder corpus.train_root=<folder> corpus.test_root=<folder> trials=<list>
+    python pipelines/train.py corpus=folder_train_test corpus.train_root=<folder> corpus.test_root=<folder> \
+        trials=<list>
     python pipelines/train.py resume=<run>
     ray job submit --working-dir . -- python pipelines/train.py compute=cluster output_dir=<shared folder>
 """
@@ -13,10 +14,10 @@ Run it with no arguments for an embedded synthetic corpus:
 import hydra
 from omegaconf import DictConfig
 
-from avis.engine.config import open_run
+from avis.engine.config import keep_run, open_run
 from avis.engine.evaluate import evaluate, show
 from avis.engine.prepare import prepare
-from avis.engine.score import score
+from avis.engine.score import check_trials, score
 from avis.engine.train import train
 
 
@@ -25,6 +26,8 @@ def main(cfg: DictConfig) -> None:
     """Compose the run and take it through the stages."""
     run_dir, recipe = open_run(cfg)
     utterances = prepare(recipe)  # Ray Data decodes, checks and shards to Parquet
+    check_trials(recipe, utterances)
+    keep_run(run_dir, recipe, utterances)
     checkpoint = train(
         recipe, utterances, run_dir
     )  # Ray Data streams augmented features into Ray Train + Lightning DDP

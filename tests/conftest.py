@@ -77,7 +77,6 @@ def tiny() -> dict[str, list[str]]:
     return {
         "prepare": TINY_CORPUS + TINY_SHARDING,
         "train": TINY_CORPUS + TINY_SHARDING + TINY_TRAINING,
-        "score": TINY_CORPUS + TINY_SHARDING,
     }
 
 

@@ -23,6 +23,10 @@ MIN_SOURCE_RATE_HZ = 1000
 BLOCK_VALUES = 1 << 18
 """Values (frames times channels) decoded at a time, so that memory follows the audio and not the header's promise."""
 
+AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
+UNREAD_SUFFIXES = (".m4a", ".aac", ".wma", ".amr", ".sph")
+"""Audio that libsndfile does not read: listed all the same, so that it is named among the rejects."""
+
 
 class AudioError(ValueError):
     """A recording that cannot be used.

@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from avis.audio.decode import decode
+from avis.audio.decode import AUDIO_SUFFIXES, decode
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
 INT16_PEAK = 32767
 
 

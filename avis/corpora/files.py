@@ -6,10 +6,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from avis.audio.decode import AUDIO_SUFFIXES, UNREAD_SUFFIXES
 from avis.schema import SOURCES
-
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
-"""Compared in lower case. Other formats, such as the m4a files of VoxCeleb2, have to be converted first."""
 
 SPLITS = ("train", "test")
 
@@ -176,7 +174,7 @@ def _walk(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Itera
         for entry in entries:
             if entry.is_dir():
                 yield from _walk(entry.path, f"{prefix}{entry.name}/", (*above, identity))
-            elif entry.name.lower().endswith(AUDIO_SUFFIXES):
+            elif entry.name.lower().endswith(AUDIO_SUFFIXES + UNREAD_SUFFIXES):
                 yield stat_audio(entry.path, relative=prefix + entry.name)
 
 

@@ -16,7 +16,7 @@ ATTRIBUTES = ("gender", "nationality")
 class VoxCeleb:
     """Files as ``id10270/x6uYqmx31kE/00001.wav``: speaker, video, segment. The session is the video.
 
-    The m4a files of VoxCeleb2 have to be converted to one of `avis.corpora.files.AUDIO_SUFFIXES` first.
+    The m4a files of VoxCeleb2 have to be converted to one of `avis.audio.decode.AUDIO_SUFFIXES` first.
 
     Attributes
     ----------

@@ -1,6 +1,7 @@
 """Check a run's configuration before anything starts, and keep it with the run."""
 
 import inspect
+import os
 import time
 from typing import Any, get_type_hints
 
@@ -101,8 +102,8 @@ def open_run(cfg: DictConfig) -> tuple[str, dict[str, Any]]:
     recipe = resolve(cfg)
     runs = location.join(location.absolute(recipe["output_dir"]), "runs")
     if recipe["resume"] is not None:
-        return _resume(location.join(runs, recipe["resume"]), recipe)
-    name = recipe["run"] or f"{time.strftime('%Y%m%d-%H%M%S')}-{store.fingerprint(recipe)[:6]}"
+        return _resume(location.join(runs, str(recipe["resume"])), recipe)
+    name = str(recipe["run"] or f"{time.strftime('%Y%m%d-%H%M%S')}-{store.fingerprint(recipe)[:6]}")
     run_dir = location.join(runs, name)
     config = location.join(run_dir, RUN_CONFIG)
     if location.exists(config):
@@ -110,8 +111,27 @@ def open_run(cfg: DictConfig) -> tuple[str, dict[str, Any]]:
             f"run exists: got run={name}, expected a new name. At {run_dir}. "
             f"Choose another name, or go on with that run by resume={name}."
         )
-    store.write_json(config, recipe)
     return run_dir, recipe
+
+
+def keep_run(run_dir: str, recipe: dict[str, Any], utterances: str) -> None:
+    """Keep a run's configuration and store with it; from then on its name is taken and it can be resumed.
+
+    Raises
+    ------
+    ValueError
+        If a resumed run was started on another store.
+    """
+    config = location.join(run_dir, RUN_CONFIG)
+    if not location.exists(config):
+        store.write_json(config, {**recipe, "utterances": utterances})
+        return
+    trained_on = store.read_json(config)["utterances"]
+    if os.path.basename(trained_on) != os.path.basename(utterances):
+        raise ValueError(
+            f"audio changed: got utterances={utterances}, expected {trained_on}. At {run_dir}. "
+            "A run goes on with the files it was started on; put them back, or start another run."
+        )
 
 
 def _resume(run_dir: str, recipe: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -129,4 +149,5 @@ def _resume(run_dir: str, recipe: dict[str, Any]) -> tuple[str, dict[str, Any]]:
             f"At {run_dir}. A run goes on as it was started; start another one to change it."
         )
     saved = store.read_json(config)
-    return run_dir, {**saved, "output_dir": recipe["output_dir"], "compute": recipe["compute"]}
+    compute = recipe["compute"] if any(change.startswith("compute") for change in overrides) else saved["compute"]
+    return run_dir, {**saved, "output_dir": recipe["output_dir"], "compute": compute}

@@ -84,7 +84,7 @@ def read_scores(uri: str) -> tuple[np.ndarray, np.ndarray]:
             f"answers unknown: got {table['target'].null_count} trials without target, expected none. At {uri}. "
             "Evaluate a list whose answers are known."
         )
-    return table["score"].to_numpy().astype(np.float64), table["target"].to_numpy().astype(bool)
+    return table["score"].to_numpy().astype(np.float64), table["target"].to_numpy(zero_copy_only=False)
 
 
 def _text_scores(data: bytes, uri: str) -> pa.Table:

@@ -6,7 +6,7 @@ alone, so the bytes are the same whatever the number of workers, and a rerun doe
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import pyarrow as pa
 import ray
@@ -107,7 +107,13 @@ def _stream(
     try:
         yield from dataset.iter_rows()
     except RayTaskError as error:
-        raise user_error(error) from None
+        raise_cause(error)
+
+
+def raise_cause(error: BaseException) -> NoReturn:
+    """Raise what Ray wrapped: a user's error alone, any other with the trace that leads to it."""
+    cause = user_error(error)
+    raise cause from None if isinstance(cause, ValueError | OSError) else error
 
 
 def user_error(error: BaseException) -> BaseException:

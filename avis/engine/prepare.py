@@ -111,7 +111,8 @@ def prepare(cfg: dict[str, Any]) -> str:
     made_from = {key: value for key, value in vars(sharding).items() if key != "max_reject_share"}
     inputs = store.fingerprint([avis.__version__, made_from, store.table_digest(sources)])
     uri = location.join(location.absolute(cfg["output_dir"]), "stores", inputs)
-    if store.finished(uri, inputs):
+    if manifest := store.finished(uri, inputs):
+        _check_rejects(uri, list(manifest["files"]), len(sources), sharding.max_reject_share)
         return uri
     tasks = plan_shards(sources, sharding)
     make = partial(
@@ -121,8 +122,9 @@ def prepare(cfg: dict[str, Any]) -> str:
         min_duration_s=sharding.min_duration_s,
     )
     run_parts(uri, tasks, make, compute=compute, label="prepare", row_group_rows=sharding.row_group_rows)
-    _check_rejects(uri, len(sources), sharding.max_reject_share)
-    store.finish(uri, inputs=inputs, facts={"sharding": vars(sharding)})
+    files = [file for record in store.committed_parts(uri).values() for file in record]
+    _check_rejects(uri, files, len(sources), sharding.max_reject_share)
+    store.finish(uri, parts=tasks, inputs=inputs, facts={"sharding": vars(sharding)})
     return uri
 
 
@@ -176,10 +178,9 @@ def _check_disjoint(sources: pa.Table) -> None:
         )
 
 
-def _check_rejects(uri: str, num_sources: int, max_share: float) -> None:
-    parts = store.committed_parts(uri)
-    files = [file for record in parts.values() for file in record if file.startswith("rejects/")]
-    rejects = pa.concat_tables([store.open_part(location.join(uri, file)).read() for file in files])
+def _check_rejects(uri: str, files: list[str], num_sources: int, max_share: float) -> None:
+    parts = [store.open_part(location.join(uri, file)).read() for file in files if file.startswith("rejects/")]
+    rejects = pa.concat_tables([REJECTS.empty_table(), *parts])
     if rejects.num_rows <= max_share * num_sources:
         return
     counts = rejects["reason"].value_counts().to_pylist()

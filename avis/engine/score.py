@@ -100,11 +100,7 @@ def score(cfg: dict[str, Any], checkpoint: str, utterances: str, run_dir: str) -
         If a trial's utterance is not in the store, or a speaker of the trials was trained on.
     """
     compute: Compute = instantiate(cfg["compute"])
-    index = store.read_table(utterances, "utterances", columns=["utt_id", "speaker", "corpus", "split"])
-    corpora = sorted(index["corpus"].unique().to_pylist())
-    trials = {name: resolve(read_trials(path), index["utt_id"], corpora=corpora) for name, path in _lists(cfg).items()}
-    sides = [table[side] for table in trials.values() for side in ("enroll", "test")]
-    wanted = pa.chunked_array([chunk for side in sides for chunk in side.chunks]).unique()
+    index, trials, wanted = _read_lists(cfg, utterances)
     _check_unseen(index, wanted, read_checkpoint(checkpoint)["speakers"])
     embedded = embed(checkpoint, utterances, index, wanted, run_dir, compute=compute, label="embed trials")
     backend = fitted_backend(cfg, checkpoint, utterances, index, run_dir)
@@ -113,6 +109,27 @@ def score(cfg: dict[str, Any], checkpoint: str, utterances: str, run_dir: str) -
         name: _score_list(name, table, embedded["utt_id"], vectors, backend, run_dir, compute)
         for name, table in trials.items()
     }
+
+
+def check_trials(cfg: dict[str, Any], utterances: str) -> None:
+    """Check before a training that its trials can be scored after it.
+
+    Raises
+    ------
+    ValueError
+        If a list cannot be read, an utterance of it is not in the store, or a speaker of it is to be trained on.
+    """
+    index, _, wanted = _read_lists(cfg, utterances)
+    _check_unseen(index, wanted, index.filter(pc.equal(index["split"], "train"))["speaker"].unique().to_pylist())
+
+
+def _read_lists(cfg: Mapping[str, Any], utterances: str) -> tuple[pa.Table, dict[str, pa.Table], pa.Array]:
+    """Return the light columns of a store, its trial lists in the store's ids, and the utterances they name."""
+    index = store.read_table(utterances, "utterances", columns=["utt_id", "speaker", "corpus", "split"])
+    corpora = sorted(index["corpus"].unique().to_pylist())
+    trials = {name: resolve(read_trials(path), index["utt_id"], corpora=corpora) for name, path in _lists(cfg).items()}
+    sides = [table[side] for table in trials.values() for side in ("enroll", "test")]
+    return index, trials, pa.chunked_array([chunk for side in sides for chunk in side.chunks]).unique()
 
 
 def _lists(cfg: Mapping[str, Any]) -> dict[str, str]:
@@ -135,8 +152,8 @@ def _check_unseen(index: pa.Table, wanted: pa.Array, trained: list[str]) -> None
     seen = sorted(set(index["speaker"].take(rows).to_pylist()) & set(trained))
     if seen:
         raise ValueError(
-            f"speaker in both train and test: got {len(seen)} speakers of the trials that the checkpoint was trained "
-            f"on, expected none. At {', '.join(seen[:NAMES_SHOWN])}. Leave them out of one side."
+            f"speaker in both train and test: got {len(seen)} speakers of the trials among those trained on, "
+            f"expected none. At {', '.join(seen[:NAMES_SHOWN])}. Leave them out of one side."
         )
 
 
@@ -174,7 +191,7 @@ def embed(
         make = functools.partial(Embedder, checkpoint, copies=copies, banks=banks)
         num_gpus = 1 if compute.num_gpus() else 0
         run_parts(uri, tasks, make, compute=compute, label=label, num_gpus=num_gpus)
-        store.finish(uri, inputs=inputs, facts={"checkpoint": checkpoint, "utterances": utterances})
+        store.finish(uri, parts=tasks, inputs=inputs, facts={"checkpoint": checkpoint, "utterances": utterances})
     return store.read_table(uri, "embeddings").sort_by("utt_id")
 
 
@@ -226,7 +243,7 @@ def fitted_backend(cfg: dict[str, Any], checkpoint: str, utterances: str, index:
         compute=compute,
         label="embed training speakers",
         copies=scoring["fit_copies"],
-        banks=shared_by_workers(make_banks(loaded["recipe"], utterances), compute),
+        banks=shared_by_workers(make_banks(loaded["recipe"], utterances) if scoring["fit_copies"] else {}, compute),
     )
     speakers = np.array(training["speaker"].to_pylist())[gather(embedded["utt_id"], training["utt_id"])]
     backend.fit(_vectors(embedded), speakers)
@@ -282,6 +299,6 @@ def _score_list(
     tasks = {f"part-{n:05d}": numbered.slice(start, TRIALS_PER_PART) for n, start in enumerate(starts)}
     make = functools.partial(PairScorer, backend, shared_by_workers(vectors, compute))
     run_parts(uri, tasks, make, compute=compute, label=f"score {name}")
-    manifest = store.finish(uri, inputs=inputs, facts={"trials": name})
+    manifest = store.finish(uri, parts=tasks, inputs=inputs, facts={"trials": name})
     assert manifest["rows"]["scores"] == len(trials), f"{manifest['rows']} scores for {len(trials)} trials"
     return uri

@@ -10,6 +10,7 @@ import ray
 from avis.engine.worker import RUNTIME_ENV, setup
 
 MIN_LOGICAL_CPUS = 4
+CPUS_BESIDE_TRAINERS = 2
 """Ray Data and the trainers wait for each other on fewer logical CPUs; cores may be shared."""
 
 
@@ -51,7 +52,7 @@ class Compute:
         if self.where == "cluster":
             ray.init(address="auto", runtime_env=RUNTIME_ENV)
         else:
-            cpus = max(MIN_LOGICAL_CPUS, os.cpu_count() or 1)
+            cpus = max(MIN_LOGICAL_CPUS, os.cpu_count() or 1, (self.num_workers or 0) + CPUS_BESIDE_TRAINERS)
             ray.init(
                 address="local",
                 num_cpus=cpus,
@@ -77,10 +78,10 @@ class Compute:
         else:
             available = int(ray.cluster_resources().get("GPU", 0))
         needed = self.num_workers or 1
-        if self.use_gpu and available < needed:
+        if available < needed and (self.use_gpu or available):
             raise ValueError(
-                f"GPU missing: got {available} GPUs, expected at least {needed}. At compute.use_gpu=true. "
-                "Run on a machine or cluster with GPUs, or leave compute.use_gpu at null to take what is there."
+                f"GPU missing: got {available} GPUs, expected at least {needed}. At compute.use_gpu and "
+                "compute.num_workers. Ask for fewer workers, take more GPUs, or set compute.use_gpu=false."
             )
         return available if available >= needed else 0
 

@@ -16,7 +16,7 @@ from ray.train.torch import TorchTrainer
 from torch import Tensor
 
 from avis import store
-from avis.engine.parts import user_error
+from avis.engine.parts import raise_cause
 from avis.engine.session import Compute
 from avis.engine.stream import Shared, example_maker, example_stream, local_batches, make_banks
 from avis.training.checkpoint import best_checkpoint, next_epoch
@@ -88,7 +88,7 @@ def train(cfg: dict[str, Any], utterances: str, run_dir: str) -> str:
     num_workers = compute.num_train_workers()
     shared = share(cfg, utterances, num_workers)
     if compute.in_process:
-        _train_in_process(shared, run_dir)
+        _train_in_process(shared, run_dir, use_gpu=num_gpus > 0)
     else:
         _train_on_ray(shared, run_dir, num_workers=num_workers, use_gpu=num_gpus > 0, restarts=compute.max_restarts)
     return best_checkpoint(run_dir)
@@ -161,10 +161,10 @@ def fit_share(
     )
 
 
-def _train_in_process(shared: Shared, run_dir: str) -> None:
+def _train_in_process(shared: Shared, run_dir: str, *, use_gpu: bool) -> None:
     first_block = next_epoch(run_dir) * shared.plan.blocks_per_epoch
     batches = local_batches(shared, first_block=first_block)
-    fit_share(shared, batches, run_dir, rank=0, world_size=1, devices=1, accelerator="auto")
+    fit_share(shared, batches, run_dir, rank=0, world_size=1, devices=1, accelerator="auto" if use_gpu else "cpu")
 
 
 def _train_on_ray(shared: Shared, run_dir: str, *, num_workers: int, use_gpu: bool, restarts: int) -> None:
@@ -191,12 +191,12 @@ def _train_on_ray(shared: Shared, run_dir: str, *, num_workers: int, use_gpu: bo
     try:
         trainer.fit()
     except ray.train.TrainingFailedError as error:
-        raise _first_failure(error) from None
+        raise_cause(_first_failure(error))
 
 
 def _first_failure(error: ray.train.TrainingFailedError) -> BaseException:
     failures = getattr(error, "worker_failures", None)
-    return user_error(failures[min(failures)] if failures else error)
+    return failures[min(failures)] if failures else error
 
 
 def _train_worker(config: dict[str, Any]) -> None:

@@ -57,13 +57,18 @@ def read_trials(path: str | Path) -> pa.Table:
 
     Raises
     ------
-    OSError
-        If there is no such file.
     ValueError
-        If the format is not one of these, a line is malformed, there is no trial, or all known answers are alike.
+        If the file cannot be read, the format is not one of these, a line is malformed, there is no trial, or all known
+        answers are alike.
     """
     name = str(path)
-    data = read_bytes(name)
+    try:
+        data = read_bytes(name)
+    except OSError as error:
+        raise ValueError(
+            f"trial list cannot be read: got {error.strerror or error}, expected a file. At {name}. "
+            "Correct trials=<path>."
+        ) from error
     if data[:4] == b"PAR1":
         table = pq.read_table(pa.BufferReader(data))
         trials = _from_table(table, _Source(name, "row", np.arange(1, table.num_rows + 1)))

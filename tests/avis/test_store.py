@@ -44,7 +44,7 @@ def test_the_manifest_is_written_last_and_counts_what_is_there(tmp_path: Path, m
     uri = str(tmp_path / "store")
     two_parts(uri)
     assert store.finished(uri, "abc") is None
-    manifest = store.finish(uri, inputs="abc", facts={"sharding": {"seed": 1}})
+    manifest = store.finish(uri, parts=[], inputs="abc", facts={"sharding": {"seed": 1}})
     assert [name.removeprefix(f"{uri}/") for name in written] == [
         "utterances/train-0.parquet",
         "_parts/train-0.json",
@@ -77,7 +77,7 @@ def test_an_unfinished_store_is_resumed_and_never_read(tmp_path: Path):
 def test_a_store_of_other_inputs_or_another_version_is_refused(tmp_path: Path):
     uri = str(tmp_path)
     two_parts(uri)
-    store.finish(uri, inputs="abc", facts={})
+    store.finish(uri, parts=[], inputs="abc", facts={})
     with pytest.raises(ValueError, match=r"store belongs to other inputs: got inputs=abc, expected xyz\. At "):
         store.finished(uri, "xyz")
     store.write_json(location.join(uri, store.MANIFEST), store.open_manifest(uri) | {"schema_version": 0})
@@ -90,7 +90,7 @@ def test_tables_come_back_by_part_prefix_and_column(tmp_path: Path, scheme: str)
     uri = f"{scheme}{tmp_path}/store"
     two_parts(uri)
     store.commit_part(uri, "test-0", {"utterances": rows(3), "rejects": rows(0)}, row_group_rows=20)
-    store.finish(uri, inputs="abc", facts={})
+    store.finish(uri, parts=[], inputs="abc", facts={})
     whole = pa.concat_tables([rows(3), rows(seed=0), rows(seed=1)])
     assert store.read_table(uri, "utterances").equals(whole)
     assert store.read_table(uri, "utterances", columns=["utt_id"], prefix="train-").num_rows == 100
@@ -113,7 +113,7 @@ def test_the_same_rows_give_the_same_bytes(tmp_path: Path):
 
 def test_a_shard_of_another_size_is_named(tmp_path: Path):
     two_parts(str(tmp_path))
-    store.finish(str(tmp_path), inputs="abc", facts={})
+    store.finish(str(tmp_path), parts=[], inputs="abc", facts={})
     shard = tmp_path / "utterances" / "train-1.parquet"
     size = shard.stat().st_size
     shard.write_bytes(shard.read_bytes()[:-1])
@@ -127,7 +127,7 @@ def test_a_shard_of_another_size_is_named(tmp_path: Path):
 def test_a_flipped_byte_never_changes_what_is_read(tmp_path: Path):
     """Page headers hold a few bytes that readers do not look at; every other flip is noticed."""
     two_parts(str(tmp_path))
-    store.finish(str(tmp_path), inputs="abc", facts={})
+    store.finish(str(tmp_path), parts=[], inputs="abc", facts={})
     shard = tmp_path / "utterances" / "train-0.parquet"
     intact = shard.read_bytes()
     column = pq.ParquetFile(shard).metadata.row_group(1).column(1)
@@ -192,3 +192,22 @@ def test_fingerprints_and_digests_follow_content_alone():
     assert store.fingerprint("") == hashlib.sha256(b'""').hexdigest()[:12]
     chunked = pa.concat_tables([rows().slice(0, 9), rows().slice(9)])
     assert store.table_digest(chunked) == store.table_digest(rows()) != store.table_digest(rows(seed=1))
+
+
+def test_a_store_that_lacks_parts_is_not_finished(tmp_path: Path):
+    uri = str(tmp_path / "store")
+    store.commit_part(uri, "a", {"letters": pa.table({"x": [1]})}, row_group_rows=8)
+    with pytest.raises(ValueError, match=r"parts missing: got 1 of 2 parts, expected all\. At .*store, b for one"):
+        store.finish(uri, parts=["a", "b"], inputs="abc", facts={})
+    first = store.finish(uri, parts=["a"], inputs="abc", facts={})
+    assert store.finish(uri, parts=["a"], inputs="abc", facts={}) == first, (
+        "the second driver takes the first one's store"
+    )
+
+
+def test_files_that_were_cut_off_go_when_the_store_is_finished(tmp_path: Path):
+    uri = tmp_path / "store"
+    store.commit_part(str(uri), "a", {"letters": pa.table({"x": [1]})}, row_group_rows=8)
+    (uri / "letters" / f"b.parquet.77{store.UNFINISHED}").write_bytes(b"half")
+    store.finish(str(uri), parts=["a"], inputs="abc", facts={})
+    assert sorted(path.name for path in uri.rglob("*") if path.is_file()) == ["a.parquet", "manifest.json"]

@@ -39,10 +39,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for(ready: Callable[[], Any], timeout_s: float, what: str) -> Any:
+def wait_for(ready: Callable[[], Any], timeout_s: float, what: Callable[[], str]) -> Any:
     deadline = time.monotonic() + timeout_s
     while not (value := ready()):
-        assert time.monotonic() < deadline, f"no {what} after {timeout_s} s"
+        assert time.monotonic() < deadline, f"after {timeout_s} s no {what()}"
         time.sleep(0.2)
     return value
 
@@ -92,7 +92,8 @@ class TwoNodes:
         at = [f"--port={self.gcs}", f"--dashboard-port={dashboard}", f"--ray-client-server-port={client}"]
         private = ["--dashboard-host=127.0.0.1", "--include-dashboard=true", f"--temp-dir={self.folder}"]
         self.nodes.append(Node(self, "--head", "--num-cpus=1", *at, *private))
-        wait_for(self.alive, START_TIMEOUT_S, "head")
+        head = self.nodes[-1].log
+        wait_for(self.alive, START_TIMEOUT_S, lambda: f"head: {head.read_text()[-2000:]}")
         self.add_node()
 
     def add_node(self) -> None:
@@ -100,7 +101,8 @@ class TwoNodes:
         before = self.alive()
         one_log = "--include-log-monitor=false"  # the head's reads the logs of the whole machine
         self.nodes.append(Node(self, f"--address=127.0.0.1:{self.gcs}", "--num-cpus=3", one_log))
-        wait_for(lambda: self.alive() - before, START_TIMEOUT_S, "node")
+        log = self.nodes[-1].log
+        wait_for(lambda: self.alive() - before, START_TIMEOUT_S, lambda: f"node: {log.read_text()[-2000:]}")
 
     def ask(self, path: str) -> Any:
         """Ask the dashboard; None while it does not answer."""

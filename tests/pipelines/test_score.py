@@ -10,14 +10,13 @@ import pytest
 def test_trials_are_scored_alone(
     main_job: tuple[Path, str],
     start: Callable[..., None],
-    tiny: dict[str, list[str]],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ):
     folder, said = main_job
     monkeypatch.chdir(folder)
     checkpoint = "outputs/runs/first/checkpoints/best.ckpt"
-    start("score", f"checkpoint={checkpoint}", "compute=debug", *tiny["score"])
+    start("score", f"checkpoint={checkpoint}", "compute=debug")
     told = capsys.readouterr().out.splitlines()[-3:]
     assert told[0] == said.splitlines()[-3]
     [scored] = (folder / "outputs" / "scored").iterdir()

@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import MissingMandatoryValue
 
 from avis import store
-from avis.engine.config import open_run, resolve
+from avis.engine.config import keep_run, open_run, resolve
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 
@@ -89,7 +89,8 @@ def test_what_has_to_be_given_is_named(composed: Callable[..., DictConfig]):
 def test_a_new_run_has_a_folder_and_a_configuration_of_its_own(composed: Callable[..., DictConfig], tmp_path: Path):
     run_dir, recipe = open_run(composed(f"output_dir={tmp_path}", "run=first"))
     assert run_dir == str(tmp_path / "runs" / "first")
-    assert store.read_json(f"{run_dir}/config.json") == recipe
+    keep_run(run_dir, recipe, "stores/a")
+    assert store.read_json(f"{run_dir}/config.json") == recipe | {"utterances": "stores/a"}
     with pytest.raises(ValueError, match=r"run exists: got run=first, .*go on with that run by resume=first"):
         open_run(composed(f"output_dir={tmp_path}", "run=first"))
     unnamed, _ = open_run(composed(f"output_dir={tmp_path}"))
@@ -104,6 +105,7 @@ def test_a_wrong_configuration_leaves_no_run_behind(composed: Callable[..., Dict
 
 def test_a_resumed_run_has_the_settings_it_was_started_with(composed: Callable[..., DictConfig], tmp_path: Path):
     started_dir, started = open_run(composed(f"output_dir={tmp_path}", "run=first", "model.channels=64"))
+    keep_run(started_dir, started, "stores/a")
     again = ["resume=first", f"output_dir={tmp_path}", "compute=debug", "compute.max_restarts=1"]
     run_dir, recipe = open_run(composed(*again))
     assert run_dir == started_dir
@@ -115,9 +117,22 @@ def test_a_resumed_run_has_the_settings_it_was_started_with(composed: Callable[.
 
 @pytest.mark.parametrize("change", ["model.channels=64", "seed=1", "trials=some.txt", "run=second", "model=ecapa_512"])
 def test_a_resumed_run_cannot_be_changed(composed: Callable[..., DictConfig], tmp_path: Path, change: str):
-    open_run(composed(f"output_dir={tmp_path}", "run=first"))
+    keep_run(*open_run(composed(f"output_dir={tmp_path}", "run=first")), "stores/a")
     with pytest.raises(ValueError, match=f"resumed run changed: got {change}, expected nothing beside resume"):
         open_run(composed("resume=first", f"output_dir={tmp_path}", change))
+
+
+def test_a_resumed_run_keeps_where_it_ran_unless_told(composed: Callable[..., DictConfig], tmp_path: Path):
+    keep_run(*open_run(composed(f"output_dir={tmp_path}", "run=first", "compute=debug")), "stores/a")
+    assert open_run(composed("resume=first", f"output_dir={tmp_path}"))[1]["compute"]["where"] == "debug"
+
+
+def test_a_run_is_resumed_on_the_audio_it_was_started_on(composed: Callable[..., DictConfig], tmp_path: Path):
+    run_dir, recipe = open_run(composed(f"output_dir={tmp_path}", "run=first"))
+    keep_run(run_dir, recipe, "stores/a")
+    keep_run(run_dir, recipe, "moved/stores/a")
+    with pytest.raises(ValueError, match="audio changed: got utterances=stores/b, expected stores/a"):
+        keep_run(run_dir, recipe, "stores/b")
 
 
 def test_an_unknown_run_cannot_be_resumed(composed: Callable[..., DictConfig], tmp_path: Path):

@@ -27,7 +27,7 @@ def as_store(path: Path) -> str:
     )
     for part, start in (("part-00000", 0), ("part-00001", 5)):
         store.commit_part(str(path), part, {"scores": table.slice(start, 5 - start or 3)}, row_group_rows=10)
-    store.finish(str(path), inputs="abc", facts={})
+    store.finish(str(path), parts=[], inputs="abc", facts={})
     return str(path)
 
 

@@ -66,7 +66,7 @@ def test_every_part_is_made_once_and_a_rerun_makes_what_is_missing(tmp_path: Pat
     run_parts(uri, TASKS, by_value(log), compute=compute, label="square")
     assert calls(log) == {str(i): "once " for i in range(6)}
     assert {path: path.stat().st_mtime_ns for path in times} == times
-    store.finish(uri, inputs="abc", facts={})
+    store.finish(uri, parts=[], inputs="abc", facts={})
     assert store.read_table(uri, "squares")["y"].to_pylist() == [x * x for i in range(6) for x in range(i, i + 3)]
 
 

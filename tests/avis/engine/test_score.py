@@ -17,7 +17,7 @@ from avis import store
 from avis.audio.codec import read_all
 from avis.corpora.synthetic import Synthetic
 from avis.engine import score as engine
-from avis.engine.score import score
+from avis.engine.score import check_trials, score
 from avis.training.checkpoint import best_checkpoint
 
 Recipe = dict[str, Any]
@@ -174,6 +174,14 @@ def test_trials_of_training_speakers_are_refused(tiny_recipe: Recipe, tiny_store
     message = rf"speaker in both train and test: got 1 speakers .*At {seen['speaker']}\."
     with pytest.raises(ValueError, match=message):
         score(with_trials(tiny_recipe, tmp_path, lines), checkpoint, tiny_store, str(tmp_path / "run"))
+    with pytest.raises(ValueError, match=message):
+        check_trials(with_trials(tiny_recipe, tmp_path, lines), tiny_store)
+
+
+def test_trials_are_checked_before_the_training(tiny_recipe: Recipe, tiny_store: str, tmp_path: Path):
+    check_trials(tiny_recipe, tiny_store)
+    with pytest.raises(ValueError, match=r"trial list cannot be read: .*nowhere\.txt"):
+        check_trials(tiny_recipe | {"trials": str(tmp_path / "nowhere.txt")}, tiny_store)
 
 
 def test_several_lists_and_lists_without_answers(tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path):

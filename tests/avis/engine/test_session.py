@@ -48,7 +48,6 @@ def test_a_session_that_is_there_is_used(ray_session: None, monkeypatch: pytest.
         (4, {"use_gpu": True, "num_workers": 2}, (4, 2)),
         (4, {"use_gpu": False}, (0, 2)),
         (4, {"use_gpu": False, "num_workers": 1}, (0, 1)),
-        (1, {"use_gpu": None, "num_workers": 2}, (0, 2)),
     ],
 )
 def test_workers_and_gpus_follow_what_is_there(
@@ -59,12 +58,16 @@ def test_workers_and_gpus_follow_what_is_there(
     assert (local.num_gpus(), local.num_train_workers()) == expected
 
 
-@pytest.mark.parametrize(("gpus", "num_workers", "needed"), [(0, None, 1), (1, 2, 2)])
-def test_missing_gpus_are_said(monkeypatch: pytest.MonkeyPatch, gpus: int, num_workers: int | None, needed: int):
+@pytest.mark.parametrize(
+    ("gpus", "use_gpu", "num_workers", "needed"), [(0, True, None, 1), (1, True, 2, 2), (1, None, 2, 2)]
+)
+def test_missing_gpus_are_said(
+    monkeypatch: pytest.MonkeyPatch, gpus: int, use_gpu: bool | None, num_workers: int | None, needed: int
+):
     monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 8.0, "GPU": float(gpus)})
-    message = f"GPU missing: got {gpus} GPUs, expected at least {needed}. At compute.use_gpu=true"
+    message = f"GPU missing: got {gpus} GPUs, expected at least {needed}. At compute.use_gpu"
     with pytest.raises(ValueError, match=message):
-        compute(where="local", use_gpu=True, num_workers=num_workers).num_gpus()
+        compute(where="local", use_gpu=use_gpu, num_workers=num_workers).num_gpus()
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")

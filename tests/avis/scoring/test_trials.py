@@ -109,7 +109,7 @@ def test_broken_parquet_names_its_row(tmp_path: Path) -> None:
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(ValueError, match=r"trial list cannot be read: .*none\. Correct trials"):
         read_trials(tmp_path / "none")
 
 

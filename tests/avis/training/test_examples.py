@@ -62,7 +62,7 @@ def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
     for part, num in (("train-00000", 9), ("train-00001", 5), ("validation-00000", 7)):
         rows = [row(noise(3000 + 500 * i, i), utt_id=f"{part}/{i}", speaker=f"s{i % 3}") for i in range(num)]
         store.commit_part(uri, part, {"utterances": pa.Table.from_pylist(rows)}, row_group_rows=4)
-    store.finish(uri, inputs="abc", facts={})
+    store.finish(uri, parts=[], inputs="abc", facts={})
     return uri
 
 

@@ -19,7 +19,7 @@ def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
     for part, num in PARTS.items():
         ids = pa.array([f"{part}/{i}" for i in range(num)], pa.string())
         store.commit_part(uri, part, {"utterances": pa.table({"utt_id": ids})}, row_group_rows=ROW_GROUP_ROWS)
-    store.finish(uri, inputs="abc", facts={})
+    store.finish(uri, parts=[], inputs="abc", facts={})
     return uri
 
 
