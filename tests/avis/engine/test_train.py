@@ -106,7 +106,7 @@ def test_gpus_that_are_not_there_are_refused(
     ray_session: None, on_ray: Recipe, tiny_store: str, tmp_path: Path, where: str
 ):
     cfg = with_settings(on_ray, trainer={}, compute={"use_gpu": True, "where": where})
-    with pytest.raises(ValueError, match=r"GPU missing: got 0 GPUs, expected at least 2\. At compute\.use_gpu=true"):
+    with pytest.raises(ValueError, match=r"GPU missing: got 0 GPUs, expected at least 2\. At compute\.use_gpu"):
         train(cfg, tiny_store, str(tmp_path))
 
 
