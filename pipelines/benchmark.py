@@ -9,7 +9,6 @@ Both take the settings of pipelines/train.py: python pipelines/benchmark.py inge
 import csv
 import itertools
 import os
-import statistics
 import sys
 import tempfile
 import time
@@ -54,7 +53,7 @@ def ingest(recipe: dict[str, Any]) -> None:
         from_memory, _ = _pace(location.join(folder, "memory"))
     ray.shutdown()
     plain = _plain_pace(shared)
-    print(f"{workers} workers, batch {recipe['trainer']['batch_size']}, {os.cpu_count()} cores, median over epochs:")
+    print(f"{workers} workers, batch {recipe['trainer']['batch_size']}, {os.cpu_count()} cores, over all epochs:")
     print(f"  streamed     {streamed:7.1f} samples/s, {waited:.1%} of the time waiting for data")
     print(f"  from memory  {from_memory:7.1f} samples/s, so that streaming reaches {streamed / from_memory:.0%} of it")
     print(f"  plain loop   {plain:7.1f} samples/s in one process, so that AVIS is {streamed / plain:.2f} times as fast")
@@ -80,13 +79,13 @@ def _memory_worker(config: dict[str, Any]) -> None:
 
 
 def _pace(run_dir: str) -> tuple[float, float]:
-    """Return the median samples/s and waiting share of a run's epochs after the first, which starts things up."""
+    """Return samples/s and waiting share over all epochs of a run, the first included: the stream runs ahead in it."""
     with open(location.join(run_dir, "csv", "version_0", "metrics.csv")) as file:
         rows = [row for row in csv.DictReader(file) if row.get("train/samples_per_s")]
-    last = {row["epoch"]: row for row in rows}
-    epochs = list(last.values())[1:]
-    pace, waited = ([float(row[f"train/{name}"]) for row in epochs] for name in ("samples_per_s", "waiting_share"))
-    return statistics.median(pace), statistics.median(waited)
+    last = {row["epoch"]: row for row in rows}.values()
+    seconds = [1 / float(row["train/samples_per_s"]) for row in last]
+    waited = [float(row["train/waiting_share"]) * each for row, each in zip(last, seconds, strict=True)]
+    return len(seconds) / sum(seconds), sum(waited) / sum(seconds)
 
 
 def _plain_steps(shared: Shared, module: SpeakerVerifier, num_steps: int) -> float:
