@@ -71,9 +71,6 @@ REJECT_REASONS = (
 )
 
 
-"""Embeddings table: ``utt_id`` string, ``embedding`` fixed-size list of float32 (see `embeddings_schema`)."""
-
-
 def embeddings_schema(dim: int) -> pa.Schema:
     """Return the schema of an embeddings table of ``dim`` values per utterance."""
     return pa.schema(
