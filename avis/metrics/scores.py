@@ -6,24 +6,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 
-class ErrorRates(NamedTuple):
-    """The two error rates at every threshold where they can change.
-
-    Attributes
-    ----------
-    thresholds
-        Distinct scores in rising order, then ``+inf`` (accept nothing): float64 ``[thresholds]``.
-    fnr
-        Share of target trials rejected, rising from 0 to 1: float64 ``[thresholds]``.
-    fpr
-        Share of non-target trials accepted, falling from 1 to 0: float64 ``[thresholds]``.
-    """
-
-    thresholds: NDArray[np.float64]
-    fnr: NDArray[np.float64]
-    fpr: NDArray[np.float64]
-
-
 def check(scores: ArrayLike, target: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Return scores and answers as plain arrays, or say what is wrong with them.
 
@@ -37,7 +19,7 @@ def check(scores: ArrayLike, target: ArrayLike) -> tuple[NDArray[np.float64], ND
     Returns
     -------
     tuple
-        Scores as float64 and answers as bool, both ``[trials]``.
+        Scores as float64 (float32 stays what it is) and answers as bool, both ``[trials]``.
 
     Raises
     ------
@@ -49,7 +31,9 @@ def check(scores: ArrayLike, target: ArrayLike) -> tuple[NDArray[np.float64], ND
     >>> check([0.5, -0.5], [1, 0])
     (array([ 0.5, -0.5]), array([ True, False]))
     """
-    values = np.asarray(scores, dtype=np.float64)
+    values = np.asarray(scores)
+    if values.dtype != np.float32:
+        values = values.astype(np.float64, copy=False)
     answers = np.asarray(target)
     if values.ndim != 1 or values.shape != answers.shape:
         raise ValueError(
@@ -77,11 +61,128 @@ def check(scores: ArrayLike, target: ArrayLike) -> tuple[NDArray[np.float64], ND
     return values, known
 
 
+class ErrorRates(NamedTuple):
+    """How many trials of each kind are decided wrongly at some thresholds; a trial is accepted from the threshold on.
+
+    Attributes
+    ----------
+    thresholds
+        Rising; ``+inf`` accepts nothing: float64 ``[thresholds]``.
+    misses
+        Target trials below each threshold: int64 ``[thresholds]``.
+    false_alarms
+        Non-target trials at or above each threshold: int64 ``[thresholds]``.
+    num_target, num_nontarget
+        Trials of each kind. In a bootstrap draw these and the counts are sums of whole-number weights.
+    """
+
+    thresholds: NDArray[np.float64]
+    misses: NDArray[np.int64]
+    false_alarms: NDArray[np.int64]
+    num_target: int
+    num_nontarget: int
+
+    @property
+    def fnr(self) -> NDArray[np.float64]:
+        """Share of target trials rejected (misses): float64 ``[thresholds]``."""
+        return self.misses / self.num_target
+
+    @property
+    def fpr(self) -> NDArray[np.float64]:
+        """Share of non-target trials accepted (false alarms): float64 ``[thresholds]``."""
+        return self.false_alarms / self.num_nontarget
+
+    @property
+    def gap(self) -> NDArray[np.int64]:
+        """Miss rate minus false-alarm rate, times both numbers of trials and so exact: int64 ``[thresholds]``."""
+        return self.misses * self.num_nontarget - self.false_alarms * self.num_target
+
+    def take(self, index: NDArray) -> "ErrorRates":
+        """Return the chosen thresholds alone."""
+        return self._replace(
+            thresholds=self.thresholds[index], misses=self.misses[index], false_alarms=self.false_alarms[index]
+        )
+
+
+class SortedScores:
+    """Scores in rising order, from which the errors at any threshold follow.
+
+    Two plain sorts, of all scores and of those of the rarer kind of trial, take a fraction of the time of one sort that
+    carries the answers along.
+
+    Parameters
+    ----------
+    scores, target
+        See `check`.
+
+    Raises
+    ------
+    ValueError
+        See `check`.
+    """
+
+    def __init__(self, scores: ArrayLike, target: ArrayLike) -> None:
+        values, known = check(scores, target)
+        num_target = int(np.count_nonzero(known))
+        self.num_target, self.num_nontarget = num_target, known.size - num_target
+        self.rare_is_target = self.num_target <= self.num_nontarget
+        self.rare = np.sort(values[known if self.rare_is_target else ~known])
+        self.every = np.sort(values)
+
+    def rates_at(self, thresholds: ArrayLike) -> ErrorRates:
+        """Count both kinds of error at thresholds of one's own."""
+        wanted = np.asarray(thresholds, dtype=np.float64)
+        own = ceiling(wanted, self.every.dtype)
+        return self._rates(wanted, np.searchsorted(self.every, own), np.searchsorted(self.rare, own))
+
+    def rates(self) -> ErrorRates:
+        """Count both kinds of error where the curve bends and around the equal error rate; see `error_rates`."""
+        below, rare_below = bends(self.every, self.rare)
+        rates = self._rates(self._scores_at(below), below, rare_below)
+        above = int(np.searchsorted(rates.gap, 0))
+        below = np.union1d(below, self._around_crossing(int(below[above - 1]), int(below[above])))
+        thresholds = self._scores_at(below)
+        return self._rates(thresholds, below, np.searchsorted(self.rare, thresholds.astype(self.rare.dtype)))
+
+    def _around_crossing(self, low: int, high: int) -> tuple[int, int]:
+        """Return how many scores are below the last threshold with fewer misses than false alarms, and the next one.
+
+        Parameters
+        ----------
+        low, high
+            Numbers of scores below two thresholds between which the curve is straight.
+        """
+        before, after = low, high
+        while True:
+            middle = int(np.searchsorted(self.every, self.every[(before + after) // 2]))
+            if middle <= before:
+                middle = int(np.searchsorted(self.every, self.every[before], side="right"))
+                if middle >= after:
+                    return before, after
+            position = np.array([middle])
+            rare_below = np.searchsorted(self.rare, self.every[position])
+            if self._rates(self._scores_at(position), position, rare_below).gap[0] < 0:
+                before = middle
+            else:
+                after = middle
+
+    def _scores_at(self, positions: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the sorted scores at some positions, and infinity after the last."""
+        inside = positions < self.every.size
+        return np.where(inside, self.every[np.where(inside, positions, 0)], np.inf).astype(np.float64)
+
+    def _rates(self, thresholds: NDArray, below: NDArray[np.int64], rare_below: NDArray[np.int64]) -> ErrorRates:
+        misses = rare_below if self.rare_is_target else below - rare_below
+        false_alarms = self.num_nontarget - (below - misses)
+        return ErrorRates(thresholds, misses, false_alarms, self.num_target, self.num_nontarget)
+
+
 def error_rates(scores: ArrayLike, target: ArrayLike) -> ErrorRates:
-    """Count misses and false alarms at every distinct score, with one sort.
+    """Count misses and false alarms wherever the curve of the two bends, with two plain sorts.
 
     A trial is accepted if ``score >= threshold``. Trials with equal scores are always decided together, so the result
-    does not depend on the order of the trials.
+    does not depend on the order of the trials. Thresholds between which only one kind of trial lies would add nothing:
+    the curve is straight there. Those on both sides of the equal error rate are always among the result.
 
     Parameters
     ----------
@@ -91,7 +192,7 @@ def error_rates(scores: ArrayLike, target: ArrayLike) -> ErrorRates:
     Returns
     -------
     ErrorRates
-        Thresholds, false-negative (miss) and false-positive (false-alarm) rates as fractions.
+        From the lowest score, where every trial is accepted, to infinity, where none is.
 
     Raises
     ------
@@ -103,20 +204,47 @@ def error_rates(scores: ArrayLike, target: ArrayLike) -> ErrorRates:
     >>> error_rates([1, 2, 2], [False, True, False]).fpr
     array([1. , 0.5, 0. ])
     """
-    values, known = check(scores, target)
-    order = np.argsort(values)
-    ordered = values[order]
-    first_of_tie = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-    targets_before = np.concatenate(([0], np.cumsum(known[order])))
-    starts = np.append(first_of_tie, values.size)
-    rejected_targets = targets_before[starts]
-    accepted_nontargets = (values.size - starts) - (targets_before[-1] - rejected_targets)
-    num_target = targets_before[-1]
-    return ErrorRates(
-        thresholds=np.append(ordered[first_of_tie], np.inf),
-        fnr=rejected_targets / num_target,
-        fpr=accepted_nontargets / (values.size - num_target),
-    )
+    return SortedScores(scores, target).rates()
+
+
+def bends(every: NDArray, rare: NDArray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the thresholds at which the curve of errors may bend, as numbers of scores below them.
+
+    Parameters
+    ----------
+    every
+        All scores in rising order ``[trials]``.
+    rare
+        Those of one kind of trial in rising order, better the rarer kind.
+
+    Returns
+    -------
+    tuple
+        For each threshold from the lowest score to infinity, how many of ``every`` and how many of ``rare`` are below
+        it: int64 ``[thresholds]``.
+    """
+    start = np.flatnonzero(np.concatenate(([True], rare[1:] != rare[:-1])))[: rare.size]
+    end = np.append(start[1:], rare.size)[: start.size]
+    at = np.searchsorted(every, rare[start])
+    after = at + (end - start)
+    shared = (after < every.size) & (every[np.minimum(after, every.size - 1)] == rare[start])
+    after[shared] = np.searchsorted(every, rare[start[shared]], side="right")
+    below = np.concatenate(([0], np.stack([at, after], axis=1).ravel(), [every.size]))
+    rare_below = np.concatenate(([0], np.stack([start, end], axis=1).ravel(), [rare.size]))
+    new = np.concatenate(([True], below[1:] != below[:-1]))
+    below, rare_below = below[new], rare_below[new]
+    others = below - rare_below
+    flat = np.zeros(below.size, dtype=bool)
+    for kind in (rare_below, others):
+        flat[1:-1] |= (kind[:-2] == kind[1:-1]) & (kind[1:-1] == kind[2:])
+    return below[~flat], rare_below[~flat]
+
+
+def ceiling(thresholds: NDArray[np.float64], dtype: np.dtype) -> NDArray:
+    """Return the lowest values of another float type that are not below the thresholds: they accept the same scores."""
+    with np.errstate(over="ignore"):
+        rounded = thresholds.astype(dtype)
+    return np.where(rounded < thresholds, np.nextafter(rounded, dtype.type(np.inf)), rounded)
 
 
 def _as_bool(answers: NDArray) -> NDArray[np.bool_]:
