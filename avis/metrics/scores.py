@@ -31,6 +31,27 @@ def check(scores: ArrayLike, target: ArrayLike) -> tuple[NDArray[np.float64], ND
     >>> check([0.5, -0.5], [1, 0])
     (array([ 0.5, -0.5]), array([ True, False]))
     """
+    values, known = check_each(scores, target)
+    num_target = int(np.count_nonzero(known))
+    check_both(num_target, known.size - num_target)
+    return values, known
+
+
+def check_both(num_target: int, num_nontarget: int) -> None:
+    """Refuse a list in which one kind of trial, or both, is missing; see `check`."""
+    if num_target + num_nontarget == 0:
+        raise ValueError(
+            "Metrics need trials: got trials=0, expected at least one target and one non-target. Check the trial list."
+        )
+    if num_target == 0 or num_nontarget == 0:
+        raise ValueError(
+            f"Error rates need both kinds of trial: got num_target={num_target} and num_nontarget={num_nontarget}, "
+            "expected at least one of each. Check the trial list."
+        )
+
+
+def check_each(scores: ArrayLike, target: ArrayLike) -> tuple[NDArray, NDArray[np.bool_]]:
+    """Return what `check` does of a part of the trials, in which one kind or both may be missing."""
     values = np.asarray(scores)
     if values.dtype != np.float32:
         values = values.astype(np.float64, copy=False)
@@ -40,10 +61,6 @@ def check(scores: ArrayLike, target: ArrayLike) -> tuple[NDArray[np.float64], ND
             f"Every trial needs one score and one answer: got scores={list(values.shape)} and "
             f"target={list(answers.shape)}, expected two arrays [trials] of one length. Join them by trial first."
         )
-    if values.size == 0:
-        raise ValueError(
-            "Metrics need trials: got trials=0, expected at least one target and one non-target. Check the trial list."
-        )
     finite = np.isfinite(values)
     if not finite.all():
         index = int(np.argmin(finite))
@@ -51,14 +68,7 @@ def check(scores: ArrayLike, target: ArrayLike) -> tuple[NDArray[np.float64], ND
             f"Scores must be finite: got score={values[index]} and {np.count_nonzero(~finite)} such scores, expected a "
             f"number. At trial index {index}. Check the embeddings of this trial for NaN or zero vectors."
         )
-    known = _as_bool(answers)
-    num_target = int(np.count_nonzero(known))
-    if num_target in (0, known.size):
-        raise ValueError(
-            f"Error rates need both kinds of trial: got num_target={num_target} and "
-            f"num_nontarget={known.size - num_target}, expected at least one of each. Check the trial list."
-        )
-    return values, known
+    return values, _as_bool(answers)
 
 
 class ErrorRates(NamedTuple):
@@ -104,30 +114,28 @@ class ErrorRates(NamedTuple):
         )
 
 
-class SortedScores:
-    """Scores in rising order, from which the errors at any threshold follow.
+class SortedScores(NamedTuple):
+    """Scores in rising order, from which the errors at any threshold follow; made by `sort_scores`.
 
-    Two plain sorts, of all scores and of those of the rarer kind of trial, take a fraction of the time of one sort that
-    carries the answers along.
-
-    Parameters
+    Attributes
     ----------
-    scores, target
-        See `check`.
-
-    Raises
-    ------
-    ValueError
-        See `check`.
+    every, rare
+        All scores, and those of the rarer kind of trial, both rising: float32 or float64 ``[trials]``.
+    rare_is_target
+        Which kind that is.
+    num_target, num_nontarget
+        Trials of each kind in the whole list.
+    targets_before, nontargets_before
+        Trials of each kind below these, where these are a part of the list.
     """
 
-    def __init__(self, scores: ArrayLike, target: ArrayLike) -> None:
-        values, known = check(scores, target)
-        num_target = int(np.count_nonzero(known))
-        self.num_target, self.num_nontarget = num_target, known.size - num_target
-        self.rare_is_target = self.num_target <= self.num_nontarget
-        self.rare = np.sort(values[known if self.rare_is_target else ~known])
-        self.every = np.sort(values)
+    every: NDArray
+    rare: NDArray
+    rare_is_target: bool
+    num_target: int
+    num_nontarget: int
+    targets_before: int = 0
+    nontargets_before: int = 0
 
     def rates_at(self, thresholds: ArrayLike) -> ErrorRates:
         """Count both kinds of error at thresholds of one's own."""
@@ -140,6 +148,8 @@ class SortedScores:
         below, rare_below = bends(self.every, self.rare)
         rates = self._rates(self._scores_at(below), below, rare_below)
         above = int(np.searchsorted(rates.gap, 0))
+        if not 0 < above < below.size:
+            return rates  # the equal error rate is in another part of the list
         below = np.union1d(below, self._around_crossing(int(below[above - 1]), int(below[above])))
         thresholds = self._scores_at(below)
         return self._rates(thresholds, below, np.searchsorted(self.rare, thresholds.astype(self.rare.dtype)))
@@ -172,9 +182,34 @@ class SortedScores:
         return np.where(inside, self.every[np.where(inside, positions, 0)], np.inf).astype(np.float64)
 
     def _rates(self, thresholds: NDArray, below: NDArray[np.int64], rare_below: NDArray[np.int64]) -> ErrorRates:
-        misses = rare_below if self.rare_is_target else below - rare_below
-        false_alarms = self.num_nontarget - (below - misses)
-        return ErrorRates(thresholds, misses, false_alarms, self.num_target, self.num_nontarget)
+        targets_below, nontargets_below = rare_below, below - rare_below
+        if not self.rare_is_target:
+            targets_below, nontargets_below = nontargets_below, targets_below
+        return ErrorRates(
+            thresholds,
+            self.targets_before + targets_below,
+            self.num_nontarget - self.nontargets_before - nontargets_below,
+            self.num_target,
+            self.num_nontarget,
+        )
+
+
+def sort_scores(scores: ArrayLike, target: ArrayLike) -> SortedScores:
+    """Sort scores once, for errors at any number of thresholds.
+
+    Two plain sorts, of all scores and of those of the rarer kind, take a fraction of the time of one sort that carries
+    the answers along.
+
+    Raises
+    ------
+    ValueError
+        See `check`.
+    """
+    values, known = check(scores, target)
+    num_target = int(np.count_nonzero(known))
+    rare_is_target = 2 * num_target <= known.size
+    rare = np.sort(values[known if rare_is_target else ~known])
+    return SortedScores(np.sort(values), rare, rare_is_target, num_target, known.size - num_target)
 
 
 def error_rates(scores: ArrayLike, target: ArrayLike) -> ErrorRates:
@@ -204,24 +239,21 @@ def error_rates(scores: ArrayLike, target: ArrayLike) -> ErrorRates:
     >>> error_rates([1, 2, 2], [False, True, False]).fpr
     array([1. , 0.5, 0. ])
     """
-    return SortedScores(scores, target).rates()
+    return sort_scores(scores, target).rates()
 
 
 def bends(every: NDArray, rare: NDArray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the thresholds at which the curve of errors may bend, as numbers of scores below them.
+    """Return the thresholds at which the curve of errors may bend, lowest score to infinity, as ranks.
 
     Parameters
     ----------
-    every
-        All scores in rising order ``[trials]``.
-    rare
-        Those of one kind of trial in rising order, better the rarer kind.
+    every, rare
+        All scores, and those of one kind of trial (better the rarer), both rising ``[trials]``.
 
     Returns
     -------
     tuple
-        For each threshold from the lowest score to infinity, how many of ``every`` and how many of ``rare`` are below
-        it: int64 ``[thresholds]``.
+        For each threshold how many of ``every`` and how many of ``rare`` are below it: int64 ``[thresholds]``.
     """
     start = np.flatnonzero(np.concatenate(([True], rare[1:] != rare[:-1])))[: rare.size]
     end = np.append(start[1:], rare.size)[: start.size]

@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from avis.metrics.scores import ErrorRates, SortedScores, check, error_rates
+from avis.metrics.scores import ErrorRates, check, error_rates, sort_scores
 
 
 def test_error_rates_by_hand_with_ties() -> None:
@@ -28,7 +28,7 @@ def test_error_rates_match_the_definition_and_the_curve_is_straight_between(
     np.testing.assert_array_equal(rates.misses, [np.sum(scores[target] < t) for t in rates.thresholds])
     np.testing.assert_array_equal(rates.false_alarms, [np.sum(scores[~target] >= t) for t in rates.thresholds])
     every = np.append(np.unique(scores), np.inf)
-    full = SortedScores(scores, target).rates_at(every)
+    full = sort_scores(scores, target).rates_at(every)
     np.testing.assert_array_equal(full.false_alarms, [np.sum(scores[~target] >= t) for t in every])
     np.testing.assert_allclose(full.fnr - full.fpr, np.interp(full.misses - full.false_alarms, *curve(rates)))
     assert np.isin(rates.thresholds, every).all()
@@ -44,7 +44,7 @@ def curve(rates: ErrorRates) -> tuple[np.ndarray, np.ndarray]:
 def test_a_threshold_between_two_float32_scores_is_not_rounded() -> None:
     scores = np.array([0.1, np.nextafter(np.float32(0.1), np.float32(1))], dtype=np.float32)
     middle = float(scores.astype(np.float64).mean())
-    rates = SortedScores(scores, [False, True]).rates_at([middle, 1e300])
+    rates = sort_scores(scores, [False, True]).rates_at([middle, 1e300])
     assert (rates.misses.tolist(), rates.false_alarms.tolist()) == ([0, 1], [0, 0])
 
 
