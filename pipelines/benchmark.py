@@ -1,9 +1,10 @@
-"""Measure training, each figure beside what it is to be compared with, in one run.
+"""Measure training and evaluation, each figure beside what it is to be compared with, in one run.
 
     python pipelines/benchmark.py ingest    # samples/s from the stream, from memory, and in a plain PyTorch loop
     python pipelines/benchmark.py plain     # the whole training as a plain single-process loop, then scored
+    python pipelines/benchmark.py metrics   # all figures of ten million scores against two plain sorts of them
 
-Both take the settings of pipelines/train.py: python pipelines/benchmark.py ingest experiment=mini_speech
+All take the settings of pipelines/train.py: python pipelines/benchmark.py ingest experiment=mini_speech
 """
 
 import csv
@@ -12,9 +13,12 @@ import os
 import sys
 import tempfile
 import time
+import tracemalloc
+from collections.abc import Callable
 from typing import Any
 
 import hydra
+import numpy as np
 import ray
 import ray.train
 import torch
@@ -32,11 +36,15 @@ from avis.engine.score import score
 from avis.engine.session import Compute
 from avis.engine.stream import Shared, local_batches
 from avis.engine.train import build_module, fit_share, share, train
+from avis.metrics.summary import summarize
 from avis.training.checkpoint import best_checkpoint
 from avis.training.module import SpeakerVerifier
 
 BATCHES_IN_MEMORY = 8
 PLAIN_STEPS = 40
+NUM_SCORES = 10_000_000
+TARGET_SHARES = (0.01, 0.1, 0.5)
+REPEATS = 3
 
 
 def ingest(recipe: dict[str, Any]) -> None:
@@ -124,10 +132,40 @@ def plain(recipe: dict[str, Any]) -> None:
     path = best_checkpoint(run_dir)
     os.makedirs(os.path.dirname(path))
     torch.save(checkpoint, path)
-    show(evaluate(score(recipe, path, utterances, run_dir), run_dir, facts={"checkpoint": path}))
+    scores = score(recipe, path, utterances, run_dir)
+    show(evaluate(scores, run_dir, facts={"checkpoint": path}, evaluation=instantiate(recipe["evaluation"])))
 
 
-MEASUREMENTS = {"ingest": ingest, "plain": plain}
+def metrics(recipe: dict[str, Any]) -> None:
+    """Compare counting and stating all figures of a long trial list with sorting its scores."""
+    wanted = instantiate(recipe["evaluation"]).wanted
+    for share in TARGET_SHARES:
+        rng = np.random.default_rng(recipe["seed"])
+        target = rng.random(NUM_SCORES) < share
+        for dtype in (np.float32, np.float64):
+            scores = rng.normal(3.0 * target).astype(dtype)
+            sort = min(_seconds(lambda scores=scores: np.sort(scores)) for _ in range(REPEATS))
+            stated = min(
+                _seconds(lambda scores=scores, target=target: summarize(scores, target, wanted=wanted))
+                for _ in range(REPEATS)
+            )
+            tracemalloc.start()
+            summarize(scores, target, wanted=wanted)
+            peak = tracemalloc.get_traced_memory()[1] / scores.nbytes
+            tracemalloc.stop()
+            print(
+                f"{NUM_SCORES:,} {np.dtype(dtype).name} scores, {share:.0%} of them targets: two sorts {2 * sort:.3f} s, "
+                f"all figures {stated:.3f} s ({stated / sort / 2:.2f} times), at most {peak:.1f} times their memory on top"
+            )
+
+
+def _seconds(work: Callable[[], Any]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+MEASUREMENTS = {"ingest": ingest, "plain": plain, "metrics": metrics}
 
 
 @hydra.main(config_path="../configs", config_name="train", version_base="1.3")

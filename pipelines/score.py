@@ -7,6 +7,7 @@ Features, back-end and corpus are the checkpoint's own where nothing else is giv
 """
 
 import hydra
+from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from avis import location
@@ -24,9 +25,11 @@ def main(cfg: DictConfig) -> None:
     checkpoint = location.absolute(given["checkpoint"])
     recipe = read_checkpoint(checkpoint)["recipe"] | {key: value for key, value in given.items() if value is not None}
     out = location.join(location.absolute(recipe["output_dir"]), "scored", checkpoint_digest(checkpoint)[:12])
+    evaluation = instantiate(recipe["evaluation"])
     utterances = prepare(recipe)
     scores = score(recipe, checkpoint, utterances, out)
-    show(evaluate(scores, out, facts={"checkpoint": checkpoint, "utterances": utterances}))
+    facts = {"checkpoint": checkpoint, "utterances": utterances}
+    show(evaluate(scores, out, facts=facts, evaluation=evaluation))
 
 
 if __name__ == "__main__":

@@ -80,17 +80,17 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
     """Fresh speakers from one population; drawing trials instead of speakers holds it far more rarely."""
     truth = summarize(*simulated(300, per_speaker=3, noise=0.8, seed=99)[:2])["eer"]
     by_speaker = by_trial = 0
-    for seed in range(40):
+    for seed in range(16):
         trials = simulated(20, per_speaker=4, noise=0.8, seed=seed)
-        low, high = speaker_intervals(trials, Resampling(100, 0.9, seed), wanted=Wanted({}, ()))["figures"]["eer"]
+        low, high = speaker_intervals(trials, Resampling(60, 0.9, seed), wanted=Wanted({}, ()))["figures"]["eer"]
         by_speaker += low <= truth <= high
         rng = np.random.default_rng(seed)
         eers = []
-        for _ in range(40):
+        for _ in range(20):
             sample = trials.take(rng.integers(0, len(trials.scores), len(trials.scores)))
             eers.append(summarize(sample.scores, sample.target, wanted=Wanted({}, ()))["eer"])
         by_trial += np.quantile(eers, 0.05) <= truth <= np.quantile(eers, 0.95)
-    assert by_speaker >= 28
+    assert by_speaker >= 11
     assert by_trial < by_speaker
 
 
@@ -150,7 +150,7 @@ def test_pairing_sees_a_small_difference_that_two_intervals_hide() -> None:
 
 def test_noise_alone_is_rarely_called_a_difference() -> None:
     values = []
-    for seed in range(30):
+    for seed in range(12):
         trials = simulated(15, per_speaker=4, seed=seed)
         rng = np.random.default_rng(seed)
         one, other = (
@@ -158,9 +158,9 @@ def test_noise_alone_is_rarely_called_a_difference() -> None:
         )
         wanted = Wanted({}, ())
         values.append(
-            paired_difference(one, other, Resampling(99, 0.95, seed), wanted=wanted)["figures"]["eer"]["p_value"]
+            paired_difference(one, other, Resampling(60, 0.95, seed), wanted=wanted)["figures"]["eer"]["p_value"]
         )
-    assert np.mean(np.array(values) < 0.05) < 0.2
+    assert np.mean(np.array(values) < 0.05) <= 0.25
 
 
 def test_pairing_needs_one_list() -> None:
