@@ -10,7 +10,7 @@ import hydra
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from avis import location
+from avis import location, store
 from avis.engine.config import resolve
 from avis.engine.evaluate import evaluate, show
 from avis.engine.prepare import prepare
@@ -28,7 +28,12 @@ def main(cfg: DictConfig) -> None:
     evaluation = instantiate(recipe["evaluation"])
     utterances = prepare(recipe)
     scores = score(recipe, checkpoint, utterances, out)
-    facts = {"checkpoint": checkpoint, "utterances": utterances}
+    facts = {
+        "utterances": utterances,
+        "checkpoint": checkpoint,
+        "checkpoint SHA-256": checkpoint_digest(checkpoint),
+        "configuration hash": store.fingerprint(recipe),
+    }
     show(evaluate(scores, out, facts=facts, evaluation=evaluation))
 
 

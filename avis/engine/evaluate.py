@@ -1,13 +1,12 @@
 """Turn scores into error rates, plots and a report."""
 
-import os
-import tempfile
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 import avis
 from avis import location, store
+from avis.engine.reporting import list_report
 from avis.engine.scored import PAIR, Scored, matching_rows, read_scores
 from avis.metrics.bootstrap import Resampling, flatten, nest, paired_difference, speaker_intervals
 from avis.metrics.dcf import OperatingPoint
@@ -17,8 +16,8 @@ from avis.metrics.protocols import PROTOCOLS
 from avis.metrics.subgroups import group_names, subgroups
 from avis.metrics.summary import summary_of
 from avis.metrics.trials import Trials
-from avis.reports.html import write_report
-from avis.reports.plots import plot_det, plot_histogram
+from avis.reports.html import report_page
+from avis.reports.page import Report
 
 METRICS, REPORT = "metrics.json", "report.html"
 NO_SPEAKERS = "no interval: the scores do not say who speaks (columns enroll_speaker and test_speaker)"
@@ -88,7 +87,7 @@ def evaluate(
     evaluation: Evaluation,
     baseline: str | None = None,
 ) -> dict[str, Any]:
-    """Evaluate scores and write ``metrics.json``, DET and histogram PNGs and ``report.html``.
+    """Evaluate scores and write ``metrics.json``, ``report.html`` and its plots as PNG.
 
     Parameters
     ----------
@@ -109,7 +108,8 @@ def evaluate(
     dict
         ``{"metrics": {<trial list>: {...}}, "metrics_path": ..., "report_path": ...}``. For each list the figures of
         `avis.metrics.summary.summarize`, ``intervals`` (None, and ``intervals_note``, where there are none), and where
-        asked for ``subgroups`` by column and ``baseline``.
+        asked for ``subgroups`` by column and ``baseline``; besides ``scores``: where they are, seen from ``out`` if
+        they are below it.
 
     Raises
     ------
@@ -117,23 +117,21 @@ def evaluate(
         If a table has no known answers, only one kind of trial, or a score that is not a finite number.
     """
     metrics: dict[str, Any] = {}
-    plots: dict[str, dict[str, str]] = {}
-    facts = {**facts, **{f"scores of {name}": uri for name, uri in scores.items()}, "AVIS": avis.__version__}
-    with tempfile.TemporaryDirectory() as folder:
-        for name, uri in scores.items():
-            scored = Scored(uri)
-            if scored.num_trials > evaluation.trials_in_memory:
-                metrics[name] = evaluate_out_of_core(scored, evaluation, baseline)
-                continue
+    reports = []
+    for name, uri in scores.items():
+        scored, trials = Scored(uri), None
+        if scored.num_trials > evaluation.trials_in_memory:
+            metrics[name] = evaluate_out_of_core(scored, evaluation, baseline)
+        else:
             trials, metrics[name] = evaluate_trials(scored, evaluation, baseline)
-            plots[name] = {kind: os.path.join(folder, f"{name}-{kind}.png") for kind in ("det", "histogram")}
-            plot_det(plots[name]["det"], {name: (trials.scores, trials.target)})
-            plot_histogram(plots[name]["histogram"], trials.scores, trials.target, metrics[name]["eer_threshold"])
-        write_report(
-            os.path.join(folder, REPORT), title="Speaker verification", metrics=metrics, plots=plots, facts=facts
-        )
-        for file in sorted(os.listdir(folder)):
-            store.write_bytes(location.join(out, file), location.read_bytes(os.path.join(folder, file)))
+        metrics[name]["scores"] = location.below(uri, out)
+        drawn = evaluation.resampling if evaluation.draws else None
+        reports.append(list_report(name, scored, trials, metrics[name], drawn))
+    for report in reports:
+        for kind, picture in report.pictures.items():
+            store.write_bytes(location.join(out, f"{report.name}-{kind.replace('_', '-')}.png"), picture)
+    page = report_page(Report("Speaker verification", reports, {**facts, "AVIS": avis.__version__}))
+    store.write_bytes(location.join(out, REPORT), page.encode())
     store.write_json(location.join(out, METRICS), metrics)
     return {"metrics": metrics, "metrics_path": location.join(out, METRICS), "report_path": location.join(out, REPORT)}
 
@@ -158,7 +156,7 @@ def evaluate_trials(scored: Scored, chosen: Evaluation, baseline: str | None) ->
     if baseline:
         theirs, pairs = read_scores(Scored(baseline), more=PAIR)
         theirs = theirs.take(matching_rows(more.select(list(PAIR)), pairs, baseline))
-        stated["baseline"] = {"scores": baseline, **_comparison(trials, theirs, chosen)}
+        stated["baseline"] = {"scores": baseline, **comparison(trials, theirs, chosen)}
     return trials, stated
 
 
@@ -168,7 +166,7 @@ def _intervals(trials: Trials, chosen: Evaluation) -> dict[str, Any]:
     return {"intervals": speaker_intervals(trials, chosen.resampling, wanted=chosen.wanted)}
 
 
-def _comparison(trials: Trials, baseline: Trials, chosen: Evaluation) -> dict[str, Any]:
+def comparison(trials: Trials, baseline: Trials, chosen: Evaluation) -> dict[str, Any]:
     """State the baseline's figures and how the trials' differ from them."""
     wanted = chosen.wanted
     if trials.enroll_speaker is None:

@@ -77,7 +77,7 @@ def bayes_error_plot(llr: ArrayLike, target: ArrayLike) -> Figure:
     axes.plot(curves.log_odds, curves.minimum, color=SAME, linewidth=2, label="Minimum (after the best calibration)")
     axes.axhline(1.0, color="black", linewidth=1)
     for p_target in P_TARGETS:
-        axes.axvline(_log_odds(p_target), color="0.5", linestyle=":", linewidth=1.2)
+        axes.axvline(float(_log_odds(p_target)), color="0.5", linestyle=":", linewidth=1.2)
     percents = np.array(_PRIORS_PERCENT)
     above = axes.secondary_xaxis("top")
     above.set_xticks(_log_odds(percents / 100), [f"{percent:g}" for percent in percents])

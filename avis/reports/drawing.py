@@ -1,6 +1,7 @@
 """What all plots share: size, colours, legend, and the way to PNG."""
 
 import io
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -25,7 +26,7 @@ def new_axes(height_inches: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def line_look(index: int) -> dict[str, str]:
+def line_look(index: int) -> dict[str, Any]:
     """Return colour and line style of the curve of this number."""
     return {"color": COLOURS[index % len(COLOURS)], "linestyle": LINE_STYLES[index % len(LINE_STYLES)]}
 

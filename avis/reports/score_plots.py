@@ -8,7 +8,7 @@ from avis.metrics.scores import check
 from avis.metrics.tippett import tippett_curves
 from avis.reports.drawing import DIFFERENT, SAME, draw_legend, new_axes
 
-_NUM_BINS = 60
+_FEWEST_BINS, _MOST_BINS = 12, 60
 _OUTSIDE = 0.0005
 _MOST_LOG10_LR = 10.0
 
@@ -35,7 +35,9 @@ def histogram_plot(scores: ArrayLike, target: ArrayLike, threshold: float) -> Fi
     kinds = (("Different speakers", values[~known], DIFFERENT, "////"), ("Same speaker", values[known], SAME, ""))
     ends = np.array([np.quantile(kind, [_OUTSIDE, 1.0 - _OUTSIDE]) for _, kind, _, _ in kinds], dtype=np.float64)
     low, high = ends[:, 0].min(), ends[:, 1].max()
-    edges = np.histogram_bin_edges(np.array([low, high]), bins=_NUM_BINS)
+    rarer = min(kind.size for _, kind, _, _ in kinds)
+    num_bins = int(np.clip(2 * np.sqrt(rarer), _FEWEST_BINS, _MOST_BINS))
+    edges = np.histogram_bin_edges(np.array([low, high]), bins=num_bins)
     for name, kind, colour, hatch in kinds:
         density, _ = np.histogram(np.clip(kind, edges[0], edges[-1]), bins=edges, density=True)
         label = f"{name} ({kind.size:,} trials)"
