@@ -1,7 +1,7 @@
 """Put evaluated runs side by side: their figures, paired differences, curves and settings."""
 
+import itertools
 import json
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +17,9 @@ from avis.reports.det_plot import det_plot
 from avis.reports.drawing import png
 
 PAGE = "compare.html"
+MOST_LETTERS = 200
+"""In the name of a comparison's folder; file systems allow little more."""
+
 MOST_BANDS = 3
 """With more curves their bands would hide each other."""
 
@@ -56,13 +59,13 @@ def compare(runs: Sequence[str], output_dir: str, *, evaluation: Evaluation) -> 
         )
     lists = [_compared_list(name, {run: metrics[run][name] for run in folders}, folders, evaluation) for name in shared]
     page = comparison_page(Comparison(folders, lists, _settings(folders)))
-    path = location.join(output_dir, "compared", "_vs_".join(folders)[:200], PAGE)
+    path = location.join(output_dir, "compared", "_vs_".join(folders).replace("/", "-")[:MOST_LETTERS], PAGE)
     store.write_bytes(path, page.encode())
     return path
 
 
 def _folders(runs: Sequence[str], output_dir: str) -> dict[str, str]:
-    """Return where each run is by its name: the last part of its path, or all of it where two are called alike."""
+    """Return where each run is by its name: the last parts of its path, as many as tell all runs apart."""
     paths = []
     for run in runs:
         given, named = location.absolute(run), location.join(output_dir, "runs", run)
@@ -78,8 +81,9 @@ def _folders(runs: Sequence[str], output_dir: str) -> dict[str, str]:
             f"a comparison needs several runs: got {', '.join(runs) or 'none'}, expected at least two, each once. "
             "At runs. Give runs=[<run>,<run>,...]."
         )
-    names = [os.path.basename(path) for path in paths]
-    return {name if names.count(name) == 1 else path: path for name, path in zip(names, paths, strict=True)}
+    parts = [path.split("/") for path in paths]
+    told_apart = next(n for n in itertools.count(1) if len({tuple(names[-n:]) for names in parts}) == len(parts))
+    return {"/".join(names[-told_apart:]): path for names, path in zip(parts, paths, strict=True)}
 
 
 def _compared_list(

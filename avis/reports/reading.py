@@ -59,9 +59,8 @@ def verdict(compared: Mapping[str, Any], *, other: str = "the baseline") -> str:
     said = f"The equal error rate is {size} {better} than that of {other}"
     if found["p_value"] is None:
         return f"{said}; whether that is chance is not known."
-    low, high = found["interval"]
     ends = difference_interval(found["interval"], words)
-    if low > 0 or high < 0:
+    if found["p_value"] < 1.0 - compared["differences"]["confidence"]:
         return f"{said}, more than chance explains (interval {ends}, p {_p(found)})."
     return f"{said}, which may be chance (interval {ends}, p {_p(found)})."
 
