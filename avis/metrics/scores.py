@@ -230,7 +230,7 @@ def error_rates(scores: ArrayLike, target: ArrayLike) -> ErrorRates:
 
 
 def bends(every: NDArray, rare: NDArray) -> NDArray[np.int64]:
-    """Return the thresholds at which the curve of errors may bend, lowest score to infinity, as numbers of scores below.
+    """Return at how many scores below it the curve of errors may bend, from none below to all.
 
     Parameters
     ----------
