@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from avis.metrics import cllr
 from avis.metrics.figures import Tally, Wanted, figures, tally
 from avis.metrics.roc import twice_won_pairs
-from avis.metrics.scores import ErrorRates
+from avis.metrics.scores import ErrorRates, error_rates
 from avis.metrics.trials import Trials
 
 Flat = dict[tuple[str, ...], float]
@@ -85,11 +85,14 @@ class _Resampler:
     """Turns draws of speakers into weighted tallies of one system's scores."""
 
     def __init__(self, trials: Trials, *, wanted: Wanted, threshold: float | None) -> None:
-        self.counts = tally(trials.scores, trials.target, trials.llr, wanted=wanted, threshold=threshold)
+        # Weights move the corners of the hull, so that the whole curves are wanted.
+        whole = tally(trials.scores, trials.target, trials.llr, wanted=wanted, threshold=threshold)
+        self.counts = whole._replace(scores=error_rates(trials.scores, trials.target))
         target = np.asarray(trials.target, dtype=bool)
         enroll, test, self.num_speakers = trials.speakers()
         self.by_score = _Ordered(trials.scores, target, enroll, test)
         if trials.llr is not None:
+            self.counts = self.counts._replace(llrs=error_rates(trials.llr, trials.target))
             self.by_llr = _Ordered(trials.llr, target, enroll, test)
             self.cost_of_targets = cllr.costs(trials.llr[self.by_llr.targets], target=True)
             self.cost_of_nontargets = cllr.costs(trials.llr[self.by_llr.nontargets], target=False)

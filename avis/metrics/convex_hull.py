@@ -48,7 +48,11 @@ def hull(rates: ErrorRates) -> ErrorRates:
     rates
         A curve from accepting all to accepting none, in any weights.
     """
-    x, y = rates.false_alarms, rates.misses
+    return rates.take(hull_corners(rates.false_alarms, rates.misses))
+
+
+def hull_corners(x: NDArray[np.int64], y: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return which points are corners of the lower left convex hull, ``x`` falling and ``y`` rising ``[points]``."""
     kept = np.flatnonzero(np.concatenate(([True], (x[1:] != x[:-1]) | (y[1:] != y[:-1]))))
     while kept.size > 2:
         px, py = x[kept], y[kept]
@@ -61,7 +65,7 @@ def hull(rates: ErrorRates) -> ErrorRates:
         if dropped * _LEAST_PROGRESS < bends.size:
             kept = kept[_chain(x[kept].tolist(), y[kept].tolist())]
             break
-    return rates.take(kept)
+    return kept
 
 
 def _chain(x: list[int], y: list[int]) -> NDArray[np.int64]:

@@ -11,9 +11,9 @@ from avis.metrics.convex_hull import hull
 from avis.metrics.dcf import OperatingPoint, costs
 from avis.metrics.eer import crossing
 from avis.metrics.fnmr import fixed_fmr
+from avis.metrics.key_rates import key_rates
 from avis.metrics.pav import minimum_cllr
 from avis.metrics.protocols import PROTOCOLS
-from avis.metrics.roc import twice_won_pairs
 from avis.metrics.scores import ErrorRates, sort_scores
 
 P_TARGETS = (0.01, 0.05)
@@ -50,13 +50,13 @@ class Tally(NamedTuple):
     Attributes
     ----------
     scores
-        Errors along the curve of the scores.
+        Errors at the thresholds of the scores' curve on which figures depend, or more.
     twice_won
         See `avis.metrics.roc.twice_won_pairs`.
     decided
         Errors at the one threshold at which rates and accuracy are stated.
     llrs, at_bayes
-        Errors along the curve of the log-likelihood ratios, and at `Wanted.thresholds`; None where there are none.
+        The like for the log-likelihood ratios, and errors at `Wanted.thresholds`; None where there are none.
     cllr
         See `avis.metrics.cllr.cllr`; None where there are no log-likelihood ratios.
     """
@@ -91,14 +91,14 @@ def tally(
         See `avis.metrics.scores.check`.
     """
     ordered = sort_scores(scores, target)
-    rates = ordered.rates()
+    rates, twice_won = key_rates(ordered, wanted.fmrs)
     decided = ordered.rates_at([crossing(rates)[1] if threshold is None else threshold])
-    counts = Tally(rates, twice_won_pairs(rates), decided)
+    counts = Tally(rates, twice_won, decided)
     if llr is None:
         return counts
     ordered = sort_scores(llr, target)
     cost = cllr.cllr(llr, target)
-    return counts._replace(llrs=ordered.rates(), at_bayes=ordered.rates_at(wanted.thresholds()), cllr=cost)
+    return counts._replace(llrs=key_rates(ordered, ())[0], at_bayes=ordered.rates_at(wanted.thresholds()), cllr=cost)
 
 
 def figures(counts: Tally, wanted: Wanted) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Check scores against their answers and count both kinds of error at every threshold."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -141,47 +142,33 @@ class SortedScores(NamedTuple):
         """Count both kinds of error at thresholds of one's own."""
         wanted = np.asarray(thresholds, dtype=np.float64)
         own = ceiling(wanted, self.every.dtype)
-        return self._rates(wanted, np.searchsorted(self.every, own), np.searchsorted(self.rare, own))
+        return self._count(wanted, np.searchsorted(self.every, own), np.searchsorted(self.rare, own))
+
+    def rates_below(self, below: NDArray[np.int64]) -> ErrorRates:
+        """Count both kinds of error at own scores, given by how many scores are below each; all gives infinity."""
+        inside = below < self.every.size
+        own = self.every[np.where(inside, below, 0)]
+        rare_below = np.where(inside, np.searchsorted(self.rare, own), self.rare.size)
+        return self._count(np.where(inside, own, np.inf).astype(np.float64), below, rare_below)
 
     def rates(self) -> ErrorRates:
         """Count both kinds of error where the curve bends and around the equal error rate; see `error_rates`."""
-        below, rare_below = bends(self.every, self.rare)
-        rates = self._rates(self._scores_at(below), below, rare_below)
-        above = int(np.searchsorted(rates.gap, 0))
-        if not 0 < above < below.size:
-            return rates  # the equal error rate is in another part of the list
-        below = np.union1d(below, self._around_crossing(int(below[above - 1]), int(below[above])))
-        thresholds = self._scores_at(below)
-        return self._rates(thresholds, below, np.searchsorted(self.rare, thresholds.astype(self.rare.dtype)))
+        balanced = self.around(lambda rates: bool(rates.gap[0] >= 0))
+        return self.rates_below(np.union1d(bends(self.every, self.rare), balanced))
 
-    def _around_crossing(self, low: int, high: int) -> tuple[int, int]:
-        """Return how many scores are below the last threshold with fewer misses than false alarms, and the next one.
-
-        Parameters
-        ----------
-        low, high
-            Numbers of scores below two thresholds between which the curve is straight.
-        """
-        before, after = low, high
-        while True:
-            middle = int(np.searchsorted(self.every, self.every[(before + after) // 2]))
-            if middle <= before:
-                middle = int(np.searchsorted(self.every, self.every[before], side="right"))
-                if middle >= after:
-                    return before, after
-            position = np.array([middle])
-            rare_below = np.searchsorted(self.rare, self.every[position])
-            if self._rates(self._scores_at(position), position, rare_below).gap[0] < 0:
-                before = middle
+    def around(self, reached: Callable[[ErrorRates], bool]) -> list[int]:
+        """Return how many scores are below the last threshold before a rising condition holds, and the next one."""
+        low, high = -1, self.every.size
+        while high - low > 1:
+            middle = self.every[(low + high) // 2]
+            group = int(np.searchsorted(self.every, middle))
+            if reached(self.rates_below(np.array([group]))):
+                high = group
             else:
-                after = middle
+                low = int(np.searchsorted(self.every, middle, side="right")) - 1
+        return [int(np.searchsorted(self.every, self.every[high - 1])), high] if high else [high]
 
-    def _scores_at(self, positions: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return the sorted scores at some positions, and infinity after the last."""
-        inside = positions < self.every.size
-        return np.where(inside, self.every[np.where(inside, positions, 0)], np.inf).astype(np.float64)
-
-    def _rates(self, thresholds: NDArray, below: NDArray[np.int64], rare_below: NDArray[np.int64]) -> ErrorRates:
+    def _count(self, thresholds: NDArray, below: NDArray[np.int64], rare_below: NDArray[np.int64]) -> ErrorRates:
         targets_below, nontargets_below = rare_below, below - rare_below
         if not self.rare_is_target:
             targets_below, nontargets_below = nontargets_below, targets_below
@@ -242,34 +229,34 @@ def error_rates(scores: ArrayLike, target: ArrayLike) -> ErrorRates:
     return sort_scores(scores, target).rates()
 
 
-def bends(every: NDArray, rare: NDArray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the thresholds at which the curve of errors may bend, lowest score to infinity, as ranks.
+def bends(every: NDArray, rare: NDArray) -> NDArray[np.int64]:
+    """Return at how many scores below it the curve of errors may bend, from none below to all.
 
     Parameters
     ----------
     every, rare
         All scores, and those of one kind of trial (better the rarer), both rising ``[trials]``.
-
-    Returns
-    -------
-    tuple
-        For each threshold how many of ``every`` and how many of ``rare`` are below it: int64 ``[thresholds]``.
     """
+    start, end, at, after = tie_groups(every, rare)
+    below = np.concatenate(([0], np.stack([at, after], axis=1).ravel(), [every.size]))
+    rare_below = np.concatenate(([0], np.stack([start, end], axis=1).ravel(), [rare.size]))
+    new = np.concatenate(([True], below[1:] != below[:-1]))
+    below, rare_below = below[new], rare_below[new]
+    flat = np.zeros(below.size, dtype=bool)
+    for kind in (rare_below, below - rare_below):
+        flat[1:-1] |= (kind[:-2] == kind[1:-1]) & (kind[1:-1] == kind[2:])
+    return below[~flat]
+
+
+def tie_groups(every: NDArray, rare: NDArray) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+    """Return, for each distinct score of ``rare``, where its equals start and end in ``rare`` and in ``every``."""
     start = np.flatnonzero(np.concatenate(([True], rare[1:] != rare[:-1])))[: rare.size]
     end = np.append(start[1:], rare.size)[: start.size]
     at = np.searchsorted(every, rare[start])
     after = at + (end - start)
     shared = (after < every.size) & (every[np.minimum(after, every.size - 1)] == rare[start])
     after[shared] = np.searchsorted(every, rare[start[shared]], side="right")
-    below = np.concatenate(([0], np.stack([at, after], axis=1).ravel(), [every.size]))
-    rare_below = np.concatenate(([0], np.stack([start, end], axis=1).ravel(), [rare.size]))
-    new = np.concatenate(([True], below[1:] != below[:-1]))
-    below, rare_below = below[new], rare_below[new]
-    others = below - rare_below
-    flat = np.zeros(below.size, dtype=bool)
-    for kind in (rare_below, others):
-        flat[1:-1] |= (kind[:-2] == kind[1:-1]) & (kind[1:-1] == kind[2:])
-    return below[~flat], rare_below[~flat]
+    return start, end, at, after
 
 
 def ceiling(thresholds: NDArray[np.float64], dtype: np.dtype) -> NDArray:
