@@ -45,7 +45,7 @@ def det_plot(curves: Mapping[str, DetCurve]) -> Figure:
     Martin et al., "The DET Curve in Assessment of Detection Task Performance", Eurospeech 1997.
     """
     assert curves, "a DET plot needs at least one curve"
-    figure, axes = new_axes(4.55 + 0.22 * len(curves))
+    figure, axes = new_axes(4.65 + 0.24 * len(curves))
     highest = _HIGHEST_RATE
     for index, (name, (rates, band)) in enumerate(curves.items()):
         eer, _ = crossing(rates)

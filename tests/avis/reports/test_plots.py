@@ -5,6 +5,7 @@ import io
 import matplotlib.image
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy.stats import norm
 
 from avis.metrics.bootstrap import Resampling
@@ -171,3 +172,17 @@ def test_scores_are_checked() -> None:
         tippett_plot([np.nan, 1.0], [True, False])
     with pytest.raises(ValueError, match="both kinds of trial"):
         histogram_plot([0.0, 1.0], [True, True], 0.5)
+
+
+@pytest.mark.parametrize("num", [1, 2, 7])
+def test_nothing_is_cut_off_however_long_the_legend(num: int) -> None:
+    figure = det_plot({f"a run with a name of some length {index}": CURVE for index in range(num)})
+    FigureCanvasAgg(figure).draw()
+    axes = figure.axes[0]
+    for part in (axes.xaxis.label, axes.yaxis.label, *figure.legends[0].get_texts()):
+        box = part.get_window_extent()
+        assert box.x0 >= 0
+        assert box.y0 >= 0
+        assert box.x1 <= figure.bbox.x1
+        assert box.y1 <= figure.bbox.y1
+    assert axes.get_window_extent().y1 <= figure.legends[0].get_window_extent().y0 + 1
