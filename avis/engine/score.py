@@ -20,12 +20,12 @@ from avis.augment.bank import Bank
 from avis.engine.parts import run_parts
 from avis.engine.session import Compute
 from avis.engine.stream import example_maker, make_banks
+from avis.engine.trial_lists import TrialList, named_utterances, read_index, read_lists
 from avis.schema import SCORES, embeddings_schema
-from avis.scoring.trials import gather, read_trials, resolve
+from avis.scoring.trial_ids import gather
 from avis.training.checkpoint import read_checkpoint
 
 TRIALS_PER_PART = 1_000_000
-NAMES_SHOWN = 5
 
 
 class Embedder:
@@ -97,17 +97,19 @@ def score(cfg: dict[str, Any], checkpoint: str, utterances: str, run_dir: str) -
     Raises
     ------
     ValueError
-        If a trial's utterance is not in the store, or a speaker of the trials was trained on.
+        If a list cannot be read or made, or fails the configured checks (``trial_checks``).
     """
     compute: Compute = instantiate(cfg["compute"])
-    index, trials, wanted = _read_lists(cfg, utterances)
-    _check_unseen(index, wanted, read_checkpoint(checkpoint)["speakers"])
-    embedded = embed(checkpoint, utterances, index, wanted, run_dir, compute=compute, label="embed trials")
+    index = read_index(utterances)
+    lists = read_lists(cfg, index, trained=read_checkpoint(checkpoint)["speakers"])
+    embedded = embed(
+        checkpoint, utterances, index, named_utterances(lists), run_dir, compute=compute, label="embed trials"
+    )
     backend = fitted_backend(cfg, checkpoint, utterances, index, run_dir)
     vectors = backend.transform(_vectors(embedded))
     return {
-        name: _score_list(name, table, embedded["utt_id"], vectors, backend, run_dir, compute)
-        for name, table in trials.items()
+        name: _score_list(name, listed, embedded["utt_id"], vectors, backend, run_dir, compute)
+        for name, listed in lists.items()
     }
 
 
@@ -117,44 +119,10 @@ def check_trials(cfg: dict[str, Any], utterances: str) -> None:
     Raises
     ------
     ValueError
-        If a list cannot be read, an utterance of it is not in the store, or a speaker of it is to be trained on.
+        If a list cannot be read or made, or fails the configured checks (``trial_checks``).
     """
-    index, _, wanted = _read_lists(cfg, utterances)
-    _check_unseen(index, wanted, index.filter(pc.equal(index["split"], "train"))["speaker"].unique().to_pylist())
-
-
-def _read_lists(cfg: Mapping[str, Any], utterances: str) -> tuple[pa.Table, dict[str, pa.Table], pa.Array]:
-    """Return the light columns of a store, its trial lists in the store's ids, and the utterances they name."""
-    index = store.read_table(utterances, "utterances", columns=["utt_id", "speaker", "corpus", "split"])
-    corpora = sorted(index["corpus"].unique().to_pylist())
-    trials = {name: resolve(read_trials(path), index["utt_id"], corpora=corpora) for name, path in _lists(cfg).items()}
-    sides = [table[side] for table in trials.values() for side in ("enroll", "test")]
-    return index, trials, pa.chunked_array([chunk for side in sides for chunk in side.chunks]).unique()
-
-
-def _lists(cfg: Mapping[str, Any]) -> dict[str, str]:
-    trials = cfg["trials"]
-    if trials is None:
-        corpora = [instantiate(corpus) for corpus in cfg["corpus"]["sources"].values()]
-        trials = {corpus.name: corpus.trials_path for corpus in corpora if hasattr(corpus, "trials_path")}
-        if not trials:
-            raise ValueError(
-                f"no trial list: got trials=null, expected a list, since {', '.join(c.name for c in corpora)} has none "
-                "of its own. At trials. Give trials=<path> or trials={<name>: <path>}."
-            )
-    if isinstance(trials, str):
-        trials = {os.path.splitext(os.path.basename(trials))[0]: trials}
-    return {name: location.absolute(str(path)) for name, path in trials.items()}
-
-
-def _check_unseen(index: pa.Table, wanted: pa.Array, trained: list[str]) -> None:
-    rows = gather(wanted, index["utt_id"])
-    seen = sorted(set(index["speaker"].take(rows).to_pylist()) & set(trained))
-    if seen:
-        raise ValueError(
-            f"speaker in both train and test: got {len(seen)} speakers of the trials among those trained on, "
-            f"expected none. At {', '.join(seen[:NAMES_SHOWN])}. Leave them out of one side."
-        )
+    index = read_index(utterances)
+    read_lists(cfg, index, trained=index.filter(pc.equal(index["split"], "train"))["speaker"].unique().to_pylist())
 
 
 def embed(
@@ -284,11 +252,18 @@ class PairScorer:
 
 
 def _score_list(
-    name: str, trials: pa.Table, ids: pa.ChunkedArray, vectors: np.ndarray, backend: Any, run_dir: str, compute: Compute
+    name: str,
+    listed: TrialList,
+    ids: pa.ChunkedArray,
+    vectors: np.ndarray,
+    backend: Any,
+    run_dir: str,
+    compute: Compute,
 ) -> str:
+    trials, facts = listed
     state = {key: hashlib.sha256(value.tobytes()).hexdigest() for key, value in backend.state().items()}
     digest = hashlib.sha256(vectors.tobytes()).hexdigest()
-    inputs = store.fingerprint([store.table_digest(trials), digest, state])
+    inputs = store.fingerprint([store.table_digest(trials), facts, digest, state])
     uri = location.join(run_dir, "scores", f"{name}-{inputs}")
     if store.finished(uri, inputs):
         return uri
@@ -299,6 +274,6 @@ def _score_list(
     tasks = {f"part-{n:05d}": numbered.slice(start, TRIALS_PER_PART) for n, start in enumerate(starts)}
     make = functools.partial(PairScorer, backend, shared_by_workers(vectors, compute))
     run_parts(uri, tasks, make, compute=compute, label=f"score {name}")
-    manifest = store.finish(uri, parts=tasks, inputs=inputs, facts={"trials": name})
+    manifest = store.finish(uri, parts=tasks, inputs=inputs, facts={"trials": name, **facts})
     assert manifest["rows"]["scores"] == len(trials), f"{manifest['rows']} scores for {len(trials)} trials"
     return uri
