@@ -1,7 +1,9 @@
 r"""Make a trial list of the utterances of a corpus: utterances -> Parquet list.
 
-python pipelines/pair.py pairing=same_gender corpus=voxceleb corpus.vox1_root=<folder> corpus.vox2_dev_root=<folder> \
-        trials.same_gender.max_target=10000
+python pipelines/pair.py pairing=cross_session corpus=folder corpus.root=<folder> corpus.split=test \
+        trials.cross_session.max_target=10000
+
+The other pipelines that take trials make the same list by the same words, without a file.
 """
 
 import hydra

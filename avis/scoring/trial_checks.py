@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from avis.scoring.trial_ids import gather, resolve, some_of
+from avis.scoring.trial_ids import resolve, some_of
 
 Action = Literal["refuse", "flag"]
 
@@ -87,20 +87,20 @@ class TrialChecks:
         """
         corpora = sorted(utterances["corpus"].unique().to_pylist())
         leave_out = self.missing_ids == "leave_out"
-        found = resolve(trials, utterances["utt_id"], corpora=corpora, leave_out_missing=leave_out)
+        found, (enroll, test) = resolve(trials, utterances["utt_id"], corpora=corpora, leave_out_missing=leave_out)
         if len(found) == 0:
             raise ValueError(
                 f"no trial is left: got {len(trials)} trials whose utterances the store lacks, expected some that it "
                 f"has. At {some_of(trials['enroll'])}. Prepare the corpus of the list."
             )
-        enroll, test = (gather(found[side], utterances["utt_id"]) for side in ("enroll", "test"))
-        speakers = utterances["speaker"].take(np.union1d(enroll, test)).unique()
+        named = np.bincount(np.append(enroll, test), minlength=len(utterances))
+        speakers = utterances["speaker"].take(np.flatnonzero(named)).unique()
         shared = speakers.filter(pc.is_in(speakers, pa.array(list(trained), pa.string())))
         self._decide("shared_speakers", len(shared), some_of(shared))
         flagged = {"missing_ids": len(trials) - len(found), "shared_speakers": len(shared)}
         for check, pairs in _offending_pairs(enroll, test, found["target"], len(utterances)).items():
-            named = (utterances["utt_id"].take(pair).to_pylist() for pair in pairs[:_MAX_NAMED_PAIRS])
-            self._decide(check, len(pairs), "; ".join(map(" ".join, named)))
+            examples = (utterances["utt_id"].take(pair).to_pylist() for pair in pairs[:_MAX_NAMED_PAIRS])
+            self._decide(check, len(pairs), "; ".join(map(" ".join, examples)))
             flagged[check] = len(pairs)
         return found, flagged
 
@@ -119,11 +119,11 @@ def _offending_pairs(
     """Return the pairs of rows ``[pairs, 2]`` that each check objects to; they are compared as one integer each."""
     pair = np.minimum(enroll, test) * num_utterances + np.maximum(enroll, test)
     known = np.asarray(pc.is_valid(target))
-    answered = np.unique((2 * pair + np.asarray(pc.fill_null(target, False)))[known]) // 2
+    answered = np.sort((2 * pair + np.asarray(pc.fill_null(target, False)))[known])
     offending = {
         "self_trials": pair[enroll == test],
         "duplicates": _repeated(np.sort(pair)),
-        "contradictions": _repeated(answered),
+        "contradictions": _repeated(answered[np.diff(answered, prepend=-1) > 0] // 2),
     }
     return {check: np.stack(np.divmod(codes, num_utterances), axis=1) for check, codes in offending.items()}
 

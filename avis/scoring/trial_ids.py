@@ -18,7 +18,7 @@ _MAX_NAMED = 10
 
 def resolve(
     trials: pa.Table, utt_ids: pa.Array | pa.ChunkedArray, *, corpora: Sequence[str], leave_out_missing: bool = False
-) -> pa.Table:
+) -> tuple[pa.Table, NDArray[np.int64]]:
     """Replace the ids of a trial list by the utterance ids of a store.
 
     An id stands for the utterance of that name, else for ``<corpus>/<id>``, else for either of them with the audio
@@ -37,8 +37,10 @@ def resolve(
 
     Returns
     -------
-    pa.Table
+    trials : pa.Table
         The same columns and, unless some are left out, rows, with utterance ids in ``enroll`` and ``test``.
+    rows : NDArray
+        Where in ``utt_ids`` the two are, int64 ``[2, trials]``.
 
     Raises
     ------
@@ -48,11 +50,14 @@ def resolve(
     Examples
     --------
     >>> trials = pa.table({"enroll": ["a/1.wav"], "test": ["vox/b/2"], "target": [False]})
-    >>> resolve(trials, pa.array(["vox/a/1", "vox/b/2"]), corpora=["vox"])["enroll"].to_pylist()
-    ['vox/a/1']
+    >>> resolved, rows = resolve(trials, pa.array(["vox/a/1", "vox/b/2"]), corpora=["vox"])
+    >>> resolved["enroll"].to_pylist(), rows.tolist()
+    (['vox/a/1'], [[0], [1]])
     """
     known = _flat(utt_ids)
-    listed = pc.unique(pa.chunked_array([*trials["enroll"].chunks, *trials["test"].chunks], pa.string()))
+    sides = pa.chunked_array([*trials["enroll"].chunks, *trials["test"].chunks], pa.string())
+    encoded = sides.dictionary_encode().combine_chunks()
+    listed = encoded.dictionary
     bare = pc.replace_substring_regex(listed, AUDIO_SUFFIX, "")
     exact = pc.coalesce(*(pc.index_in(ids, known) for ids in (listed, bare)))
     inside = [
@@ -73,14 +78,13 @@ def resolve(
             f"file names of one of the corpora {list(corpora)}. At {some_of(missing)}. Prepare the corpus of the list, "
             "or set trial_checks.missing_ids=leave_out."
         )
-    utterance = known.take(position)
-    sides = {side: utterance.take(pc.index_in(trials[side], value_set=listed)) for side in ("enroll", "test")}
+    found = np.asarray(pc.fill_null(position, -1), np.int64)[np.asarray(encoded.indices)].reshape(2, -1)
     if len(missing):
-        whole = pc.and_(*(pc.is_valid(ids) for ids in sides.values()))
-        trials, sides = trials.filter(whole), {side: ids.filter(whole) for side, ids in sides.items()}
-    for side, ids in sides.items():
-        trials = trials.set_column(trials.schema.get_field_index(side), TRIALS.field(side), ids)
-    return trials
+        whole = (found >= 0).all(axis=0)
+        trials, found = trials.filter(pa.array(whole)), found[:, whole]
+    for side, rows in zip(("enroll", "test"), found, strict=True):
+        trials = trials.set_column(trials.schema.get_field_index(side), TRIALS.field(side), known.take(rows))
+    return trials, found
 
 
 def gather(ids: pa.Array | pa.ChunkedArray, utt_ids: pa.Array | pa.ChunkedArray) -> NDArray[np.int64]:

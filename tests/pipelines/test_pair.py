@@ -13,16 +13,15 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 def test_a_list_is_made_alone(
-    main_job: tuple[Path, str],
+    tmp_path: Path,
     start: Callable[..., None],
     tiny: dict[str, list[str]],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ):
-    folder, _ = main_job
-    monkeypatch.chdir(folder)
+    monkeypatch.chdir(tmp_path)
     start("pair", "compute=debug", "pairing=cross_session", "trials.cross_session.max_target=6", *tiny["prepare"])
-    path = folder / "outputs" / "trials" / "cross_session.parquet"
+    path = tmp_path / "outputs" / "trials" / "cross_session.parquet"
     assert capsys.readouterr().out.splitlines()[-1] == f"6 target, 6 non-target trials: {path}"
     trials = read_trials(path)
     assert trials["target"].to_pylist() == [True] * 6 + [False] * 6
