@@ -11,9 +11,10 @@ from omegaconf import DictConfig
 
 from avis import location
 from avis.engine.config import resolve
+from avis.engine.embed import checkpoint_digest
 from avis.engine.evaluate import evaluate, show
 from avis.engine.prepare import prepare
-from avis.engine.score import checkpoint_digest, score
+from avis.engine.score import score, show_decisions
 from avis.training.checkpoint import read_checkpoint
 
 
@@ -26,6 +27,7 @@ def main(cfg: DictConfig) -> None:
     out = location.join(location.absolute(recipe["output_dir"]), "scored", checkpoint_digest(checkpoint)[:12])
     utterances = prepare(recipe)
     scores = score(recipe, checkpoint, utterances, out)
+    show_decisions(scores, recipe)
     show(evaluate(scores, out, facts={"checkpoint": checkpoint, "utterances": utterances}))
 
 

@@ -13,6 +13,7 @@ from avis import location, store
 from avis.metrics.summary import summarize
 from avis.reports.html import write_report
 from avis.reports.plots import plot_det, plot_histogram
+from avis.schema import DECIDING_SCORES
 
 METRICS, REPORT = "metrics.json", "report.html"
 
@@ -60,15 +61,17 @@ def evaluate(scores: dict[str, str], out: str, *, facts: dict[str, str]) -> dict
 
 
 def read_scores(uri: str) -> tuple[np.ndarray, np.ndarray]:
-    """Read scores and answers.
+    """Read the scores that decide, and the answers.
 
     Returns
     -------
     scores : float64 [trials]
+        The first column of `avis.schema.DECIDING_SCORES` that is there.
     target : bool [trials]
     """
     if location.is_folder(uri):
-        table = store.read_table(uri, "scores", columns=["target", "score"])
+        known = store.open_part(store.part_uris(uri, "scores")[0]).schema_arrow.names
+        table = store.read_table(uri, "scores", columns=[*{"target", *DECIDING_SCORES} & {*known}])
     elif location.exists(uri):
         data = location.read_bytes(uri)
         table = pq.read_table(pa.BufferReader(data)) if data[:4] == b"PAR1" else _text_scores(data, uri)
@@ -84,7 +87,8 @@ def read_scores(uri: str) -> tuple[np.ndarray, np.ndarray]:
             f"answers unknown: got {table['target'].null_count} trials without target, expected none. At {uri}. "
             "Evaluate a list whose answers are known."
         )
-    return table["score"].to_numpy().astype(np.float64), table["target"].to_numpy(zero_copy_only=False)
+    deciding = next(name for name in DECIDING_SCORES if name in table.column_names)
+    return table[deciding].to_numpy().astype(np.float64), table["target"].to_numpy(zero_copy_only=False)
 
 
 def _text_scores(data: bytes, uri: str) -> pa.Table:
