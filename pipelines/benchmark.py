@@ -2,7 +2,7 @@
 
     python pipelines/benchmark.py ingest    # samples/s from the stream, from memory, and in a plain PyTorch loop
     python pipelines/benchmark.py plain     # the whole training as a plain single-process loop, then scored
-    python pipelines/benchmark.py scoring   # 10 million trials with AS-norm: trials/s and memory, beside a loop over pairs
+    python pipelines/benchmark.py scoring   # 10 million trials with AS-norm: trials/s, memory; and loops over pairs
 
 All take the settings of pipelines/train.py: python pipelines/benchmark.py ingest experiment=mini_speech
 """

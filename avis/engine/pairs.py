@@ -19,7 +19,7 @@ from avis.scoring.decision import OperatingPoint
 from avis.scoring.score_norm import ScoreNorm
 
 UTTERANCES_PER_PART = 4096
-TRIALS_PER_PART = 1_000_000
+TRIALS_PER_PART = 500_000
 VALUES_AT_ONCE = 1 << 20
 """Vector values of one side that are gathered together: 4 MB, so that they stay in a core's cache. For 1 M trials of
 5,000 utterances [192] on one core this scored 13 M trials/s; blocks of a matrix product, from which the trials' scores

@@ -147,7 +147,7 @@ def top_statistics(
     >>> top_statistics(np.array([[0.0, 4.0, 2.0]]), 2)
     (array([3.]), array([1.]))
     """
-    top = np.asarray(scores, dtype=np.float64)
     if top_n is not None and top_n < scores.shape[1]:
-        top = np.partition(top, -top_n, axis=1)[:, -top_n:]
+        scores = np.partition(scores, -top_n, axis=1)[:, -top_n:]
+    top = np.asarray(scores, dtype=np.float64)
     return top.mean(axis=1), np.maximum(top.std(axis=1), MIN_DEVIATION)
