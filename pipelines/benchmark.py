@@ -160,7 +160,7 @@ def scoring(recipe: dict[str, Any]) -> None:
         sides = Sides(vectors, np.zeros((len(vectors), 0), np.float32), pa.array(speakers.astype(str)))
         scorer = Scorer(backend, None, None)
         uri = score_list(
-            "random", trials, (rows[0], rows[1]), sides=sides, scorer=scorer, run_dir=folder, compute=compute
+            "random", trials, (rows[0], rows[1]), facts={}, sides=sides, scorer=scorer, run_dir=folder, compute=compute
         )
         pace = SCORED_TRIALS / (time.perf_counter() - started)
         few = store.open_part(store.part_uris(uri, "scores")[0]).read(["score_norm"])["score_norm"].to_numpy()

@@ -58,7 +58,7 @@ def test_scores_are_the_same_for_any_number_of_workers(
     sides = Sides(vectors, np.zeros((100, 0), np.float32), pa.array(speakers.astype(str)))
     scorer = Scorer(backend, None, None)
     uri = score_list(
-        "x", trials, (rows[0], rows[1]), sides=sides, scorer=scorer, run_dir=str(tmp_path), compute=compute
+        "x", trials, (rows[0], rows[1]), facts={}, sides=sides, scorer=scorer, run_dir=str(tmp_path), compute=compute
     )
     found = store.read_table(uri, "scores")
     assert found.select(trials.column_names).equals(trials)
@@ -149,7 +149,14 @@ def test_models_of_two_speakers_and_models_tested_on_themselves_are_refused(
         score(cfg | {"enrolment_mean": "both"}, best_checkpoint(tiny_run), tiny_store, str(tmp_path / "run"))
 
 
-def test_a_condition_may_not_bear_the_name_of_a_score(tiny_recipe: Recipe, tiny_store: str, tmp_path: Path):
+def test_a_condition_may_not_bear_the_name_of_a_score(
+    tiny_recipe: Recipe, tiny_store: str, tiny_run: str, tmp_path: Path
+):
     (tmp_path / "t.csv").write_text("enroll,test,llr\ntest_0000/session_0/000,test_0001/session_0/000,3\n")
     with pytest.raises(ValueError, match="trial column taken: got columns llr"):
-        score(tiny_recipe | {"trials": str(tmp_path / "t.csv")}, "none", tiny_store, str(tmp_path / "run"))
+        score(
+            tiny_recipe | {"trials": str(tmp_path / "t.csv")},
+            best_checkpoint(tiny_run),
+            tiny_store,
+            str(tmp_path / "run"),
+        )
