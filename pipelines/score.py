@@ -12,9 +12,10 @@ from omegaconf import DictConfig
 
 from avis import location
 from avis.engine.config import resolve
+from avis.engine.embed import checkpoint_digest
 from avis.engine.evaluate import evaluate, show
 from avis.engine.prepare import prepare
-from avis.engine.score import checkpoint_digest, score
+from avis.engine.score import score, show_decisions
 from avis.training.checkpoint import read_checkpoint
 
 
@@ -28,6 +29,7 @@ def main(cfg: DictConfig) -> None:
     evaluation = instantiate(recipe["evaluation"])
     utterances = prepare(recipe)
     scores = score(recipe, checkpoint, utterances, out)
+    show_decisions(scores, recipe)
     facts = {"checkpoint": checkpoint, "utterances": utterances}
     show(evaluate(scores, out, facts=facts, evaluation=evaluation))
 

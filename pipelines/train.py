@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 from avis.engine.config import keep_run, open_run
 from avis.engine.evaluate import evaluate, show
 from avis.engine.prepare import prepare
-from avis.engine.score import check_trials, score
+from avis.engine.score import check_trials, score, show_decisions
 from avis.engine.train import train
 
 
@@ -34,6 +34,7 @@ def main(cfg: DictConfig) -> None:
         recipe, utterances, run_dir
     )  # Ray Data streams augmented features into Ray Train + Lightning DDP
     scores = score(recipe, checkpoint, utterances, run_dir)  # Ray actors embed; trials are scored in parallel
+    show_decisions(scores, recipe)
     facts = {"run": run_dir, "checkpoint": checkpoint, "utterances": utterances}
     show(evaluate(scores, run_dir, facts=facts, evaluation=evaluation))
 
