@@ -10,11 +10,13 @@ import hydra
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from avis import location, store
+from avis import location
 from avis.engine.config import resolve
+from avis.engine.embed import checkpoint_digest
 from avis.engine.evaluate import evaluate, show
 from avis.engine.prepare import prepare
-from avis.engine.score import checkpoint_digest, score
+from avis.engine.reporting import origin
+from avis.engine.score import score, show_decisions
 from avis.training.checkpoint import read_checkpoint
 
 
@@ -28,12 +30,8 @@ def main(cfg: DictConfig) -> None:
     evaluation = instantiate(recipe["evaluation"])
     utterances = prepare(recipe)
     scores = score(recipe, checkpoint, utterances, out)
-    facts = {
-        "utterances": utterances,
-        "checkpoint": checkpoint,
-        "checkpoint SHA-256": checkpoint_digest(checkpoint),
-        "configuration hash": store.fingerprint(recipe),
-    }
+    show_decisions(scores, recipe)
+    facts = origin(recipe, checkpoint, utterances)
     show(evaluate(scores, out, facts=facts, evaluation=evaluation))
 
 

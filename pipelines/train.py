@@ -15,11 +15,11 @@ import hydra
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from avis import store
 from avis.engine.config import keep_run, open_run
 from avis.engine.evaluate import evaluate, show
 from avis.engine.prepare import prepare
-from avis.engine.score import check_trials, checkpoint_digest, score
+from avis.engine.reporting import origin
+from avis.engine.score import check_trials, score, show_decisions
 from avis.engine.train import train
 
 
@@ -35,13 +35,8 @@ def main(cfg: DictConfig) -> None:
         recipe, utterances, run_dir
     )  # Ray Data streams augmented features into Ray Train + Lightning DDP
     scores = score(recipe, checkpoint, utterances, run_dir)  # Ray actors embed; trials are scored in parallel
-    facts = {
-        "run": run_dir,
-        "utterances": utterances,
-        "checkpoint": checkpoint,
-        "checkpoint SHA-256": checkpoint_digest(checkpoint),
-        "configuration hash": store.fingerprint(recipe),
-    }
+    show_decisions(scores, recipe)
+    facts = {"run": run_dir, **origin(recipe, checkpoint, utterances)}
     show(evaluate(scores, run_dir, facts=facts, evaluation=evaluation))
 
 

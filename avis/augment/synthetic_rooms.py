@@ -1,25 +1,36 @@
 """Make a bank of room impulse responses where no recordings are at hand."""
 
+from itertools import count, islice
+
 import numpy as np
 import pyroomacoustics as pra
 from numpy.typing import NDArray
 
 from avis.augment.bank import Bank
+from avis.augment.ranges import check_range, check_within
 
 LENGTH_M = (3.0, 8.0)
 WIDTH_M = (2.5, 6.0)
 HEIGHT_M = (2.4, 3.5)
-T60_S = (0.15, 0.8)
-"""Reverberation times; Sabine's formula can be met for all of them in all rooms of the sizes above."""
 WALL_DISTANCE_M = 0.3
-MIN_TALKER_DISTANCE_M = 0.3
+T60_LIMITS_S = (0.15, 1.0)
+DISTANCE_LIMITS_M = (0.1, 2.0)
 MAX_ORDER = 40
 """Reflections followed: about 40 ms of one core per room. The end of a long decay comes out shorter than T60 says."""
 LEAD_SAMPLES = 40
 """Kept before the direct path: half of pyroomacoustics' interpolation filter."""
 
 
-def synthetic_room_bank(*, sample_rate: int, num: int, seed: int) -> Bank:
+def synthetic_room_bank(
+    *,
+    sample_rate: int,
+    num: int,
+    min_t60_s: float,
+    max_t60_s: float,
+    min_distance_m: float,
+    max_distance_m: float,
+    seed: int,
+) -> Bank:
     """Return a bank of impulse responses of rectangular rooms of random size, decay, talker and microphone.
 
     In every response the direct path is the strongest peak, within a sample of `LEAD_SAMPLES`.
@@ -30,43 +41,64 @@ def synthetic_room_bank(*, sample_rate: int, num: int, seed: int) -> Bank:
         Of the bank, in Hz.
     num
         Number of rooms.
+    min_t60_s, max_t60_s
+        The reverberation time is drawn uniformly between these, 0.15 and 1 at the widest: Sabine's formula can be met
+        for these in rooms of all sizes.
+    min_distance_m, max_distance_m
+        The distance between talker and microphone is drawn log-uniformly between these, 0.1 and 2 at the widest.
     seed
         The same seed gives the same bank.
+
+    Raises
+    ------
+    ValueError
+        If a range is out of order or beyond its limits.
 
     References
     ----------
     J. B. Allen, D. A. Berkley, "Image method for efficiently simulating small-room acoustics", JASA 65(4), 1979.
     R. Scheibler et al., "Pyroomacoustics", ICASSP 2018; https://arxiv.org/abs/1710.04196
     """
+    check_range(min_t60_s, max_t60_s, name="t60_s", unit="s", floor=T60_LIMITS_S[0])
+    check_within(max_t60_s, *T60_LIMITS_S, name="max_t60_s", unit="s")
+    check_range(min_distance_m, max_distance_m, name="distance_m", unit="m", floor=DISTANCE_LIMITS_M[0])
+    check_within(max_distance_m, *DISTANCE_LIMITS_M, name="max_distance_m", unit="m")
     rng = np.random.default_rng(seed)
-    return Bank.from_recordings([_room_response(rng, sample_rate) for _ in range(num)])
+    drawn = ((rng.uniform(min_t60_s, max_t60_s), _log_uniform(rng, min_distance_m, max_distance_m)) for _ in count())
+    responses = (_room_response(rng, sample_rate, t60_s, distance_m) for t60_s, distance_m in drawn)
+    return Bank.from_recordings(list(islice((kept for kept in responses if kept is not None), num)))
 
 
-def _room_response(rng: np.random.Generator, sample_rate: int) -> NDArray[np.float32]:
-    """Return the first response drawn whose direct path is its strongest peak: four of five are."""
-    while True:
-        response, direct = _simulate(rng, sample_rate)
-        if abs(int(np.argmax(np.abs(response))) - direct) <= 1:
-            return response[direct - LEAD_SAMPLES :].astype(np.float32)
+def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
-def _simulate(rng: np.random.Generator, sample_rate: int) -> tuple[NDArray[np.floating], int]:
-    """Return the response of a room drawn at random, and the sample at which the direct path arrives."""
+def _room_response(
+    rng: np.random.Generator, sample_rate: int, t60_s: float, distance_m: float
+) -> NDArray[np.float32] | None:
+    """Return the response of a room drawn at random, or None if its direct path is not its strongest peak."""
     size = np.array([rng.uniform(*LENGTH_M), rng.uniform(*WIDTH_M), rng.uniform(*HEIGHT_M)])
-    absorption, order = pra.inverse_sabine(rng.uniform(*T60_S), size)
+    absorption, order = pra.inverse_sabine(t60_s, size)
     room = pra.ShoeBox(size, fs=sample_rate, materials=pra.Material(absorption), max_order=min(order, MAX_ORDER))
-    talker, microphone = _positions(rng, size)
+    talker, microphone = _positions(rng, size, distance_m)
     room.add_source(talker)
     room.add_microphone(microphone)
     room.compute_rir()
+    response = room.rir[0][0]
     direct_s = np.linalg.norm(talker - microphone) / room.c
     direct = round(direct_s * sample_rate) + pra.constants.get("frac_delay_length") // 2
-    return room.rir[0][0], direct
+    if abs(int(np.argmax(np.abs(response))) - direct) > 1:
+        return None
+    return response[direct - LEAD_SAMPLES :].astype(np.float32)
 
 
-def _positions(rng: np.random.Generator, size: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return two points in the room, metres, away from the walls and from one another."""
+def _positions(
+    rng: np.random.Generator, size: NDArray[np.float64], distance_m: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return two points in the room, metres, away from the walls and at that distance from one another."""
     while True:
-        talker, microphone = rng.uniform(WALL_DISTANCE_M, size - WALL_DISTANCE_M, size=(2, 3))
-        if np.linalg.norm(talker - microphone) >= MIN_TALKER_DISTANCE_M:
+        microphone = rng.uniform(WALL_DISTANCE_M, size - WALL_DISTANCE_M)
+        direction = rng.normal(size=3)
+        talker = microphone + distance_m * direction / np.linalg.norm(direction)
+        if ((talker >= WALL_DISTANCE_M) & (talker <= size - WALL_DISTANCE_M)).all():
             return talker, microphone

@@ -19,7 +19,8 @@ CONTROL_KEYS = {"_target_", "_partial_", "_args_", "_recursive_", "_convert_"}
 def resolve(cfg: DictConfig) -> dict[str, Any]:
     """Return the configuration as plain data, checked.
 
-    Every ``_target_`` must name something importable, and its keys must be arguments of it, of the right type.
+    Every ``_target_`` must name something importable, and its keys must be arguments of it, of the right
+    type and range.
 
     Raises
     ------
@@ -64,7 +65,7 @@ def _check_target(node: dict[str, Any], key: str) -> None:
             f"wrong keys: got unknown {unknown} and lacks {missing}, expected those of {node['_target_']}: "
             f"{', '.join(parameters)}. At {key}. Correct the configuration."
         )
-    hints = get_type_hints(function)
+    hints = get_type_hints(function, include_extras=True)
     for name, value in given.items():
         if name in hints and not _holds_target(value):
             _check_type(value, hints[name], f"{key}.{name}")
@@ -83,9 +84,13 @@ def _check_type(value: Any, hint: Any, key: str) -> None:
     except ValidationError as error:
         problem = error.errors()[0]["msg"]
         raise ValueError(
-            f"wrong type: got {value!r}, expected {getattr(hint, '__name__', hint)} ({problem}). At {key}. "
-            "Correct the value."
+            f"wrong value: got {value!r}, expected {_plain_name(hint)} ({problem}). At {key}. Correct the value."
         ) from error
+
+
+def _plain_name(hint: Any) -> str:
+    plain = hint.__origin__ if hasattr(hint, "__metadata__") else hint
+    return getattr(plain, "__name__", str(plain))
 
 
 def open_run(cfg: DictConfig) -> tuple[str, dict[str, Any]]:

@@ -199,7 +199,7 @@ def evaluate_out_of_core(scored: Scored, chosen: Evaluation, baseline: str | Non
         )
     llr = partial(scored.chunks, "llr") if "llr" in scored.columns else None
     counts = tally_chunks(
-        partial(scored.chunks, "score"), llr, wanted=chosen.wanted, trials_in_memory=chosen.trials_in_memory
+        partial(scored.chunks, scored.deciding), llr, wanted=chosen.wanted, trials_in_memory=chosen.trials_in_memory
     )
     return {**summary_of(counts, chosen.wanted), "intervals": None, "intervals_note": TOO_LONG}
 

@@ -4,11 +4,12 @@ import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pyarrow as pa
 from hydra.utils import instantiate
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 import avis
 from avis import location, store
@@ -48,13 +49,13 @@ class Sharding:
         Of the global shuffle and of the choice of held-out speakers.
     """
 
-    sample_rate: int
+    sample_rate: PositiveInt
     encoding: Literal["flac", "pcm16"]
-    min_duration_s: float
-    max_reject_share: float
-    num_validation_speakers: int
-    shard_rows: int
-    row_group_rows: int
+    min_duration_s: NonNegativeFloat
+    max_reject_share: Annotated[float, Field(ge=0, le=1)]
+    num_validation_speakers: NonNegativeInt
+    shard_rows: PositiveInt
+    row_group_rows: PositiveInt
     seed: int
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from avis import location, store
+from avis.engine.embed import checkpoint_digest
 from avis.engine.scored import PAIR, SPEAKERS, Scored
 from avis.metrics.bootstrap import Resampling
 from avis.metrics.det_band import det_band
@@ -19,6 +20,16 @@ from avis.reports.score_plots import histogram_plot, tippett_plot
 from avis.reports.worst_trials import Trial, worst_trials
 
 _CERTAINTIES = {"checksum": "the published list itself", "counts": "as many trials as the published list"}
+
+
+def origin(recipe: Mapping[str, Any], checkpoint: str, utterances: str) -> dict[str, str]:
+    """Return where scores come from, as the page states it."""
+    return {
+        "utterances": utterances,
+        "checkpoint": checkpoint,
+        "checkpoint SHA-256": checkpoint_digest(checkpoint),
+        "configuration hash": store.fingerprint(recipe),
+    }
 
 
 def list_report(

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from avis import location, store
 from avis.metrics.trials import Trials
+from avis.schema import DECIDING_SCORES
 
 CHUNK_TRIALS = 1_000_000
 SPEAKERS = ("enroll_speaker", "test_speaker")
@@ -22,6 +23,13 @@ class Scored:
     ----------
     uri : str
         A scores table, a Parquet file with columns ``target`` and ``score``, or a text file with lines ``label score``.
+
+    Attributes
+    ----------
+    columns : list of str
+    num_trials : int
+    deciding : str
+        The column by which trials are decided; see `avis.schema.DECIDING_SCORES`.
 
     Raises
     ------
@@ -45,6 +53,7 @@ class Scored:
         self.columns = self._text.column_names if self._text is not None else files[0].schema_arrow.names
         self.num_trials = self._text.num_rows if self._text is not None else sum(f.metadata.num_rows for f in files)
         self.require({"target", "score"})
+        self.deciding = next(name for name in DECIDING_SCORES if name in self.columns)
 
     def require(self, columns: Collection[str]) -> None:
         """Refuse trials without some columns."""
@@ -103,11 +112,11 @@ def read_scores(scored: Scored, *, more: Collection[str] = ()) -> tuple[Trials, 
         If a column is missing, or see `Scored.table`.
     """
     scored.require(more)
-    wanted = ["target", "score", *more, *(name for name in ("llr", *SPEAKERS) if name in scored.columns)]
+    wanted = ["target", scored.deciding, *more, *(name for name in ("llr", *SPEAKERS) if name in scored.columns)]
     table = scored.table(list(dict.fromkeys(wanted)))
     enroll, test = _speakers(table)
-    llr = _numbers(table["llr"]) if "llr" in scored.columns and table["llr"].null_count < len(table) else None
-    trials = Trials(_numbers(table["score"]), table["target"].to_numpy(zero_copy_only=False), llr, enroll, test)
+    llr = _numbers(table["llr"]) if "llr" in scored.columns else None
+    trials = Trials(_numbers(table[scored.deciding]), table["target"].to_numpy(zero_copy_only=False), llr, enroll, test)
     return trials, table.select(list(more))
 
 

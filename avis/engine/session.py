@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import ray
+from pydantic import NonNegativeInt, PositiveInt
 
 from avis.engine.worker import RUNTIME_ENV, setup
 
@@ -32,9 +33,9 @@ class Compute:
     """
 
     where: Literal["local", "debug", "cluster"]
-    num_workers: int | None
+    num_workers: PositiveInt | None
     use_gpu: bool | None
-    max_restarts: int
+    max_restarts: NonNegativeInt
 
     @property
     def in_process(self) -> bool:

@@ -9,6 +9,7 @@ import ray.data
 import ray.train
 import torch
 from hydra.utils import instantiate
+from pydantic import PositiveFloat, PositiveInt
 from ray.data import ExecutionOptions
 from ray.train import DataConfig, FailureConfig, RunConfig, ScalingConfig
 from ray.train.lightning import RayDDPStrategy, RayLightningEnvironment
@@ -56,18 +57,18 @@ class Training:
         Seconds between progress lines.
     """
 
-    num_epochs: int
-    passes_per_epoch: int
-    batch_size: int
-    crop_s: float
-    speeds: list[float]
-    groups_per_block: int
-    babble_utterances: int
-    max_validation_utterances: int
+    num_epochs: PositiveInt
+    passes_per_epoch: PositiveInt
+    batch_size: PositiveInt
+    crop_s: PositiveFloat
+    speeds: list[PositiveFloat]
+    groups_per_block: PositiveInt
+    babble_utterances: PositiveInt
+    max_validation_utterances: PositiveInt
     validation_augment: bool
     precision: str
-    gradient_clip: float
-    log_interval_s: float
+    gradient_clip: PositiveFloat
+    log_interval_s: PositiveFloat
 
 
 def train(cfg: dict[str, Any], utterances: str, run_dir: str) -> str:

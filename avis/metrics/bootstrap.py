@@ -52,7 +52,7 @@ class Resampling(NamedTuple):
         return self
 
 
-class _Ordered:
+class OrderedTrials:
     """Trials of one list in rising order of one kind of score, ready to be weighted.
 
     Equal scores may lie in any order: counts are only ever taken where the score changes.
@@ -69,7 +69,9 @@ class _Ordered:
         return drawn[self.speaker], drawn[self.pair[0]] * drawn[self.pair[1]]
 
 
-def _weighted(rates: ErrorRates, targets_below: NDArray[np.int64], nontargets_below: NDArray[np.int64]) -> ErrorRates:
+def weighted_rates(
+    rates: ErrorRates, targets_below: NDArray[np.int64], nontargets_below: NDArray[np.int64]
+) -> ErrorRates:
     """Count errors in weights; the arguments sum the weights of the lowest 0, 1, 2, ... trials of a kind."""
     rejected = rates.num_nontarget - rates.false_alarms
     return ErrorRates(
@@ -90,38 +92,39 @@ class _Resampler:
         self.counts = whole._replace(scores=error_rates(trials.scores, trials.target))
         target = np.asarray(trials.target, dtype=bool)
         enroll, test, self.num_speakers = trials.speakers()
-        self.by_score = _Ordered(trials.scores, target, enroll, test)
+        self.by_score = OrderedTrials(trials.scores, target, enroll, test)
         if trials.llr is not None:
             self.counts = self.counts._replace(llrs=error_rates(trials.llr, trials.target))
-            self.by_llr = _Ordered(trials.llr, target, enroll, test)
+            self.by_llr = OrderedTrials(trials.llr, target, enroll, test)
             self.cost_of_targets = cllr.costs(trials.llr[self.by_llr.targets], target=True)
             self.cost_of_nontargets = cllr.costs(trials.llr[self.by_llr.nontargets], target=False)
 
     def weighted(self, drawn: NDArray[np.int64]) -> Tally | None:
         """Return the tally of one draw, or None if it holds no target or no non-target trial."""
         of_targets, of_nontargets = self.by_score.weights(drawn)
-        below = _sums(of_targets), _sums(of_nontargets)
+        below = running_sums(of_targets), running_sums(of_nontargets)
         if not (below[0][-1] and below[1][-1]):
             return None
-        rates = _weighted(self.counts.scores, *below)
-        counts = Tally(rates, twice_won_pairs(rates), _weighted(self.counts.decided, *below))
+        rates = weighted_rates(self.counts.scores, *below)
+        counts = Tally(rates, twice_won_pairs(rates), weighted_rates(self.counts.decided, *below))
         if self.counts.llrs is None or self.counts.at_bayes is None:
             return counts
         of_targets, of_nontargets = self.by_llr.weights(drawn)
-        below = _sums(of_targets), _sums(of_nontargets)
+        below = running_sums(of_targets), running_sums(of_nontargets)
         cost = self.cost_of_targets @ of_targets / below[0][-1] + self.cost_of_nontargets @ of_nontargets / below[1][-1]
         return counts._replace(
-            llrs=_weighted(self.counts.llrs, *below),
-            at_bayes=_weighted(self.counts.at_bayes, *below),
+            llrs=weighted_rates(self.counts.llrs, *below),
+            at_bayes=weighted_rates(self.counts.at_bayes, *below),
             cllr=float(cost) / 2,
         )
 
 
-def _sums(weights: NDArray[np.int64]) -> NDArray[np.int64]:
+def running_sums(weights: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the sums of the first 0, 1, 2, ... weights."""
     return np.concatenate(([0], np.cumsum(weights)))
 
 
-def _draws(num_speakers: int, resampling: Resampling) -> Iterator[NDArray[np.int64]]:
+def speaker_draws(num_speakers: int, resampling: Resampling) -> Iterator[NDArray[np.int64]]:
     """Yield how often each speaker is drawn: int64 ``[speakers]``, ``num_draws`` times."""
     rng = np.random.default_rng(resampling.seed)
     for _ in range(resampling.num_draws):
@@ -158,7 +161,7 @@ def speaker_intervals(
     """
     resampler = _Resampler(trials, wanted=wanted, threshold=threshold)
     rows = []
-    for drawn in _draws(resampler.num_speakers, resampling.checked()):
+    for drawn in speaker_draws(resampler.num_speakers, resampling.checked()):
         if (counts := resampler.weighted(drawn)) is not None:
             rows.append(flatten(figures(counts, wanted)))
     return {
@@ -197,7 +200,7 @@ def paired_difference(trials: Trials, baseline: Trials, resampling: Resampling, 
     baseline = baseline._replace(enroll_speaker=trials.enroll_speaker, test_speaker=trials.test_speaker)
     both = [_Resampler(each, wanted=wanted, threshold=None) for each in (trials, baseline)]
     rows = []
-    for drawn in _draws(both[0].num_speakers, resampling.checked()):
+    for drawn in speaker_draws(both[0].num_speakers, resampling.checked()):
         counts = [each.weighted(drawn) for each in both]
         if counts[0] is not None and counts[1] is not None:
             rows.append(_difference(counts[0], counts[1], wanted))

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from avis.metrics.bootstrap import Resampling, _draws, _Ordered, _sums, _weighted
+from avis.metrics.bootstrap import OrderedTrials, Resampling, running_sums, speaker_draws, weighted_rates
 from avis.metrics.scores import ErrorRates, error_rates
 from avis.metrics.trials import Trials
 
@@ -64,14 +64,14 @@ def det_band(trials: Trials, resampling: Resampling) -> DetBand | None:
     """
     rates = error_rates(trials.scores, trials.target)
     enroll, test, num_speakers = trials.speakers()
-    ordered = _Ordered(trials.scores, np.asarray(trials.target, dtype=bool), enroll, test)
+    ordered = OrderedTrials(trials.scores, np.asarray(trials.target, dtype=bool), enroll, test)
     ratios = np.logspace(-_LOG10_STEEPEST, _LOG10_STEEPEST, NUM_RAYS)
     met = []
-    for drawn in _draws(num_speakers, resampling.checked()):
+    for drawn in speaker_draws(num_speakers, resampling.checked()):
         of_targets, of_nontargets = ordered.weights(drawn)
-        below = _sums(of_targets), _sums(of_nontargets)
+        below = running_sums(of_targets), running_sums(of_nontargets)
         if below[0][-1] and below[1][-1]:
-            met.append(on_rays(_weighted(rates, *below), ratios))
+            met.append(on_rays(weighted_rates(rates, *below), ratios))
     if not met:
         return None
     outside = (1.0 - resampling.confidence) / 2.0

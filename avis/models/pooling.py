@@ -36,7 +36,8 @@ class AttentiveStatisticsPooling(nn.Module):
     Every channel has its own attention over frames, and the attention sees, besides the frame, the mean and standard
     deviation of the whole utterance. The paper's first attention layer applies one matrix to the concatenation of the
     three; applied part by part it is the same function with the same parameters, but the utterance's part is computed
-    once instead of once per frame.
+    once instead of once per frame. Its nonlinearity, which the paper leaves open, is ReLU, batch normalisation and
+    tanh, as in TaoRuijie/ECAPA-TDNN and SpeechBrain; wespeaker has tanh alone.
 
     Attention logits and statistics are float32 under autocast.
 
@@ -61,13 +62,14 @@ class AttentiveStatisticsPooling(nn.Module):
         super().__init__()
         self.frame = nn.Conv1d(channels, attention_channels, 1, bias=False)
         self.context = nn.Linear(2 * channels, attention_channels)
+        self.norm = nn.BatchNorm1d(attention_channels)
         self.attention = nn.Conv1d(attention_channels, channels, 1)
 
     def attention_weights(self, x: Tensor) -> Tensor:
         """Return the weights ``[batch, channels, frames]`` of ``x`` of the same shape; they sum to one over frames."""
         wide = x.to(torch.promote_types(x.dtype, torch.float32))
         context = self.context(torch.cat(weighted_statistics(wide), dim=1).squeeze(2))
-        hidden = torch.tanh(self.frame(x) + context.unsqueeze(2))
+        hidden = torch.tanh(self.norm(functional.relu(self.frame(x) + context.unsqueeze(2))))
         return functional.softmax(self.attention(hidden), dim=2, dtype=wide.dtype)
 
     def forward(self, x: Tensor) -> Tensor:

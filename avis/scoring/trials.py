@@ -1,8 +1,6 @@
-"""Trial lists: read them in the formats they are published in, and tie their ids to a store."""
+"""Read trial lists in the formats they are published in."""
 
-import functools
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,16 +15,37 @@ from avis.location import read_bytes
 from avis.schema import TRIALS
 
 FORMATS = (
-    "'<0|1> <enroll> <test>' (VoxCeleb), '<enroll> <test> <target|nontarget>' (Kaldi), or CSV or Parquet with columns "
-    "enroll, test, target"
+    "'<0|1> <enroll> <test>' (VoxCeleb), '<enroll> <test> <target|nontarget>' (Kaldi, NIST key), '<enroll> <test>' "
+    "(NIST ndx), or CSV, TSV or Parquet with columns enroll, test, target or NIST's modelid, segmentid, targettype"
 )
-AUDIO_SUFFIX = r"(?i)\.(wav|flac|ogg|opus|mp3|m4a)$"
-"""Suffixes that published lists carry on their ids and utterance ids don't."""
 
 _VOXCELEB = {"1": True, "0": False}
 _KALDI = {"target": True, "nontarget": False}
 _TABLE = {**_VOXCELEB, **_KALDI, "true": True, "false": False}
-_MAX_NAMED = 10
+_NIST = {"modelid": "enroll", "segmentid": "test", "targettype": "target"}
+"""Columns of NIST's tables since SRE16; the conditions beside them (``side``, ``gender``, ...) keep their names."""
+
+
+class _Layout(NamedTuple):
+    """Where the words of a line stand; ``answer`` is None where the list has none."""
+
+    enroll: int
+    test: int
+    answer: int | None
+    answers: dict[str, bool]
+
+    def fits(self, words: list[str]) -> bool:
+        """Tell whether one line may be of this layout."""
+        if self.answer is None:
+            return len(words) == 2 and not {*words} & {*_VOXCELEB, *_KALDI}
+        return len(words) == 3 and words[self.answer] in self.answers
+
+
+_LAYOUTS = (
+    _Layout(enroll=1, test=2, answer=0, answers=_VOXCELEB),
+    _Layout(enroll=0, test=1, answer=2, answers=_KALDI),
+    _Layout(enroll=0, test=1, answer=None, answers={}),
+)
 
 
 class _Source(NamedTuple):
@@ -46,9 +65,13 @@ def read_trials(path: str | Path) -> pa.Table:
     Parameters
     ----------
     path
-        File or URI (``s3://``, ``gs://``) holding VoxCeleb lines ``<0|1> <enroll> <test>``, Kaldi lines
-        ``<enroll> <test> <target|nontarget>``, or CSV (comma or tab, with a header) or Parquet with columns ``enroll``,
-        ``test`` and, where the answers are known, ``target``.
+        File or URI (``s3://``, ``gs://``) holding one of:
+
+        - VoxCeleb lines ``<0|1> <enroll> <test>``;
+        - Kaldi or NIST key lines ``<enroll> <test> <target|nontarget>``;
+        - NIST ndx lines ``<enroll> <test>``, without answers;
+        - CSV (comma or tab, with a header) or Parquet with columns ``enroll``, ``test`` and, where the answers are
+          known, ``target``, or with NIST's ``modelid``, ``segmentid`` and ``targettype`` (SRE16 to SRE21).
 
     Returns
     -------
@@ -58,8 +81,8 @@ def read_trials(path: str | Path) -> pa.Table:
     Raises
     ------
     ValueError
-        If the file cannot be read, the format is not one of these, a line is malformed, there is no trial, or all known
-        answers are alike.
+        If the file cannot be read, the format is none of these or may be two of them, a line is malformed, there is no
+        trial, or all known answers are alike.
     """
     name = str(path)
     try:
@@ -71,6 +94,7 @@ def read_trials(path: str | Path) -> pa.Table:
         ) from error
     if data[:4] == b"PAR1":
         table = pq.read_table(pa.BufferReader(data))
+        _check_one_vocabulary(table.column_names, f"At {name}.")
         trials = _from_table(table, _Source(name, "row", np.arange(1, table.num_rows + 1)))
     else:
         trials = _from_text(data, name)
@@ -87,114 +111,6 @@ def read_trials(path: str | Path) -> pa.Table:
             "Add the missing kind, or leave every answer empty if none is known."
         )
     return trials
-
-
-def resolve(trials: pa.Table, utt_ids: pa.Array | pa.ChunkedArray, *, corpora: Sequence[str]) -> pa.Table:
-    """Replace the ids of a trial list by the utterance ids of a store.
-
-    An id stands for the utterance of that name, else for ``<corpus>/<id>``, else for either of them with the audio
-    suffix of the id removed: published lists name files.
-
-    Parameters
-    ----------
-    trials
-        Table with columns ``enroll`` and ``test``; see `read_trials`.
-    utt_ids
-        Utterance ids of the store ``[utterances]``.
-    corpora
-        Names of the corpora that the list may have been made for.
-
-    Returns
-    -------
-    pa.Table
-        The same rows and columns, with utterance ids in ``enroll`` and ``test``.
-
-    Raises
-    ------
-    ValueError
-        If an id is not in the store or is in several corpora, or both sides of a trial are the same utterance.
-
-    Examples
-    --------
-    >>> trials = pa.table({"enroll": ["a/1.wav"], "test": ["vox/b/2"], "target": [False]})
-    >>> resolve(trials, pa.array(["vox/a/1", "vox/b/2"]), corpora=["vox"])["enroll"].to_pylist()
-    ['vox/a/1']
-    """
-    known = _flat(utt_ids)
-    listed = pc.unique(pa.chunked_array([*trials["enroll"].chunks, *trials["test"].chunks], pa.string()))
-    bare = pc.replace_substring_regex(listed, AUDIO_SUFFIX, "")
-    exact = pc.coalesce(*(pc.index_in(ids, known) for ids in (listed, bare)))
-    inside = [
-        pc.index_in(pc.binary_join_element_wise(name, ids, "/"), known) for ids in (listed, bare) for name in corpora
-    ]
-    position = pc.coalesce(exact, *inside)
-    several = [pc.and_kleene(pc.is_null(exact), pc.not_equal(found, position)) for found in inside]
-    ambiguous = listed.filter(functools.reduce(pc.or_kleene, several)) if several else listed[:0]
-    if len(ambiguous):
-        raise ValueError(
-            f"Trials must name one utterance each: got {len(ambiguous)} ids that several corpora have, "
-            f"expected ids of one of {list(corpora)}. At {_some(ambiguous)}. Write them as <corpus>/<id> in the list."
-        )
-    missing = listed.filter(pc.is_null(position))
-    if len(missing):
-        raise ValueError(
-            f"Trials must name utterances of the store: got {len(missing)} unknown ids, expected utterance ids or "
-            f"file names of one of the corpora {list(corpora)}. At {_some(missing)}. Prepare the corpus of the list."
-        )
-    utterance = known.take(position)
-    for side in ("enroll", "test"):
-        ids = utterance.take(pc.index_in(trials[side], value_set=listed))
-        trials = trials.set_column(trials.schema.get_field_index(side), TRIALS.field(side), ids)
-    own = trials["test"].filter(pc.equal(trials["enroll"], trials["test"]))
-    if len(own):
-        raise ValueError(
-            f"A trial compares two utterances: got {len(own)} trials of an utterance with itself, expected none. "
-            f"At {_some(own)}. Remove them from the list: their score is always perfect."
-        )
-    return trials
-
-
-def gather(ids: pa.Array | pa.ChunkedArray, utt_ids: pa.Array | pa.ChunkedArray) -> NDArray[np.int64]:
-    """Return the row of every id in a table whose ids are ``utt_ids``.
-
-    Parameters
-    ----------
-    ids
-        Utterance ids to look up ``[trials]``.
-    utt_ids
-        Ids of the table's rows ``[rows]``, each once.
-
-    Returns
-    -------
-    NDArray
-        Row indices, int64 ``[trials]``.
-
-    Raises
-    ------
-    ValueError
-        If an id has no row or more than one.
-
-    Examples
-    --------
-    >>> gather(pa.array(["b", "a", "b"]), pa.array(["a", "b"]))
-    array([1, 0, 1])
-    """
-    known = _flat(utt_ids)
-    counts = pc.value_counts(known)
-    repeated = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
-    if len(repeated):
-        raise ValueError(
-            f"Embeddings have one row per utterance: got {len(repeated)} repeated utt_ids, expected none. "
-            f"At {_some(repeated)}. Remove the embeddings table and write it again."
-        )
-    rows = pc.index_in(ids, value_set=known)
-    missing = pc.unique(_flat(ids).filter(_flat(pc.is_null(rows))))
-    if len(missing):
-        raise ValueError(
-            f"Every utterance of a trial needs an embedding: got {len(missing)} utterances without one, expected 0. "
-            f"At {_some(missing)}. Embed the utterances of this list first."
-        )
-    return rows.to_numpy().astype(np.int64)
 
 
 def _from_text(data: bytes, name: str) -> pa.Table:
@@ -215,29 +131,44 @@ def _from_text(data: bytes, name: str) -> pa.Table:
         return TRIALS.empty_table()
     first = lines[0].as_py()
     header = [column.strip('" ') for column in re.split(r"[,\t]", first)]
-    if {"enroll", "test"} <= set(header):
+    if {"enroll", "test"} <= set(header) or {"modelid", "segmentid"} <= set(header):
+        _check_one_vocabulary(header, source.at(0))
         return _from_csv(lines, source, delimiter="\t" if "\t" in first else ",")
-    words = first.split()
-    if len(words) == 3 and words[2] in _KALDI:
-        return _from_words(lines, source, places=(0, 1, 2), answers=_KALDI)
-    if len(words) == 3 and words[0] in _VOXCELEB:
-        return _from_words(lines, source, places=(1, 2, 0), answers=_VOXCELEB)
-    raise ValueError(f"The format of a trial list must be known: got {first!r}, expected {FORMATS}. {source.at(0)}")
+    return _from_words(lines, source)
 
 
-def _from_words(
-    lines: pa.Array, source: _Source, *, places: tuple[int, int, int], answers: dict[str, bool]
-) -> pa.Table:
-    """Split lines of three words, whose enrolment, test and answer stand at ``places``."""
+def _from_words(lines: pa.Array, source: _Source) -> pa.Table:
+    """Split lines of words, of the layout that the first line fits; where it fits two, the other lines decide."""
     words = pc.ascii_split_whitespace(lines)
-    complete = pc.equal(pc.list_value_length(words), 3).to_numpy(zero_copy_only=False)
+    layouts = [layout for layout in _LAYOUTS if layout.fits(words[0].as_py())]
+    if not layouts:
+        raise ValueError(
+            f"The format of a trial list must be known: got {lines[0].as_py()!r}, expected {FORMATS}. {source.at(0)}"
+        )
+    num_words = len(words[0])
+    complete = np.asarray(pc.equal(pc.list_value_length(words), num_words))
     if not complete.all():
         row = int(np.argmin(complete))
         raise ValueError(
-            f"A line of a trial list has three words: got {lines[row].as_py()!r}, expected {FORMATS}. {source.at(row)}"
+            f"A line of this trial list has {num_words} words: got {lines[row].as_py()!r}, expected {FORMATS}. "
+            f"{source.at(row)}"
         )
-    enroll, test, answer = (pc.list_element(words, place) for place in places)
-    return pa.Table.from_arrays([enroll, test, _as_answers(answer, answers, source)], schema=TRIALS)
+    columns = [pc.list_element(words, place) for place in range(num_words)]
+    if len(layouts) > 1:
+        layouts = [it for it in layouts if it.answer is not None and _all_in(columns[it.answer], it.answers)]
+    if len(layouts) != 1:
+        raise ValueError(
+            f"A trial list has one format: got {lines[0].as_py()!r}, which may be VoxCeleb's or Kaldi's, and the other "
+            f"lines do not decide, expected {FORMATS}. {source.at(0)} Write it as CSV with a header."
+        )
+    [layout] = layouts
+    answer = pa.nulls(len(lines)) if layout.answer is None else columns[layout.answer]
+    trials = [columns[layout.enroll], columns[layout.test], _as_answers(answer, layout.answers, source)]
+    return pa.Table.from_arrays(trials, schema=TRIALS)
+
+
+def _all_in(column: pa.Array, words: dict[str, bool]) -> bool:
+    return bool(pc.all(pc.is_in(column, pa.array(list(words)))).as_py())
 
 
 def _from_csv(lines: pa.Array, source: _Source, *, delimiter: str) -> pa.Table:
@@ -253,7 +184,7 @@ def _from_csv(lines: pa.Array, source: _Source, *, delimiter: str) -> pa.Table:
         read_options=pa.csv.ReadOptions(use_threads=False),
         parse_options=pa.csv.ParseOptions(delimiter=delimiter, invalid_row_handler=remember),
         convert_options=pa.csv.ConvertOptions(
-            column_types=dict.fromkeys(TRIALS.names, pa.string()), null_values=[""], strings_can_be_null=True
+            column_types=dict.fromkeys([*TRIALS.names, *_NIST], pa.string()), null_values=[""], strings_can_be_null=True
         ),
     )
     if wrong:
@@ -265,8 +196,18 @@ def _from_csv(lines: pa.Array, source: _Source, *, delimiter: str) -> pa.Table:
     return _from_table(table, source._replace(numbers=source.numbers[1:]))
 
 
+def _check_one_vocabulary(names: list[str], at: str) -> None:
+    """Refuse a table that has columns of TRIALS and of NIST: either could be the trials."""
+    if {*TRIALS.names} & {*names} and {*_NIST} & {*names}:
+        raise ValueError(
+            f"A table of trials names its columns in one way: got columns={names}, expected enroll, test, target or "
+            f"modelid, segmentid, targettype. {at} Remove or rename one set."
+        )
+
+
 def _from_table(table: pa.Table, source: _Source) -> pa.Table:
     """Bring a table's columns into the order and types of `TRIALS`, keeping the others after them."""
+    table = table.rename_columns([_NIST.get(name, name) for name in table.column_names])
     names = table.column_names
     if not {"enroll", "test"} <= set(names) or len(set(names)) < len(names):
         raise ValueError(
@@ -277,7 +218,7 @@ def _from_table(table: pa.Table, source: _Source) -> pa.Table:
     columns = [table["enroll"].cast(pa.string()), table["test"].cast(pa.string()), _as_answers(target, _TABLE, source)]
     for side, ids in zip(("enroll", "test"), columns[:2], strict=True):
         if ids.null_count:
-            row = int(np.argmax(_flat(pc.is_null(ids)).to_numpy(zero_copy_only=False)))
+            row = int(np.argmax(np.asarray(pc.is_null(ids))))
             raise ValueError(f"Every trial has two ids: got an empty {side}, expected an utterance. {source.at(row)}")
     trials = pa.Table.from_arrays(columns, schema=TRIALS)
     for condition in (name for name in names if name not in TRIALS.names):
@@ -287,6 +228,8 @@ def _from_table(table: pa.Table, source: _Source) -> pa.Table:
 
 def _as_answers(column: pa.Array | pa.ChunkedArray, words: dict[str, bool], source: _Source) -> pa.Array:
     """Turn answers of any plain type into bool, keeping unknown ones null."""
+    if pa.types.is_null(column.type):
+        return column.cast(pa.bool_())
     if pa.types.is_boolean(column.type):
         return column
     if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
@@ -296,7 +239,7 @@ def _as_answers(column: pa.Array | pa.ChunkedArray, words: dict[str, bool], sour
         plain, spellings = pc.utf8_lower(column.cast(pa.string())), pa.array(list(words))
         meanings = list(words.values())
     position = pc.index_in(plain, value_set=spellings)
-    unclear = _flat(pc.and_(pc.is_null(position), pc.is_valid(column))).to_numpy(zero_copy_only=False)
+    unclear = np.asarray(pc.and_(pc.is_null(position), pc.is_valid(column)))
     if unclear.any():
         row = int(np.argmax(unclear))
         raise ValueError(
@@ -304,13 +247,3 @@ def _as_answers(column: pa.Array | pa.ChunkedArray, words: dict[str, bool], sour
             f"{source.at(row)}"
         )
     return pa.array(meanings).take(position)
-
-
-def _flat(column: pa.Array | pa.ChunkedArray) -> pa.Array:
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-
-
-def _some(ids: pa.Array | pa.ChunkedArray) -> str:
-    """Spell the first few ids of a message."""
-    named = ", ".join(ids[:_MAX_NAMED].to_pylist())
-    return named if len(ids) <= _MAX_NAMED else f"{named} and {len(ids) - _MAX_NAMED} more"

@@ -1,11 +1,18 @@
 """The main job: corpora in, equal error rate out; and what all pipelines say of themselves."""
 
 import json
+import os
+import re
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
+
+from avis.training.checkpoint import read_checkpoint
 
 PIPELINES = Path(__file__).parents[2] / "pipelines"
 NAMES = sorted(path.stem for path in PIPELINES.glob("*.py") if path.stem not in ("__init__", "benchmark"))
@@ -47,6 +54,31 @@ def test_a_run_of_that_name_is_not_overwritten(
     monkeypatch.chdir(main_job[0])
     with pytest.raises(ValueError, match="run exists: got run=first"):
         start("train", "run=first", "compute=debug")
+
+
+@pytest.mark.slow
+def test_a_killed_driver_is_gone_on_with(tmp_path: Path, tiny: dict[str, list[str]]):
+    command = [sys.executable, str(PIPELINES / "train.py")]
+    num_epochs = 12
+    settings = [*tiny["train"], "run=killed", "compute.num_workers=2", f"trainer.num_epochs={num_epochs}"]
+    with subprocess.Popen([*command, *settings], cwd=tmp_path, stdout=subprocess.PIPE, text=True) as driver:
+        assert driver.stdout is not None
+        said = ""
+        for line in driver.stdout:
+            said += line
+            if re.search(r"epoch 3/\d+ val", line):
+                os.kill(driver.pid, signal.SIGKILL)
+    assert driver.returncode == -signal.SIGKILL, said
+    run = tmp_path / "outputs" / "runs" / "killed"
+    assert not (run / "metrics.json").exists()
+    done = subprocess.run([*command, "resume=killed"], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert f"epoch 2/{num_epochs}" not in done.stdout, "what was finished was trained again"
+    assert f"epoch {num_epochs}/{num_epochs} val" in done.stdout
+    last = read_checkpoint(str(run / "checkpoints" / "last.ckpt"))
+    assert last["epoch"] == num_epochs - 1
+    assert last["global_step"] % num_epochs == 0
+    assert (run / "metrics.json").is_file()
 
 
 @pytest.mark.parametrize("name", NAMES)

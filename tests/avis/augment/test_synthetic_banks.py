@@ -1,8 +1,11 @@
 import numpy as np
+import pytest
 from scipy.signal import welch
 
 from avis.augment.synthetic_noise import synthetic_noise_bank
 from avis.augment.synthetic_rooms import LEAD_SAMPLES, synthetic_room_bank
+
+ROOMS = {"min_t60_s": 0.15, "max_t60_s": 0.8, "min_distance_m": 0.3, "max_distance_m": 2.0}
 
 
 def test_noises_differ_in_slope_and_fill_the_time():
@@ -30,7 +33,7 @@ def test_every_other_noise_hums():
 def test_the_seed_decides():
     for make in (
         lambda seed: synthetic_noise_bank(sample_rate=8000, num=2, duration_s=0.5, seed=seed),
-        lambda seed: synthetic_room_bank(sample_rate=8000, num=2, seed=seed),
+        lambda seed: synthetic_room_bank(sample_rate=8000, num=2, seed=seed, **ROOMS),
     ):
         assert np.array_equal(make(3).samples, make(3).samples)
         assert not np.array_equal(make(3)[0][:100], make(4)[0][:100])
@@ -44,7 +47,7 @@ def reverberation_time(response, sample_rate):
 
 
 def test_rooms_decay_as_rooms_do_and_start_with_the_direct_path():
-    bank = synthetic_room_bank(sample_rate=16000, num=8, seed=0)
+    bank = synthetic_room_bank(sample_rate=16000, num=8, seed=0, **ROOMS)
     times = [reverberation_time(bank[i], 16000) for i in range(8)]
     assert 0.05 < min(times) < max(times) < 0.9
     assert np.ptp(times) > 0.1
@@ -52,3 +55,21 @@ def test_rooms_decay_as_rooms_do_and_start_with_the_direct_path():
         response = np.abs(bank[i].astype(int))
         assert abs(int(response.argmax()) - LEAD_SAMPLES) <= 1
         assert response[: LEAD_SAMPLES - 20].max() < 0.1 * 32767
+
+
+def test_nearer_talkers_are_drier():
+    def direct_to_reverberant(distance_m):
+        placed = ROOMS | {"min_distance_m": distance_m, "max_distance_m": distance_m}
+        bank = synthetic_room_bank(sample_rate=16000, num=12, seed=0, **placed)
+        power = [bank[i].astype(float) ** 2 for i in range(12)]
+        return np.mean([p[: LEAD_SAMPLES + 40].sum() / p[LEAD_SAMPLES + 40 :].sum() for p in power])
+
+    assert direct_to_reverberant(0.2) > 5 * direct_to_reverberant(1.5)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"max_t60_s": 2.0}, {"min_t60_s": 0.9}, {"max_distance_m": 5.0}, {"min_distance_m": 0}]
+)
+def test_rooms_that_cannot_be_are_refused(wrong):
+    with pytest.raises(ValueError, match=rf"{next(iter(wrong))}="):
+        synthetic_room_bank(sample_rate=16000, num=1, seed=0, **(ROOMS | wrong))

@@ -45,7 +45,15 @@ def talk(seed, num_samples=RATE):
 def banks():
     return {
         "noise": synthetic_noise_bank(sample_rate=RATE, num=4, duration_s=2.0, seed=0),
-        "rir": synthetic_room_bank(sample_rate=RATE, num=4, seed=0),
+        "rir": synthetic_room_bank(
+            sample_rate=RATE,
+            num=4,
+            min_t60_s=0.15,
+            max_t60_s=0.8,
+            min_distance_m=0.3,
+            max_distance_m=2.0,
+            seed=0,
+        ),
         "speech": Bank.from_recordings([talk(seed, 3 * RATE) for seed in range(10, 16)]),
     }
 

@@ -11,7 +11,9 @@ from avis.models.pooling import VARIANCE_FLOOR, AttentiveStatisticsPooling, weig
 @pytest.fixture
 def pooling() -> AttentiveStatisticsPooling:
     torch.manual_seed(0)
-    return AttentiveStatisticsPooling(6, attention_channels=4)
+    pooling = AttentiveStatisticsPooling(6, attention_channels=4)
+    pooling(torch.randn(5, 6, 40))  # moves the running statistics away from 0 and 1
+    return pooling.eval()
 
 
 def test_statistics_match_numpy():
@@ -38,12 +40,15 @@ def test_statistics_survive_a_large_offset():
 
 
 def test_same_function_as_the_papers_concatenation(pooling: AttentiveStatisticsPooling):
-    """Eq. 3-6 literally: W [h_t; mean; std] + b, tanh, V . + k, softmax over t, weighted mean and deviation."""
+    """Eq. 3-6 literally: W [h_t; mean; std] + b, f, V . + k, softmax over t, weighted mean and deviation."""
     x = torch.randn(3, 6, 20)
     mean = x.mean(dim=2, keepdim=True).expand_as(x)
     std = x.std(dim=2, keepdim=True, unbiased=False).expand_as(x)
     matrix = torch.cat([pooling.frame.weight[:, :, 0], pooling.context.weight], dim=1)
-    hidden = torch.tanh(functional.conv1d(torch.cat([x, mean, std], dim=1), matrix.unsqueeze(2), pooling.context.bias))
+    hidden = functional.conv1d(torch.cat([x, mean, std], dim=1), matrix.unsqueeze(2), pooling.context.bias).relu()
+    norm = pooling.norm
+    centred = (hidden - norm.running_mean[:, None]) / (norm.running_var[:, None] + norm.eps).sqrt()
+    hidden = torch.tanh(norm.weight[:, None] * centred + norm.bias[:, None])
     alpha = torch.softmax(pooling.attention(hidden), dim=2)
     mu = (alpha * x).sum(dim=2)
     sigma = ((alpha * x**2).sum(dim=2) - mu**2).sqrt()
@@ -51,8 +56,8 @@ def test_same_function_as_the_papers_concatenation(pooling: AttentiveStatisticsP
 
 
 def test_parameter_count_of_the_papers_layers(pooling: AttentiveStatisticsPooling):
-    """W [4 x 18] + b [4] + V [6 x 4] + k [6]."""
-    assert sum(p.numel() for p in pooling.parameters()) == 4 * 18 + 4 + 6 * 4 + 6
+    """W [4 x 18] + b [4], normalisation [2 x 4], V [6 x 4] + k [6]."""
+    assert sum(p.numel() for p in pooling.parameters()) == 4 * 18 + 4 + 2 * 4 + 6 * 4 + 6
 
 
 def test_weights_are_a_distribution_per_channel(pooling: AttentiveStatisticsPooling):

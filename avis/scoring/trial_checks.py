@@ -1,0 +1,133 @@
+"""Check a trial list before its scores are believed."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from avis.scoring.trial_ids import resolve, some_of
+
+Action = Literal["refuse", "flag"]
+
+_RULES = {
+    "shared_speakers": (
+        "speaker in both train and test: got {} speakers of the trials among those trained on",
+        "Leave them out of one side",
+    ),
+    "self_trials": (
+        "A trial compares two utterances: got {} trials of an utterance with itself",
+        "Remove them from the list: their score is always perfect",
+    ),
+    "duplicates": (
+        "A trial stands once in a list: got {} trials that repeat another, in either order",
+        "Remove them from the list: they count twice",
+    ),
+    "contradictions": (
+        "A pair of utterances has one answer: got {} pairs that are called both target and non-target",
+        "Correct the answers",
+    ),
+}
+_MAX_NAMED_PAIRS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialChecks:
+    """What to do about trials that distort the error rates: refuse the list, or score it and count them.
+
+    Parameters
+    ----------
+    missing_ids : {"refuse", "leave_out"}
+        Trials of utterances that the store lacks; they cannot be scored, so they are left out where not refused.
+    shared_speakers : {"refuse", "flag"}
+        Speakers of the trials that were trained on.
+    self_trials : {"refuse", "flag"}
+        Trials of an utterance with itself.
+    duplicates : {"refuse", "flag"}
+        Trials whose pair of utterances came before, in either order.
+    contradictions : {"refuse", "flag"}
+        Pairs of utterances that are called target in one trial and non-target in another, in either order.
+    """
+
+    missing_ids: Literal["refuse", "leave_out"]
+    shared_speakers: Action
+    self_trials: Action
+    duplicates: Action
+    contradictions: Action
+
+    def apply(
+        self, trials: pa.Table, utterances: pa.Table, *, trained: Collection[str]
+    ) -> tuple[pa.Table, dict[str, int]]:
+        """Check a list, and bring it into the ids of a store.
+
+        Parameters
+        ----------
+        trials
+            See `avis.scoring.trials.read_trials`.
+        utterances
+            Columns ``utt_id``, ``speaker`` and ``corpus`` of the store.
+        trained
+            Speakers that the model was trained on, or will be.
+
+        Returns
+        -------
+        trials : pa.Table
+            In the store's ids; see `avis.scoring.trial_ids.resolve`.
+        flagged : dict of str to int
+            For each check by its name: the number of trials (``missing_ids``, ``self_trials``, ``duplicates``), pairs
+            (``contradictions``) or speakers (``shared_speakers``) it found.
+
+        Raises
+        ------
+        ValueError
+            If a check that refuses found something, or nothing is left to score.
+        """
+        corpora = sorted(utterances["corpus"].unique().to_pylist())
+        leave_out = self.missing_ids == "leave_out"
+        found, (enroll, test) = resolve(trials, utterances["utt_id"], corpora=corpora, leave_out_missing=leave_out)
+        if len(found) == 0:
+            raise ValueError(
+                f"no trial is left: got {len(trials)} trials whose utterances the store lacks, expected some that it "
+                f"has. At {some_of(trials['enroll'])}. Prepare the corpus of the list."
+            )
+        named = np.bincount(np.append(enroll, test), minlength=len(utterances))
+        speakers = utterances["speaker"].take(np.flatnonzero(named)).unique()
+        shared = speakers.filter(pc.is_in(speakers, pa.array(list(trained), pa.string())))
+        self._decide("shared_speakers", len(shared), some_of(shared))
+        flagged = {"missing_ids": len(trials) - len(found), "shared_speakers": len(shared)}
+        for check, pairs in _offending_pairs(enroll, test, found["target"], len(utterances)).items():
+            examples = (utterances["utt_id"].take(pair).to_pylist() for pair in pairs[:_MAX_NAMED_PAIRS])
+            self._decide(check, len(pairs), "; ".join(map(" ".join, examples)))
+            flagged[check] = len(pairs)
+        return found, flagged
+
+    def _decide(self, check: str, num: int, examples: str) -> None:
+        if num and getattr(self, check) == "refuse":
+            rule, remedy = _RULES[check]
+            raise ValueError(
+                f"{rule.format(num)}, expected none. At {examples}. {remedy}, "
+                f"or set trial_checks.{check}=flag to have them counted only."
+            )
+
+
+def _offending_pairs(
+    enroll: NDArray[np.int64], test: NDArray[np.int64], target: pa.ChunkedArray, num_utterances: int
+) -> dict[str, NDArray[np.int64]]:
+    """Return the pairs of rows ``[pairs, 2]`` that each check objects to; they are compared as one integer each."""
+    pair = np.minimum(enroll, test) * num_utterances + np.maximum(enroll, test)
+    known = np.asarray(pc.is_valid(target))
+    answered = np.sort((2 * pair + np.asarray(pc.fill_null(target, False)))[known])
+    offending = {
+        "self_trials": pair[enroll == test],
+        "duplicates": _repeated(np.sort(pair)),
+        "contradictions": _repeated(answered[np.diff(answered, prepend=-1) > 0] // 2),
+    }
+    return {check: np.stack(np.divmod(codes, num_utterances), axis=1) for check, codes in offending.items()}
+
+
+def _repeated(ordered: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the values that equal the one before them."""
+    return ordered[1:][ordered[1:] == ordered[:-1]]

@@ -1,0 +1,140 @@
+"""Tie the ids of a trial list to a store."""
+
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from avis.schema import TRIALS
+
+AUDIO_SUFFIX = r"(?i)\.(wav|flac|ogg|opus|mp3|m4a)$"
+"""Suffixes that published lists carry on their ids and utterance ids don't."""
+
+_MAX_NAMED = 10
+
+
+def resolve(
+    trials: pa.Table, utt_ids: pa.Array | pa.ChunkedArray, *, corpora: Sequence[str], leave_out_missing: bool = False
+) -> tuple[pa.Table, NDArray[np.int64]]:
+    """Replace the ids of a trial list by the utterance ids of a store.
+
+    An id stands for the utterance of that name, else for ``<corpus>/<id>``, else for either of them with the audio
+    suffix of the id removed: published lists name files.
+
+    Parameters
+    ----------
+    trials
+        Table with columns ``enroll`` and ``test``; see `read_trials`.
+    utt_ids
+        Utterance ids of the store ``[utterances]``.
+    corpora
+        Names of the corpora that the list may have been made for.
+    leave_out_missing
+        Leave out trials that name an id which is not in the store, instead of refusing the list.
+
+    Returns
+    -------
+    trials : pa.Table
+        The same columns and, unless some are left out, rows, with utterance ids in ``enroll`` and ``test``.
+    rows : NDArray
+        Where in ``utt_ids`` the two are, int64 ``[2, trials]``.
+
+    Raises
+    ------
+    ValueError
+        If an id is in several corpora, or, unless such trials are left out, not in the store.
+
+    Examples
+    --------
+    >>> trials = pa.table({"enroll": ["a/1.wav"], "test": ["vox/b/2"], "target": [False]})
+    >>> resolved, rows = resolve(trials, pa.array(["vox/a/1", "vox/b/2"]), corpora=["vox"])
+    >>> resolved["enroll"].to_pylist(), rows.tolist()
+    (['vox/a/1'], [[0], [1]])
+    """
+    known = _flat(utt_ids)
+    sides = pa.chunked_array([*trials["enroll"].chunks, *trials["test"].chunks], pa.string())
+    encoded = sides.dictionary_encode().combine_chunks()
+    listed = encoded.dictionary
+    bare = pc.replace_substring_regex(listed, AUDIO_SUFFIX, "")
+    exact = pc.coalesce(*(pc.index_in(ids, known) for ids in (listed, bare)))
+    inside = [
+        pc.index_in(pc.binary_join_element_wise(name, ids, "/"), known) for ids in (listed, bare) for name in corpora
+    ]
+    position = pc.coalesce(exact, *inside)
+    several = [pc.and_kleene(pc.is_null(exact), pc.not_equal(found, position)) for found in inside]
+    ambiguous = listed.filter(functools.reduce(pc.or_kleene, several)) if several else listed[:0]
+    if len(ambiguous):
+        raise ValueError(
+            f"Trials must name one utterance each: got {len(ambiguous)} ids that several corpora have, "
+            f"expected ids of one of {list(corpora)}. At {some_of(ambiguous)}. Write them as <corpus>/<id> in the list."
+        )
+    missing = listed.filter(pc.is_null(position))
+    if len(missing) and not leave_out_missing:
+        raise ValueError(
+            f"Trials must name utterances of the store: got {len(missing)} unknown ids, expected utterance ids or "
+            f"file names of one of the corpora {list(corpora)}. At {some_of(missing)}. Prepare the corpus of the list, "
+            "or set trial_checks.missing_ids=leave_out."
+        )
+    found = np.asarray(pc.fill_null(position, -1), np.int64)[np.asarray(encoded.indices)].reshape(2, -1)
+    if len(missing):
+        whole = (found >= 0).all(axis=0)
+        trials, found = trials.filter(pa.array(whole)), found[:, whole]
+    for side, rows in zip(("enroll", "test"), found, strict=True):
+        trials = trials.set_column(trials.schema.get_field_index(side), TRIALS.field(side), known.take(rows))
+    return trials, found
+
+
+def gather(ids: pa.Array | pa.ChunkedArray, utt_ids: pa.Array | pa.ChunkedArray) -> NDArray[np.int64]:
+    """Return the row of every id in a table whose ids are ``utt_ids``.
+
+    Parameters
+    ----------
+    ids
+        Utterance ids to look up ``[trials]``.
+    utt_ids
+        Ids of the table's rows ``[rows]``, each once.
+
+    Returns
+    -------
+    NDArray
+        Row indices, int64 ``[trials]``.
+
+    Raises
+    ------
+    ValueError
+        If an id has no row or more than one.
+
+    Examples
+    --------
+    >>> gather(pa.array(["b", "a", "b"]), pa.array(["a", "b"]))
+    array([1, 0, 1])
+    """
+    known = _flat(utt_ids)
+    counts = pc.value_counts(known)
+    repeated = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+    if len(repeated):
+        raise ValueError(
+            f"Embeddings have one row per utterance: got {len(repeated)} repeated utt_ids, expected none. "
+            f"At {some_of(repeated)}. Remove the embeddings table and write it again."
+        )
+    rows = pc.index_in(ids, value_set=known)
+    missing = pc.unique(_flat(ids).filter(_flat(pc.is_null(rows))))
+    if len(missing):
+        raise ValueError(
+            f"Every utterance of a trial needs an embedding: got {len(missing)} utterances without one, expected 0. "
+            f"At {some_of(missing)}. Embed the utterances of this list first."
+        )
+    return rows.to_numpy().astype(np.int64)
+
+
+def _flat(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def some_of(ids: pa.Array | pa.ChunkedArray) -> str:
+    """Spell the first few ids for a message."""
+    named = ", ".join(ids[:_MAX_NAMED].to_pylist())
+    return named if len(ids) <= _MAX_NAMED else f"{named} and {len(ids) - _MAX_NAMED} more"

@@ -1,0 +1,91 @@
+"""Trial lists from files and from pairing, recognised and checked, and what their scores say of them."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from avis import store
+from avis.engine.score import score
+from avis.engine.trial_lists import read_index, read_lists
+from avis.scoring.known_lists import KnownList
+from avis.training.checkpoint import best_checkpoint
+
+Recipe = dict[str, Any]
+PAIRING = {
+    "_target_": "avis.scoring.pairing.Pairing",
+    "split": "test",
+    "cross_session": True,
+    "same": [],
+    "max_target": 5,
+    "max_nontarget": 5,
+    "balanced": True,
+    "seed": 0,
+}
+LINES = (
+    "1 test_0000/session_0/000 test_0000/session_1/000\n"
+    "0 test_0000/session_0/000 test_0001/session_1/000\n"
+    "0 test_0001/session_1/000.flac test_0000/session_0/000\n"
+)
+
+
+def test_a_file_is_recognised_by_its_bytes(
+    tiny_recipe: Recipe, tiny_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path = tmp_path / "some.txt"
+    path.write_text(LINES)
+    md5 = hashlib.md5(LINES.encode()).hexdigest()
+    cfg, index = tiny_recipe | {"trials": str(path)}, read_index(tiny_store)
+    [(name, listed)] = read_lists(cfg, index, trained=[]).items()
+    assert name == "some"
+    assert listed.facts["list"] == {"name": None, "certainty": None, "md5": md5}
+    assert {check: num for check, num in listed.facts["flagged"].items() if num} == {"duplicates": 1}
+    monkeypatch.setattr("avis.scoring.known_lists.KNOWN_LISTS", (KnownList("Some", md5, 1, 2),))
+    [listed] = read_lists(cfg, index, trained=[]).values()
+    assert listed.facts["list"] == {"name": "Some", "certainty": "checksum", "md5": md5}
+
+
+def test_a_list_is_made_where_the_configuration_pairs(tiny_recipe: Recipe, tiny_store: str):
+    cfg = tiny_recipe | {"trials": {"dev": PAIRING}}
+    [(name, listed)] = read_lists(cfg, read_index(tiny_store), trained=[]).items()
+    assert name == "dev"
+    assert listed.trials["target"].to_pylist() == [True] * 5 + [False] * 5
+    assert listed.facts["list"] == {"name": None, "certainty": None, "pairing": PAIRING}
+    assert not any(listed.facts["flagged"].values())
+
+
+def test_trials_of_held_out_speakers_pass_and_of_training_speakers_do_not(tiny_recipe: Recipe, tiny_store: str):
+    index = read_index(tiny_store)
+    rows = zip(index["speaker"].to_pylist(), index["split"].to_pylist(), strict=True)
+    trained = {speaker for speaker, split in rows if split == "train"}
+    for split in ("validation", "train"):
+        cfg = tiny_recipe | {"trials": {split: PAIRING | {"split": split}}}
+        if split == "validation":
+            assert len(read_lists(cfg, index, trained=trained)[split].trials) > 0
+            continue
+        with pytest.raises(ValueError, match=rf"got {len(trained)} speakers .* among those trained on"):
+            read_lists(cfg, index, trained=trained)
+        cfg["trial_checks"] = cfg["trial_checks"] | {"shared_speakers": "flag"}
+        assert read_lists(cfg, index, trained=trained)[split].facts["flagged"]["shared_speakers"] == len(trained)
+
+
+def test_the_manifest_of_the_scores_says_what_was_scored(
+    tiny_recipe: Recipe, tiny_store: str, tiny_run: str, tmp_path: Path
+):
+    path = tmp_path / "some.txt"
+    path.write_text(LINES + "0 test_0000/session_0/000 nobody/session_9/000\n")
+    lenient = tiny_recipe["trial_checks"] | {"missing_ids": "leave_out"}
+    cfg = tiny_recipe | {"trials": {"some": str(path), "dev": PAIRING}, "trial_checks": lenient}
+    tables = score(cfg, best_checkpoint(tiny_run), tiny_store, str(tmp_path / "run"))
+    manifest = store.open_manifest(tables["some"])
+    assert manifest["rows"] == {"scores": 3}
+    assert manifest["list"]["md5"] == hashlib.md5(path.read_bytes()).hexdigest()
+    assert manifest["flagged"] == {
+        "missing_ids": 1,
+        "shared_speakers": 0,
+        "self_trials": 0,
+        "duplicates": 1,
+        "contradictions": 0,
+    }
+    assert store.open_manifest(tables["dev"])["list"]["pairing"] == PAIRING

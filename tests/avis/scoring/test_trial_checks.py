@@ -1,0 +1,105 @@
+"""Checks of trial lists, against lists small enough to count by hand and, for pairs, a plain Python count."""
+
+import random
+import time
+from collections import Counter
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from avis.schema import TRIALS
+from avis.scoring.trial_checks import TrialChecks
+
+NOTHING = {"missing_ids": 0, "shared_speakers": 0, "self_trials": 0, "duplicates": 0, "contradictions": 0}
+STORE = pa.table(
+    {
+        "utt_id": [f"vox/{name}" for name in ("a1", "a2", "b1", "b2", "c1")],
+        "speaker": [f"vox/{name}" for name in "aabbc"],
+        "corpus": ["vox"] * 5,
+    }
+)
+
+
+def checks(**actions: str) -> TrialChecks:
+    lenient = dict.fromkeys(NOTHING, "flag") | {"missing_ids": "leave_out"}
+    return TrialChecks(**(lenient | actions))  # type: ignore[arg-type]
+
+
+def listed(*trials: tuple[str, str, bool | None]) -> pa.Table:
+    return pa.Table.from_arrays([pa.array(column) for column in zip(*trials, strict=True)], schema=TRIALS)
+
+
+CLEAN = (("a1", "a2", True), ("a1", "b1", False))
+
+
+@pytest.mark.parametrize(
+    ("trials", "check", "num", "message"),
+    [
+        pytest.param([("a1", "a1.wav", True)], "self_trials", 1, r"with itself.*At vox/a1 vox/a1\.", id="self"),
+        pytest.param(
+            [("vox/a1", "b1", False)], "duplicates", 1, r"1 trials that repeat.*At vox/a1 vox/b1\.", id="twice"
+        ),
+        pytest.param([("b1", "a1", False)], "duplicates", 1, r"At vox/a1 vox/b1\.", id="swapped"),
+        pytest.param([("b1", "a1", False), ("a1", "b1", None)], "duplicates", 2, r"got 2 trials", id="three times"),
+        pytest.param([("a2", "a1", False)], "contradictions", 1, r"1 pairs .* both .*At vox/a1 vox/a2\.", id="both"),
+        pytest.param([("a1", "c1", False)], "shared_speakers", 1, r"got 1 speakers .*At vox/c\.", id="trained on"),
+    ],
+)
+def test_each_fault_is_refused_or_counted(trials: list, check: str, num: int, message: str) -> None:
+    faulty = listed(*CLEAN, *trials)
+    with pytest.raises(ValueError, match=rf"{message}.*trial_checks\.{check}=flag"):
+        checks(**{check: "refuse"}).apply(faulty, STORE, trained=["vox/c"])
+    found, flagged = checks().apply(faulty, STORE, trained=["vox/c"])
+    assert flagged[check] == num
+    assert len(found) == len(faulty)
+    assert found["target"].equals(faulty["target"])
+
+
+def test_a_clean_list_passes_the_strictest_checks() -> None:
+    strictest = TrialChecks(**dict.fromkeys(NOTHING, "refuse"))  # type: ignore[arg-type]
+    found, flagged = strictest.apply(listed(*CLEAN), STORE, trained=["vox/c", "vox/d"])
+    assert flagged == NOTHING
+    assert found["enroll"].to_pylist() == ["vox/a1", "vox/a1"]
+
+
+def test_unknown_answers_contradict_nothing() -> None:
+    _, flagged = checks().apply(listed(*CLEAN, ("a2", "a1", None)), STORE, trained=[])
+    assert flagged == NOTHING | {"duplicates": 1}
+
+
+def test_trials_of_missing_ids_are_refused_or_left_out_and_counted() -> None:
+    trials = listed(*CLEAN, ("a1", "z9", False))
+    with pytest.raises(ValueError, match=r"1 unknown ids.*At z9\..*trial_checks\.missing_ids=leave_out"):
+        checks(missing_ids="refuse").apply(trials, STORE, trained=[])
+    found, flagged = checks().apply(trials, STORE, trained=[])
+    assert flagged == NOTHING | {"missing_ids": 1}
+    assert len(found) == 2
+    with pytest.raises(ValueError, match=r"no trial is left: got 1 trials .*At z9\."):
+        checks().apply(listed(("z9", "a1", True)), STORE, trained=[])
+
+
+def test_pairs_are_counted_as_plain_python_counts_them() -> None:
+    draw = random.Random(0)
+    ids = STORE["utt_id"].to_pylist()
+    trials = [(draw.choice(ids), draw.choice(ids), draw.choice([True, False, None])) for _ in range(60)]
+    pairs = Counter(frozenset(trial[:2]) for trial in trials)
+    answers = {pair: {t[2] for t in trials if frozenset(t[:2]) == pair} - {None} for pair in pairs}
+    _, flagged = checks().apply(listed(*trials), STORE, trained=[])
+    assert flagged == NOTHING | {
+        "self_trials": sum(one == other for one, other, _ in trials),
+        "duplicates": sum(pairs.values()) - len(pairs),
+        "contradictions": sum(len(given) == 2 for given in answers.values()),
+    }
+
+
+def test_a_million_trials_take_a_second_or_two() -> None:
+    ids = pa.array([f"vox/id{i:05d}/abcdefghijk/00001" for i in range(5000)])
+    store = pa.table({"utt_id": ids, "speaker": ids, "corpus": ["vox"] * 5000})
+    rows = np.random.default_rng(0).integers(5000, size=(2, 1_000_000))
+    sides = [ids.take(pa.array(side)) for side in rows]
+    trials = pa.Table.from_arrays([*sides, pa.array(rows[0] % 2 == 0)], schema=TRIALS)
+    start = time.process_time()
+    _, flagged = checks().apply(trials, store, trained=[])
+    assert time.process_time() - start < 4.0
+    assert flagged["duplicates"] == 1_000_000 - len(set(zip(*np.sort(rows, axis=0).tolist(), strict=True)))
