@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from avis.models.pooling import VARIANCE_FLOOR, AttentiveStatisticsPooling, weighted_statistics
+from avis.models.pooling import VARIANCE_FLOOR, AttentiveStatisticsPooling, StatisticsPooling, weighted_statistics
 
 
 @pytest.fixture
@@ -80,6 +80,7 @@ def test_zero_attention_is_plain_statistics_pooling(pooling: AttentiveStatistics
     x = torch.randn(2, 6, 30)
     expected = torch.cat([x.mean(dim=2), x.std(dim=2, unbiased=False)], dim=1)
     torch.testing.assert_close(pooling(x), expected)
+    torch.testing.assert_close(StatisticsPooling()(x), expected)
 
 
 @pytest.mark.parametrize("frames", [1, 30])
