@@ -38,7 +38,7 @@ class StatisticsPooling(nn.Module):
 
     References
     ----------
-    Snyder et al., "X-vectors: robust DNN embeddings for speaker recognition", ICASSP 2018, section 2.2.
+    Snyder et al., "X-vectors: robust DNN embeddings for speaker recognition", ICASSP 2018.
 
     Examples
     --------

@@ -42,7 +42,7 @@ class ResNet(nn.Module):
     References
     ----------
     He et al., "Deep residual learning for image recognition", 2015, Table 1, https://arxiv.org/abs/1512.03385.
-    Zeinali et al., "BUT system description to VoxCeleb Speaker Recognition Challenge 2019", Table 1,
+    Zeinali et al., "BUT system description to VoxCeleb Speaker Recognition Challenge 2019",
     https://arxiv.org/abs/1910.12592. Sizes: wenet-e2e/wespeaker, ``wespeaker/models/resnet.py``.
 
     Examples

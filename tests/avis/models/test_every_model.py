@@ -10,6 +10,7 @@ import yaml
 from hydra.utils import instantiate
 from torch import nn
 
+from avis.models.campplus import CamPlusPlus
 from avis.models.ecapa_tdnn import EcapaTdnn
 from avis.models.resnet import ResNet
 
@@ -23,6 +24,8 @@ PUBLISHED_M = [
     ("resnet34", 6.63, WESPEAKER),
     ("resnet221", 23.79, WESPEAKER),
     ("resnet293", 28.62, WESPEAKER),
+    ("campplus", 7.18, WESPEAKER),
+    ("campplus", 7.2, "modelscope/3D-Speaker, egs/voxceleb/sv-cam++/README.md"),
 ]
 """Choice of ``configs/model``, millions of parameters with 80 mels, and where the figure is from."""
 
@@ -42,9 +45,12 @@ NARROW: dict[str, tuple[type[nn.Module], dict[str, Any]]] = {
     ),
     "resnet": (ResNet, {"channels": 4, "depths": [1, 1, 1, 1], "bottleneck": False, "embedding_dim": 8}),
     "resnet_bottleneck": (ResNet, {"channels": 4, "depths": [1, 2, 1, 1], "bottleneck": True, "embedding_dim": 8}),
+    "campplus": (CamPlusPlus, {"head_channels": 2, "channels": 16, "growth": 4, "embedding_dim": 8}),
 }
-SHIFTS = [("ecapa_tdnn", 1, 400), ("resnet", 8, 400), ("resnet_bottleneck", 8, 400)]
-"""Model, frames it advances by at once, and frames that hold its receptive field twice."""
+SHIFTS = [("ecapa_tdnn", 1, 400), ("resnet", 8, 400), ("resnet_bottleneck", 8, 400), ("campplus", 200, 1200)]
+"""Model, frames it advances by at once (CAM++: a segment), and frames that hold its receptive field twice."""
+
+SLOW_TO_TRACE = {"campplus"}
 
 
 def build(name: str) -> nn.Module:
@@ -150,7 +156,7 @@ def test_autocast_stays_close_to_float32(name: str, dtype: torch.dtype, toleranc
     assert all(p.grad.isfinite().all() for p in model.parameters())
 
 
-@every_model
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in SLOW_TO_TRACE else n for n in NARROW])
 def test_is_one_graph(name: str):
     """`torch.compile` finds no Python it must leave the graph for; the eager back-end needs no compiler."""
     model, features = trained(name), torch.randn(2, 50, NUM_MELS)
