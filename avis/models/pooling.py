@@ -59,7 +59,7 @@ class AttentiveStatisticsPooling(nn.Module):
     deviation of the whole utterance. The paper's first attention layer applies one matrix to the concatenation of the
     three; applied part by part it is the same function with the same parameters, but the utterance's part is computed
     once instead of once per frame. Its nonlinearity, which the paper leaves open, is ReLU, batch normalisation and
-    tanh, as in TaoRuijie/ECAPA-TDNN and SpeechBrain; wespeaker has tanh alone.
+    tanh, as in TaoRuijie/ECAPA-TDNN and SpeechBrain; wespeaker has tanh alone, SKA-TDNN and RawNet3 have no tanh.
 
     Attention logits and statistics are float32 under autocast.
 
@@ -69,6 +69,8 @@ class AttentiveStatisticsPooling(nn.Module):
         Channels per frame.
     attention_channels
         Width of the attention's bottleneck (128 in the paper).
+    tanh
+        Whether the nonlinearity ends with tanh.
 
     References
     ----------
@@ -80,18 +82,19 @@ class AttentiveStatisticsPooling(nn.Module):
     torch.Size([2, 16])
     """
 
-    def __init__(self, channels: int, *, attention_channels: int) -> None:
+    def __init__(self, channels: int, *, attention_channels: int, tanh: bool = True) -> None:
         super().__init__()
         self.frame = nn.Conv1d(channels, attention_channels, 1, bias=False)
         self.context = nn.Linear(2 * channels, attention_channels)
         self.norm = nn.BatchNorm1d(attention_channels)
+        self.squash = nn.Tanh() if tanh else nn.Identity()
         self.attention = nn.Conv1d(attention_channels, channels, 1)
 
     def attention_weights(self, x: Tensor) -> Tensor:
         """Return the weights ``[batch, channels, frames]`` of ``x`` of the same shape; they sum to one over frames."""
         wide = x.to(torch.promote_types(x.dtype, torch.float32))
         context = self.context(torch.cat(weighted_statistics(wide), dim=1).squeeze(2))
-        hidden = torch.tanh(self.norm(functional.relu(self.frame(x) + context.unsqueeze(2))))
+        hidden = self.squash(self.norm(functional.relu(self.frame(x) + context.unsqueeze(2))))
         return functional.softmax(self.attention(hidden), dim=2, dtype=wide.dtype)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from avis.models.campplus import CamPlusPlus
 from avis.models.ecapa_tdnn import EcapaTdnn
 from avis.models.mfa_conformer import MfaConformer
 from avis.models.resnet import ResNet
+from avis.models.ska_tdnn import SkaTdnn
 
 CONFIGS = Path(__file__).parents[3] / "configs" / "model"
 WESPEAKER = "wenet-e2e/wespeaker, examples/voxceleb/v2/README.md"
@@ -22,6 +23,8 @@ PUBLISHED_M = [
     ("ecapa_512", 6.19, WESPEAKER),
     ("ecapa_1024", 14.7, "Desplanques et al., 2020, Table 1"),
     ("ecapa_1024", 14.65, WESPEAKER),
+    ("ecapa_1024_wide", 20.761, f"{WESPEAKER} at 04d2226"),
+    ("ecapa_1024_wide", 20.8, "modelscope/3D-Speaker, egs/voxceleb/README.md"),
     ("resnet34", 6.63, WESPEAKER),
     ("resnet221", 23.79, WESPEAKER),
     ("resnet293", 28.62, WESPEAKER),
@@ -59,8 +62,26 @@ NARROW: dict[str, tuple[type[nn.Module], dict[str, Any]]] = {
             "embedding_dim": 8,
         },
     ),
+    "ska_tdnn": (
+        SkaTdnn,
+        {
+            "front_channels": 2,
+            "channels": 16,
+            "embedding_dim": 8,
+            "mfa_channels": 24,
+            "attention_channels": 8,
+            "se_channels": 8,
+            "scale": 4,
+        },
+    ),
 }
-SHIFTS = [("ecapa_tdnn", 1, 400), ("resnet", 8, 400), ("resnet_bottleneck", 8, 400), ("campplus", 200, 1200)]
+SHIFTS = [
+    ("ecapa_tdnn", 1, 400),
+    ("resnet", 8, 400),
+    ("resnet_bottleneck", 8, 400),
+    ("campplus", 200, 1200),
+    ("ska_tdnn", 2, 800),
+]
 """Model, frames it advances by at once (CAM++: a segment), and frames that hold its receptive field twice."""
 
 SLOW_TO_TRACE = {"campplus"}
