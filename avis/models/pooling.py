@@ -6,9 +6,13 @@ from torch.nn import functional
 
 VARIANCE_FLOOR = 1e-5
 """Smallest variance before the square root, so that its gradient stays finite on constant channels."""
+STATISTICS_FLOOR = 1e-8
+"""The same for plain statistics, whose channels are more often constant: wespeaker's."""
 
 
-def weighted_statistics(x: Tensor, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def weighted_statistics(
+    x: Tensor, weights: Tensor | None = None, *, floor: float = VARIANCE_FLOOR
+) -> tuple[Tensor, Tensor]:
     """Return the mean and the standard deviation over frames, both ``[batch, channels, 1]``.
 
     The deviation is taken around the mean in a second pass: ``torch.var`` costs several times as much on a CPU, and
@@ -20,6 +24,8 @@ def weighted_statistics(x: Tensor, weights: Tensor | None = None) -> tuple[Tenso
         ``[batch, channels, frames]``, float32 or float64.
     weights
         ``[batch, channels, frames]``, non-negative, summing to one over frames; None for equal weights.
+    floor
+        Smallest variance.
     """
     if weights is None:
         mean = x.mean(dim=2, keepdim=True)
@@ -27,14 +33,14 @@ def weighted_statistics(x: Tensor, weights: Tensor | None = None) -> tuple[Tenso
     else:
         mean = (weights * x).sum(dim=2, keepdim=True)
         variance = (weights * (x - mean).square()).sum(dim=2, keepdim=True)
-    return mean, variance.clamp(min=VARIANCE_FLOOR).sqrt()
+    return mean, variance.clamp(min=floor).sqrt()
 
 
 class StatisticsPooling(nn.Module):
     """Temporal statistics pooling (TSTP): the mean and standard deviation of each channel over frames.
 
-    The deviation is the population's (divisor ``frames``), which one frame has too; wespeaker and 3D-Speaker divide
-    by ``frames - 1``, which differs by 0.3 % for 200 frames. Statistics are float32 under autocast.
+    The deviation is the sample's (divisor ``frames - 1``) and its floor low, as in wespeaker and 3D-Speaker; one frame
+    has the floor. Statistics are float32 under autocast.
 
     References
     ----------
@@ -49,7 +55,9 @@ class StatisticsPooling(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[batch, channels, frames]`` to ``[batch, 2 * channels]``: the means, then the deviations."""
         wide = x.to(torch.promote_types(x.dtype, torch.float32))
-        return torch.cat(weighted_statistics(wide), dim=1).squeeze(2)
+        mean, deviation = weighted_statistics(wide, floor=STATISTICS_FLOOR)
+        frames = x.shape[2]
+        return torch.cat([mean, deviation * (frames / max(frames - 1, 1)) ** 0.5], dim=1).squeeze(2)
 
 
 class AttentiveStatisticsPooling(nn.Module):
