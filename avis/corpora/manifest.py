@@ -60,7 +60,7 @@ class Manifest:
         Raises
         ------
         ValueError
-            The table is missing, empty or lacks a column, or a row lacks a value, has an unknown split or no proper segment.
+            The table is missing, empty or lacks a column, or a row lacks a value or has an unknown split or segment.
         """
         rows = read_rows(self.path)
         root = os.path.dirname(self.path) if self.root is None else self.root
