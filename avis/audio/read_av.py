@@ -16,8 +16,8 @@ from avis.audio.stretch import Stretch
 NUM_HEAD_BYTES = 16
 """How many bytes `av_container` looks at."""
 
-SEEK_AHEAD_S = 0.25
-"""Decoding begins this long before a stretch: an AAC frame overlaps the one before, and decoders settle."""
+SEEK_AHEAD_S = 0.5
+"""Decoding begins this long before a stretch: an AAC frame, up to 0.26 s at 8 kHz, overlaps the one before."""
 
 UNKNOWN_FRAMES = 1 << 62
 """Stands for the length of a recording that is only known once it is decoded."""
@@ -68,16 +68,17 @@ def read_av(
             "Install the package av, or convert the file.",
         ) from error
     try:
-        opened = av.open(file, format=container)
+        opened = av.open(file, format=container, metadata_errors="replace")
     except (av.error.FFmpegError, ValueError) as error:
         raise AudioError(
             "unreadable",
             f"not audio: got {error}, expected a file of type {container}. At {where}. Convert or remove it.",
         ) from error
     with opened:
-        if not opened.streams.audio:
+        if not opened.streams.audio or opened.streams.audio[0].codec_context is None:
             raise AudioError(
-                "unreadable", f"no audio: got no audio stream, expected one. At {where}. Convert or remove it."
+                "unreadable",
+                f"no audio: got no audio stream that FFmpeg decodes, expected one. At {where}. Convert or remove it.",
             )
         try:
             return _read_stretch(opened, container, stretch, channel, where)
@@ -114,7 +115,7 @@ def _decoded(opened: Any, container: str, stretch: Stretch, where: str) -> Itera
     if seeks:
         opened.seek(int((stretch.start_s - SEEK_AHEAD_S) / stream.time_base), stream=stream)
     to_float = av.AudioResampler(format="fltp")
-    position = sample_rate = 0
+    position = sample_rate = num_channels = 0
     for number, frame in enumerate(opened.decode(stream)):
         if number == 0:
             sample_rate = frame.sample_rate
@@ -124,5 +125,8 @@ def _decoded(opened: Any, container: str, stretch: Stretch, where: str) -> Itera
             raise truncated(where, f"got sample_rate={frame.sample_rate} Hz, expected {sample_rate} Hz as before")
         for planar in to_float.resample(frame):
             block = planar.to_ndarray().T
+            num_channels = num_channels or block.shape[1]
+            if block.shape[1] != num_channels:
+                raise truncated(where, f"got {block.shape[1]} channels, expected {num_channels} as before")
             yield position, block, sample_rate
             position += len(block)
