@@ -34,6 +34,15 @@ def join(path: str, *names: str) -> str:
     return posixpath.join(path, *names)
 
 
+def below(path: str, folder: str) -> str:
+    """Return a path as it is written inside a folder: relative if it lies below it, so that both can move together.
+
+    >>> below("/runs/a/scores/x", "/runs/a"), below("/elsewhere/x", "/runs/a")
+    ('scores/x', '/elsewhere/x')
+    """
+    return path[len(folder) :].lstrip("/") if path.startswith(folder.rstrip("/") + "/") else path
+
+
 def filesystem(path: str) -> tuple[pafs.FileSystem, str]:
     """Return the file system of a local path or URI and the path inside it.
 

@@ -95,5 +95,32 @@ TRIALS = pa.schema(
 )
 """One row per trial; ``target`` is null where the answer is not known. Condition columns may follow."""
 
-SCORES = TRIALS.append(pa.field("score", pa.float32(), nullable=False))
-"""Trials with their score; higher means more likely the same speaker."""
+ENROLMENTS = pa.schema(
+    [
+        pa.field("enroll_model", pa.string(), nullable=False),
+        pa.field("utt_id", pa.string(), nullable=False),
+    ]
+)
+"""One row per utterance of an enrolment model; where these are given, a trial's ``enroll`` names a model."""
+
+SCORES = pa.schema(
+    [
+        *TRIALS,
+        pa.field("enroll_speaker", pa.string()),
+        pa.field("test_speaker", pa.string()),
+        pa.field("score", pa.float32(), nullable=False),
+        pa.field("score_norm", pa.float32(), nullable=False),
+        pa.field("llr", pa.float32(), nullable=False),
+        pa.field("accept", pa.bool_(), nullable=False),
+        pa.field("expected_cost", pa.float32(), nullable=False),
+    ]
+)
+"""Trials and their condition columns, then speakers and scores; higher means more likely the same speaker.
+
+Speakers are null where they are not known. ``score`` is the back-end's own; ``score_norm``, ``llr`` (natural logarithm
+of the likelihood ratio), ``accept`` and ``expected_cost`` are there only where score normalisation, calibration and an
+operating point are configured.
+"""
+
+DECIDING_SCORES = ("llr", "score_norm", "score")
+"""A trial is decided by the first of these columns that its table has."""

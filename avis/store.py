@@ -8,6 +8,7 @@ understands will do: a local path, ``s3://``, ``gs://``.
 
 import errno
 import hashlib
+import io
 import json
 import os
 import posixpath
@@ -25,6 +26,8 @@ MANIFEST = "manifest.json"
 PARTS = "_parts"
 UNFINISHED = ".tmp"
 FINGERPRINT_DIGITS = 12
+DIGEST_ROWS = 1_000_000
+"""Rows of a table that are hashed together, so that a large one is not copied whole."""
 
 
 def fingerprint(value: Any) -> str:
@@ -35,10 +38,26 @@ def fingerprint(value: Any) -> str:
 
 def table_digest(table: pa.Table) -> str:
     """Return the SHA-256 of a table's content in Arrow's IPC form; equal tables have equal digests."""
-    sink = pa.BufferOutputStream()
+    digest = hashlib.sha256()
+    sink = pa.PythonFile(_Hashing(digest), mode="w")
     with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table.combine_chunks())
-    return hashlib.sha256(sink.getvalue()).hexdigest()
+        for start in range(0, max(1, table.num_rows), DIGEST_ROWS):
+            writer.write_table(table.slice(start, DIGEST_ROWS).combine_chunks())
+    return digest.hexdigest()
+
+
+class _Hashing(io.RawIOBase):
+    """Hash what is written."""
+
+    def __init__(self, digest: Any) -> None:
+        self.digest = digest
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.digest.update(data)
+        return memoryview(data).nbytes
 
 
 def write_bytes(uri: str, data: bytes | pa.Buffer) -> None:

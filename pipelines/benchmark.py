@@ -1,20 +1,30 @@
-"""Measure training, each figure beside what it is to be compared with, in one run.
+"""Measure training, scoring and evaluation, each figure beside what it is to be compared with, in one run.
 
     python pipelines/benchmark.py ingest    # samples/s from the stream, from memory, and in a plain PyTorch loop
     python pipelines/benchmark.py plain     # the whole training as a plain single-process loop, then scored
+    python pipelines/benchmark.py scoring   # 10 million trials with AS-norm: trials/s, memory; and loops over pairs
+    python pipelines/benchmark.py metrics   # all figures of ten million scores against two plain sorts of them
 
-Both take the settings of pipelines/train.py: python pipelines/benchmark.py ingest experiment=mini_speech
+All take the settings of pipelines/train.py: python pipelines/benchmark.py ingest experiment=mini_speech
 """
 
+import contextlib
 import csv
 import itertools
 import os
 import sys
 import tempfile
+import threading
 import time
+import tracemalloc
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import hydra
+import numpy as np
+import pyarrow as pa
 import ray
 import ray.train
 import torch
@@ -23,20 +33,33 @@ from omegaconf import DictConfig
 from ray.train import RunConfig, ScalingConfig
 from ray.train.lightning import RayDDPStrategy, RayLightningEnvironment
 from ray.train.torch import TorchTrainer
+from sklearn.metrics.pairwise import cosine_similarity
 
-from avis import location
+from avis import location, store
 from avis.engine.config import resolve
 from avis.engine.evaluate import evaluate, show
+from avis.engine.pairs import Scorer, Sides, score_list, transform
 from avis.engine.prepare import prepare
 from avis.engine.score import score
 from avis.engine.session import Compute
 from avis.engine.stream import Shared, local_batches
 from avis.engine.train import build_module, fit_share, share, train
+from avis.metrics.summary import summarize
+from avis.scoring.as_norm import AsNorm
+from avis.scoring.cosine import Cosine
 from avis.training.checkpoint import best_checkpoint
 from avis.training.module import SpeakerVerifier
 
 BATCHES_IN_MEMORY = 8
 PLAIN_STEPS = 40
+NUM_SCORES = 10_000_000
+TARGET_SHARES = (0.01, 0.1, 0.5)
+REPEATS = 3
+SCORED_TRIALS, PAIRS_IN_LOOP = 10_000_000, 5_000
+EMBEDDING_DIM, COHORT_SPEAKERS, AS_NORM_TOP_N = 192, 5994, 300
+"""As in VoxCeleb recipes: the cohort are the speakers of VoxCeleb2 dev."""
+TEST_SPEAKERS, UTTERANCES_PER_TEST_SPEAKER = 1251, 20
+MEMORY_INTERVAL_S = 0.5
 
 
 def ingest(recipe: dict[str, Any]) -> None:
@@ -124,10 +147,151 @@ def plain(recipe: dict[str, Any]) -> None:
     path = best_checkpoint(run_dir)
     os.makedirs(os.path.dirname(path))
     torch.save(checkpoint, path)
-    show(evaluate(score(recipe, path, utterances, run_dir), run_dir, facts={"checkpoint": path}))
+    scores = score(recipe, path, utterances, run_dir)
+    show(evaluate(scores, run_dir, facts={"checkpoint": path}, evaluation=instantiate(recipe["evaluation"])))
 
 
-MEASUREMENTS = {"ingest": ingest, "plain": plain}
+def metrics(recipe: dict[str, Any]) -> None:
+    """Compare stating all figures of a long trial list with sorting its scores."""
+    wanted = instantiate(recipe["evaluation"]).wanted
+    for target_share in TARGET_SHARES:
+        rng = np.random.default_rng(recipe["seed"])
+        target = rng.random(NUM_SCORES) < target_share
+        for dtype in (np.float32, np.float64):
+            scores = rng.normal(3.0 * target).astype(dtype)
+            two_sorts = 2 * min(_seconds(partial(np.sort, scores)) for _ in range(REPEATS))
+            state = partial(summarize, scores, target, wanted=wanted)
+            stated = min(_seconds(state) for _ in range(REPEATS))
+            tracemalloc.start()
+            state()
+            peak = tracemalloc.get_traced_memory()[1] / scores.nbytes
+            tracemalloc.stop()
+            print(f"{NUM_SCORES:,} {np.dtype(dtype).name} scores, {target_share:.0%} of them targets:")
+            print(f"  two sorts    {two_sorts:7.3f} s")
+            print(
+                f"  all figures  {stated:7.3f} s, {stated / two_sorts:.2f} times that, and {peak:.1f} times the memory"
+            )
+
+
+def _seconds(work: Callable[[], Any]) -> float:
+    """Return processor time: nothing else on the machine counts."""
+    started = time.process_time()
+    work()
+    return time.process_time() - started
+
+
+def scoring(recipe: dict[str, Any]) -> None:
+    """Score random trials with AS-norm, from embeddings and a list to the scores table, and pair by pair in a loop."""
+    compute: Compute = instantiate(recipe["compute"])
+    compute.connect()
+    backend = AsNorm(backend=Cosine(center=True), top_n=AS_NORM_TOP_N)
+    rng = np.random.default_rng(recipe["seed"])
+    backend.fit(*_voices(rng, COHORT_SPEAKERS, 2))
+    embeddings, speakers = _voices(rng, TEST_SPEAKERS, UTTERANCES_PER_TEST_SPEAKER)
+    rows = rng.integers(0, len(embeddings), size=(2, SCORED_TRIALS))
+    names = pa.array([f"id{speaker:05d}/session/{row:05d}" for row, speaker in enumerate(speakers)])
+    trials = pa.table({"enroll": names.take(rows[0]), "test": names.take(rows[1]), "target": np.equal(*speakers[rows])})
+    with tempfile.TemporaryDirectory() as folder, PeakMemory() as memory:
+        started = time.perf_counter()
+        vectors = transform(backend, embeddings, folder, compute)
+        transformed = time.perf_counter() - started
+        sides = Sides(vectors, np.zeros((len(vectors), 0), np.float32), pa.array(speakers.astype(str)))
+        scorer = Scorer(backend, None, None)
+        uri = score_list(
+            "random", trials, (rows[0], rows[1]), facts={}, sides=sides, scorer=scorer, run_dir=folder, compute=compute
+        )
+        pace = SCORED_TRIALS / (time.perf_counter() - started)
+        few = store.open_part(store.part_uris(uri, "scores")[0]).read(["score_norm"])["score_norm"].to_numpy()
+    loops = _loop_paces(backend, embeddings, rows[:, :PAIRS_IN_LOOP], few[:PAIRS_IN_LOOP])
+    print(
+        f"{SCORED_TRIALS} trials of {len(embeddings)} utterances [{EMBEDDING_DIM}], AS-norm top {AS_NORM_TOP_N} of "
+        f"{COHORT_SPEAKERS} speakers, {os.cpu_count()} cores, peak memory {memory.peak_bytes / 2**30:.2f} GiB:"
+    )
+    print(
+        f"  AVIS                    {pace:10.0f} trials/s, cohort statistics ({transformed:.1f} s) and files included"
+    )
+    for name, loop in loops.items():
+        print(f"  {name:<22}  {loop:10.0f} trials/s, so that AVIS is {pace / loop:.0f} times as fast")
+
+
+def _voices(rng: np.random.Generator, num_speakers: int, each: int) -> tuple[np.ndarray, np.ndarray]:
+    speakers = np.repeat(np.arange(num_speakers), each)
+    means = rng.normal(size=(num_speakers, EMBEDDING_DIM)).astype(np.float32)
+    return means[speakers] + rng.normal(size=(len(speakers), EMBEDDING_DIM)).astype(np.float32), speakers
+
+
+def _loop_paces(backend: AsNorm, embeddings: np.ndarray, rows: np.ndarray, expected: np.ndarray) -> dict[str, float]:
+    """Score pair by pair, as WeSpeaker (statistics at hand) and SpeechBrain (statistics in every trial) do it."""
+    cohort = backend.state()["cohort"]
+    vectors = backend.transform(embeddings)
+    plain, statistics = vectors[:, :-2], vectors[:, -2:]
+
+    def wespeaker(enroll: int, test: int) -> float:
+        score = cosine_similarity(plain[enroll].reshape(1, -1), plain[test].reshape(1, -1))[0][0]
+        (mean_e, std_e), (mean_t, std_t) = statistics[enroll], statistics[test]
+        return 0.5 * ((score - mean_e) / std_e + (score - mean_t) / std_t)
+
+    units, cohort_units = torch.from_numpy(plain), torch.from_numpy(cohort)
+    similarity = torch.nn.CosineSimilarity(dim=-1)
+
+    def speechbrain(enroll: int, test: int) -> float:
+        score = similarity(units[enroll], units[test])
+        normed = torch.zeros(())
+        for side in (enroll, test):
+            top = torch.topk(similarity(units[side].expand_as(cohort_units), cohort_units), k=AS_NORM_TOP_N).values
+            normed += 0.5 * (score - top.mean()) / top.std(correction=0)
+        return normed.item()
+
+    paces = {}
+    for name, one in (("WeSpeaker's loop", wespeaker), ("SpeechBrain's loop", speechbrain)):
+        pairs = rows if one is wespeaker else rows[:, : rows.shape[1] // 10]
+        started = time.perf_counter()
+        scores = [one(enroll, test) for enroll, test in pairs.T]
+        paces[name] = len(scores) / (time.perf_counter() - started)
+        np.testing.assert_allclose(scores, expected[: len(scores)], rtol=1e-3, atol=1e-4)
+    return paces
+
+
+class PeakMemory:
+    """Watch the memory of this process and all below it, shared pages counted once, as Linux tells it (PSS)."""
+
+    def __init__(self) -> None:
+        self.peak_bytes = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> "PeakMemory":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._stop.wait(MEMORY_INTERVAL_S):
+            self.peak_bytes = max(self.peak_bytes, sum(map(self._proportional, self._descendants())))
+
+    @staticmethod
+    def _descendants() -> list[int]:
+        parents = {}
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):  # ended meanwhile
+                parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+        found = [os.getpid()]
+        for process in found:
+            found += [child for child, parent in parents.items() if parent == process]
+        return found
+
+    @staticmethod
+    def _proportional(process: int) -> int:
+        with contextlib.suppress(OSError):
+            lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+            return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+        return 0
+
+
+MEASUREMENTS = {"ingest": ingest, "plain": plain, "scoring": scoring, "metrics": metrics}
 
 
 @hydra.main(config_path="../configs", config_name="train", version_base="1.3")

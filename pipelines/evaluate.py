@@ -1,11 +1,14 @@
 """Error rates, plots and a report of scores: scores -> metrics.json, PNGs, report.html.
 
 python pipelines/evaluate.py scores=<scores table, Parquet file, or text file with lines "label score">
+python pipelines/evaluate.py scores=<path> baseline=<scores of another system on the same trials>
+python pipelines/evaluate.py scores=<path> evaluation.subgroups=[<column>,...]
 """
 
 import os
 
 import hydra
+from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from avis import location
@@ -17,10 +20,13 @@ from avis.engine.evaluate import evaluate, show
 def main(cfg: DictConfig) -> None:
     """Evaluate one set of scores."""
     recipe = resolve(cfg)
+    evaluation = instantiate(recipe["evaluation"])
     scores = location.absolute(recipe["scores"])
     name = os.path.splitext(os.path.basename(scores.rstrip("/")))[0]
     out = location.join(location.absolute(recipe["output_dir"]), "evaluated", name)
-    show(evaluate({name: scores}, out, facts={}))
+    baseline = recipe["baseline"] and location.absolute(recipe["baseline"])
+    facts = {"baseline": baseline} if baseline else {}
+    show(evaluate({name: scores}, out, facts=facts, evaluation=evaluation, baseline=baseline))
 
 
 if __name__ == "__main__":

@@ -7,13 +7,16 @@ Features, back-end and corpus are the checkpoint's own where nothing else is giv
 """
 
 import hydra
+from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from avis import location
 from avis.engine.config import resolve
+from avis.engine.embed import checkpoint_digest
 from avis.engine.evaluate import evaluate, show
 from avis.engine.prepare import prepare
-from avis.engine.score import checkpoint_digest, score
+from avis.engine.reporting import origin
+from avis.engine.score import score, show_decisions
 from avis.training.checkpoint import read_checkpoint
 
 
@@ -24,9 +27,12 @@ def main(cfg: DictConfig) -> None:
     checkpoint = location.absolute(given["checkpoint"])
     recipe = read_checkpoint(checkpoint)["recipe"] | {key: value for key, value in given.items() if value is not None}
     out = location.join(location.absolute(recipe["output_dir"]), "scored", checkpoint_digest(checkpoint)[:12])
+    evaluation = instantiate(recipe["evaluation"])
     utterances = prepare(recipe)
     scores = score(recipe, checkpoint, utterances, out)
-    show(evaluate(scores, out, facts={"checkpoint": checkpoint, "utterances": utterances}))
+    show_decisions(scores, recipe)
+    facts = origin(recipe, checkpoint, utterances)
+    show(evaluate(scores, out, facts=facts, evaluation=evaluation))
 
 
 if __name__ == "__main__":

@@ -12,12 +12,14 @@ Run it with no arguments for an embedded synthetic corpus:
 """
 
 import hydra
+from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from avis.engine.config import keep_run, open_run
 from avis.engine.evaluate import evaluate, show
 from avis.engine.prepare import prepare
-from avis.engine.score import check_trials, score
+from avis.engine.reporting import origin
+from avis.engine.score import check_trials, score, show_decisions
 from avis.engine.train import train
 
 
@@ -25,6 +27,7 @@ from avis.engine.train import train
 def main(cfg: DictConfig) -> None:
     """Compose the run and take it through the stages."""
     run_dir, recipe = open_run(cfg)
+    evaluation = instantiate(recipe["evaluation"])
     utterances = prepare(recipe)  # Ray Data decodes, checks and shards to Parquet
     check_trials(recipe, utterances)
     keep_run(run_dir, recipe, utterances)
@@ -32,7 +35,9 @@ def main(cfg: DictConfig) -> None:
         recipe, utterances, run_dir
     )  # Ray Data streams augmented features into Ray Train + Lightning DDP
     scores = score(recipe, checkpoint, utterances, run_dir)  # Ray actors embed; trials are scored in parallel
-    show(evaluate(scores, run_dir, facts={"run": run_dir, "checkpoint": checkpoint, "utterances": utterances}))
+    show_decisions(scores, recipe)
+    facts = {"run": run_dir, **origin(recipe, checkpoint, utterances)}
+    show(evaluate(scores, run_dir, facts=facts, evaluation=evaluation))
 
 
 if __name__ == "__main__":

@@ -1,39 +1,115 @@
 """Turn scores into error rates, plots and a report."""
 
-import os
-import tempfile
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
-
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 import avis
 from avis import location, store
-from avis.metrics.summary import summarize
-from avis.reports.html import write_report
-from avis.reports.plots import plot_det, plot_histogram
+from avis.engine.reporting import list_report
+from avis.engine.scored import PAIR, Scored, matching_rows, read_scores
+from avis.metrics.bootstrap import Resampling, flatten, nest, paired_difference, speaker_intervals
+from avis.metrics.dcf import OperatingPoint
+from avis.metrics.figures import Wanted, figures, tally
+from avis.metrics.out_of_core import tally_chunks
+from avis.metrics.protocols import PROTOCOLS
+from avis.metrics.subgroups import group_names, subgroups
+from avis.metrics.summary import summary_of
+from avis.metrics.trials import Trials
+from avis.reports.html import report_page
+from avis.reports.page import Report
 
 METRICS, REPORT = "metrics.json", "report.html"
+NO_SPEAKERS = "no interval: the scores do not say who speaks (columns enroll_speaker and test_speaker)"
+NO_DRAWS = "no interval: evaluation.bootstrap_draws=0"
+TOO_LONG = "no interval: the list is longer than evaluation.trials_in_memory"
 
 
-def evaluate(scores: dict[str, str], out: str, *, facts: dict[str, str]) -> dict[str, Any]:
-    """Evaluate scores and write ``metrics.json``, DET and histogram PNGs and ``report.html``.
+class Evaluation:
+    """What an evaluation states of every trial list.
+
+    Parameters
+    ----------
+    seed : int
+        Of the draws of speakers.
+    bootstrap_draws : int
+        How often speakers are drawn for confidence intervals and comparisons; 0 states none.
+    confidence : float
+        Of the intervals, between 0 and 1.
+    operating_points : dict
+        Name and ``p_target``, ``c_miss``, ``c_fa`` of operating points besides the published ones.
+    fmrs : list of float
+        False-match rates at which to state the false-non-match rate.
+    subgroups : list of str
+        Columns of the scores table, for each value of which all figures are stated.
+    trials_in_memory : int
+        Longer lists are evaluated out of core.
+
+    Raises
+    ------
+    ValueError
+        If a value makes no sense.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int,
+        bootstrap_draws: int,
+        confidence: float,
+        operating_points: dict[str, dict[str, float]],
+        fmrs: list[float],
+        subgroups: list[str],
+        trials_in_memory: int,
+    ) -> None:
+        for name, given in operating_points.items():
+            if name in PROTOCOLS or not {"p_target"} <= set(given) <= set(OperatingPoint._fields):
+                raise ValueError(
+                    f"operating point malformed: got {name}: {given}, expected a name other than the published ones, "
+                    f"with p_target and perhaps c_miss and c_fa. At evaluation.operating_points. Correct it."
+                )
+        if bootstrap_draws < 0 or trials_in_memory < 1 or not all(0.0 <= fmr <= 1.0 for fmr in fmrs):
+            raise ValueError(
+                f"evaluation out of range: got bootstrap_draws={bootstrap_draws}, trials_in_memory={trials_in_memory} "
+                f"and fmrs={fmrs}, expected counts (at least 0 and 1) and shares. At evaluation. Correct them."
+            )
+        own = {name: (OperatingPoint(**given).checked(),) for name, given in operating_points.items()}
+        self.wanted = Wanted({**PROTOCOLS, **own}, tuple(fmrs))
+        self.resampling = Resampling(max(bootstrap_draws, 1), confidence, seed).checked()
+        self.draws, self.columns, self.trials_in_memory = bootstrap_draws > 0, subgroups, trials_in_memory
+
+
+def evaluate(
+    scores: dict[str, str],
+    out: str,
+    *,
+    facts: dict[str, str],
+    evaluation: Evaluation,
+    baseline: str | None = None,
+) -> dict[str, Any]:
+    """Evaluate scores and write ``metrics.json``, ``report.html`` and its plots as PNG.
 
     Parameters
     ----------
     scores : dict of str to str
-        Name of each trial list and where its scores are: a scores table, a Parquet file with columns ``target`` and
-        ``score``, or a text file with lines ``label score``.
+        Name of each trial list and where its scores are; see `avis.engine.scored.Scored`. Speakers are in the columns
+        ``enroll_speaker`` and ``test_speaker``, log-likelihood ratios in ``llr``.
     out : str
         Folder of what is written.
     facts : dict
         What the report says about where the scores come from.
+    evaluation : Evaluation
+        What is stated besides.
+    baseline : str, optional
+        Scores of another system on the same trials, with which those of ``scores`` are compared.
 
     Returns
     -------
     dict
-        ``{"metrics": {<trial list>: {...}}, "metrics_path": ..., "report_path": ...}``
+        ``{"metrics": {<trial list>: {...}}, "metrics_path": ..., "report_path": ...}``. For each list the figures of
+        `avis.metrics.summary.summarize`, ``intervals`` (None, and ``intervals_note``, where there are none), and where
+        asked for ``subgroups`` by column and ``baseline``; besides ``scores``: where they are, seen from ``out`` if
+        they are below it.
 
     Raises
     ------
@@ -41,74 +117,115 @@ def evaluate(scores: dict[str, str], out: str, *, facts: dict[str, str]) -> dict
         If a table has no known answers, only one kind of trial, or a score that is not a finite number.
     """
     metrics: dict[str, Any] = {}
-    plots: dict[str, dict[str, str]] = {}
-    facts = {**facts, **{f"scores of {name}": uri for name, uri in scores.items()}, "AVIS": avis.__version__}
-    with tempfile.TemporaryDirectory() as folder:
-        for name, uri in scores.items():
-            values, target = read_scores(uri)
-            metrics[name] = summarize(values, target)
-            plots[name] = {kind: os.path.join(folder, f"{name}-{kind}.png") for kind in ("det", "histogram")}
-            plot_det(plots[name]["det"], {name: (values, target)})
-            plot_histogram(plots[name]["histogram"], values, target, metrics[name]["eer_threshold"])
-        write_report(
-            os.path.join(folder, REPORT), title="Speaker verification", metrics=metrics, plots=plots, facts=facts
-        )
-        for file in sorted(os.listdir(folder)):
-            store.write_bytes(location.join(out, file), location.read_bytes(os.path.join(folder, file)))
+    reports = []
+    for name, uri in scores.items():
+        scored, trials = Scored(uri), None
+        if scored.num_trials > evaluation.trials_in_memory:
+            metrics[name] = evaluate_out_of_core(scored, evaluation, baseline)
+        else:
+            trials, metrics[name] = evaluate_trials(scored, evaluation, baseline)
+        metrics[name]["scores"] = location.below(uri, out)
+        drawn = evaluation.resampling if evaluation.draws else None
+        reports.append(list_report(name, scored, trials, metrics[name], drawn))
+    for report in reports:
+        for kind, picture in report.pictures.items():
+            store.write_bytes(location.join(out, f"{report.name}-{kind.replace('_', '-')}.png"), picture)
+    page = report_page(Report("Speaker verification", reports, {**facts, "AVIS": avis.__version__}))
+    store.write_bytes(location.join(out, REPORT), page.encode())
     store.write_json(location.join(out, METRICS), metrics)
     return {"metrics": metrics, "metrics_path": location.join(out, METRICS), "report_path": location.join(out, REPORT)}
 
 
-def read_scores(uri: str) -> tuple[np.ndarray, np.ndarray]:
-    """Read scores and answers.
+def evaluate_trials(scored: Scored, chosen: Evaluation, baseline: str | None) -> tuple[Trials, dict[str, Any]]:
+    """Return the trials of a list and all that is stated of them."""
+    trials, more = read_scores(scored, more=[*chosen.columns, *(PAIR if baseline else ())])
+    counts = tally(*trials[:3], wanted=chosen.wanted)
+    stated = summary_of(counts, chosen.wanted)
+    stated |= _intervals(trials, chosen)
+    if chosen.columns:
+        stated["subgroups"] = {
+            column: subgroups(
+                trials if chosen.draws else trials._replace(enroll_speaker=None, test_speaker=None),
+                group_names(more[column].to_numpy(zero_copy_only=False)),
+                threshold=stated["eer_threshold"],
+                wanted=chosen.wanted,
+                resampling=chosen.resampling,
+            )
+            for column in chosen.columns
+        }
+    if baseline:
+        theirs, pairs = read_scores(Scored(baseline), more=PAIR)
+        theirs = theirs.take(matching_rows(more.select(list(PAIR)), pairs, baseline))
+        stated["baseline"] = {"scores": baseline, **comparison(trials, theirs, chosen)}
+    return trials, stated
 
-    Returns
-    -------
-    scores : float64 [trials]
-    target : bool [trials]
+
+def _intervals(trials: Trials, chosen: Evaluation) -> dict[str, Any]:
+    if trials.enroll_speaker is None or not chosen.draws:
+        return {"intervals": None, "intervals_note": NO_DRAWS if not chosen.draws else NO_SPEAKERS}
+    return {"intervals": speaker_intervals(trials, chosen.resampling, wanted=chosen.wanted)}
+
+
+def comparison(trials: Trials, baseline: Trials, chosen: Evaluation) -> dict[str, Any]:
+    """State the baseline's figures and how the trials' differ from them."""
+    wanted = chosen.wanted
+    if trials.enroll_speaker is None:
+        trials = trials._replace(enroll_speaker=baseline.enroll_speaker, test_speaker=baseline.test_speaker)
+    theirs = summary_of(tally(*baseline[:3], wanted=wanted), wanted)
+    if trials.enroll_speaker is not None and chosen.draws:
+        return {"metrics": theirs, "differences": paired_difference(trials, baseline, chosen.resampling, wanted=wanted)}
+    ours, other = (flatten(figures(tally(*each[:3], wanted=wanted), wanted)) for each in (trials, baseline))
+    differences = {
+        key: {"difference": value - other[key], "interval": None, "p_value": None}
+        for key, value in ours.items()
+        if key in other
+    }
+    note = NO_DRAWS if not chosen.draws else NO_SPEAKERS
+    return {"metrics": theirs, "differences": {"figures": nest(differences), "intervals_note": note}}
+
+
+def evaluate_out_of_core(scored: Scored, chosen: Evaluation, baseline: str | None) -> dict[str, Any]:
+    """Return the figures of a list that is read in chunks; see `avis.metrics.out_of_core`.
+
+    Raises
+    ------
+    ValueError
+        If groups or a comparison are asked for, which need the whole list.
     """
-    if location.is_folder(uri):
-        table = store.read_table(uri, "scores", columns=["target", "score"])
-    elif location.exists(uri):
-        data = location.read_bytes(uri)
-        table = pq.read_table(pa.BufferReader(data)) if data[:4] == b"PAR1" else _text_scores(data, uri)
-    else:
-        raise ValueError(f"scores missing: got nothing, expected a table or file. At {uri}. Correct scores=<path>.")
-    lacking = sorted({"target", "score"} - set(table.column_names))
-    if lacking:
+    if chosen.columns or baseline:
         raise ValueError(
-            f"columns missing: got {table.column_names}, expected target and score. At {uri}. Add {', '.join(lacking)}."
+            f"list too long: got {scored.num_trials} trials, expected at most {chosen.trials_in_memory} for subgroups "
+            f"and a baseline. At {scored.uri}. Raise evaluation.trials_in_memory if memory allows."
         )
-    if table["target"].null_count:
-        raise ValueError(
-            f"answers unknown: got {table['target'].null_count} trials without target, expected none. At {uri}. "
-            "Evaluate a list whose answers are known."
-        )
-    return table["score"].to_numpy().astype(np.float64), table["target"].to_numpy(zero_copy_only=False)
-
-
-def _text_scores(data: bytes, uri: str) -> pa.Table:
-    """Parse lines ``label score``, where label is 1 or target, 0 or nontarget."""
-    answers = {"1": True, "target": True, "0": False, "nontarget": False}
-    targets, scores = [], []
-    for number, line in enumerate(data.decode(errors="replace").splitlines(), start=1):
-        fields = line.split()
-        try:
-            label, score = fields
-            targets.append(answers[label])
-            scores.append(float(score))
-        except (ValueError, KeyError):
-            if fields:
-                raise ValueError(
-                    f"score line malformed: got {line!r}, expected 'label score' with label 0, 1, target or nontarget. "
-                    f"At {uri}:{number}. Correct the line."
-                ) from None
-    return pa.table({"target": pa.array(targets, pa.bool_()), "score": pa.array(scores, pa.float64())})
+    llr = partial(scored.chunks, "llr") if "llr" in scored.columns else None
+    counts = tally_chunks(
+        partial(scored.chunks, scored.deciding), llr, wanted=chosen.wanted, trials_in_memory=chosen.trials_in_memory
+    )
+    return {**summary_of(counts, chosen.wanted), "intervals": None, "intervals_note": TOO_LONG}
 
 
 def show(result: dict[str, Any]) -> None:
     """Print the error rates and where the report is."""
     for name, metrics in result["metrics"].items():
         trials = f"{metrics['num_target']} target, {metrics['num_nontarget']} non-target trials"
-        print(f"{name}: EER {metrics['eer']:.2%}, minDCF(0.01) {metrics['min_dcf']['0.01']:.4f} ({trials})")
+        interval = ""
+        if metrics["intervals"] and metrics["intervals"]["figures"]:
+            low, high = metrics["intervals"]["figures"]["eer"]
+            interval = f" [{low:.2%}, {high:.2%}]"
+        print(f"{name}: EER {metrics['eer']:.2%}{interval}, minDCF(0.01) {metrics['min_dcf']['0.01']:.4f} ({trials})")
+        if metrics["reversed"]:
+            print(f"{name}: targets score lower than non-targets; is the sign of the scores turned?")
+        if "baseline" in metrics:
+            print(f"{name}: {_verdict(metrics['baseline'])}")
     print(f"metrics: {result['metrics_path']}\nreport:  {result['report_path']}", flush=True)
+
+
+def _verdict(baseline: Mapping[str, Any]) -> str:
+    """Say in a sentence whether the equal error rate differs from the baseline's."""
+    found = baseline["differences"]["figures"]["eer"]
+    said = f"EER {100 * found['difference']:+.2f} points against the baseline's {baseline['metrics']['eer']:.2%}"
+    if found["p_value"] is None:
+        return f"{said}; whether that is chance is not known"
+    low, high = (100 * limit for limit in found["interval"])
+    real = "beyond chance" if low > 0 or high < 0 else "may be chance"
+    return f"{said} [{low:+.2f}, {high:+.2f}], p = {found['p_value']:.3f}: {real}"

@@ -5,6 +5,7 @@ over a pool of actors; each writes its own part and leaves a record (see `avis.s
 alone, so the bytes are the same whatever the number of workers, and a rerun does only what is missing.
 """
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn, Protocol
 
@@ -123,3 +124,19 @@ def user_error(error: BaseException) -> BaseException:
         if inner is None:
             return error
         error = inner
+
+
+def shared_by_workers(value: Any, compute: Compute) -> Callable[[], Any]:
+    """Put a value into the object store once, and return what fetches it on a worker."""
+    if compute.in_process:
+        return functools.partial(_identity, value)
+    compute.connect()
+    return functools.partial(_fetch, [ray.put(value)])
+
+
+def _identity(value: Any) -> Any:
+    return value
+
+
+def _fetch(reference: list[ray.ObjectRef]) -> Any:
+    return ray.get(reference[0])

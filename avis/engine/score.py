@@ -1,94 +1,35 @@
-"""Embed utterances on a pool of actors and score trial lists in parallel."""
+"""Score trial lists with a checkpoint: embed, fit what is to be fitted, compare, decide."""
 
 import functools
-import hashlib
-import io
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import ray
-import torch
 from hydra.utils import instantiate
+from numpy.typing import NDArray
 
-from avis import location, store
-from avis.audio.codec import read_all
-from avis.augment.bank import Bank
-from avis.engine.parts import run_parts
+from avis import store
+from avis.engine.backend import build_backend, fitted_backend
+from avis.engine.calibrate import (
+    build_decisions,
+    calibration_trials,
+    check_calibration_speakers,
+    fit_calibration,
+    measures_of,
+    speech_seconds,
+)
+from avis.engine.embed import embed, embedding_matrix
+from avis.engine.pairs import Scorer, Sides, score_list, transform
 from avis.engine.session import Compute
-from avis.engine.stream import example_maker, make_banks
-from avis.engine.trial_lists import TrialList, named_utterances, read_index, read_lists
-from avis.schema import SCORES, embeddings_schema
+from avis.engine.trial_lists import TrialList, named_models, named_utterances, read_index, read_lists
+from avis.scoring.calibration import Calibration
+from avis.scoring.decision import OperatingPoint
 from avis.scoring.trial_ids import gather
 from avis.training.checkpoint import read_checkpoint
 
-TRIALS_PER_PART = 1_000_000
-
-
-class Embedder:
-    """Embed utterances of one part of a store; see `avis.engine.parts.PartMaker`.
-
-    Parameters
-    ----------
-    checkpoint : str
-    copies : int
-        Besides the whole utterance as it is, embed this many augmented crops of it (for fitting back-ends).
-    banks : callable
-        Returns the noise and rooms for them.
-    """
-
-    def __init__(self, checkpoint: str, *, copies: int, banks: Callable[[], Mapping[str, Bank]]) -> None:
-        loaded = read_checkpoint(checkpoint)
-        recipe = loaded["recipe"]
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.model = load_model(loaded, checkpoint).to(self.device).eval()
-        self.features = instantiate(recipe["features"])
-        self.maker, self.copies, self.banks = example_maker(recipe, training=False), copies, banks()
-
-    @torch.inference_mode()
-    def __call__(self, task: pa.Table) -> dict[str, pa.Table]:
-        """Return the embeddings of the rows of ``task`` (``uri``, ``utt_id``), all of one part."""
-        uri, wanted = task["uri"][0].as_py(), set(task["utt_id"].to_pylist())
-        ids, embeddings = [], []
-        part = store.open_part(uri)
-        for index in range(part.num_row_groups):
-            for row in store.read_row_group(part, uri, index, ["utt_id", "audio", "num_samples"]).to_pylist():
-                for features in self._views(row) if row["utt_id"] in wanted else ():
-                    ids.append(row["utt_id"])
-                    embeddings.append(self.model(features[None].to(self.device))[0].float().cpu().numpy())
-        vectors = np.stack(embeddings)
-        schema = embeddings_schema(vectors.shape[1])
-        column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
-        return {"embeddings": pa.Table.from_arrays([pa.array(ids), column], schema=schema)}
-
-    def _views(self, row: dict[str, Any]) -> list[torch.Tensor]:
-        whole = self.features(torch.from_numpy(read_all(row["audio"])))
-        crops = [self.maker.example(row, pass_=copy, banks=self.banks)[0] for copy in range(self.copies)]
-        return [whole, *map(torch.from_numpy, crops)]
-
-
-def load_model(checkpoint: Mapping[str, Any], path: str) -> torch.nn.Module:
-    """Build the model of a checkpoint and load its weights.
-
-    Raises
-    ------
-    ValueError
-        If the weights do not fit the model that the checkpoint's recipe names.
-    """
-    model: torch.nn.Module = instantiate(checkpoint["recipe"]["model"])
-    prefix = "model."
-    weights = {k.removeprefix(prefix): v for k, v in checkpoint["state_dict"].items() if k.startswith(prefix)}
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:
-        raise ValueError(
-            f"checkpoint of another architecture: got {str(error).splitlines()[1].strip()!r}, expected the weights of "
-            f"{type(model).__name__}. At {path}. Give the checkpoint of this model."
-        ) from error
-    return model
+ENROLMENT_MEANS = ("embeddings", "scores")
 
 
 def score(cfg: dict[str, Any], checkpoint: str, utterances: str, run_dir: str) -> dict[str, str]:
@@ -97,19 +38,36 @@ def score(cfg: dict[str, Any], checkpoint: str, utterances: str, run_dir: str) -
     Raises
     ------
     ValueError
-        If a list cannot be read or made, or fails the configured checks (``trial_checks``).
+        If a list cannot be read or made or fails the configured checks (``trial_checks``), or a speaker to calibrate on
+        was trained on or is tested.
     """
     compute: Compute = instantiate(cfg["compute"])
+    decisions = build_decisions(cfg, build_backend(cfg["scoring"]))
     index = read_index(utterances)
-    lists = read_lists(cfg, index, trained=read_checkpoint(checkpoint)["speakers"])
-    embedded = embed(
-        checkpoint, utterances, index, named_utterances(lists), run_dir, compute=compute, label="embed trials"
-    )
-    backend = fitted_backend(cfg, checkpoint, utterances, index, run_dir)
-    vectors = backend.transform(_vectors(embedded))
+    lists, calibration_list, speakers = _read_trials(cfg, index, trained=read_checkpoint(checkpoint)["speakers"])
+    embed_some = functools.partial(embed, checkpoint, utterances, run_dir=run_dir, compute=compute)
+    embedded = embed_some(named_utterances(lists), label="embed trials")
+    backend = fitted_backend(cfg, checkpoint, utterances, index, run_dir, tested=speakers)
+    if decisions.calibration is not None:
+        embed_calibration = functools.partial(embed_some, label="embed calibration trials")
+        fit_calibration(
+            cfg, checkpoint, decisions.calibration, calibration_list, index, backend=backend, embed=embed_calibration
+        )
+    models = named_models(lists)
+    sides, numbers = _sides(cfg, models, embedded, index, backend, decisions.calibration, run_dir, compute)
+    scorer = Scorer(backend, decisions.calibration, decisions.operating_point)
     return {
-        name: _score_list(name, listed, embedded["utt_id"], vectors, backend, run_dir, compute)
-        for name, listed in lists.items()
+        name: score_list(
+            name,
+            trials,
+            (numbers(trials["enroll"]), gather(trials["test"], embedded["utt_id"])),
+            facts=facts,
+            sides=sides,
+            scorer=scorer,
+            run_dir=run_dir,
+            compute=compute,
+        )
+        for name, (trials, _, facts) in lists.items()
     }
 
 
@@ -119,161 +77,95 @@ def check_trials(cfg: dict[str, Any], utterances: str) -> None:
     Raises
     ------
     ValueError
-        If a list cannot be read or made, or fails the configured checks (``trial_checks``).
+        If a list cannot be read or made or fails the configured checks (``trial_checks``), a speaker to calibrate on
+        is to be trained on or tested, or the back-end, its calibration and the operating point don't fit each other.
     """
+    decisions = build_decisions(cfg, build_backend(cfg["scoring"]))
     index = read_index(utterances)
-    read_lists(cfg, index, trained=index.filter(pc.equal(index["split"], "train"))["speaker"].unique().to_pylist())
+    trained = index.filter(pc.equal(index["split"], "train"))["speaker"].unique().to_pylist()
+    _, calibration_list, _ = _read_trials(cfg, index, trained=trained)
+    if decisions.calibration is not None and calibration_list is None:
+        raise ValueError(
+            "nothing to calibrate on: got calibration.trials=null and no validation speakers in the store, expected "
+            f"one or the other. At {utterances}. Give calibration.trials=<path>, or hold out speakers."
+        )
 
 
-def embed(
-    checkpoint: str,
-    utterances: str,
+def _read_trials(
+    cfg: dict[str, Any], index: pa.Table, *, trained: Collection[str]
+) -> tuple[dict[str, TrialList], pa.Table | None, set[str]]:
+    """Return the trial lists, the trials to calibrate on, and the speakers of both."""
+    enrolment_mean(cfg)
+    lists = read_lists(cfg, index, trained=trained)
+    tested = set(index["speaker"].take(gather(named_utterances(lists), index["utt_id"])).to_pylist())
+    calibration = calibration_trials(cfg, index)
+    if calibration is None:
+        return lists, None, tested
+    return lists, calibration, tested | check_calibration_speakers(calibration, index, trained=trained, tested=tested)
+
+
+def _sides(
+    cfg: dict[str, Any],
+    models: pa.Table | None,
+    embedded: pa.Table,
     index: pa.Table,
-    wanted: pa.Array,
+    backend: Any,
+    calibration: Calibration | None,
     run_dir: str,
-    *,
     compute: Compute,
-    label: str,
-    copies: int = 0,
-    banks: Callable[[], Mapping[str, Bank]] = dict,
-) -> pa.Table:
-    """Embed some utterances of a store, each once, or take the embeddings that are already there.
-
-    Returns
-    -------
-    pyarrow.Table
-        The embeddings table, sorted by ``utt_id``.
-    """
-    wanted_ids = set(wanted.to_pylist())
-    tasks = {}
-    for uri in store.part_uris(utterances, "utterances"):
-        ids = [name for name in store.open_part(uri).read(["utt_id"])["utt_id"].to_pylist() if name in wanted_ids]
-        if ids:
-            part = os.path.splitext(os.path.basename(uri))[0]
-            tasks[part] = pa.table({"uri": [uri] * len(ids), "utt_id": ids})
-    made_from = [checkpoint_digest(checkpoint), utterances, sorted(wanted_ids), copies]
-    inputs = store.fingerprint(made_from)
-    uri = location.join(run_dir, "embeddings", inputs)
-    if not store.finished(uri, inputs):
-        compute.connect()
-        make = functools.partial(Embedder, checkpoint, copies=copies, banks=banks)
-        num_gpus = 1 if compute.num_gpus() else 0
-        run_parts(uri, tasks, make, compute=compute, label=label, num_gpus=num_gpus)
-        store.finish(uri, parts=tasks, inputs=inputs, facts={"checkpoint": checkpoint, "utterances": utterances})
-    return store.read_table(uri, "embeddings").sort_by("utt_id")
+) -> tuple[Sides, Callable[[pa.ChunkedArray], NDArray[np.int64]]]:
+    """Gather what can stand on a side of a trial, and return what numbers enrolments."""
+    embeddings, seconds = embedding_matrix(embedded), speech_seconds(embedded["utt_id"], index)
+    speakers = index["speaker"].take(gather(embedded["utt_id"], index["utt_id"]))
+    ids, first, members = embedded["utt_id"], 0, None
+    if models is not None:
+        names = models["enroll_model"].combine_chunks().value_counts()
+        rows = gather(models["utt_id"], embedded["utt_id"])
+        offsets = np.concatenate([[0], np.cumsum(names.field("counts").to_numpy())])
+        ids = names.field("values")
+        if enrolment_mean(cfg) == "scores":
+            members = (offsets, rows)
+        else:
+            embeddings = np.concatenate([embeddings, _means(embeddings[rows], offsets)])
+            seconds = np.concatenate([seconds, np.add.reduceat(seconds[rows], offsets[:-1])])
+            speakers = pa.chunked_array([*speakers.chunks, *speakers.take(rows[offsets[:-1]]).chunks])
+            first = len(embedded)
+    vectors = transform(backend, embeddings, run_dir, compute)
+    measures = measures_of(calibration, backend, embeddings, vectors, seconds)
+    return Sides(vectors, measures, speakers.combine_chunks(), members), lambda enroll: first + gather(enroll, ids)
 
 
-def _vectors(embeddings: pa.Table) -> np.ndarray:
-    """Return the vectors of an embeddings table as float32 [utterances, dim]."""
-    column = embeddings["embedding"].combine_chunks()
-    return np.asarray(column.flatten()).reshape(len(column), -1)
+def _means(vectors: NDArray[np.float32], offsets: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return the mean of the rows from each offset to the next."""
+    return (np.add.reduceat(vectors, offsets[:-1], axis=0) / np.diff(offsets)[:, None]).astype(np.float32)
 
 
-def checkpoint_digest(checkpoint: str) -> str:
-    """Return the SHA-256 of a checkpoint file."""
-    return hashlib.sha256(location.read_bytes(checkpoint)).hexdigest()
-
-
-def fitted_backend(cfg: dict[str, Any], checkpoint: str, utterances: str, index: pa.Table, run_dir: str) -> Any:
-    """Return the configured back-end, fitted on training speakers; it is kept beside the checkpoint and reused.
+def enrolment_mean(cfg: Mapping[str, Any]) -> str:
+    """Return what is averaged over the utterances of an enrolment model: their embeddings, or their scores.
 
     Raises
     ------
     ValueError
-        If it was not fitted yet and the store has none of the checkpoint's training speakers.
+        If it is neither.
     """
-    scoring = cfg["scoring"]
-    backend = instantiate(scoring["backend"])
-    name = f"backend-{store.fingerprint([scoring, checkpoint_digest(checkpoint)])}.npz"
-    path = location.join(os.path.dirname(checkpoint), name)
-    if location.exists(path):
-        with np.load(io.BytesIO(location.read_bytes(path)), allow_pickle=False) as state:
-            backend.restore(dict(state))
-        return backend
-    loaded = read_checkpoint(checkpoint)
-    trained = loaded["speakers"]
-    training = index.filter(pc.is_in(index["speaker"], pa.array(trained)))
-    if not len(training):
+    mean = cfg.get("enrolment_mean") or ENROLMENT_MEANS[0]
+    if mean not in ENROLMENT_MEANS:
         raise ValueError(
-            f"back-end not fitted: got no {name} beside the checkpoint and none of its {len(trained)} training "
-            f"speakers in the store, expected one or the other. At {utterances}. Score once on the training corpus."
+            f"unknown mean: got enrolment_mean={mean}, expected one of {', '.join(ENROLMENT_MEANS)}. "
+            "At enrolment_mean. Correct it."
         )
-    if len(training) > scoring["fit_utterances"]:
-        chosen = np.random.default_rng(cfg["seed"]).permutation(len(training))[: scoring["fit_utterances"]]
-        training = training.take(np.sort(chosen))
-    compute: Compute = instantiate(cfg["compute"])
-    embedded = embed(
-        checkpoint,
-        utterances,
-        index,
-        training["utt_id"],
-        run_dir,
-        compute=compute,
-        label="embed training speakers",
-        copies=scoring["fit_copies"],
-        banks=shared_by_workers(make_banks(loaded["recipe"], utterances) if scoring["fit_copies"] else {}, compute),
-    )
-    speakers = np.array(training["speaker"].to_pylist())[gather(embedded["utt_id"], training["utt_id"])]
-    backend.fit(_vectors(embedded), speakers)
-    buffer = io.BytesIO()
-    np.savez(buffer, **backend.state())
-    store.write_bytes(path, buffer.getvalue())
-    return backend
+    return str(mean)
 
 
-def shared_by_workers(value: Any, compute: Compute) -> Callable[[], Any]:
-    """Put a value into the object store once, and return what fetches it on a worker."""
-    if compute.in_process:
-        return functools.partial(_identity, value)
-    compute.connect()
-    return functools.partial(_fetch, [ray.put(value)])
-
-
-def _identity(value: Any) -> Any:
-    return value
-
-
-def _fetch(reference: list[ray.ObjectRef]) -> Any:
-    return ray.get(reference[0])
-
-
-class PairScorer:
-    """Score one part of a trial list; see `avis.engine.parts.PartMaker`."""
-
-    def __init__(self, backend: Any, vectors: Callable[[], np.ndarray]) -> None:
-        self.backend, self.vectors = backend, vectors()
-
-    def __call__(self, task: pa.Table) -> dict[str, pa.Table]:
-        """Return the trials with their scores; ``enroll_row`` and ``test_row`` say which vectors to compare."""
-        enroll, test = (self.vectors[task[side].to_numpy()] for side in ("enroll_row", "test_row"))
-        scores = self.backend.score(enroll, test).astype(np.float32)
-        trials = task.drop_columns(["enroll_row", "test_row"])
-        return {"scores": trials.append_column(SCORES.field("score"), pa.array(scores))}
-
-
-def _score_list(
-    name: str,
-    listed: TrialList,
-    ids: pa.ChunkedArray,
-    vectors: np.ndarray,
-    backend: Any,
-    run_dir: str,
-    compute: Compute,
-) -> str:
-    trials, facts = listed
-    state = {key: hashlib.sha256(value.tobytes()).hexdigest() for key, value in backend.state().items()}
-    digest = hashlib.sha256(vectors.tobytes()).hexdigest()
-    inputs = store.fingerprint([store.table_digest(trials), facts, digest, state])
-    uri = location.join(run_dir, "scores", f"{name}-{inputs}")
-    if store.finished(uri, inputs):
-        return uri
-    numbered = trials
-    for side in ("enroll", "test"):
-        numbered = numbered.append_column(f"{side}_row", pa.array(gather(trials[side], ids)))
-    starts = range(0, len(trials), TRIALS_PER_PART)
-    tasks = {f"part-{n:05d}": numbered.slice(start, TRIALS_PER_PART) for n, start in enumerate(starts)}
-    make = functools.partial(PairScorer, backend, shared_by_workers(vectors, compute))
-    run_parts(uri, tasks, make, compute=compute, label=f"score {name}")
-    manifest = store.finish(uri, parts=tasks, inputs=inputs, facts={"trials": name, **facts})
-    assert manifest["rows"]["scores"] == len(trials), f"{manifest['rows']} scores for {len(trials)} trials"
-    return uri
+def show_decisions(scores: Mapping[str, str], cfg: Mapping[str, Any]) -> None:
+    """Print what the decisions at the operating point come to, where one is configured."""
+    if cfg.get("operating_point") is None:
+        return
+    point = OperatingPoint(**cfg["operating_point"])
+    for name, uri in scores.items():
+        table = store.read_table(uri, "scores", columns=["accept", "expected_cost"])
+        print(
+            f"{name}: accepted {pc.sum(table['accept'])} of {len(table)} trials at llr >= {point.threshold:.4f} "
+            f"(p_target {point.p_target:g}, c_miss {point.c_miss:g}, c_fa {point.c_fa:g}), "
+            f"expected cost {pc.mean(table['expected_cost']).as_py():.4f} per trial"
+        )

@@ -3,34 +3,46 @@
 import hashlib
 import os
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from hydra.utils import instantiate
 
 from avis import location, store
+from avis.schema import ENROLMENTS, SCORES, TRIALS
+from avis.scoring.enrolment import expand, read_enrolments
 from avis.scoring.known_lists import recognise
 from avis.scoring.pairing import Pairing
 from avis.scoring.trial_checks import TrialChecks
+from avis.scoring.trial_ids import gather
 from avis.scoring.trials import read_trials
 
-LIGHT = ["utt_id", "speaker", "session", "corpus", "split", "attributes"]
+LIGHT = [
+    *("utt_id", "speaker", "session", "corpus", "split", "attributes"),
+    *("num_samples", "sample_rate", "sha256", "speech_s"),
+]
+NAMES_SHOWN = 5
 
 
 class TrialList(NamedTuple):
-    """A list in the ids of a store, and what goes into the manifest of its scores.
+    """A list in the ids of a store, the enrolment models it names, and what goes into the manifest of its scores.
 
+    ``models`` is in schema `avis.schema.ENROLMENTS`; None where ``enroll`` names an utterance.
     ``facts["list"]`` has the ``name`` of the published list that it is and with what ``certainty`` (see
     `avis.scoring.known_lists.Recognition`), and the ``md5`` of its file or the ``pairing`` that made it;
     ``facts["flagged"]`` what the checks counted (see `avis.scoring.trial_checks.TrialChecks.apply`).
     """
 
     trials: pa.Table
+    models: pa.Table | None
     facts: dict[str, Any]
 
 
 def read_index(utterances: str) -> pa.Table:
-    """Return the columns of a store that trials are made and checked by."""
+    """Return the columns of a store that trials are made, checked and calibrated by."""
     return store.read_table(utterances, "utterances", columns=LIGHT)
 
 
@@ -41,7 +53,7 @@ def read_lists(cfg: Mapping[str, Any], index: pa.Table, *, trained: Collection[s
     ----------
     cfg : mapping
         With ``trials``: a path, a mapping of names to paths and `avis.scoring.pairing.Pairing`, or None for the lists
-        of the corpora; ``trial_checks``; ``corpus``.
+        of the corpora; ``trial_checks``; ``corpus``; ``enrolments``, a path or None.
     index : pyarrow.Table
         See `read_index`.
     trained : collection of str
@@ -53,18 +65,68 @@ def read_lists(cfg: Mapping[str, Any], index: pa.Table, *, trained: Collection[s
         If there is no list, one cannot be read or made, or does not pass the checks.
     """
     checks: TrialChecks = instantiate(cfg["trial_checks"])
+    path = cfg.get("enrolments")
+    enrolments = None if path is None else read_enrolments(location.absolute(str(path)))
     lists = {}
     for name, source in _sources(cfg).items():
         given, facts = _from_pairing(source, index) if isinstance(source, Mapping) else _from_file(str(source))
-        trials, flagged = checks.apply(given, index, trained=trained)
-        lists[name] = TrialList(trials, {"list": facts, "flagged": flagged})
+        _check_columns(given, name)
+        if enrolments is None:
+            models, (trials, flagged) = None, checks.apply(given, index, trained=trained)
+        else:
+            trials, models, flagged = _resolve_models(given, enrolments, index, checks, trained)
+        lists[name] = TrialList(trials, models, {"list": facts, "flagged": flagged})
     return lists
 
 
 def named_utterances(lists: Mapping[str, TrialList]) -> pa.Array:
-    """Return the ids of the utterances in any of the lists, each once."""
-    sides = [trials[side] for trials, _ in lists.values() for side in ("enroll", "test")]
-    return pa.chunked_array([chunk for side in sides for chunk in side.chunks]).unique()
+    """Return the ids of the utterances on either side of any of the lists, each once."""
+    enroll = [trials["enroll"] if models is None else models["utt_id"] for trials, models, _ in lists.values()]
+    sides = [*enroll, *(trials["test"] for trials, _, _ in lists.values())]
+    return pa.chunked_array([chunk for side in sides for chunk in side.chunks], pa.string()).unique()
+
+
+def named_models(lists: Mapping[str, TrialList]) -> pa.Table | None:
+    """Return the enrolment models of all lists, sorted by model, or None where there are none."""
+    models = [listed.models for listed in lists.values() if listed.models is not None]
+    if not models:
+        return None
+    distinct = pa.concat_tables(models).group_by(ENROLMENTS.names).aggregate([])
+    return distinct.sort_by([(name, "ascending") for name in ENROLMENTS.names])
+
+
+def _check_columns(trials: pa.Table, name: str) -> None:
+    taken = sorted({*trials.column_names} & ({*SCORES.names} - {*TRIALS.names}))
+    if taken:
+        raise ValueError(
+            f"trial column taken: got columns {', '.join(taken)}, expected other names, since these are written by "
+            f"the scoring. At trials {name}. Rename or remove them."
+        )
+
+
+def _resolve_models(
+    trials: pa.Table, enrolments: pa.Table, index: pa.Table, checks: TrialChecks, trained: Collection[str]
+) -> tuple[pa.Table, pa.Table, dict[str, int]]:
+    """Bring trials of enrolment models into the ids of the store, and return the models that they name.
+
+    Each trial is checked as the trials of its model's utterances; none of them may be missing.
+    """
+    pairs, trial = expand(trials, enrolments)
+    pairs, flagged = replace(checks, missing_ids="refuse").apply(pairs, index, trained=trained)
+    first = np.flatnonzero(np.diff(trial, prepend=-1))
+    tests = pairs["test"].take(first)
+    models = pa.table({"enroll_model": trials["enroll"].take(trial), "utt_id": pairs["enroll"]})
+    models = models.group_by(ENROLMENTS.names).aggregate([])
+    speaker = index["speaker"].take(gather(models["utt_id"], index["utt_id"]))
+    counted = pa.table({"model": models["enroll_model"], "speaker": speaker}).group_by("model")
+    several = counted.aggregate([("speaker", "count_distinct")])
+    several = several.filter(pc.greater(several["speaker_count_distinct"], 1))["model"]
+    if len(several):
+        raise ValueError(
+            f"An enrolment model is of one speaker: got {len(several)} models of several, expected none. "
+            f"At enrolments, {', '.join(several[:NAMES_SHOWN].to_pylist())}. Correct the table."
+        )
+    return trials.set_column(trials.schema.get_field_index("test"), "test", tests), models, flagged
 
 
 def _sources(cfg: Mapping[str, Any]) -> dict[str, Any]:

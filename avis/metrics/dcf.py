@@ -1,9 +1,52 @@
 """Detection cost function: the price of the two kinds of error at a stated prior and stated costs."""
 
+import math
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import ArrayLike
 
-from avis.metrics.scores import ErrorRates, error_rates
+from avis.metrics.scores import ErrorRates, error_rates, sort_scores
+
+
+class OperatingPoint(NamedTuple):
+    """Where a system is used: how frequent target trials are there, and what the two kinds of error cost.
+
+    Attributes
+    ----------
+    p_target
+        Prior probability of a target trial, between 0 and 1.
+    c_miss, c_fa
+        Cost of rejecting a target and of accepting a non-target; both 1 in the VoxCeleb protocols and, since 2010, in
+        those of NIST.
+    """
+
+    p_target: float
+    c_miss: float = 1.0
+    c_fa: float = 1.0
+
+    @property
+    def threshold(self) -> float:
+        """Log-likelihood ratio (natural logarithm) from which accepting costs less than rejecting."""
+        return math.log(self.c_fa * (1.0 - self.p_target)) - math.log(self.c_miss * self.p_target)
+
+    def checked(self) -> "OperatingPoint":
+        """Return itself.
+
+        Raises
+        ------
+        ValueError
+            If the prior or a cost is out of range.
+        """
+        if not 0.0 < self.p_target < 1.0:
+            raise ValueError(
+                f"The target prior is a probability: got p_target={self.p_target}, expected 0 < p_target < 1."
+            )
+        if not (0.0 < self.c_miss < np.inf and 0.0 < self.c_fa < np.inf):
+            raise ValueError(
+                f"Error costs are positive: got c_miss={self.c_miss} and c_fa={self.c_fa}, expected numbers above 0."
+            )
+        return self
 
 
 def min_dcf(scores: ArrayLike, target: ArrayLike, *, p_target: float, c_miss: float = 1.0, c_fa: float = 1.0) -> float:
@@ -13,10 +56,8 @@ def min_dcf(scores: ArrayLike, target: ArrayLike, *, p_target: float, c_miss: fl
     ----------
     scores, target
         See `avis.metrics.scores.check`.
-    p_target
-        Prior probability of a target trial where the system is used, between 0 and 1.
-    c_miss, c_fa
-        Cost of rejecting a target and of accepting a non-target; both 1 in the VoxCeleb and NIST protocols since 2010.
+    p_target, c_miss, c_fa
+        See `OperatingPoint`.
 
     Returns
     -------
@@ -40,13 +81,44 @@ def min_dcf(scores: ArrayLike, target: ArrayLike, *, p_target: float, c_miss: fl
     return minimum_cost(error_rates(scores, target), p_target=p_target, c_miss=c_miss, c_fa=c_fa)
 
 
+def act_dcf(llr: ArrayLike, target: ArrayLike, *, p_target: float, c_miss: float = 1.0, c_fa: float = 1.0) -> float:
+    """Return the normalised detection cost of the decisions that the scores themselves imply.
+
+    Parameters
+    ----------
+    llr, target
+        Log-likelihood ratios (natural logarithm) and answers; see `avis.metrics.scores.check`. Raw scores such as
+        cosines are none.
+    p_target, c_miss, c_fa
+        See `OperatingPoint`; a trial is accepted from its `OperatingPoint.threshold` on.
+
+    Returns
+    -------
+    float
+        At least `min_dcf`; 1 for a system that says nothing, and more for one that is wrongly sure of itself.
+
+    Raises
+    ------
+    ValueError
+        See `min_dcf`.
+
+    Examples
+    --------
+    >>> act_dcf([3, 2, 1, -0.5, 0.5, -1, -2, -3], [1, 1, 1, 1, 0, 0, 0, 0], p_target=0.5)
+    0.5
+    """
+    point = OperatingPoint(p_target, c_miss, c_fa).checked()
+    return float(costs(sort_scores(llr, target).rates_at([point.threshold]), point)[0])
+
+
 def minimum_cost(rates: ErrorRates, *, p_target: float, c_miss: float = 1.0, c_fa: float = 1.0) -> float:
     """Return the lowest normalised cost along the curve of ``rates``; see `min_dcf`."""
-    if not 0.0 < p_target < 1.0:
-        raise ValueError(f"The target prior is a probability: got p_target={p_target}, expected 0 < p_target < 1.")
-    if not (0.0 < c_miss < np.inf and 0.0 < c_fa < np.inf):
-        raise ValueError(f"Error costs are positive: got c_miss={c_miss} and c_fa={c_fa}, expected numbers above 0.")
-    miss_cost = c_miss * p_target
-    false_alarm_cost = c_fa * (1.0 - p_target)
-    cost = miss_cost * rates.fnr + false_alarm_cost * rates.fpr
-    return float(cost.min() / min(miss_cost, false_alarm_cost))
+    return float(costs(rates, OperatingPoint(p_target, c_miss, c_fa).checked()).min())
+
+
+def costs(rates: ErrorRates, point: OperatingPoint) -> np.ndarray:
+    """Return the normalised cost at every threshold of ``rates``: float64 ``[thresholds]``."""
+    miss_cost = point.c_miss * point.p_target
+    false_alarm_cost = point.c_fa * (1.0 - point.p_target)
+    least = min(miss_cost, false_alarm_cost)
+    return miss_cost / least * rates.fnr + false_alarm_cost / least * rates.fpr

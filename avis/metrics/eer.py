@@ -38,16 +38,17 @@ def equal_error_rate(scores: ArrayLike, target: ArrayLike) -> tuple[float, float
 def crossing(rates: ErrorRates) -> tuple[float, float]:
     """Return rate and threshold where the curve of ``rates`` crosses the diagonal; see `equal_error_rate`.
 
-    Each threshold rejects at least one trial more than the one before it, so the miss rate minus the false-alarm rate
-    rises strictly from -1 to 1 and there is exactly one crossing. Between two thresholds both rate and threshold are
-    interpolated; beyond the highest score, where the next threshold is infinite, the threshold is the highest score.
+    The miss rate minus the false-alarm rate rises from -1 to 1 along the thresholds. Between the two thresholds where
+    it changes its sign both rate and threshold are interpolated; beyond the highest score, where the next threshold is
+    infinite, the threshold is the highest score.
     """
-    gap = rates.fnr - rates.fpr
-    above = int(np.searchsorted(gap, 0.0))
+    gap = rates.gap
+    above = int(np.searchsorted(gap, 0))
     below = above - 1
     assert below >= 0, "the lowest threshold accepts every trial, so its gap is -1"
-    weight = float(-gap[below] / (gap[above] - gap[below]))
-    rate = (1.0 - weight) * rates.fnr[below] + weight * rates.fnr[above]
+    weight = float(gap[below] / (gap[below] - gap[above]))
+    fnr = rates.misses[below : above + 1] / rates.num_target
+    rate = (1.0 - weight) * fnr[0] + weight * fnr[1]
     if np.isinf(rates.thresholds[above]):
         return float(rate), float(rates.thresholds[below])
     return float(rate), float((1.0 - weight) * rates.thresholds[below] + weight * rates.thresholds[above])

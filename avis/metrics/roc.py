@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from avis.metrics.scores import ErrorRates, check, error_rates
+from avis.metrics.scores import ErrorRates, ceiling, check, error_rates
 
 
 def area_under_curve(scores: ArrayLike, target: ArrayLike) -> float:
@@ -33,9 +33,15 @@ def area_under_curve(scores: ArrayLike, target: ArrayLike) -> float:
 
 
 def area(rates: ErrorRates) -> float:
-    """Return the area under the curve of ``rates`` by the trapezoid rule; see `area_under_curve`."""
-    true_positive = 1.0 - rates.fnr
-    return float(np.sum((rates.fpr[:-1] - rates.fpr[1:]) * (true_positive[:-1] + true_positive[1:])) / 2.0)
+    """Return the area under the curve of ``rates`` by the trapezoid rule, summed in whole numbers."""
+    return twice_won_pairs(rates) / (2 * rates.num_target * rates.num_nontarget)
+
+
+def twice_won_pairs(rates: ErrorRates) -> int:
+    """Return the number of pairs in which the target outscores the non-target, equal scores counting half, times 2."""
+    rejected = rates.false_alarms[:-1] - rates.false_alarms[1:]
+    accepted = rates.num_target - rates.misses
+    return int(np.sum(rejected * (accepted[:-1] + accepted[1:])))
 
 
 def accuracy(scores: ArrayLike, target: ArrayLike, threshold: float) -> float:
@@ -66,4 +72,5 @@ def accuracy(scores: ArrayLike, target: ArrayLike, threshold: float) -> float:
     values, known = check(scores, target)
     if np.isnan(threshold):
         raise ValueError("The threshold must be a number: got threshold=nan, expected a score.")
-    return float(np.mean((values >= threshold) == known))
+    lowest = ceiling(np.array([threshold], dtype=np.float64), values.dtype)[0]
+    return float(np.mean((values >= lowest) == known))

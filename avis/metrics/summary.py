@@ -1,30 +1,34 @@
 """The figures that every evaluation states about one trial list."""
 
-import numpy as np
+from typing import Any
+
 from numpy.typing import ArrayLike
 
-from avis.metrics.dcf import minimum_cost
 from avis.metrics.eer import crossing
-from avis.metrics.roc import accuracy, area
-from avis.metrics.scores import check, error_rates
-
-P_TARGETS = (0.01, 0.05)
-"""Priors at which the minimum detection cost is stated: VoxCeleb papers, and VoxSRC."""
+from avis.metrics.figures import Tally, Wanted, figures, tally
 
 
-def summarize(scores: ArrayLike, target: ArrayLike) -> dict:
+def summarize(
+    scores: ArrayLike, target: ArrayLike, llr: ArrayLike | None = None, *, wanted: Wanted | None = None
+) -> dict[str, Any]:
     """Return all standard figures of one trial list; rates are fractions.
 
     Parameters
     ----------
     scores, target
         See `avis.metrics.scores.check`.
+    llr
+        Log-likelihood ratios (natural logarithm) of the same trials, if the scores were calibrated.
+    wanted
+        Protocols and false-match rates to state; those of `avis.metrics.protocols.PROTOCOLS` and
+        `avis.metrics.figures.FMRS` if None.
 
     Returns
     -------
     dict
-        ``eer``, ``eer_threshold``, ``min_dcf`` (keyed by the prior as text), ``auc``, ``accuracy`` (at the EER
-        threshold), ``num_target`` and ``num_nontarget``: plain Python numbers, ready for JSON.
+        What `avis.metrics.figures.figures` says, ``accuracy``, ``fnmr`` and ``fmr`` at the EER threshold;
+        ``eer_threshold``; ``reversed``, true where targets score lower than non-targets, so that the sign of the scores
+        is turned; ``num_target`` and ``num_nontarget``: plain Python numbers, ready for JSON.
 
     Raises
     ------
@@ -36,16 +40,17 @@ def summarize(scores: ArrayLike, target: ArrayLike) -> dict:
     >>> summarize([2, 1, 0, -1], [True, True, False, False])["min_dcf"]
     {'0.01': 0.0, '0.05': 0.0}
     """
-    values, known = check(scores, target)
-    rates = error_rates(values, known)
-    eer, threshold = crossing(rates)
-    num_target = int(np.count_nonzero(known))
+    wanted = wanted or Wanted()
+    return summary_of(tally(scores, target, llr, wanted=wanted), wanted)
+
+
+def summary_of(counts: Tally, wanted: Wanted) -> dict[str, Any]:
+    """Return the figures of a list that was counted before; see `summarize`."""
+    stated = figures(counts, wanted)
     return {
-        "eer": eer,
-        "eer_threshold": threshold,
-        "min_dcf": {f"{p_target:g}": minimum_cost(rates, p_target=p_target) for p_target in P_TARGETS},
-        "auc": area(rates),
-        "accuracy": accuracy(values, known, threshold),
-        "num_target": num_target,
-        "num_nontarget": known.size - num_target,
+        **stated,
+        "eer_threshold": crossing(counts.scores)[1],
+        "reversed": stated["auc"] < 0.5,
+        "num_target": counts.scores.num_target,
+        "num_nontarget": counts.scores.num_nontarget,
     }

@@ -2,24 +2,73 @@
 
 import base64
 from collections.abc import Mapping
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jinja2
 from markupsafe import Markup
 
+from avis.metrics.bootstrap import flatten
+from avis.reports.cautions import cautions
+from avis.reports.figure_words import (
+    PROTOCOL_COSTS,
+    WORDS,
+    Path,
+    describe,
+    difference,
+    difference_interval,
+    in_reading_order,
+    interval,
+    p_value,
+    value,
+)
+from avis.reports.page import ListReport, Report
+from avis.reports.reading import reading
+from avis.reports.subgroup_rows import group_tables
+
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+PICTURES = {
+    "det": (
+        "Detection error trade-off",
+        "Each point of the line is one possible threshold. Further to the lower left is better; the dot marks the "
+        "equal error rate. The band, if there is one, is the interval of the curve over speakers, point by point.",
+    ),
+    "histogram": (
+        "Scores",
+        "How the scores of both kinds of trial are spread. The less the two overlap, the fewer errors; trials right of "
+        "the dashed line are accepted.",
+    ),
+    "tippett": (
+        "Tippett plot",
+        "How many trials of each kind reach a likelihood ratio. Left of 0 the same speaker looks like another, right "
+        "of it another like the same: the closer the two lines come to a step at 0, the better.",
+    ),
+    "pav": (
+        "Calibration",
+        "Likelihood ratios as given, against those that these trials bear out. Flatter than the diagonal means too "
+        "sure of itself, shifted means biased. The outermost steps rest on few trials.",
+    ),
+    "bayes_error": (
+        "Bayes error",
+        "Cost of errors for every share of same-speaker trials. Where the dashed line is above the full one, cost is "
+        "lost to calibration; above 1 it would be better not to listen at all. Dotted: shares of 1 % and 5 %.",
+    ),
+}
+"""Kinds of plot that a report shows, in this order: heading and reading aid."""
+
+HEADLINES: tuple[Path, ...] = (("eer",), ("min_dcf", "0.01"), ("act_dcf", "0.01"), ("cllr",))
 
 
 class Row(NamedTuple):
-    """One figure of the table: its name, its value as text, and what it says in plain words."""
+    """One figure of a table: its name, its value and interval as text, and what it says in plain words."""
 
     name: str
     value: str
+    interval: str
     meaning: str
 
 
-class Plot(NamedTuple):
+class Picture(NamedTuple):
     """One plot: its heading, how to read it, and the picture as a data URI."""
 
     heading: str
@@ -27,51 +76,31 @@ class Plot(NamedTuple):
     uri: Markup
 
 
-PLOTS = {
-    "det": (
-        "Detection error trade-off",
-        "Each point of a line is one possible threshold. Further to the lower left is better; the dot marks the equal "
-        "error rate.",
-    ),
-    "histogram": (
-        "Scores",
-        "How the scores of both kinds of trial are spread. The less the two overlap, the fewer errors; trials right of "
-        "the dashed line are accepted.",
-    ),
-}
-"""Kinds of plot that a report shows, in this order: heading and reading aid."""
+class Difference(NamedTuple):
+    """One figure of two systems, as text: this one's, the other's, their difference, its interval and p-value."""
+
+    name: str
+    ours: str
+    theirs: str
+    difference: str
+    interval: str
+    p_value: str
 
 
-def write_report(
-    path: str | Path,
-    *,
-    title: str,
-    metrics: Mapping[str, dict],
-    plots: Mapping[str, Mapping[str, str | Path]],
-    facts: Mapping[str, str],
-) -> None:
-    """Write a self-contained page: metrics with their meaning, plots as data URIs, and what was evaluated.
-
-    Parameters
-    ----------
-    path
-        HTML file to write.
-    title
-        Heading of the page.
-    metrics
-        For each trial list, by its name, the result of `avis.metrics.summary.summarize`.
-    plots
-        For each trial list, PNG files by kind (a key of `PLOTS`).
-    facts
-        What was evaluated, shown in this order: trial lists, checkpoint, config hash, store, run, versions.
+def report_page(report: Report) -> str:
+    """Return a self-contained page: figures with intervals and meaning, plots, groups, worst trials, and warnings.
 
     Raises
     ------
     ValueError
-        If a plot is not a PNG file.
+        If a picture is not a PNG file.
     """
-    assert metrics, "a report needs at least one trial list"
-    assert set(plots) <= set(metrics), f"plots of trial lists without metrics: {sorted(set(plots) - set(metrics))}"
+    assert report.lists, "a report needs at least one trial list"
+    return render("report.html.j2", title=report.title, facts=report.facts, lists=list(map(_list_view, report.lists)))
+
+
+def render(template: str, **values: Any) -> str:
+    """Return a page; everything in it that did not come from a template is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("avis.reports", package_path=""),
         autoescape=True,
@@ -79,79 +108,124 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    page = environment.get_template("report.html.j2").render(
-        title=title,
-        lists=[
-            {
-                "name": name,
-                "eer": _percent(values["eer"]),
-                "num_trials": f"{values['num_target'] + values['num_nontarget']:,}",
-                "rows": metric_rows(values),
-                "plots": _plots(plots.get(name, {})),
-            }
-            for name, values in metrics.items()
+    return environment.get_template(template).render(values)
+
+
+def _list_view(report: ListReport) -> dict[str, Any]:
+    metrics = report.metrics
+    rows = figure_rows(metrics)
+    return {
+        "name": report.name,
+        "headlines": [rows[path] for path in HEADLINES if path in rows],
+        "confidence": f"{metrics['intervals']['confidence']:.0%} interval" if metrics.get("intervals") else "",
+        "cautions": cautions(metrics, report.flagged),
+        "reading": reading(metrics),
+        "rows": list(rows.values()),
+        "protocols": protocol_rows(metrics),
+        "pictures": [
+            Picture(*PICTURES[kind], uri=data_uri(report.pictures[kind]))
+            for kind in PICTURES
+            if kind in report.pictures
         ],
-        facts=facts,
-    )
-    Path(path).write_text(page, encoding="utf-8")
+        "groups": group_tables(metrics.get("subgroups", {})),
+        "baseline": difference_rows(metrics["baseline"], metrics) if "baseline" in metrics else [],
+        "worst": [
+            ("Different speakers taken for the same", "highest", report.false_accepts),
+            ("Same speaker taken for another", "lowest", report.false_rejects),
+        ],
+        "facts": {
+            "Same-speaker trials": f"{metrics['num_target']:,}",
+            "Different-speaker trials": f"{metrics['num_nontarget']:,}",
+            **report.facts,
+        },
+    }
 
 
-def metric_rows(metrics: dict) -> list[Row]:
-    """Return the rows of the metrics table of one trial list.
+def figure_rows(metrics: Mapping[str, Any]) -> dict[Path, Row]:
+    """Return the rows of the table of figures by their paths in ``metrics.json``, in reading order."""
+    figures, intervals = flatten(_figures_only(metrics)), _intervals(metrics)
+    rows = {}
+    for path in in_reading_order(figures):
+        words = describe(path)
+        assert words is not None, path
+        rows[path] = Row(words.name, value(figures[path], words), interval(intervals.get(path), words), words.meaning)
+    return rows
+
+
+def protocol_rows(metrics: Mapping[str, Any]) -> list[tuple[str, list[Row]]]:
+    """Return minimum and actual cost of every published operating point, by the name of the protocol."""
+    intervals = _intervals(metrics)
+    return [
+        (
+            name,
+            [
+                Row(
+                    PROTOCOL_COSTS[kind],
+                    f"{cost:.4f}",
+                    interval(intervals.get(("dcf", name, kind)), WORDS["min_dcf"]),
+                    "",
+                )
+                for kind, cost in kinds.items()
+            ],
+        )
+        for name, kinds in metrics["dcf"].items()
+    ]
+
+
+def difference_rows(compared: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[Difference]:
+    """Return how each figure of ``metrics`` differs from another system's.
 
     Parameters
     ----------
+    compared
+        ``metrics`` of the other system and ``differences`` (see `avis.metrics.bootstrap.paired_difference`).
     metrics
-        Result of `avis.metrics.summary.summarize`.
-
-    Returns
-    -------
-    list of Row
-        In reading order; every figure is there.
+        This system's.
     """
-    eer = metrics["eer"]
-    costs = [
-        Row(
-            f"minDCF ({prior})",
-            f"{cost:.4f}",
-            f"Lowest cost of errors where {float(prior):.0%} of trials are by the same speaker; 0 is perfect, 1 is no "
-            "better than refusing or accepting everyone.",
+    ours, theirs = flatten(_figures_only(metrics)), flatten(_figures_only(compared["metrics"]))
+    rows = []
+    for path in in_reading_order({path: None for path in ours if path in theirs}):
+        words, found = describe(path), _at(compared["differences"]["figures"], path)
+        if words is None or found is None:
+            continue
+        rows.append(
+            Difference(
+                words.name,
+                value(ours[path], words),
+                value(theirs[path], words),
+                difference(found["difference"], words),
+                difference_interval(found["interval"], words),
+                p_value(found["p_value"]),
+            )
         )
-        for prior, cost in metrics["min_dcf"].items()
-    ]
-    return [
-        Row("Equal error rate", _percent(eer), f"At one threshold both kinds of error are this frequent{_odds(eer)}."),
-        Row(
-            "EER threshold", f"{metrics['eer_threshold']:.4f}", "Trials scoring at least this much are accepted there."
-        ),
-        *costs,
-        Row(
-            "Area under the curve",
-            f"{metrics['auc']:.4f}",
-            "How often a same-speaker trial outscores a different-speaker one; 0.5 is guessing, 1 is perfect.",
-        ),
-        Row("Accuracy", _percent(metrics["accuracy"]), "Share of trials decided correctly at the EER threshold."),
-        Row("Target trials", f"{metrics['num_target']:,}", "Trials whose two sides are the same speaker."),
-        Row("Non-target trials", f"{metrics['num_nontarget']:,}", "Trials whose two sides are different speakers."),
-    ]
+    return rows
 
 
-def _odds(rate: float) -> str:
-    """Spell a rate as one in so many, where that reads well."""
-    return f", about 1 trial in {1 / rate:,.0f}" if 0.0 < rate <= 0.3 else ""
+def data_uri(png: bytes) -> Markup:
+    """Return a picture as a URI that holds it.
+
+    Raises
+    ------
+    ValueError
+        If it is not a PNG file.
+    """
+    if not png.startswith(PNG_SIGNATURE):
+        raise ValueError(f"Plots are PNG files: got the bytes {png[:8]!r}, expected a PNG. Draw it again.")
+    return Markup("data:image/png;base64,") + base64.b64encode(png).decode()
 
 
-def _percent(rate: float) -> str:
-    return f"{rate:.2%}".replace("%", "\N{NO-BREAK SPACE}%")
+def _figures_only(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: metrics[key] for key in WORDS if key in metrics}
 
 
-def _plots(paths: Mapping[str, str | Path]) -> list[Plot]:
-    assert set(paths) <= set(PLOTS), f"plots of unknown kind: {sorted(set(paths) - set(PLOTS))}"
-    return [Plot(*PLOTS[kind], uri=_data_uri(paths[kind])) for kind in PLOTS if kind in paths]
+def _intervals(metrics: Mapping[str, Any]) -> dict[Path, Any]:
+    found = metrics.get("intervals")
+    return dict(flatten(found["figures"])) if found and found["figures"] else {}
 
 
-def _data_uri(path: str | Path) -> Markup:
-    data = Path(path).read_bytes()
-    if not data.startswith(PNG_SIGNATURE):
-        raise ValueError(f"Plots are PNG files: got the bytes {data[:8]!r}, expected a PNG. At {path}. Draw it again.")
-    return Markup("data:image/png;base64,") + base64.b64encode(data).decode()
+def _at(tree: Mapping[str, Any], path: Path) -> Any:
+    for key in path:
+        if key not in tree:
+            return None
+        tree = tree[key]
+    return tree

@@ -1,88 +1,83 @@
-"""AS-norm: put a trial's score in relation to the scores of its two sides with the nearest of many other speakers."""
+"""AS-norm: of the cohort only the nearest speakers count, in both published ways to choose them."""
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from avis.scoring.length_norm import check_embeddings, length_normalize
-from avis.scoring.scatter import speaker_scatter
-
-MIN_DEVIATION = 1e-6
+from avis.scoring.score_norm import ScoreNorm, top_statistics
 
 
-class AsNorm:
-    """Normalise another back-end's scores by a cohort of the training speakers.
-
-    The cohort are the training speakers' mean embeddings. With mean and standard deviation of the ``top_n`` highest
-    scores of each side against the cohort, a trial's score becomes the mean of its two standard scores. An utterance's
-    statistics are computed once, in `transform`, which appends them to its vector.
+class AsNorm(ScoreNorm):
+    """Normalise each side by its own ``top_n`` highest cohort scores (S-norm1 with an adaptive cohort).
 
     Parameters
     ----------
     backend
         A back-end of this package.
     top_n
-        Cohort speakers that count on each side; all of them where there are fewer.
+        Cohort members that count on each side; all of them where there are fewer.
+    cohort
+        See `avis.scoring.score_norm.ScoreNorm`; speakers unless said otherwise, since older checkpoints don't say.
 
     References
     ----------
-    Matejka et al., "Analysis of Score Normalization in Multilingual Speaker Recognition", 2017, section 2.4 (S-norm1
-    with an adaptive cohort). Cohort of speaker means and population deviation as in wespeaker.
+    Matejka et al., "Analysis of Score Normalization in Multilingual Speaker Recognition", 2017, section 2.4. Cohort of
+    speaker means and population deviation as in wespeaker.
     """
 
-    def __init__(self, *, backend: Any, top_n: int) -> None:
+    def __init__(self, *, backend: Any, top_n: int, cohort: Literal["speakers", "utterances"] = "speakers") -> None:
         if top_n < 2:
             raise ValueError(
                 f"A deviation needs two scores: got top_n={top_n}, expected at least 2. At scoring.backend.top_n. "
                 "Raise it."
             )
-        self.backend, self.top_n = backend, top_n
-        self._cohort: NDArray[np.float32] | None = None
-
-    def fit(self, embeddings: NDArray[np.floating], speakers: NDArray) -> None:
-        """Fit the back-end and keep the cohort, from embeddings ``[utterances, dim]`` and speakers ``[utterances]``."""
-        self.backend.fit(embeddings, speakers)
-        means = speaker_scatter(length_normalize(check_embeddings(embeddings)), speakers).means
-        self._cohort = self.backend.transform(means)
-
-    def transform(self, embeddings: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Return the back-end's vectors with their cohort statistics behind, float32 ``[utterances, dim + 2]``."""
-        assert self._cohort is not None, "fit or restore the back-end before it transforms"
-        vectors = self.backend.transform(embeddings)
-        against = [self.backend.score(vectors, np.broadcast_to(speaker, vectors.shape)) for speaker in self._cohort]
-        return np.column_stack([vectors, *top_statistics(np.stack(against, axis=1), self.top_n)]).astype(np.float32)
-
-    def score(self, enroll: NDArray[np.float32], test: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Score rows of `transform` pair by pair, float32 ``[trials]``."""
-        scores = self.backend.score(enroll[:, :-2], test[:, :-2])
-        sides = [(scores - side[:, -2]) / side[:, -1] for side in (enroll, test)]
-        return np.asarray((sides[0] + sides[1]) / 2, dtype=np.float32)
-
-    def state(self) -> dict[str, NDArray]:
-        """Return what `fit` learnt, as arrays to keep."""
-        assert self._cohort is not None, "fit the back-end before its state is kept"
-        return {"cohort": self._cohort} | {f"backend.{key}": value for key, value in self.backend.state().items()}
-
-    def restore(self, state: dict[str, NDArray]) -> None:
-        """Take back what `state` returned."""
-        assert "cohort" in state, f"state of another back-end: {sorted(state)}"
-        self._cohort = state["cohort"]
-        self.backend.restore({key.removeprefix("backend."): value for key, value in state.items() if key != "cohort"})
+        super().__init__(backend=backend, cohort=cohort)
+        self.top_n: int = top_n
 
 
-def top_statistics(scores: NDArray[np.floating], top_n: int) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Return mean and population standard deviation of each row's ``top_n`` highest scores.
+class AsNorm2(AsNorm):
+    """Normalise each side by its scores against the ``top_n`` cohort members nearest to the *other* side (S-norm2).
 
-    Parameters
+    An utterance keeps its scores against the whole cohort, which takes a row of that length in memory and on disk.
+
+    References
     ----------
-    scores
-        Of each utterance against the cohort, ``[utterances, cohort]``.
-
-    Examples
-    --------
-    >>> top_statistics(np.array([[0.0, 4.0, 2.0]]), 2)
-    (array([3.]), array([1.]))
+    See `AsNorm`.
     """
-    top = np.sort(scores, axis=1)[:, -top_n:]
-    return top.mean(axis=1), np.maximum(top.std(axis=1), MIN_DEVIATION)
+
+    @property
+    def _num_kept(self) -> int:
+        assert self._cohort is not None, "fit or restore the back-end first"
+        return len(self._cohort) + self._num_nearest
+
+    @property
+    def _num_nearest(self) -> int:
+        assert self._cohort is not None, "fit or restore the back-end first"
+        return min(self.top_n, len(self._cohort))
+
+    def statistics(self, scores: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Return cohort scores ``[utterances, cohort]`` and, behind them, which of them are highest."""
+        num = min(self.top_n, scores.shape[1])
+        return np.hstack([scores, np.argpartition(scores, -num, axis=1)[:, -num:]])
+
+    def normalize(
+        self, scores: NDArray[np.floating], enroll: NDArray[np.float32], test: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Return the mean of a score's two standard scores, float32 ``[trials]``."""
+        sides = [self._kept(enroll), self._kept(test)]
+        standard = []
+        for (cohort_scores, _), (_, nearest_to_other) in (sides, sides[::-1]):
+            mean, deviation = top_statistics(np.take_along_axis(cohort_scores, nearest_to_other, axis=1), None)
+            standard.append((scores - mean) / deviation)
+        return np.asarray((standard[0] + standard[1]) / 2, dtype=np.float32)
+
+    def cohort_mean(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the mean of each utterance's own highest cohort scores, float32 ``[utterances]``."""
+        return np.take_along_axis(*self._kept(vectors), axis=1).mean(axis=1)
+
+    def _kept(self, vectors: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return the cohort scores ``[utterances, cohort]`` of rows of `transform`, and which of them are highest."""
+        kept = vectors[:, -self._num_kept :]
+        num_scores = kept.shape[1] - self._num_nearest
+        return kept[:, :num_scores], kept[:, num_scores:].astype(np.int64)

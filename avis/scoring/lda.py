@@ -3,12 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from avis.scoring.cosine import cosine_of_units
-from avis.scoring.length_norm import check_embeddings, length_normalize
+from avis.scoring.projection import Projection
 from avis.scoring.scatter import speaker_scatter, whitening_matrix
 
 
-class Lda:
+class Lda(Projection):
     """Score by the cosine after linear discriminant analysis.
 
     The projection diagonalises both covariances at once: the within-speaker covariance becomes the identity (this is
@@ -36,25 +35,8 @@ class Lda:
             )
         self.dim = dim
         self.shrinkage = shrinkage
-        self._state: dict[str, NDArray[np.float64]] = {}
 
-    def fit(self, embeddings: NDArray[np.floating], speakers: NDArray) -> None:
-        """Learn mean and projection.
-
-        Parameters
-        ----------
-        embeddings
-            Training embeddings ``[utterances, embedding dim]``.
-        speakers
-            Speaker of each row ``[utterances]``.
-
-        Raises
-        ------
-        ValueError
-            If an embedding is not finite, there are too few speakers or values for ``dim``, or the within-speaker
-            covariance is singular.
-        """
-        vectors = check_embeddings(embeddings)
+    def _learn(self, vectors: NDArray[np.float64], speakers: NDArray) -> dict[str, NDArray[np.float64]]:
         mean = vectors.mean(axis=0)
         scatter = speaker_scatter(vectors - mean, speakers)
         most = min(vectors.shape[1], len(scatter.counts) - 1)
@@ -66,53 +48,4 @@ class Lda:
         between = (scatter.means.T * scatter.counts) @ scatter.means / len(vectors)
         whitening = whitening_matrix(scatter.within / len(vectors), shrinkage=self.shrinkage)
         _, directions = np.linalg.eigh(whitening @ between @ whitening.T)
-        self._state = {"mean": mean, "projection": whitening.T @ directions[:, ::-1][:, : self.dim]}
-
-    def transform(self, embeddings: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Center, project and scale to length 1.
-
-        Parameters
-        ----------
-        embeddings
-            Embeddings ``[utterances, embedding dim]``.
-
-        Returns
-        -------
-        NDArray
-            Vectors for `score`, float32 ``[utterances, dim]``.
-
-        Raises
-        ------
-        ValueError
-            If an embedding is not finite, of another size than in training, or has no direction left.
-        """
-        assert self._state, "fit or restore the back-end before it transforms"
-        mean = self._state["mean"]
-        centered = check_embeddings(embeddings, dim=mean.size) - mean
-        return length_normalize(centered @ self._state["projection"]).astype(np.float32)
-
-    def score(self, enroll: NDArray[np.float32], test: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Score transformed vectors row by row, between -1 and 1.
-
-        Parameters
-        ----------
-        enroll, test
-            Rows of `transform`, one pair per trial, float32 ``[trials, dim]``.
-
-        Returns
-        -------
-        NDArray
-            Scores, float32 ``[trials]``.
-        """
-        return cosine_of_units(enroll, test)
-
-    def state(self) -> dict[str, NDArray]:
-        """Return what `fit` learnt, as arrays to keep."""
-        assert self._state, "fit the back-end before its state is kept"
-        return dict(self._state)
-
-    def restore(self, state: dict[str, NDArray]) -> None:
-        """Take back what `state` returned."""
-        assert set(state) == {"mean", "projection"}, f"state of another back-end: {sorted(state)}"
-        assert state["projection"].shape[1] == self.dim, f"state of another dim: {state['projection'].shape}"
-        self._state = dict(state)
+        return {"mean": mean, "projection": whitening.T @ directions[:, ::-1][:, : self.dim]}

@@ -62,3 +62,23 @@ def length_normalize(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
         )
     scaled = vectors / peak
     return scaled / np.linalg.norm(scaled, axis=1, keepdims=True)
+
+
+class LengthNorm:
+    """Length normalisation as a step of `avis.scoring.chain.Chain`; there is nothing to learn."""
+
+    def fit(self, embeddings: NDArray[np.floating], speakers: NDArray) -> None:
+        """Check the training embeddings ``[utterances, dim]``."""
+        check_embeddings(embeddings)
+
+    def project(self, embeddings: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Scale embeddings ``[utterances, dim]`` to length 1; see `length_normalize`."""
+        return length_normalize(check_embeddings(embeddings))
+
+    def state(self) -> dict[str, NDArray]:
+        """Return nothing."""
+        return {}
+
+    def restore(self, state: dict[str, NDArray]) -> None:
+        """Take back what `state` returned."""
+        assert not state, f"state of another step: {sorted(state)}"

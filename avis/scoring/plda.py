@@ -1,6 +1,6 @@
 """PLDA back-end: two Gaussians, one over speakers and one over a speaker's utterances."""
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,8 @@ class Plda:
     Garcia-Romero and Espy-Wilson, Interspeech 2011 (length normalisation).
     """
 
+    adapts: ClassVar[bool] = False
+
     def __init__(self, *, num_iterations: int) -> None:
         if num_iterations < 0:
             raise ValueError(f"PLDA counts its steps: got num_iterations={num_iterations}, expected 0 or more.")
@@ -67,6 +69,9 @@ class Plda:
         vectors = check_embeddings(embeddings)
         center = vectors.mean(axis=0)
         model = fit_two_covariance(length_normalize(vectors - center), speakers, num_iterations=self.num_iterations)
+        self._keep(center, model)
+
+    def _keep(self, center: NDArray[np.float64], model: TwoCovariance) -> None:
         projection, correlation = _diagonalize(model)
         self._state = {"center": center, "mean": model.mean, "projection": projection, "correlation": correlation}
 
@@ -110,14 +115,27 @@ class Plda:
         NDArray
             Log-likelihood ratios, float32 ``[trials]``.
         """
-        assert self._state, "fit or restore the back-end before it scores"
         assert enroll.shape == test.shape, f"one pair of vectors per trial: {enroll.shape} and {test.shape}"
-        shared = self._state["correlation"]
-        unshared = 1.0 - shared**2
+        shared, unshared = self._shares()
         cross = np.einsum("td,td->t", enroll * (shared / unshared), test)
-        squares = np.square(enroll, dtype=np.float64) + np.square(test, dtype=np.float64)
-        lengths = squares @ (shared**2 / (2.0 * unshared))
-        return (cross - lengths - 0.5 * np.log(unshared).sum()).astype(np.float32)
+        return (cross + self._own(enroll) + self._own(test) - 0.5 * np.log(unshared).sum()).astype(np.float32)
+
+    def score_matrix(self, enroll: NDArray[np.float32], test: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Score every row of ``enroll`` against every row of ``test``, float32 ``[enroll, test]``."""
+        shared, unshared = self._shares()
+        cross = (enroll * (shared / unshared)) @ test.T.astype(np.float64)
+        own = self._own(enroll)[:, None] + self._own(test)
+        return (cross + own - 0.5 * np.log(unshared).sum()).astype(np.float32)
+
+    def _shares(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        assert self._state, "fit or restore the back-end before it scores"
+        shared = self._state["correlation"]
+        return shared, 1.0 - shared**2
+
+    def _own(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return what a vector adds to all of its scores, ``[vectors]``."""
+        shared, unshared = self._shares()
+        return -np.square(vectors, dtype=np.float64) @ (shared**2 / (2.0 * unshared))
 
     def state(self) -> dict[str, NDArray]:
         """Return what `fit` learnt, as arrays to keep."""
@@ -183,17 +201,18 @@ def _expectation_maximization(scatter: Scatter, model: TwoCovariance) -> TwoCova
     within = scatter.within + (residual.T * scatter.counts) @ residual + spread_of_utterances
     return TwoCovariance(
         mean=mean,
-        between=_symmetric(deviation.T @ deviation + spread) / len(scatter.counts),
-        within=_symmetric(within) / scatter.counts.sum(),
+        between=symmetric(deviation.T @ deviation + spread) / len(scatter.counts),
+        within=symmetric(within) / scatter.counts.sum(),
     )
 
 
 def _diagonalize(model: TwoCovariance) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the projection ``[dim, dim]`` that makes the total variance 1, and the between share ``[dim]``."""
     whitening = np.linalg.inv(np.linalg.cholesky(model.between + model.within))
-    share, directions = np.linalg.eigh(_symmetric(whitening @ model.between @ whitening.T))
+    share, directions = np.linalg.eigh(symmetric(whitening @ model.between @ whitening.T))
     return whitening.T @ directions, np.clip(share, 0.0, 1.0 - np.finfo(np.float32).eps)
 
 
-def _symmetric(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+def symmetric(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Take out what rounding left of asymmetry."""
     return (matrix + matrix.T) / 2.0

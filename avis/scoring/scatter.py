@@ -56,13 +56,29 @@ def speaker_scatter(vectors: NDArray[np.float64], speakers: NDArray) -> Scatter:
     return Scatter(counts=counts, means=means, within=deviations.T @ deviations)
 
 
+def check_shrinkage(shrinkage: float) -> float:
+    """Return the weight if it is one.
+
+    Raises
+    ------
+    ValueError
+        If it is not from 0 to 1.
+    """
+    if not 0.0 <= shrinkage <= 1.0:
+        raise ValueError(
+            f"Shrinkage is a weight: got shrinkage={shrinkage}, expected 0 to 1. At scoring.backend.shrinkage. "
+            "Correct it."
+        )
+    return shrinkage
+
+
 def whitening_matrix(covariance: NDArray[np.float64], *, shrinkage: float) -> NDArray[np.float64]:
     """Return ``W`` such that ``W @ covariance @ W.T`` is the identity, after shrinking the covariance.
 
     Parameters
     ----------
     covariance
-        Of deviations within speakers, float64 ``[dim, dim]``.
+        float64 ``[dim, dim]``.
     shrinkage
         Weight, 0 to 1, of a multiple of the identity of equal trace.
 
@@ -86,7 +102,7 @@ def whitening_matrix(covariance: NDArray[np.float64], *, shrinkage: float) -> ND
     rank = np.linalg.matrix_rank(shrunk, hermitian=True)
     if rank < dim:
         raise ValueError(
-            f"The within-speaker covariance is divided by: got rank={rank} of {dim}, expected full rank. "
+            f"The training covariance is divided by: got rank={rank} of {dim}, expected full rank. "
             "At scoring.backend.shrinkage. Raise it, or fit on more utterances per speaker."
         )
     return np.asarray(np.linalg.inv(np.linalg.cholesky(shrunk)), dtype=np.float64)

@@ -12,7 +12,7 @@ from avis.engine.config import resolve
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 PIPELINES = sorted(path.stem for path in CONFIGS.glob("*.yaml") if path.stem != "base")
-ASKED_FOR = {"score": ["checkpoint=x"], "evaluate": ["scores=x"]}
+ASKED_FOR = {"score": ["checkpoint=x"], "evaluate": ["scores=x"], "compare": ["runs=[x,y]"]}
 
 
 def groups_of(pipeline: str) -> set[str]:

@@ -18,7 +18,10 @@ def test_scores_are_evaluated_alone(
     [scores] = (folder / "outputs" / "runs" / "first" / "scores").iterdir()
     start("evaluate", f"scores={scores}")
     [metrics] = json.loads((folder / "outputs" / "evaluated" / scores.name / "metrics.json").read_text()).values()
-    assert [metrics] == list(json.loads((folder / "outputs" / "runs" / "first" / "metrics.json").read_text()).values())
+    [of_the_run] = json.loads((folder / "outputs" / "runs" / "first" / "metrics.json").read_text()).values()
+    assert of_the_run.pop("scores") == f"scores/{scores.name}"
+    assert metrics.pop("scores") == str(scores)
+    assert metrics == of_the_run
     (folder / "outputs" / "own.txt").write_text("1 2.0\n0 1.0\n1 0.5\n0 0.0\n")
     start("evaluate", "scores=outputs/own.txt")
     assert "own: EER 50.00%" in capsys.readouterr().out

@@ -2,18 +2,32 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import roc_auc_score
 
 from avis import store
-from avis.engine.evaluate import evaluate, read_scores, show
+from avis.engine.evaluate import Evaluation, evaluate, show
+from avis.engine.scored import Scored, read_scores
 
 SCORES = [3.0, 2.0, 1.0, -0.5, 0.5, -1.0, -2.0, -3.0]
 TARGET = [True, True, True, True, False, False, False, False]
 KEYS = {"eer", "eer_threshold", "min_dcf", "auc", "accuracy", "num_target", "num_nontarget"}
+NEW_KEYS = {"eer_rocch", "min_cllr", "fnmr", "fmr", "fnmr_at_fmr", "dcf", "reversed", "intervals", "intervals_note"}
+OPTIONS: dict[str, Any] = {
+    "seed": 0,
+    "bootstrap_draws": 30,
+    "confidence": 0.95,
+    "operating_points": {},
+    "fmrs": [0.01],
+    "subgroups": [],
+    "trials_in_memory": 1000,
+}
+EVALUATION = Evaluation(**OPTIONS)
 
 
 def text(path: Path, lines: list[str]) -> str:
@@ -45,12 +59,12 @@ def as_text(path: Path) -> str:
 @pytest.mark.parametrize("form", [as_store, as_parquet, as_text])
 def test_metrics_are_the_promised_figures(tmp_path: Path, form, capsys: pytest.CaptureFixture[str]):
     uri = form(tmp_path / "scores")
-    result = evaluate({"vox1_o": uri}, str(tmp_path / "out"), facts={"run": "r1"})
+    result = evaluate({"vox1_o": uri}, str(tmp_path / "out"), facts={"run": "r1"}, evaluation=EVALUATION)
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert result["metrics"] == metrics
     assert set(metrics) == {"vox1_o"}
     found = metrics["vox1_o"]
-    assert set(found) == KEYS
+    assert set(found) == KEYS | NEW_KEYS | {"scores"}
     assert set(found["min_dcf"]) == {"0.01", "0.05"}
     assert (found["eer"], found["eer_threshold"]) == (0.25, 0.5)
     assert found["auc"] == pytest.approx(roc_auc_score(TARGET, SCORES))
@@ -71,7 +85,7 @@ def test_metrics_are_the_promised_figures(tmp_path: Path, form, capsys: pytest.C
 
 def test_several_lists_are_kept_apart(tmp_path: Path):
     scores = {"a": as_text(tmp_path / "a.txt"), "b": text(tmp_path / "b.txt", ["1 1", "0 0"])}
-    metrics = evaluate(scores, str(tmp_path / "out"), facts={})["metrics"]
+    metrics = evaluate(scores, str(tmp_path / "out"), facts={}, evaluation=EVALUATION)["metrics"]
     assert (metrics["a"]["eer"], metrics["b"]["eer"]) == (0.25, 0.0)
 
 
@@ -90,19 +104,132 @@ def test_several_lists_are_kept_apart(tmp_path: Path):
 )
 def test_scores_that_make_no_sense_are_errors(tmp_path: Path, lines: list[str], message: str):
     with pytest.raises(ValueError, match=message):
-        evaluate({"list": text(tmp_path / "scores.txt", lines)}, str(tmp_path / "out"), facts={})
+        evaluate({"list": text(tmp_path / "scores.txt", lines)}, str(tmp_path / "out"), facts={}, evaluation=EVALUATION)
     assert not (tmp_path / "out" / "metrics.json").exists()
 
 
 def test_what_is_missing_is_named(tmp_path: Path):
     pq.write_table(pa.table({"score": SCORES}), tmp_path / "scores.parquet")
     with pytest.raises(ValueError, match=r"columns missing: got \['score'\].*Add target"):
-        read_scores(str(tmp_path / "scores.parquet"))
+        read_scores(Scored(str(tmp_path / "scores.parquet")))
     pq.write_table(pa.table({"score": SCORES, "target": [None, *TARGET[1:]]}), tmp_path / "unknown.parquet")
     with pytest.raises(ValueError, match="answers unknown: got 1 trials without target"):
-        read_scores(str(tmp_path / "unknown.parquet"))
+        read_scores(Scored(str(tmp_path / "unknown.parquet")))
     with pytest.raises(ValueError, match=f"scores missing: .* At {tmp_path}/nothing"):
-        read_scores(str(tmp_path / "nothing"))
+        read_scores(Scored(str(tmp_path / "nothing")))
     (tmp_path / "folder").mkdir()
     with pytest.raises(ValueError, match=f"store not finished: .* At {tmp_path}/folder"):
-        read_scores(str(tmp_path / "folder"))
+        read_scores(Scored(str(tmp_path / "folder")))
+
+
+def speakers_table(seed: int, noise: float, num: int = 600) -> pa.Table:
+    """Trials of 15 speakers with everything that a scores table may have, in an order of its own."""
+    rng = np.random.default_rng(7)
+    one, other = rng.integers(0, 15, (2, num))
+    other[: num // 2] = one[: num // 2]
+    quality = rng.normal(2 * (one == other))
+    rng = np.random.default_rng(seed)
+    score = (quality + noise * rng.normal(size=num)).astype(np.float32)
+    columns = {
+        "enroll": [f"e{i}" for i in range(num)],
+        "test": [f"t{i}" for i in range(num)],
+        "target": one == other,
+        "score": score,
+        "llr": 2 * score - 2,
+        "enroll_speaker": [f"s{i:02d}" for i in one],
+        "test_speaker": [f"s{i:02d}" for i in other],
+        "gender": np.where(one < 7, "f", "m"),
+        "duration_s": np.random.default_rng(1).uniform(1, 9, num),
+    }
+    return pa.table(columns).take(rng.permutation(num))
+
+
+def written(path: Path, table: pa.Table, row_group_size: int | None = None) -> str:
+    pq.write_table(table, path, row_group_size=row_group_size)
+    return str(path)
+
+
+def test_speakers_give_intervals_groups_and_a_comparison(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    ours = written(tmp_path / "ours.parquet", speakers_table(1, 2.0))
+    theirs = written(tmp_path / "theirs.parquet", speakers_table(2, 0.1).drop_columns(["llr", "enroll_speaker"]))
+    chosen = {
+        **OPTIONS,
+        "subgroups": ["gender", "duration_s"],
+        "operating_points": {"bank": {"p_target": 0.5, "c_fa": 10}},
+    }
+    result = evaluate({"list": ours}, str(tmp_path / "out"), facts={}, evaluation=Evaluation(**chosen), baseline=theirs)
+    found = json.loads((tmp_path / "out" / "metrics.json").read_text())["list"]
+    assert found == result["metrics"]["list"]
+    low, high = found["intervals"]["figures"]["eer"]
+    assert low < found["eer"] < high
+    assert found["intervals"]["num_speakers"] == 15
+    assert found["calibration_loss"] == pytest.approx(found["cllr"] - found["min_cllr"])
+    assert set(found["intervals"]["figures"]["dcf"]["bank"]) == set(found["dcf"]["bank"]) == {"min", "act"}
+    assert list(found["subgroups"]["gender"]["groups"]) == ["f", "m"]
+    assert len(found["subgroups"]["duration_s"]["groups"]) == 4
+    assert found["subgroups"]["gender"]["threshold"] == found["eer_threshold"]
+    difference = found["baseline"]["differences"]["figures"]["eer"]
+    assert difference["difference"] == pytest.approx(found["eer"] - found["baseline"]["metrics"]["eer"])
+    assert difference["p_value"] < 0.1
+    show(result)
+    assert "points against the baseline's" in capsys.readouterr().out
+
+
+def test_without_speakers_or_draws_there_is_no_interval(tmp_path: Path):
+    table = speakers_table(1, 2.0)
+    both = written(tmp_path / "both.parquet", table)
+    bare = written(tmp_path / "bare.parquet", table.drop_columns(["enroll_speaker"]))
+    without = {**OPTIONS, "bootstrap_draws": 0, "subgroups": ["gender"]}
+    for uri, chosen, note in ((bare, OPTIONS, "who speaks"), (both, without, "bootstrap_draws=0")):
+        found = evaluate({"x": uri}, str(tmp_path / "out"), facts={}, evaluation=Evaluation(**chosen), baseline=bare)[
+            "metrics"
+        ]["x"]
+        assert found["intervals"] is None
+        assert note in found["intervals_note"]
+        for cell in found.get("subgroups", {"gender": {"groups": {}}})["gender"]["groups"].values():
+            assert cell["intervals"] is None
+    assert found["baseline"]["differences"]["figures"]["eer"] == {"difference": 0.0, "interval": None, "p_value": None}
+
+
+def test_a_long_list_has_the_figures_of_one_in_memory(tmp_path: Path):
+    uri = written(tmp_path / "long.parquet", speakers_table(1, 2.0), row_group_size=70)
+    short = evaluate({"x": uri}, str(tmp_path / "out"), facts={}, evaluation=EVALUATION)["metrics"]["x"]
+    chosen = {**OPTIONS, "trials_in_memory": 100}
+    long = evaluate({"x": uri}, str(tmp_path / "out"), facts={}, evaluation=Evaluation(**chosen))["metrics"]["x"]
+    assert long["intervals"] is None
+    assert "trials_in_memory" in long["intervals_note"]
+    for key in set(short) - {"intervals", "cllr", "calibration_loss"}:
+        assert long[key] == short[key]
+    assert long["cllr"] == pytest.approx(short["cllr"], abs=1e-12)
+    with pytest.raises(ValueError, match="list too long: got 600 trials"):
+        evaluate({"x": uri}, str(tmp_path / "out"), facts={}, evaluation=Evaluation(**chosen), baseline=uri)
+
+
+def test_a_baseline_is_of_the_same_list(tmp_path: Path):
+    table = speakers_table(1, 2.0)
+    ours = written(tmp_path / "ours.parquet", table)
+    for other, message in (
+        (table.slice(1), "other trials in the baseline: got 599 trials in both"),
+        (pa.concat_tables([table, table.slice(0, 2)]), "trial listed twice: got 2 trials"),
+        (table.drop_columns(["enroll"]), "columns missing: .*Add enroll"),
+    ):
+        theirs = written(tmp_path / "theirs.parquet", other)
+        with pytest.raises(ValueError, match=message):
+            evaluate({"x": ours}, str(tmp_path / "out"), facts={}, evaluation=EVALUATION, baseline=theirs)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"bootstrap_draws": -1}, "bootstrap_draws=-1"),
+        ({"confidence": 1.5}, "confidence=1.5"),
+        ({"fmrs": [2.0]}, r"fmrs=\[2.0\]"),
+        ({"trials_in_memory": 0}, "trials_in_memory=0"),
+        ({"operating_points": {"mine": {"p_target": 2.0}}}, "p_target=2.0"),
+        ({"operating_points": {"mine": {"prior": 0.1}}}, "operating point malformed: got mine"),
+        ({"operating_points": {"SRE08": {"p_target": 0.1}}}, "operating point malformed: got SRE08"),
+    ],
+)
+def test_options_that_make_no_sense_are_errors(changed: dict, message: str):
+    with pytest.raises(ValueError, match=message):
+        Evaluation(**{**OPTIONS, **changed})

@@ -16,7 +16,8 @@ from hydra.utils import instantiate
 from avis import store
 from avis.audio.codec import read_all
 from avis.corpora.synthetic import Synthetic
-from avis.engine import score as engine
+from avis.engine import backend as fitting
+from avis.engine import embed, pairs
 from avis.engine.score import check_trials, score
 from avis.training.checkpoint import best_checkpoint
 
@@ -88,8 +89,9 @@ def test_a_rerun_embeds_and_scores_nothing(
     tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     first = score(tiny_recipe, checkpoint, tiny_store, str(tmp_path / "run"))
-    monkeypatch.setattr(engine, "run_parts", None)
-    monkeypatch.setattr(engine, "make_banks", None)
+    monkeypatch.setattr(embed, "run_parts", None)
+    monkeypatch.setattr(pairs, "run_parts", None)
+    monkeypatch.setattr(fitting, "make_banks", None)
     assert score(tiny_recipe, checkpoint, tiny_store, str(tmp_path / "run")) == first
 
 
@@ -97,7 +99,7 @@ def test_scores_are_the_same_for_any_number_of_parts(
     tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     whole = store.read_table(score(tiny_recipe, checkpoint, tiny_store, str(tmp_path / "one"))["synthetic"], "scores")
-    monkeypatch.setattr(engine, "TRIALS_PER_PART", 7)
+    monkeypatch.setattr(pairs, "TRIALS_PER_PART", 7)
     uri = score(tiny_recipe, checkpoint, tiny_store, str(tmp_path / "many"))["synthetic"]
     assert len(store.part_uris(uri, "scores")) == -(-len(whole) // 7) > 5
     many = store.read_table(uri, "scores")
@@ -222,4 +224,4 @@ def test_what_is_no_checkpoint_is_refused(tiny_recipe: Recipe, tiny_store: str, 
 
 
 def test_another_checkpoint_has_embeddings_of_its_own(checkpoint: str):
-    assert engine.checkpoint_digest(checkpoint) == hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest()
+    assert embed.checkpoint_digest(checkpoint) == hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest()

@@ -2,24 +2,50 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from avis.metrics.scores import check, error_rates
+from avis.metrics.scores import ErrorRates, check, error_rates, sort_scores
 
 
 def test_error_rates_by_hand_with_ties() -> None:
-    thresholds, fnr, fpr = error_rates([1, 1, 0, 1, 0, 0], [True, True, True, False, False, False])
-    np.testing.assert_array_equal(thresholds, [0, 1, np.inf])
-    np.testing.assert_allclose(fnr, [0, 1 / 3, 1])
-    np.testing.assert_allclose(fpr, [1, 1 / 3, 0])
+    rates = error_rates([1, 1, 0, 1, 0, 0], [True, True, True, False, False, False])
+    np.testing.assert_array_equal(rates.thresholds, [0, 1, np.inf])
+    np.testing.assert_array_equal(rates.misses, [0, 1, 3])
+    np.testing.assert_array_equal(rates.false_alarms, [3, 1, 0])
+    np.testing.assert_allclose(rates.fnr, [0, 1 / 3, 1])
+    np.testing.assert_allclose(rates.fpr, [1, 1 / 3, 0])
 
 
-def test_error_rates_match_the_definition_at_every_threshold() -> None:
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("share", [0.01, 0.3, 0.9])
+@pytest.mark.parametrize("decimals", [0, 1, 8])
+def test_error_rates_match_the_definition_and_the_curve_is_straight_between(
+    share: float, decimals: int, dtype: type
+) -> None:
     rng = np.random.default_rng(3)
-    scores = rng.normal(size=300).round(1)
-    target = rng.random(300) < 0.3
-    thresholds, fnr, fpr = error_rates(scores, target)
-    np.testing.assert_array_equal(thresholds, np.append(np.unique(scores), np.inf))
-    np.testing.assert_allclose(fnr, [np.mean(scores[target] < t) for t in thresholds])
-    np.testing.assert_allclose(fpr, [np.mean(scores[~target] >= t) for t in thresholds])
+    target = rng.random(300) < share
+    scores = rng.normal(target).round(decimals).astype(dtype)
+    rates = error_rates(scores, target)
+    assert rates.thresholds[-1] == np.inf
+    np.testing.assert_array_equal(rates.misses, [np.sum(scores[target] < t) for t in rates.thresholds])
+    np.testing.assert_array_equal(rates.false_alarms, [np.sum(scores[~target] >= t) for t in rates.thresholds])
+    every = np.append(np.unique(scores), np.inf)
+    full = sort_scores(scores, target).rates_at(every)
+    np.testing.assert_array_equal(full.false_alarms, [np.sum(scores[~target] >= t) for t in every])
+    np.testing.assert_allclose(full.fnr - full.fpr, np.interp(full.misses - full.false_alarms, *curve(rates)))
+    assert np.isin(rates.thresholds, every).all()
+    balanced = int(np.searchsorted(full.gap, 0))
+    assert np.isin(every[balanced - 1 : balanced + 1], rates.thresholds).all()
+
+
+def curve(rates: ErrorRates) -> tuple[np.ndarray, np.ndarray]:
+    """A path along the curve (which rises strictly) and its height above the diagonal."""
+    return rates.misses - rates.false_alarms, rates.fnr - rates.fpr
+
+
+def test_a_threshold_between_two_float32_scores_is_not_rounded() -> None:
+    scores = np.array([0.1, np.nextafter(np.float32(0.1), np.float32(1))], dtype=np.float32)
+    middle = float(scores.astype(np.float64).mean())
+    rates = sort_scores(scores, [False, True]).rates_at([middle, 1e300])
+    assert (rates.misses.tolist(), rates.false_alarms.tolist()) == ([0, 1], [0, 0])
 
 
 def test_error_rates_do_not_depend_on_order() -> None:
@@ -43,7 +69,7 @@ def test_error_rates_do_not_depend_on_order() -> None:
 )
 def test_answers_of_any_plain_dtype(target: object) -> None:
     scores, known = check(np.array([1, 0], dtype=np.float32), target)
-    assert scores.dtype == np.float64
+    assert scores.dtype == np.float32
     assert known.dtype == np.bool_
     assert known.tolist() == [True, False]
 

@@ -1,18 +1,32 @@
+"""The page of an evaluation: complete, self-contained, escaped, and at ease with what is missing."""
+
 import base64
 import re
 from html.parser import HTMLParser
-from pathlib import Path
 
+import numpy as np
 import pytest
 
+from avis.metrics.bootstrap import Resampling, flatten, paired_difference, speaker_intervals
+from avis.metrics.figures import Wanted
+from avis.metrics.subgroups import subgroups
 from avis.metrics.summary import summarize
-from avis.reports.html import PNG_SIGNATURE, metric_rows, write_report
+from avis.metrics.trials import Trials
+from avis.reports.drawing import png
+from avis.reports.figure_words import NBSP
+from avis.reports.html import PICTURES, PNG_SIGNATURE, data_uri, figure_rows, report_page
+from avis.reports.page import ListReport, Report
+from avis.reports.score_plots import tippett_plot
+from avis.reports.worst_trials import Trial
 
-METRICS = summarize([2, 1, 0, 1.5, 0.5, -1, -2, -3], [1, 1, 1, 0, 0, 0, 0, 0])
+PICTURE = PNG_SIGNATURE + b"rest"
+PLAIN = summarize([2, 1, 0, 1.5, 0.5, -1, -2, -3], [1, 1, 1, 0, 0, 0, 0, 0])
+WANTED = Wanted()
+RESAMPLING = Resampling(num_draws=20, confidence=0.9, seed=0)
 
 
 class Page(HTMLParser):
-    """Collects the tags, attributes and text of a page, and that its tags are closed in order."""
+    """Collects the tags, attributes and text of a page, and checks that its tags are closed in order."""
 
     VOID = ("meta", "img", "link", "br")
 
@@ -21,9 +35,11 @@ class Page(HTMLParser):
         self.tags: list[str] = []
         self.attributes: list[tuple[str, str, str | None]] = []
         self.text = ""
+        self.parts: list[str] = []
         self.open: list[str] = []
         self.feed(text)
         assert self.open == []
+        self.words = re.sub(r"\s+", " ", " ".join(self.parts).replace(NBSP, " "))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
@@ -36,90 +52,176 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.text += data
+        self.parts.append(data)
 
 
-def write(folder: Path, **changes: object) -> str:
-    picture = folder / "det.png"
-    picture.write_bytes(PNG_SIGNATURE + b"rest")
-    values = {
-        "title": "Evaluation",
-        "metrics": {"vox1_o": METRICS, "dev": METRICS},
-        "plots": {"vox1_o": {"histogram": picture, "det": str(picture)}},
-        "facts": {"Checkpoint": "s3://bucket/last.ckpt", "Config hash": "ab12"},
+def some_trials(seed: int = 0) -> Trials:
+    rng = np.random.default_rng(seed)
+    speakers = np.repeat(np.arange(12), 4)
+    enroll, test = np.triu_indices(48, k=1)
+    target = speakers[enroll] == speakers[test]
+    llr = rng.normal(np.where(target, 2, -2), 2.0)
+    return Trials(llr / 10, target, llr, speakers[enroll], speakers[test])
+
+
+def full_metrics() -> dict:
+    trials, other = some_trials(), some_trials(1)
+    metrics = summarize(*trials[:3])
+    gender = np.where(trials.enroll_speaker % 2, "female", "male")
+    threshold = metrics["eer_threshold"]
+    return {
+        **metrics,
+        "intervals": speaker_intervals(trials, RESAMPLING, wanted=WANTED),
+        "subgroups": {"gender": subgroups(trials, gender, threshold=threshold, wanted=WANTED, resampling=RESAMPLING)},
+        "baseline": {
+            "metrics": summarize(*other[:3]),
+            "differences": paired_difference(trials, other, RESAMPLING, wanted=WANTED),
+        },
     }
-    write_report(folder / "report.html", **{**values, **changes})
-    return (folder / "report.html").read_text(encoding="utf-8")
 
 
-def test_page_states_headline_metrics_and_facts(tmp_path: Path) -> None:
-    page = Page(write(tmp_path))
-    text = re.sub(r"\s+", " ", page.text.replace("\N{NO-BREAK SPACE}", " "))
-    assert text.count("Equal error rate on ") == 2
-    for expected in ("33.33 %", "8 trials", "minDCF (0.01)", "0.6667", "0.8000", "75.00 %", "Checkpoint", "ab12"):
-        assert expected in text
-    assert text.index("Detection error trade-off") < text.index("How the scores of both kinds")
+FULL = full_metrics()
+TRIAL = Trial(7, "voices/a", "voices/b", "spk-a", None, 0.4321)
 
 
-def test_page_is_self_contained(tmp_path: Path) -> None:
-    text = write(tmp_path)
+def full_page(**changes: object) -> str:
+    report = ListReport(
+        "vox1_o",
+        FULL,
+        pictures={"det": PICTURE, "histogram": PICTURE},
+        false_accepts=[TRIAL],
+        false_rejects=[TRIAL._replace(enroll=None, test=None)],
+        facts={"Published list": "VoxCeleb1-O (cleaned) (the published list itself)"},
+        flagged={"duplicates": 3, "self_trials": 0},
+    )
+    return report_page(Report("Evaluation", [report._replace(**changes)], {"checkpoint": "s3://bucket/last.ckpt"}))
+
+
+def test_every_figure_appears_with_its_interval() -> None:
+    words = Page(full_page()).words
+    left_out = {"eer_threshold", "reversed", "num_target", "num_nontarget", "intervals", "subgroups", "baseline"}
+    figures = {key: value for key, value in FULL.items() if key not in left_out}
+    percents = {"eer", "eer_rocch", "fnmr", "fmr", "fnmr_at_fmr", "accuracy"}
+    assert len(flatten(figures)) > 30
+    for path, value in flatten(figures).items():
+        low, high = flatten(FULL["intervals"]["figures"])[path]
+        if path[0] in percents:
+            assert f"{100 * value:.2f} %" in words, path
+            assert f"{100 * low:.2f} to {100 * high:.2f} %" in words, path
+        else:
+            assert f"{value:.4f}" in words, path
+            assert f"{low:.4f} to {high:.4f}" in words, path
+
+
+def test_the_headline_comes_first() -> None:
+    words = Page(full_page()).words
+    names = ["Equal error rate", "minDCF (0.01)", "actDCF (0.01)", "Cllr", "Before you rely on this"]
+    places = [words.index(name) for name in names]
+    assert places == sorted(places)
+    assert "(90% interval)" in words
+
+
+def test_groups_baseline_worst_trials_and_facts_appear() -> None:
+    words = Page(full_page()).words
+    cell = FULL["subgroups"]["gender"]["groups"]["female"]
+    expected = [
+        "Trials by gender",
+        f"{cell['misses']:,} ({100 * cell['fnmr']:.2f} %)",
+        f"{cell['false_alarms']:,} ({100 * cell['fmr']:.2f} %)",
+        "few errors",
+        "FDR",
+        "Against the baseline",
+        f"{FULL['baseline']['differences']['figures']['cllr']['difference']:+.4f}".replace("-", "\N{MINUS SIGN}"),
+        "voices/a speaker spk-a",
+        "0.4321",
+        "VoxCeleb1-O (cleaned) (the published list itself)",
+        "s3://bucket/last.ckpt",
+    ]
+    for text in expected:
+        assert text in words
+
+
+def test_groups_without_errors_have_the_interval_of_independent_trials() -> None:
+    trials = some_trials()
+    groups = np.where(trials.enroll_speaker % 2, "f", "m")
+    found = subgroups(trials, groups, threshold=-100.0, wanted=WANTED, resampling=RESAMPLING)
+    num = found["groups"]["f"]["num_target"]
+    words = Page(full_page(metrics={**FULL, "subgroups": {"g": found}})).words
+    # Clopper and Pearson: no error among n trials leaves everything below 1 - (0.05) ** (1 / n) at 90 %.
+    assert f"0 (0.00 %) 0.00 to {100 * (1 - 0.05 ** (1 / num)):.2f} %" in words
+
+
+def test_scores_and_answers_alone_make_a_page() -> None:
+    plain = {**PLAIN, "intervals": None, "intervals_note": "no interval: nobody knows who speaks"}
+    words = Page(report_page(Report("Evaluation", [ListReport("dev", plain)], {}))).words
+    assert "33.33 %" in words
+    assert "nobody knows who speaks" in words
+    for absent in ("actDCF", "Calibration loss", "None", "nan", "Against the baseline", "taken for"):
+        assert absent not in words
+
+
+def test_trials_without_ids_are_named_by_their_row() -> None:
+    unnamed = Trial(1234, None, None, None, None, 0.5)
+    words = Page(full_page(false_accepts=[unnamed])).words
+    assert "Row of the scores 0.5000 1,234" in words
+
+
+def test_page_is_self_contained() -> None:
+    text = full_page()
     page = Page(text)
     sources = [value for _, name, value in page.attributes if name in ("src", "href", "srcset", "action")]
     assert len(sources) == 2
     for source in sources:
         prefix, _, payload = str(source).partition(",")
         assert prefix == "data:image/png;base64"
-        assert base64.b64decode(payload) == PNG_SIGNATURE + b"rest"
+        assert base64.b64decode(payload) == PICTURE
     assert not {"script", "link", "iframe"} & set(page.tags)
-    assert "http:" not in text
-    assert "https:" not in text
-    assert "url(" not in text
-    assert "@import" not in text
+    for outside in ("http:", "https:", "url(", "@import"):
+        assert outside not in text
 
 
-def test_everything_is_escaped(tmp_path: Path) -> None:
+def test_everything_is_escaped() -> None:
     attack = "<script>alert(1)</script>\" onload='x' &"
-    picture = tmp_path / "x.png"
-    picture.write_bytes(PNG_SIGNATURE)
-    text = write(
-        tmp_path,
-        title=attack,
-        metrics={attack: METRICS},
-        plots={attack: {"det": picture}},
+    trial = Trial(1, attack, attack, attack, attack, 0.0)
+    groups = {
+        attack: {**FULL["subgroups"]["gender"], "groups": {attack: FULL["subgroups"]["gender"]["groups"]["male"]}}
+    }
+    report = ListReport(
+        attack,
+        {**FULL, "subgroups": groups, "dcf": {attack: {"min": 0.5, "act": 0.5}}},
+        pictures={"det": PICTURE},
+        false_accepts=[trial],
         facts={attack: attack},
     )
-    page = Page(text)
+    page = Page(report_page(Report(attack, [report], {attack: attack})))
     assert "script" not in page.tags
     assert not any(name.startswith("on") for _, name, _ in page.attributes)
-    assert page.text.count(attack) == 6
+    assert page.text.count(attack) == 15
     assert ("img", "alt", f"Detection error trade-off of {attack}") in page.attributes
 
 
-def test_page_suits_phones_print_and_the_dark(tmp_path: Path) -> None:
-    text = write(tmp_path)
+def test_page_suits_phones_and_print() -> None:
+    text = full_page()
     assert 'name="viewport" content="width=device-width' in text
-    for condition in ("prefers-color-scheme: dark", "@media print", "max-width: 38rem"):
+    for condition in ("@media print", "max-width: 40rem"):
         assert condition in text
 
 
-def test_report_without_plots(tmp_path: Path) -> None:
-    assert "img" not in Page(write(tmp_path, plots={})).tags
+def test_every_kind_of_picture_is_shown_in_its_place() -> None:
+    picture = png(tippett_plot([1.0, -1.0], [True, False]))
+    page = Page(full_page(pictures=dict.fromkeys(reversed(PICTURES), picture)))
+    alts = [value for _, name, value in page.attributes if name == "alt"]
+    assert alts == [f"{heading} of vox1_o" for heading, _ in PICTURES.values()]
 
 
-def test_every_metric_has_a_row_with_one_sentence() -> None:
-    rows = metric_rows(METRICS)
-    assert len(rows) == len(METRICS) + 1
+def test_every_row_has_one_sentence() -> None:
+    rows = figure_rows(FULL).values()
     assert len({row.name for row in rows}) == len(rows)
     for row in rows:
         assert row.meaning.endswith(".")
         assert ". " not in row.meaning
 
 
-@pytest.mark.parametrize(("eer", "words"), [(0.01, "about 1 trial in 100"), (0.0, "frequent."), (0.5, "frequent.")])
-def test_equal_error_rate_in_words(eer: float, words: str) -> None:
-    assert words in metric_rows({**METRICS, "eer": eer})[0].meaning
-
-
-def test_plots_must_be_png(tmp_path: Path) -> None:
-    (tmp_path / "x.png").write_bytes(b"<svg/>")
-    with pytest.raises(ValueError, match=r"Plots are PNG files.*x\.png"):
-        write(tmp_path, plots={"dev": {"det": tmp_path / "x.png"}})
+def test_pictures_must_be_png() -> None:
+    with pytest.raises(ValueError, match="Plots are PNG files: got the bytes b'<svg/>'"):
+        data_uri(b"<svg/>")

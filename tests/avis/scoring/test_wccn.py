@@ -24,7 +24,7 @@ def test_within_speaker_covariance_becomes_the_identity(shrinkage: float) -> Non
     deviations = np.concatenate([units[speakers == s] - units[speakers == s].mean(axis=0) for s in range(30)])
     within = deviations.T @ deviations / len(units)
     shrunk = (1 - shrinkage) * within + shrinkage * np.trace(within) / 12 * np.eye(12)
-    whitening = backend.state()["whitening"]
+    whitening = backend.state()["projection"].T
     np.testing.assert_allclose(whitening @ shrunk @ whitening.T, np.eye(12), atol=1e-9)
 
 

@@ -1,0 +1,124 @@
+"""Gather what the page of an evaluation shows: plots, worst trials, and what the manifest says of the list."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from avis import location, store
+from avis.engine.embed import checkpoint_digest
+from avis.engine.scored import PAIR, SPEAKERS, Scored
+from avis.metrics.bootstrap import Resampling
+from avis.metrics.det_band import det_band
+from avis.metrics.scores import error_rates
+from avis.metrics.trials import Trials
+from avis.reports.calibration_plots import bayes_error_plot, pav_plot
+from avis.reports.det_plot import DetCurve, det_plot
+from avis.reports.drawing import png
+from avis.reports.page import ListReport
+from avis.reports.score_plots import histogram_plot, tippett_plot
+from avis.reports.worst_trials import Trial, worst_trials
+
+_CERTAINTIES = {"checksum": "the published list itself", "counts": "as many trials as the published list"}
+
+
+def origin(recipe: Mapping[str, Any], checkpoint: str, utterances: str) -> dict[str, str]:
+    """Return where scores come from, as the page states it."""
+    return {
+        "utterances": utterances,
+        "checkpoint": checkpoint,
+        "checkpoint SHA-256": checkpoint_digest(checkpoint),
+        "configuration hash": store.fingerprint(recipe),
+    }
+
+
+def list_report(
+    name: str, scored: Scored, trials: Trials | None, metrics: Mapping[str, Any], resampling: Resampling | None
+) -> ListReport:
+    """Return all that the page shows of one list.
+
+    Parameters
+    ----------
+    name
+        Of the list.
+    scored
+        Its scores.
+    trials
+        The same, read; None if the list is longer than memory, which leaves plots and worst trials out.
+    metrics
+        What is stated of it.
+    resampling
+        How speakers are drawn for the band of the DET curve; None draws none.
+    """
+    manifest = store.open_manifest(scored.uri) if location.is_folder(scored.uri) else {}
+    flagged = manifest.get("flagged", {})
+    report = ListReport(name, metrics, facts=_facts(scored, manifest, metrics), flagged=flagged)
+    if trials is None:
+        return report
+    found = worst_trials(trials)
+    return report._replace(
+        pictures=_pictures(name, trials, metrics, resampling),
+        false_accepts=_identified(found.nontargets, scored, trials),
+        false_rejects=_identified(found.targets, scored, trials),
+    )
+
+
+def _pictures(name: str, trials: Trials, metrics: Mapping[str, Any], resampling: Resampling | None) -> dict[str, bytes]:
+    scores, target = trials.scores, trials.target
+    figures = {
+        "det": det_plot({name: det_curve(trials, resampling)}),
+        "histogram": histogram_plot(scores, target, metrics["eer_threshold"]),
+    }
+    if trials.llr is not None:
+        figures |= {
+            "tippett": tippett_plot(trials.llr, target),
+            "pav": pav_plot(trials.llr, target),
+            "bayes_error": bayes_error_plot(trials.llr, target),
+        }
+    return {kind: png(figure) for kind, figure in figures.items()}
+
+
+def det_curve(trials: Trials, resampling: Resampling | None) -> DetCurve:
+    """Return a list's DET curve, with its band where speakers are known and drawn."""
+    rates = error_rates(trials.scores, trials.target)
+    if resampling is None or trials.enroll_speaker is None:
+        return DetCurve(rates)
+    return DetCurve(rates, det_band(trials, resampling))
+
+
+def _identified(rows: list[int], scored: Scored, trials: Trials) -> list[Trial]:
+    """Return trials with what the scores table says of their sides."""
+    columns = [column for column in (*PAIR, *SPEAKERS) if column in scored.columns]
+    taken = scored.table(["target", *columns]).take(pa.array(rows, pa.int64())).to_pylist()
+    return [
+        Trial(
+            number=row + 1,
+            score=float(trials.scores[row]),
+            **{key: _text(named.get(key)) for key in (*PAIR, *SPEAKERS)},
+        )
+        for row, named in zip(rows, taken, strict=True)
+    ]
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _facts(scored: Scored, manifest: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str, str]:
+    """Say what a list is, as far as the manifest of its scores knows."""
+    known = manifest.get("list", {})
+    facts = {}
+    if known:
+        facts["Published list"] = (
+            f"{known['name']} ({_CERTAINTIES[known['certainty']]})" if known["name"] else "none that AVIS knows"
+        )
+    if known.get("md5"):
+        facts["MD5 of the list"] = known["md5"]
+    if known.get("pairing"):
+        facts["Made by"] = ", ".join(f"{key}={value}" for key, value in known["pairing"].items())
+    if metrics["intervals"]:
+        facts["Speakers"] = f"{metrics['intervals']['num_speakers']:,}"
+    flagged = manifest.get("flagged", {})
+    if flagged:
+        facts["Checked for"] = ", ".join(f"{check.replace('_', ' ')} ({count:,})" for check, count in flagged.items())
+    return {**facts, "Scores": scored.uri}

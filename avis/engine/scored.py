@@ -1,0 +1,188 @@
+"""Read scored trials: a scores table, a Parquet file, or text, at once or in chunks."""
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from avis import location, store
+from avis.metrics.trials import Trials
+from avis.schema import DECIDING_SCORES
+
+CHUNK_TRIALS = 1_000_000
+SPEAKERS = ("enroll_speaker", "test_speaker")
+PAIR = ("enroll", "test")
+
+
+class Scored:
+    """Scored trials that are there but not yet read.
+
+    Parameters
+    ----------
+    uri : str
+        A scores table, a Parquet file with columns ``target`` and ``score``, or a text file with lines ``label score``.
+
+    Attributes
+    ----------
+    columns : list of str
+    num_trials : int
+    deciding : str
+        The column by which trials are decided; see `avis.schema.DECIDING_SCORES`.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing, a line is malformed, or a column is missing.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        self._text: pa.Table | None = None
+        self._parts: list[str] = []
+        if location.is_folder(uri):
+            self._parts = store.part_uris(uri, "scores")
+        elif not location.exists(uri):
+            raise ValueError(f"scores missing: got nothing, expected a table or file. At {uri}. Correct scores=<path>.")
+        elif _is_parquet(uri):
+            self._parts = [uri]
+        else:
+            self._text = _text_scores(location.read_bytes(uri), uri)
+        files = [store.open_part(part) for part in self._parts]
+        self.columns = self._text.column_names if self._text is not None else files[0].schema_arrow.names
+        self.num_trials = self._text.num_rows if self._text is not None else sum(f.metadata.num_rows for f in files)
+        self.require({"target", "score"})
+        self.deciding = next(name for name in DECIDING_SCORES if name in self.columns)
+
+    def require(self, columns: Collection[str]) -> None:
+        """Refuse trials without some columns."""
+        lacking = sorted(set(columns) - set(self.columns))
+        if lacking:
+            raise ValueError(
+                f"columns missing: got {self.columns}, expected {', '.join(sorted(columns))}. At {self.uri}. "
+                f"Add {', '.join(lacking)}."
+            )
+
+    def table(self, columns: list[str]) -> pa.Table:
+        """Read some columns of all trials; answers must be known.
+
+        Raises
+        ------
+        ValueError
+            If an answer is unknown or a file is corrupt.
+        """
+        return pa.concat_tables(self._tables(columns)) if self._parts else next(self._tables(columns))
+
+    def chunks(self, column: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Read one kind of score and the answers, some trials at a time."""
+        for table in self._tables(["target", column]):
+            yield _numbers(table[column]), table["target"].to_numpy(zero_copy_only=False)
+
+    def _tables(self, columns: list[str]) -> Iterator[pa.Table]:
+        if self._text is not None:
+            yield self._answered(self._text.select(columns))
+        for uri in self._parts:
+            try:
+                for batch in store.open_part(uri).iter_batches(CHUNK_TRIALS, columns=columns):
+                    yield self._answered(pa.Table.from_batches([batch]).select(columns))
+            except (pa.ArrowInvalid, OSError) as error:
+                raise store.corrupt_shard(uri, error) from error
+
+    def _answered(self, table: pa.Table) -> pa.Table:
+        if table["target"].null_count:
+            raise ValueError(
+                f"answers unknown: got {table['target'].null_count} trials without target, expected none. "
+                f"At {self.uri}. Evaluate a list whose answers are known."
+            )
+        return table
+
+
+def read_scores(scored: Scored, *, more: Collection[str] = ()) -> tuple[Trials, pa.Table]:
+    """Read all trials, with their log-likelihood ratios and speakers where the table has them.
+
+    Returns
+    -------
+    tuple
+        The trials, and their columns ``more`` as a table.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, or see `Scored.table`.
+    """
+    scored.require(more)
+    wanted = ["target", scored.deciding, *more, *(name for name in ("llr", *SPEAKERS) if name in scored.columns)]
+    table = scored.table(list(dict.fromkeys(wanted)))
+    enroll, test = _speakers(table)
+    llr = _numbers(table["llr"]) if "llr" in scored.columns else None
+    trials = Trials(_numbers(table[scored.deciding]), table["target"].to_numpy(zero_copy_only=False), llr, enroll, test)
+    return trials, table.select(list(more))
+
+
+def matching_rows(ours: pa.Table, theirs: pa.Table, uri: str) -> np.ndarray:
+    """Return where each trial of one table is in the other, by its two sides.
+
+    Raises
+    ------
+    ValueError
+        If a trial is there twice, or in one table alone.
+    """
+    numbered = theirs.append_column("row", pa.array(np.arange(len(theirs))))
+    for table in (ours, theirs):
+        distinct = table.group_by(list(PAIR)).aggregate([]).num_rows
+        if distinct < len(table):
+            raise ValueError(
+                f"trial listed twice: got {len(table) - distinct} trials more than once, expected each once, so that "
+                f"two systems can be compared trial by trial. At {uri}. Score a list without duplicates."
+            )
+    ordered = ours.append_column("order", pa.array(np.arange(len(ours))))
+    joined = ordered.join(numbered, list(PAIR), join_type="inner").sort_by("order")
+    if not len(joined) == len(ours) == len(theirs):
+        raise ValueError(
+            f"other trials in the baseline: got {len(joined)} trials in both, expected all of {len(ours)} and "
+            f"{len(theirs)}. At {uri}. Score one trial list with both systems."
+        )
+    return joined["row"].to_numpy()
+
+
+def _numbers(column: pa.ChunkedArray) -> np.ndarray:
+    """Return a column as float32 where it is that, else as float64; what is missing becomes NaN."""
+    wanted: Any = np.float32 if pa.types.is_float32(column.type) else np.float64
+    return column.to_numpy(zero_copy_only=False).astype(wanted, copy=False)
+
+
+def _speakers(table: pa.Table) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Return the speakers of both sides as numbers in the order of their names, or None if any is unknown."""
+    if any(name not in table.column_names or table[name].null_count for name in SPEAKERS):
+        return None, None
+    sides = [table[name].cast(pa.string()) for name in SPEAKERS]
+    names = pa.concat_arrays([side.unique() for side in sides]).unique()
+    names = names.take(pc.sort_indices(names))
+    enroll, test = (pc.index_in(side, value_set=names).to_numpy() for side in sides)
+    return enroll, test
+
+
+def _is_parquet(uri: str) -> bool:
+    system, path = location.filesystem(uri)
+    with system.open_input_stream(path, compression=None) as stream:
+        return bool(stream.read(4) == b"PAR1")
+
+
+def _text_scores(data: bytes, uri: str) -> pa.Table:
+    """Parse lines ``label score``, where label is 1 or target, 0 or nontarget."""
+    answers = {"1": True, "target": True, "0": False, "nontarget": False}
+    targets, scores = [], []
+    for number, line in enumerate(data.decode(errors="replace").splitlines(), start=1):
+        fields = line.split()
+        try:
+            label, score = fields
+            targets.append(answers[label])
+            scores.append(float(score))
+        except (ValueError, KeyError):
+            if fields:
+                raise ValueError(
+                    f"score line malformed: got {line!r}, expected 'label score' with label 0, 1, target or nontarget. "
+                    f"At {uri}:{number}. Correct the line."
+                ) from None
+    return pa.table({"target": pa.array(targets, pa.bool_()), "score": pa.array(scores, pa.float64())})

@@ -1,0 +1,150 @@
+"""Calibration: turn scores, and what is known of the recordings' quality, into log-likelihood ratios."""
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+MIN_SPEECH_S, MAX_SPEECH_S = 0.1, 20.0
+"""More speech than the higher makes no difference (wespeaker has 20 s, too); the lower keeps the logarithm finite."""
+
+Measure = Literal["duration", "magnitude", "cohort_mean"]
+
+
+class Calibration:
+    """Fit an affine map from scores and quality measures to natural-log likelihood ratios.
+
+    The map minimises the logistic loss at a prior: target trials weigh ``p_target`` together, the others
+    ``1 - p_target``, and ``logit(p_target)`` is added to the ratios. Each quality measure enters as the lower of the
+    two sides' values and the distance between them (duration and magnitude as logarithms, so that the distance is that
+    of the ratio). The score's weight is kept positive.
+
+    Parameters
+    ----------
+    p_target
+        Prior at which ratios are to be best, between 0 and 1.
+    l2
+        Weight, above 0, of the squared weights of the standardised inputs in the loss: it keeps them finite where the
+        calibration trials are told apart without error.
+    measures
+        Quality measures besides the score: none for linear calibration.
+
+    References
+    ----------
+    Brümmer and Doddington, "Likelihood-ratio Calibration Using Prior-weighted Proper Scoring Rules", Interspeech 2013.
+    Thienpondt, Desplanques and Demuynck, "The IDLab VoxCeleb Speaker Recognition Challenge 2020 System Description",
+    https://arxiv.org/abs/2010.11255 (quality measure functions).
+    """
+
+    def __init__(self, *, p_target: float, l2: float, measures: list[Measure]) -> None:
+        if not (0.0 < p_target < 1.0 and l2 > 0.0):
+            raise ValueError(
+                f"Calibration has a prior and a penalty: got p_target={p_target} and l2={l2}, expected "
+                "0 < p_target < 1 and l2 > 0. At calibration.model. Correct them."
+            )
+        self.p_target, self.l2, self.measures = p_target, l2, list(measures)
+        self._weights: NDArray[np.float64] | None = None
+        self._offset = 0.0
+
+    def fit(self, scores: NDArray[np.floating], features: NDArray[np.floating], target: NDArray[np.bool_]) -> None:
+        """Learn the map.
+
+        Parameters
+        ----------
+        scores
+            ``[trials]``.
+        features
+            See `quality_features`, ``[trials, 2 * measures]``.
+        target
+            ``[trials]``.
+
+        Raises
+        ------
+        ValueError
+            If only one kind of trial is there, or scores don't rise from non-target to target trials.
+        """
+        num_target = int(np.count_nonzero(target))
+        if num_target in (0, len(target)):
+            raise ValueError(
+                f"Calibration needs both kinds of trial: got num_target={num_target} and "
+                f"num_nontarget={len(target) - num_target}, expected at least one of each. At calibration.trials. "
+                "Give another list, or hold out more speakers with several utterances."
+            )
+        inputs = np.column_stack([scores, features]).astype(np.float64)
+        mean, deviation = inputs.mean(axis=0), inputs.std(axis=0)
+        deviation[deviation == 0.0] = 1.0
+        weights = self._minimize((inputs - mean) / deviation, target)
+        if weights[0] <= 0.0:
+            raise ValueError(
+                f"Scores rise from non-target to target trials: got a weight of {weights[0]:.3g} over {len(target)} "
+                "calibration trials, expected more than 0. At calibration.trials. Check the answers, or train longer."
+            )
+        self._weights = weights[:-1] / deviation
+        self._offset = float(weights[-1] - self._weights @ mean)
+
+    def _minimize(self, inputs: NDArray[np.float64], target: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Return the weights of standardised inputs ``[trials, inputs]`` and, last, the offset."""
+        num_target = np.count_nonzero(target)
+        share = np.where(target, self.p_target / num_target, (1.0 - self.p_target) / (len(target) - num_target))
+        sign = np.where(target, -1.0, 1.0)
+        prior = np.log(self.p_target) - np.log1p(-self.p_target)
+
+        def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+            wrong = sign * (inputs @ weights[:-1] + weights[-1] + prior)
+            slope = share * sign * np.exp(-np.logaddexp(0.0, -wrong))
+            gradient = np.append(slope @ inputs + self.l2 * weights[:-1], slope.sum())
+            return float(share @ np.logaddexp(0.0, wrong) + self.l2 / 2 * weights[:-1] @ weights[:-1]), gradient
+
+        num = inputs.shape[1]
+        bounds = [(0.0, None)] + [(None, None)] * num
+        start = np.zeros(num + 1)
+        found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-14, "gtol": 1e-9})
+        return np.asarray(found.x, dtype=np.float64)
+
+    def llr(self, scores: NDArray[np.floating], features: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Return natural-log likelihood ratios, float32 ``[trials]``; arguments as in `fit`."""
+        assert self._weights is not None, "fit or restore the calibration before it is used"
+        return (np.column_stack([scores, features]) @ self._weights + self._offset).astype(np.float32)
+
+    def state(self) -> dict[str, NDArray]:
+        """Return what `fit` learnt, as arrays to keep: weights of score and features, and the offset."""
+        assert self._weights is not None, "fit the calibration before its state is kept"
+        return {"weights": self._weights, "offset": np.array(self._offset)}
+
+    def restore(self, state: dict[str, NDArray]) -> None:
+        """Take back what `state` returned."""
+        assert set(state) == {"weights", "offset"}, f"state of something else: {sorted(state)}"
+        self._weights, self._offset = state["weights"], float(state["offset"])
+
+
+def log_duration(speech_s: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Return the logarithm of seconds of speech ``[utterances]``, as the measure ``duration``."""
+    return np.log(np.clip(speech_s, MIN_SPEECH_S, MAX_SPEECH_S)).astype(np.float32)
+
+
+def log_magnitude(embeddings: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Return the logarithm of the length of embeddings ``[utterances, dim]``, as the measure ``magnitude``."""
+    lengths = np.linalg.norm(embeddings, axis=1)
+    return np.log(np.maximum(lengths, np.finfo(np.float32).tiny)).astype(np.float32)
+
+
+def quality_features(enroll: NDArray[np.floating], test: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return lower value and distance of each measure of the two sides.
+
+    Parameters
+    ----------
+    enroll, test
+        Measures of the two sides ``[trials, measures]``.
+
+    Returns
+    -------
+    NDArray
+        ``[trials, 2 * measures]``, all lower values first.
+
+    Examples
+    --------
+    >>> quality_features(np.array([[0.0, 5.0]]), np.array([[1.0, 2.0]]))
+    array([[0., 2., 1., 3.]])
+    """
+    return np.hstack([np.minimum(enroll, test), np.abs(enroll - test)])

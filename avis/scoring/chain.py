@@ -1,0 +1,77 @@
+"""A chain of steps with a back-end at its end, such as LDA, whitening, PLDA."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Chain:
+    """Fit each step on what the steps before it make of the training embeddings.
+
+    Parameters
+    ----------
+    steps
+        Steps with ``fit``, ``project``, ``state`` and ``restore`` (`avis.scoring.projection.Projection`,
+        `avis.scoring.length_norm.LengthNorm`), and last a back-end, whose scores are the chain's.
+
+    Examples
+    --------
+    >>> from avis.scoring.cosine import Cosine
+    >>> from avis.scoring.length_norm import LengthNorm
+    >>> Chain(steps=[LengthNorm(), Cosine(center=False)]).transform(np.array([[3.0, 4.0]]))
+    array([[0.6, 0.8]], dtype=float32)
+    """
+
+    def __init__(self, *, steps: Sequence[Any]) -> None:
+        wrong = [type(step).__name__ for step in steps[:-1] if not hasattr(step, "project")]
+        if wrong or not steps or not hasattr(steps[-1], "score"):
+            raise ValueError(
+                f"A chain ends with the one step that scores: got {[type(step).__name__ for step in steps]}, expected "
+                "steps that project, then a back-end. At scoring.backend.steps. Correct the list."
+            )
+        self.steps, self.backend = list(steps[:-1]), steps[-1]
+        self.adapts: bool = self.backend.adapts
+
+    def fit(self, embeddings: NDArray[np.floating], speakers: NDArray) -> None:
+        """Fit all steps, in order, on embeddings ``[utterances, dim]`` and their speakers ``[utterances]``."""
+        for step in self.steps:
+            step.fit(embeddings, speakers)
+            embeddings = step.project(embeddings)
+        self.backend.fit(embeddings, speakers)
+
+    def adapt(self, embeddings: NDArray[np.floating]) -> None:
+        """Adapt the back-end to unlabelled embeddings ``[utterances, dim]``; the steps stay as they are."""
+        self.backend.adapt(self._project(embeddings))
+
+    def transform(self, embeddings: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Return vectors for `score`, float32 ``[utterances, back-end's dim]``."""
+        vectors: NDArray[np.float32] = self.backend.transform(self._project(embeddings))
+        return vectors
+
+    def _project(self, embeddings: NDArray[np.floating]) -> NDArray[np.floating]:
+        for step in self.steps:
+            embeddings = step.project(embeddings)
+        return embeddings
+
+    def score(self, enroll: NDArray[np.float32], test: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Score rows of `transform` pair by pair, float32 ``[trials]``."""
+        scores: NDArray[np.float32] = self.backend.score(enroll, test)
+        return scores
+
+    def score_matrix(self, enroll: NDArray[np.float32], test: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Score every row of ``enroll`` against every row of ``test``, float32 ``[enroll, test]``."""
+        scores: NDArray[np.float32] = self.backend.score_matrix(enroll, test)
+        return scores
+
+    def state(self) -> dict[str, NDArray]:
+        """Return what all steps learnt, under ``<number of the step>.<name>``."""
+        steps = enumerate([*self.steps, self.backend])
+        return {f"{number}.{key}": value for number, step in steps for key, value in step.state().items()}
+
+    def restore(self, state: dict[str, NDArray]) -> None:
+        """Take back what `state` returned."""
+        for number, step in enumerate([*self.steps, self.backend]):
+            own = {key.split(".", 1)[1]: value for key, value in state.items() if key.split(".", 1)[0] == str(number)}
+            step.restore(own)

@@ -1,0 +1,108 @@
+"""Enrolment models of several utterances: which utterances a trial's ``enroll`` stands for."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from avis.location import read_bytes
+from avis.schema import ENROLMENTS
+
+_MAX_NAMED = 10
+
+
+def read_enrolments(path: str | Path) -> pa.Table:
+    """Read a table of enrolment models.
+
+    Parameters
+    ----------
+    path
+        File or URI holding CSV (with a header) or Parquet with columns ``enroll_model`` and ``utt_id``: a row for each
+        utterance of each model.
+
+    Returns
+    -------
+    pa.Table
+        In schema `avis.schema.ENROLMENTS`, sorted by model.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read, a column is missing, a value is empty, or an utterance is twice in a model.
+    """
+    name = str(path)
+    try:
+        data = read_bytes(name)
+        text = pa.csv.ConvertOptions(column_types=dict.fromkeys(ENROLMENTS.names, pa.string()))
+        reader = pa.BufferReader(data)
+        table = pq.read_table(reader) if data[:4] == b"PAR1" else pa.csv.read_csv(reader, convert_options=text)
+        table = table.select(ENROLMENTS.names).cast(ENROLMENTS)
+    except (OSError, KeyError, pa.ArrowInvalid, ValueError) as error:
+        raise ValueError(
+            f"enrolment models cannot be read: got {str(error).splitlines()[0]!r}, expected CSV or Parquet with "
+            f"columns {', '.join(ENROLMENTS.names)}. At {name}. Correct enrolments=<path>."
+        ) from error
+    for column in ENROLMENTS.names:
+        if table[column].null_count or pc.any(pc.equal(table[column], "")).as_py():
+            raise ValueError(
+                f"Every row of a model has an utterance: got an empty {column}, expected an id. At {name}. Fill it in."
+            )
+    counted = table.group_by(ENROLMENTS.names).aggregate([([], "count_all")])
+    twice = counted.filter(pc.greater(counted["count_all"], 1))
+    if len(twice):
+        raise ValueError(
+            f"An utterance counts once in a model: got {len(twice)} repeated rows, expected none. "
+            f"At {name}, {twice['enroll_model'][0]} and {twice['utt_id'][0]} for one. Remove the repetition."
+        )
+    return table.sort_by([("enroll_model", "ascending"), ("utt_id", "ascending")])
+
+
+def expand(trials: pa.Table, enrolments: pa.Table) -> tuple[pa.Table, NDArray[np.int64]]:
+    """Replace each trial of a model by the trials of its utterances.
+
+    Parameters
+    ----------
+    trials
+        Table with a column ``enroll`` that names models.
+    enrolments
+        See `read_enrolments`.
+
+    Returns
+    -------
+    pairs : pa.Table
+        The same columns, with an utterance's id in ``enroll``; the pairs of a trial follow each other.
+    trial : int64 [pairs]
+        The row of ``trials`` that a pair came from.
+
+    Raises
+    ------
+    ValueError
+        If a trial names a model that is not among the enrolments.
+
+    Examples
+    --------
+    >>> models = pa.table({"enroll_model": ["m", "m"], "utt_id": ["a", "b"]})
+    >>> expand(pa.table({"enroll": ["m"], "test": ["c"]}), models)[0]["enroll"].to_pylist()
+    ['a', 'b']
+    """
+    counts = enrolments["enroll_model"].combine_chunks().value_counts()
+    model = pc.index_in(trials["enroll"], value_set=counts.field("values"))
+    missing = pc.unique(trials["enroll"].filter(pc.is_null(model)))
+    if len(missing):
+        raise ValueError(
+            f"Trials name enrolment models: got {len(missing)} unknown models, expected those of enrolments. "
+            f"At {', '.join(missing[:_MAX_NAMED].to_pylist())}. Add them, or give enrolments=null."
+        )
+    sizes = counts.field("counts").to_numpy()
+    model_of_trial = model.to_numpy()
+    trial = np.repeat(np.arange(len(trials)), sizes[model_of_trial])
+    starts = np.cumsum(sizes) - sizes
+    within = np.arange(len(trial)) - np.repeat(np.cumsum(sizes[model_of_trial]), sizes[model_of_trial])
+    member = np.repeat((starts + sizes)[model_of_trial], sizes[model_of_trial]) + within
+    pairs = trials.take(trial)
+    utterances = enrolments["utt_id"].take(pa.array(member))
+    return pairs.set_column(pairs.schema.get_field_index("enroll"), "enroll", utterances), trial

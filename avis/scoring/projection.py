@@ -1,0 +1,94 @@
+"""What linear back-ends have in common: project embeddings, put them on the unit sphere, score by the cosine."""
+
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avis.scoring.length_norm import check_embeddings, length_normalize
+
+
+class Projection:
+    """Subtract a mean, multiply by a matrix, then score by the cosine.
+
+    Each child says what it learns. As a step of `avis.scoring.chain.Chain` it hands on what `project` returns; as a
+    back-end it scores that, scaled to length 1.
+    """
+
+    learns: frozenset[str] = frozenset({"mean", "projection"})
+    """Which of ``mean`` ``[dim]`` and ``projection`` ``[dim, projected dim]`` the state holds."""
+    units_first: ClassVar[bool] = False
+    """Whether embeddings are scaled to length 1 before anything else."""
+    adapts: ClassVar[bool] = False
+
+    _state: dict[str, NDArray[np.float64]] | None = None
+
+    def fit(self, embeddings: NDArray[np.floating], speakers: NDArray) -> None:
+        """Learn from training embeddings ``[utterances, dim]`` and their speakers ``[utterances]``.
+
+        Raises
+        ------
+        ValueError
+            If an embedding is not finite, or the data cannot carry the projection.
+        """
+        vectors = check_embeddings(embeddings)
+        self._state = self._learn(length_normalize(vectors) if self.units_first else vectors, speakers)
+
+    def _learn(self, vectors: NDArray[np.float64], speakers: NDArray) -> dict[str, NDArray[np.float64]]:
+        raise NotImplementedError
+
+    def project(self, embeddings: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Subtract the mean and project, float64 ``[utterances, projected dim]``.
+
+        Raises
+        ------
+        ValueError
+            If an embedding is not finite or of another size than in training.
+        """
+        assert self._state is not None or not self.learns, "fit or restore the back-end before it transforms"
+        state = self._state or {}
+        vectors = check_embeddings(embeddings, dim=state["mean"].size if "mean" in state else None)
+        if self.units_first:
+            vectors = length_normalize(vectors)
+        if "mean" in state:
+            vectors = vectors - state["mean"]
+        return vectors @ state["projection"] if "projection" in state else vectors
+
+    def transform(self, embeddings: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Project and scale to length 1.
+
+        Parameters
+        ----------
+        embeddings
+            Embeddings ``[utterances, dim]``.
+
+        Returns
+        -------
+        NDArray
+            Vectors for `score`, float32 ``[utterances, projected dim]``.
+
+        Raises
+        ------
+        ValueError
+            If an embedding is not finite, of another size than in training, or has no direction left.
+        """
+        return length_normalize(self.project(embeddings)).astype(np.float32)
+
+    def score(self, enroll: NDArray[np.float32], test: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Score rows of `transform` ``[trials, projected dim]`` pair by pair, float32 ``[trials]`` from -1 to 1."""
+        assert enroll.shape == test.shape, f"one pair of vectors per trial: {enroll.shape} and {test.shape}"
+        return np.einsum("td,td->t", enroll, test).astype(np.float32, copy=False)
+
+    def score_matrix(self, enroll: NDArray[np.float32], test: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Score every row of ``enroll`` against every row of ``test``, float32 ``[enroll, test]``."""
+        return enroll @ test.T
+
+    def state(self) -> dict[str, NDArray]:
+        """Return what `fit` learnt, as arrays to keep."""
+        assert self._state is not None or not self.learns, "fit the back-end before its state is kept"
+        return dict(self._state or {})
+
+    def restore(self, state: dict[str, NDArray]) -> None:
+        """Take back what `state` returned."""
+        assert set(state) == self.learns, f"state of another back-end: {sorted(state)}"
+        self._state = dict(state)

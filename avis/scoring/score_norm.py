@@ -1,0 +1,153 @@
+"""Z-, T- and S-norm: put a trial's score in relation to the scores of its sides against many other speakers."""
+
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avis.scoring.length_norm import check_embeddings, length_normalize
+from avis.scoring.scatter import speaker_scatter
+
+MIN_DEVIATION = 1e-6
+SCORES_AT_ONCE = 16_000_000
+"""Cohort scores that are held in memory: 64 MB."""
+
+
+class ScoreNorm:
+    """What score normalisations have in common: a back-end, a cohort of the training speakers, and statistics.
+
+    An utterance's statistics are computed once, in `transform`, which appends them to its vector. The cohort is made of
+    what the back-end is fitted on, so that no speaker of a trial may be among the training speakers.
+
+    Parameters
+    ----------
+    backend
+        A back-end of this package.
+    cohort
+        ``speakers``: each training speaker's mean of unit-length embeddings; ``utterances``: each training utterance.
+    """
+
+    sides: ClassVar[tuple[str, ...]] = ("enroll", "test")
+    """Whose statistics count."""
+    top_n: int | None = None
+    """Highest cohort scores that count; None for all."""
+
+    def __init__(self, *, backend: Any, cohort: Literal["speakers", "utterances"]) -> None:
+        self.backend, self.cohort = backend, cohort
+        self.adapts: bool = backend.adapts
+        self._members: NDArray[np.floating] | None = None
+        self._cohort: NDArray[np.float32] | None = None
+
+    def fit(self, embeddings: NDArray[np.floating], speakers: NDArray) -> None:
+        """Fit the back-end and keep the cohort, from embeddings ``[utterances, dim]`` and speakers ``[utterances]``."""
+        self.backend.fit(embeddings, speakers)
+        self._members = check_embeddings(embeddings)
+        if self.cohort == "speakers":
+            self._members = speaker_scatter(length_normalize(self._members), speakers).means
+        self._cohort = self.backend.transform(self._members)
+
+    def adapt(self, embeddings: NDArray[np.floating]) -> None:
+        """Adapt the back-end to unlabelled embeddings ``[utterances, dim]``; the cohort keeps its members."""
+        assert self._members is not None, "fit the back-end before it adapts"
+        self.backend.adapt(embeddings)
+        self._cohort = self.backend.transform(self._members)
+
+    def transform(self, embeddings: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Return the back-end's vectors with their cohort statistics behind, float32 ``[utterances, dim + 2]``."""
+        assert self._cohort is not None, "fit or restore the back-end before it transforms"
+        vectors = self.backend.transform(embeddings)
+        rows = max(1, SCORES_AT_ONCE // len(self._cohort))
+        blocks = [vectors[start : start + rows] for start in range(0, len(vectors), rows)]
+        statistics = [self.statistics(self.backend.score_matrix(block, self._cohort)) for block in blocks]
+        return np.hstack([vectors, np.concatenate(statistics)]).astype(np.float32)
+
+    def statistics(self, scores: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Return what to keep of each utterance's cohort scores ``[utterances, cohort]``: mean and deviation."""
+        return np.stack(top_statistics(scores, self.top_n), axis=1)
+
+    def score(self, enroll: NDArray[np.float32], test: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Score rows of `transform` pair by pair, float32 ``[trials]``."""
+        return self.normalize(self.raw_score(enroll, test), enroll, test)
+
+    def raw_score(self, enroll: NDArray[np.float32], test: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the back-end's own scores of rows of `transform`, float32 ``[trials]``."""
+        scores: NDArray[np.float32] = self.backend.score(enroll[:, : -self._num_kept], test[:, : -self._num_kept])
+        return scores
+
+    @property
+    def _num_kept(self) -> int:
+        """Columns that `statistics` returns."""
+        return 2
+
+    def normalize(
+        self, scores: NDArray[np.floating], enroll: NDArray[np.float32], test: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Return the mean of a score's standard scores in the cohorts of its ``sides``, float32 ``[trials]``."""
+        rows = {"enroll": enroll, "test": test}
+        standard = [(scores - rows[side][:, -2]) / rows[side][:, -1] for side in self.sides]
+        return np.asarray(sum(standard) / len(standard), dtype=np.float32)
+
+    def cohort_mean(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the mean of the cohort scores that count, for rows of `transform`: float32 ``[utterances]``."""
+        return vectors[:, -2]
+
+    def state(self) -> dict[str, NDArray]:
+        """Return what `fit` learnt, as arrays to keep."""
+        assert self._cohort is not None, "fit the back-end before its state is kept"
+        return {"cohort": self._cohort} | {f"backend.{key}": value for key, value in self.backend.state().items()}
+
+    def restore(self, state: dict[str, NDArray]) -> None:
+        """Take back what `state` returned."""
+        assert "cohort" in state, f"state of another back-end: {sorted(state)}"
+        self._cohort = state["cohort"]
+        self.backend.restore({key.removeprefix("backend."): value for key, value in state.items() if key != "cohort"})
+
+
+class ZNorm(ScoreNorm):
+    """Normalise by the enrolment's scores against the cohort.
+
+    References
+    ----------
+    Auckenthaler, Carey and Lloyd-Thomas, "Score Normalization for Text-Independent Speaker Verification Systems",
+    Digital Signal Processing, 2000 (Z- and T-norm).
+    """
+
+    sides = ("enroll",)
+
+
+class TNorm(ScoreNorm):
+    """Normalise by the test utterance's scores against the cohort; see `ZNorm`."""
+
+    sides = ("test",)
+
+
+class SNorm(ScoreNorm):
+    """Take the mean of Z- and T-norm.
+
+    References
+    ----------
+    Kenny, "Bayesian Speaker Verification with Heavy-Tailed Priors", Odyssey 2010 (symmetric normalisation).
+    """
+
+
+def top_statistics(
+    scores: NDArray[np.floating], top_n: int | None
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Return mean and population standard deviation of each row's ``top_n`` highest scores.
+
+    Parameters
+    ----------
+    scores
+        Of each utterance against the cohort, ``[utterances, cohort]``.
+    top_n
+        All scores if None, or more than there are.
+
+    Examples
+    --------
+    >>> top_statistics(np.array([[0.0, 4.0, 2.0]]), 2)
+    (array([3.]), array([1.]))
+    """
+    if top_n is not None and top_n < scores.shape[1]:
+        scores = np.partition(scores, -top_n, axis=1)[:, -top_n:]
+    top = np.asarray(scores, dtype=np.float64)
+    return top.mean(axis=1), np.maximum(top.std(axis=1), MIN_DEVIATION)

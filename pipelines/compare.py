@@ -1,0 +1,26 @@
+"""Compare evaluated runs with the first of them: runs -> compare.html.
+
+python pipelines/compare.py runs=[<run>,<run>,...]
+
+A run is a name in <output_dir>/runs, or a folder with a metrics.json. The last line printed is where the page is.
+"""
+
+import hydra
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from avis import location
+from avis.engine.compare import compare
+from avis.engine.config import resolve
+
+
+@hydra.main(config_path="../configs", config_name="compare", version_base="1.3")
+def main(cfg: DictConfig) -> None:
+    """Compare runs."""
+    recipe = resolve(cfg)
+    runs = [str(run) for run in recipe["runs"]]
+    print(compare(runs, location.absolute(recipe["output_dir"]), evaluation=instantiate(recipe["evaluation"])))
+
+
+if __name__ == "__main__":
+    main()

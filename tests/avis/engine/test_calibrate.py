@@ -1,0 +1,227 @@
+"""Calibrated scores, decisions and adaptation: fitted on other speakers, kept, and refused where they do not fit."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+import pytest
+from scipy.special import logit
+from sklearn.linear_model import LogisticRegression
+
+from avis import store
+from avis.engine.calibrate import calibration_trials
+from avis.engine.score import check_trials, score, show_decisions
+from avis.scoring.calibration import Calibration
+from avis.training.checkpoint import best_checkpoint
+
+Recipe = dict[str, Any]
+POINT = {"p_target": 0.05, "c_miss": 1.0, "c_fa": 1.0}
+COSINE = {"_target_": "avis.scoring.cosine.Cosine", "center": True}
+AS_NORM = {"_target_": "avis.scoring.as_norm.AsNorm", "top_n": 3, "backend": COSINE}
+
+
+@pytest.fixture
+def checkpoint(tiny_run: str, tmp_path: Path) -> str:
+    return shutil.copy(best_checkpoint(tiny_run), str(tmp_path / "best.ckpt"))
+
+
+def calibrated(cfg: Recipe, *, trials: str | None = None, measures: tuple[str, ...] = (), **extra: Any) -> Recipe:
+    model = {"_target_": "avis.scoring.calibration.Calibration", "p_target": 0.05, "l2": 1e-3, "measures": [*measures]}
+    return cfg | {"calibration": {"trials": trials, "max_trials": 1000, "model": model}, **extra}
+
+
+def scores_of(cfg: Recipe, checkpoint: str, utterances: str, out: Path) -> Any:
+    return store.read_table(score(cfg, checkpoint, utterances, str(out))["synthetic"], "scores")
+
+
+def write_list(path: Path, index: list[dict[str, Any]], split: str) -> str:
+    rows = [row for row in index if row["split"] == split]
+    pairs = [(a, b) for a in rows for b in rows if a["utt_id"] < b["utt_id"]]
+    path.write_text("".join(f"{int(a['speaker'] == b['speaker'])} {a['utt_id']} {b['utt_id']}\n" for a, b in pairs))
+    return str(path)
+
+
+@pytest.fixture
+def index(tiny_store: str) -> list[dict[str, Any]]:
+    return store.read_table(tiny_store, "utterances", columns=["utt_id", "speaker", "split", "session"]).to_pylist()
+
+
+def test_ratios_are_those_of_logistic_regression_on_validation_speakers(
+    tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path, index: list[dict[str, Any]]
+):
+    made = scores_of(calibrated(tiny_recipe, operating_point=POINT), checkpoint, tiny_store, tmp_path / "run")
+    assert made.column_names[-6:] == ["enroll_speaker", "test_speaker", "score", "llr", "accept", "expected_cost"]
+    sessions = {row["utt_id"]: row["session"] for row in index}
+    pairs = [
+        line.split()[1:]
+        for line in Path(write_list(tmp_path / "v.txt", index, "validation")).read_text().split("\n")[:-1]
+    ]
+    across = [pair for pair in pairs if sessions[pair[0]] != sessions[pair[1]]]
+    listed = tmp_path / "across.csv"
+    speaker = {row["utt_id"]: row["speaker"] for row in index}
+    answers = [speaker[a] == speaker[b] for a, b in across]
+    lines = [f"{a},{b},{int(answer)}" for (a, b), answer in zip(across, answers, strict=True)]
+    listed.write_text("\n".join(["enroll,test,target", *lines]))
+    held_out = scores_of(tiny_recipe | {"trials": {"synthetic": str(listed)}}, checkpoint, tiny_store, tmp_path / "v")
+    values, target = held_out["score"].to_numpy()[:, None].astype(float), np.array(answers)
+    mean, deviation = values.mean(), values.std()
+    weight = np.where(target, 0.05 / target.sum(), 0.95 / (~target).sum())
+    reference = LogisticRegression(C=1e3, tol=1e-12).fit((values - mean) / deviation, target, sample_weight=weight)
+    expected = reference.decision_function((made["score"].to_numpy()[:, None] - mean) / deviation) - logit(0.05)
+    np.testing.assert_allclose(made["llr"].to_numpy(), expected, atol=2e-2)
+    np.testing.assert_array_equal(made["accept"].to_numpy(zero_copy_only=False), made["llr"].to_numpy() >= np.log(19))
+
+
+def test_what_was_fitted_is_kept_reused_and_named_by_what_it_was_fitted_on(
+    tiny_recipe: Recipe,
+    tiny_store: str,
+    checkpoint: str,
+    tmp_path: Path,
+    index: list[dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    cfg = calibrated(tiny_recipe)
+    first = scores_of(cfg, checkpoint, tiny_store, tmp_path / "one")["llr"].to_numpy()
+    listed = write_list(tmp_path / "list.txt", index, "validation")
+    scores_of(calibrated(tiny_recipe, trials=listed), checkpoint, tiny_store, tmp_path / "two")
+    assert len(list(tmp_path.glob("calibration-*.npz"))) == 2
+    assert len(list(tmp_path.glob("backend-*.npz"))) == 1
+    scores_of(
+        tiny_recipe | {"seed": 5, "scoring": tiny_recipe["scoring"] | {"fit_utterances": 9}},
+        checkpoint,
+        tiny_store,
+        tmp_path / "x",
+    )
+    scores_of(
+        tiny_recipe | {"seed": 6, "scoring": tiny_recipe["scoring"] | {"fit_utterances": 9}},
+        checkpoint,
+        tiny_store,
+        tmp_path / "y",
+    )
+    assert len(list(tmp_path.glob("backend-*.npz"))) == 3
+    monkeypatch.setattr(Calibration, "fit", None)
+    again = scores_of(cfg, checkpoint, tiny_store, tmp_path / "three")["llr"].to_numpy()
+    np.testing.assert_array_equal(again, first)
+
+
+def test_a_store_without_training_speakers_takes_what_was_kept(
+    tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    cfg = calibrated(tiny_recipe)
+    read = store.read_table
+
+    def test_split_only(uri: str, table: str, **kwargs: Any) -> Any:
+        found = read(uri, table, **kwargs)
+        return found.filter(pc.equal(found["split"], "test")) if "split" in found.column_names else found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "read_table", test_split_only)
+        with pytest.raises(ValueError, match=r"backend not fitted: got 0 files backend-.* training speakers"):
+            score(cfg, checkpoint, tiny_store, str(tmp_path / "run"))
+    expected = scores_of(cfg, checkpoint, tiny_store, tmp_path / "whole")["llr"].to_numpy()
+    monkeypatch.setattr(store, "read_table", test_split_only)
+    found = scores_of(cfg, checkpoint, tiny_store, tmp_path / "other")["llr"].to_numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_quality_measures_enter(tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path):
+    cfg = tiny_recipe | {"scoring": tiny_recipe["scoring"] | {"backend": AS_NORM}}
+    cfg = calibrated(cfg, measures=("duration", "magnitude", "cohort_mean"))
+    made = scores_of(cfg, checkpoint, tiny_store, tmp_path / "run")
+    assert made.column_names[-3:] == ["score", "score_norm", "llr"]
+    [kept] = tmp_path.glob("calibration-*.npz")
+    with np.load(kept) as state:
+        assert state["weights"].shape == (7,)
+        assert np.isfinite(state["weights"]).all()
+    assert abs(np.corrcoef(made["llr"].to_numpy(), made["score_norm"].to_numpy())[0, 1]) < 1 - 1e-6
+
+
+@pytest.mark.parametrize(("split", "what"), [("train", "trained on"), ("test", "tested")])
+def test_calibration_speakers_are_neither_trained_on_nor_tested(
+    tiny_recipe: Recipe,
+    tiny_store: str,
+    checkpoint: str,
+    tmp_path: Path,
+    index: list[dict[str, Any]],
+    split: str,
+    what: str,
+):
+    cfg = calibrated(tiny_recipe, trials=write_list(tmp_path / "list.txt", index, split))
+    for run in (lambda: check_trials(cfg, tiny_store), lambda: score(cfg, checkpoint, tiny_store, str(tmp_path / "r"))):
+        with pytest.raises(ValueError, match=rf"calibration speaker {what}: got 4 speakers .* At synthetic/"):
+            run()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"operating_point": POINT}, "decision without calibration"),
+        (
+            {"operating_point": {"p_target": 0.1}, "calibration": ()},
+            r"operating point incomplete: got \{'p_target': 0.1\}",
+        ),
+        ({"calibration": ("cohort_mean",)}, "measure without cohort: .* back-end Cosine"),
+        ({"enrolments": "nowhere.csv"}, "enrolment models cannot be read"),
+        ({"adapt_corpus": "synthetic"}, "adaptation incomplete: got adapt_corpus=synthetic"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_the_training(
+    tiny_recipe: Recipe, tiny_store: str, change: dict[str, Any], message: str
+):
+    cfg = dict(tiny_recipe)
+    if "calibration" in change:
+        cfg = calibrated(cfg, measures=change.pop("calibration"))
+    if "adapt_corpus" in change:
+        cfg["scoring"] = cfg["scoring"] | change
+    with pytest.raises(ValueError, match=message):
+        check_trials(cfg | change, tiny_store)
+
+
+def test_the_drawn_list_is_seeded_capped_and_across_sessions(tiny_recipe: Recipe, tiny_store: str):
+    light = store.read_table(tiny_store, "utterances", columns=["utt_id", "speaker", "session", "split", "corpus"])
+    cfg = calibrated(tiny_recipe)
+    trials = calibration_trials(cfg, light)
+    assert trials["target"].to_pylist().count(True) == 2 * 2 * 2
+    assert trials["target"].to_pylist().count(False) == 4 * 4
+    speaker = dict(zip(light["utt_id"].to_pylist(), light["speaker"].to_pylist(), strict=True))
+    session = dict(zip(light["utt_id"].to_pylist(), light["session"].to_pylist(), strict=True))
+    for row in trials.to_pylist():
+        assert (speaker[row["enroll"]] == speaker[row["test"]]) == row["target"]
+        assert session[row["enroll"]] != session[row["test"]]
+    cfg["calibration"]["max_trials"] = 5
+    capped = [calibration_trials(cfg | {"seed": seed}, light) for seed in (0, 0, 1)]
+    assert [len(table) for table in capped] == [10, 10, 10]
+    assert capped[0].equals(capped[1])
+    assert not capped[0].equals(capped[2])
+
+
+def test_a_back_end_is_adapted_to_the_utterances_of_a_corpus(
+    tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path
+):
+    backend = {
+        "_target_": "avis.scoring.adaptation.AdaptedPlda",
+        "num_iterations": 2,
+        "method": "coral_plus",
+        "between_scale": 0.5,
+        "within_scale": 0.5,
+    }
+    scoring = tiny_recipe["scoring"] | {"backend": backend, "adapt_corpus": "synthetic"}
+    made = scores_of(tiny_recipe | {"scoring": scoring}, checkpoint, tiny_store, tmp_path / "run")
+    assert np.isfinite(made["score"].to_numpy()).all()
+    with pytest.raises(ValueError, match=r"nothing to adapt to: got 0 utterances .* the store has synthetic"):
+        score(tiny_recipe | {"scoring": scoring | {"adapt_corpus": "x"}}, checkpoint, tiny_store, str(tmp_path / "r"))
+
+
+def test_decisions_are_printed(
+    tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    cfg = calibrated(tiny_recipe, operating_point=POINT)
+    tables = score(cfg, checkpoint, tiny_store, str(tmp_path / "run"))
+    show_decisions(tables, cfg)
+    table = store.read_table(tables["synthetic"], "scores")
+    accepted = sum(table["accept"].to_pylist())
+    assert f"synthetic: accepted {accepted} of {len(table)} trials at llr >= 2.9444" in capsys.readouterr().out
+    show_decisions(tables, tiny_recipe)
+    assert capsys.readouterr().out.splitlines()[-1:] == []

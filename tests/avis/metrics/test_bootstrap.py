@@ -1,0 +1,174 @@
+import numpy as np
+import pytest
+
+from avis.metrics.bootstrap import Resampling, _Resampler, flatten, nest, paired_difference, speaker_intervals
+from avis.metrics.figures import Wanted, figures
+from avis.metrics.summary import summarize
+from avis.metrics.trials import Trials
+
+WANTED = Wanted()
+
+
+def simulated(
+    num_speakers: int = 20, *, per_speaker: int = 6, noise: float = 1.0, seed: int = 0, decimals: int = 8
+) -> Trials:
+    """All pairs of utterances, with speakers who differ in how well they are recognised."""
+    rng = np.random.default_rng(seed)
+    speaker = np.repeat(np.arange(num_speakers), per_speaker)
+    one, other = np.triu_indices(speaker.size, k=1)
+    enroll, test = speaker[one], speaker[other]
+    voice = rng.normal(size=(num_speakers, 8))
+    spread = rng.lognormal(sigma=0.5, size=num_speakers)
+    vectors = voice[speaker] + noise * spread[speaker, None] * rng.normal(size=(speaker.size, 8))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    scores = np.sum(vectors[one] * vectors[other], axis=1).round(decimals)
+    return Trials(scores, enroll == test, 8 * scores - 4, enroll, test)
+
+
+def repeated(trials: Trials, drawn: np.ndarray) -> Trials:
+    """The trials written out as often as a draw weighs them."""
+    weight = np.where(
+        trials.target, drawn[trials.enroll_speaker], drawn[trials.enroll_speaker] * drawn[trials.test_speaker]
+    )
+    return trials.take(np.repeat(np.arange(len(weight)), weight))
+
+
+@pytest.mark.parametrize("decimals", [1, 8])
+def test_weights_mean_repeated_trials(decimals: int) -> None:
+    trials = simulated(decimals=decimals)
+    threshold = summarize(trials.scores, trials.target)["eer_threshold"]
+    resampler = _Resampler(trials, wanted=WANTED, threshold=None)
+    rng = np.random.default_rng(1)
+    for _ in range(5):
+        drawn = rng.multinomial(20, np.full(20, 1 / 20))
+        written = repeated(trials, drawn)
+        found = flatten(figures(resampler.weighted(drawn), WANTED))
+        expected = flatten(summarize(written.scores, written.target, written.llr))
+        expected[("fnmr",)] = np.mean(written.scores[written.target] < threshold)
+        expected[("fmr",)] = np.mean(written.scores[~written.target] >= threshold)
+        expected[("accuracy",)] = np.mean((written.scores >= threshold) == written.target)
+        for key, value in found.items():
+            assert value == pytest.approx(expected[key], abs=1e-12), key
+
+
+def test_every_figure_has_an_interval_that_may_be_had_again() -> None:
+    trials, resampling = simulated(), Resampling(num_draws=200, confidence=0.9, seed=3)
+    found = speaker_intervals(trials, resampling, wanted=WANTED)
+    summary = summarize(trials.scores, trials.target, trials.llr)
+    assert {key: found[key] for key in found if key != "figures"} == {
+        "confidence": 0.9,
+        "num_draws": 200,
+        "num_empty": 0,
+        "num_speakers": 20,
+    }
+    assert set(summary) - set(found["figures"]) == {"eer_threshold", "reversed", "num_target", "num_nontarget"}
+    low, high = found["figures"]["eer"]
+    assert low < summary["eer"] < high
+    order = np.random.default_rng(0).permutation(len(trials.scores))
+    again = speaker_intervals(trials.take(order), resampling, wanted=WANTED)
+    assert flatten(again["figures"]) == {
+        key: pytest.approx(value, abs=1e-12) for key, value in flatten(found["figures"]).items()
+    }
+    named = trials._replace(
+        enroll_speaker=np.char.add("id", np.char.zfill(trials.enroll_speaker.astype(str), 2)),
+        test_speaker=np.char.add("id", np.char.zfill(trials.test_speaker.astype(str), 2)),
+    )
+    assert speaker_intervals(named, resampling, wanted=WANTED) == found
+
+
+def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
+    """Fresh speakers from one population; drawing trials instead of speakers holds it far more rarely."""
+    truth = summarize(*simulated(300, per_speaker=3, noise=0.8, seed=99)[:2])["eer"]
+    by_speaker = by_trial = 0
+    for seed in range(16):
+        trials = simulated(20, per_speaker=4, noise=0.8, seed=seed)
+        low, high = speaker_intervals(trials, Resampling(60, 0.9, seed), wanted=Wanted({}, ()))["figures"]["eer"]
+        by_speaker += low <= truth <= high
+        rng = np.random.default_rng(seed)
+        eers = []
+        for _ in range(20):
+            sample = trials.take(rng.integers(0, len(trials.scores), len(trials.scores)))
+            eers.append(summarize(sample.scores, sample.target, wanted=Wanted({}, ()))["eer"])
+        by_trial += np.quantile(eers, 0.05) <= truth <= np.quantile(eers, 0.95)
+    assert by_speaker >= 11
+    assert by_trial < by_speaker
+
+
+def test_draws_without_targets_are_left_out_and_counted() -> None:
+    trials = Trials(
+        np.array([3.0, 1.0, 0.0, 2.0]),
+        np.array([True, False, False, False]),
+        None,
+        *np.array([[0, 0, 0, 1], [0, 1, 2, 2]]),
+    )
+    found = speaker_intervals(trials, Resampling(300, 0.95, 0), wanted=WANTED)
+    assert 0 < found["num_empty"] < 300
+    assert np.isfinite(list(flatten(found["figures"]).values())).all()
+    alone = Trials(np.array([1.0, 0.0]), np.array([True, False]), None, np.array([0, 1]), np.array([0, 2]))
+    few = [speaker_intervals(alone, Resampling(1, 0.95, seed), wanted=WANTED) for seed in range(10)]
+    assert {(each["num_empty"], each["figures"] is None) for each in few} == {(0, False), (1, True)}
+
+
+def test_speakers_must_agree_with_the_answers() -> None:
+    trials = simulated()
+    wrong = trials._replace(target=np.roll(trials.target, 1))
+    with pytest.raises(ValueError, match=r"got target=(True|False) for the speakers 0 and \d"):
+        speaker_intervals(wrong, Resampling(2, 0.95, 0), wanted=WANTED)
+
+
+@pytest.mark.parametrize(
+    ("resampling", "message"), [(Resampling(0, 0.95, 0), "num_draws=0"), (Resampling(9, 1.0, 0), "confidence=1.0")]
+)
+def test_resampling_out_of_range(resampling: Resampling, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        speaker_intervals(simulated(), resampling, wanted=WANTED)
+
+
+def test_equal_systems_do_not_differ() -> None:
+    trials = simulated()
+    found = paired_difference(trials, trials, Resampling(50, 0.95, 0), wanted=WANTED)["figures"]
+    assert found["eer"] == {"difference": 0.0, "interval": [0.0, 0.0], "p_value": 1.0}
+
+
+def test_pairing_sees_a_small_difference_that_two_intervals_hide() -> None:
+    trials = simulated(40, noise=0.7)
+    rng = np.random.default_rng(5)
+    worse = trials._replace(scores=trials.scores + rng.normal(0, 0.15, trials.scores.size), llr=None)
+    resampling = Resampling(300, 0.95, 0)
+    paired = paired_difference(worse, trials, resampling, wanted=WANTED)["figures"]
+    assert "cllr" not in paired
+    assert paired["eer"]["difference"] == pytest.approx(
+        summarize(*worse[:2])["eer"] - summarize(*trials[:2])["eer"], abs=1e-12
+    )
+    assert paired["eer"]["interval"][0] > 0
+    assert paired["eer"]["p_value"] < 0.05
+    ours, theirs = (speaker_intervals(t, resampling, wanted=WANTED)["figures"]["eer"] for t in (worse, trials))
+    assert ours[0] < theirs[1]
+    turned = paired_difference(trials, worse, resampling, wanted=WANTED)["figures"]["eer"]
+    assert turned["interval"] == pytest.approx([-limit for limit in paired["eer"]["interval"][::-1]])
+
+
+def test_noise_alone_is_rarely_called_a_difference() -> None:
+    values = []
+    for seed in range(12):
+        trials = simulated(15, per_speaker=4, seed=seed)
+        rng = np.random.default_rng(seed)
+        one, other = (
+            trials._replace(scores=trials.scores + rng.normal(0, 0.2, trials.scores.size), llr=None) for _ in range(2)
+        )
+        wanted = Wanted({}, ())
+        values.append(
+            paired_difference(one, other, Resampling(60, 0.95, seed), wanted=wanted)["figures"]["eer"]["p_value"]
+        )
+    assert np.mean(np.array(values) < 0.05) <= 0.25
+
+
+def test_pairing_needs_one_list() -> None:
+    trials = simulated()
+    with pytest.raises(ValueError, match="same trials"):
+        paired_difference(trials, trials.take(slice(1, None)), Resampling(9, 0.95, 0), wanted=WANTED)
+
+
+def test_nesting_undoes_flattening() -> None:
+    tree = {"a": 1.0, "b": {"c": {"d": 2.0}, "e": 3.0}}
+    assert nest(flatten(tree)) == tree

@@ -1,0 +1,78 @@
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from avis.metrics.det import det_curve
+from avis.metrics.figures import Wanted, tally
+from avis.metrics.out_of_core import Chunks, _cells, tally_chunks
+from avis.metrics.summary import summary_of
+
+WANTED = Wanted()
+
+
+def chunked(values: np.ndarray, target: np.ndarray, size: int) -> Chunks:
+    def read() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for start in range(0, len(values), size):
+            yield values[start : start + size], target[start : start + size]
+
+    return read
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("scale", [1e-30, 0.1, 1e30])
+@pytest.mark.parametrize(("decimals", "share"), [(1, 0.1), (3, 0.9), (9, 0.02)])
+@pytest.mark.parametrize("trials_in_memory", [100, 700, 10**6])
+def test_figures_are_those_in_core(
+    dtype: type, scale: float, decimals: int, share: float, trials_in_memory: int
+) -> None:
+    rng = np.random.default_rng(decimals)
+    target = rng.random(3000) < share
+    scores = (rng.normal(2 * target).round(decimals) * scale).astype(dtype)
+    llr = (rng.normal(3 * target) - 1).astype(dtype)
+    found = tally_chunks(
+        chunked(scores, target, 999), chunked(llr, target, 1234), wanted=WANTED, trials_in_memory=trials_in_memory
+    )
+    expected = tally(scores, target, llr, wanted=WANTED)
+    assert found._replace(scores=None, llrs=None, at_bayes=None, cllr=None, decided=None) == expected._replace(
+        scores=None, llrs=None, at_bayes=None, cllr=None, decided=None
+    )
+    ours, theirs = summary_of(found, WANTED), summary_of(expected, WANTED)
+    close = {key: ours[key] for key in ("cllr", "calibration_loss")}
+    assert close == {key: pytest.approx(theirs[key], abs=1e-12) for key in close}
+    assert {k: v for k, v in ours.items() if k not in close} == {k: v for k, v in theirs.items() if k not in close}
+
+
+def test_a_det_curve_out_of_core_shows_what_one_in_core_shows() -> None:
+    rng = np.random.default_rng(0)
+    target = rng.random(20_000) < 0.2
+    scores = rng.normal(2 * target)
+    found = tally_chunks(chunked(scores, target, 4096), None, wanted=WANTED, trials_in_memory=3000)
+    expected = tally(scores, target, None, wanted=WANTED)
+    assert found.llrs is None
+    assert np.isin(det_curve(expected.scores).thresholds, found.scores.thresholds).mean() > 0.9
+    assert (found.scores.fpr[0], found.scores.fnr[-1]) == (1, 1)
+    assert np.all(np.diff(found.scores.thresholds) > 0)
+
+
+def test_cells_rise_with_scores() -> None:
+    rng = np.random.default_rng(0)
+    scores = np.sort(np.concatenate([rng.normal(size=1000), 10.0 ** rng.uniform(-40, 39, 500), [-1e300, 0.0, 1e300]]))
+    cells = _cells(scores)
+    assert np.all(np.diff(cells) >= 0)
+    assert 0 <= cells[0] <= cells[-1] < 2**20
+    assert _cells(np.array([-0.0])) == _cells(np.array([0.0]))
+
+
+@pytest.mark.parametrize(
+    ("scores", "target", "message"),
+    [
+        ([1.0, np.nan, 2.0], [True, False, False], "Scores must be finite"),
+        ([1.0, 2.0, 2.0], [True, True, True], "num_nontarget=0"),
+        ([], [], "trials=0"),
+    ],
+)
+def test_what_cannot_be_judged(scores: list, target: list, message: str) -> None:
+    chunks = chunked(np.array(scores), np.array(target, dtype=bool), 2)
+    with pytest.raises(ValueError, match=message):
+        tally_chunks(chunks, None, wanted=WANTED, trials_in_memory=2)

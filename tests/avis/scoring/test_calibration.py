@@ -1,0 +1,110 @@
+import numpy as np
+import pytest
+from scipy.special import expit, logit
+from sklearn.linear_model import LogisticRegression
+
+from avis.scoring.calibration import Calibration, log_duration, log_magnitude, quality_features
+
+
+def gaussian(seed: int, num: int, mean: float = 3.0) -> tuple[np.ndarray, np.ndarray]:
+    """Calibrated natural-log ratios: targets ~ N(m, 2m), the others ~ N(-m, 2m)."""
+    rng = np.random.default_rng(seed)
+    target = np.arange(num) % 5 == 0
+    return np.where(target, mean, -mean) + np.sqrt(2 * mean) * rng.normal(size=num), target
+
+
+def nothing(scores: np.ndarray) -> np.ndarray:
+    return np.zeros((len(scores), 0))
+
+
+@pytest.mark.parametrize("p_target", [0.01, 0.5])
+def test_an_affine_distortion_is_undone(p_target: float) -> None:
+    llr, target = gaussian(0, 400_000)
+    distorted = 0.05 * llr + 0.4
+    calibration = Calibration(p_target=p_target, l2=1e-9, measures=[])
+    calibration.fit(distorted, nothing(distorted), target)
+    np.testing.assert_allclose(calibration.llr(distorted, nothing(distorted)), llr, atol=0.6)
+    assert calibration.state()["weights"][0] == pytest.approx(20.0, rel=0.03)
+
+
+def test_equals_scikit_learn_with_the_same_weights_and_penalty() -> None:
+    rng = np.random.default_rng(1)
+    llr, target = gaussian(2, 2000)
+    features = rng.normal(size=(2000, 2)) * [3.0, 0.1] + 5.0
+    p_target, l2 = 0.05, 1e-3
+    calibration = Calibration(p_target=p_target, l2=l2, measures=["duration"])
+    calibration.fit(llr, features, target)
+    inputs = np.column_stack([llr, features])
+    standardised = (inputs - inputs.mean(axis=0)) / inputs.std(axis=0)
+    weight = np.where(target, p_target / target.sum(), (1 - p_target) / (~target).sum())
+    reference = LogisticRegression(C=1 / l2, tol=1e-12, max_iter=10_000).fit(standardised, target, sample_weight=weight)
+    expected = reference.decision_function(standardised) - logit(p_target)
+    np.testing.assert_allclose(calibration.llr(llr, features), expected, atol=1e-3)
+
+
+def test_the_share_of_targets_does_not_matter() -> None:
+    llr, target = gaussian(3, 100_000)
+    kept = ~target | (np.arange(len(target)) % 50 == 0)
+    weights = []
+    for rows in (slice(None), kept):
+        calibration = Calibration(p_target=0.1, l2=1e-9, measures=[])
+        calibration.fit(llr[rows], nothing(llr[rows]), target[rows])
+        weights.append([*calibration.state()["weights"], calibration.state()["offset"]])
+    np.testing.assert_allclose(weights[1], weights[0], atol=0.15)
+
+
+def test_trials_told_apart_without_error_stay_finite() -> None:
+    scores, target = np.array([0.1, 0.2, 0.8, 0.9]), np.array([False, False, True, True])
+    calibration = Calibration(p_target=0.5, l2=1e-4, measures=[])
+    calibration.fit(scores, nothing(scores), target)
+    llr = calibration.llr(scores, nothing(scores))
+    assert np.isfinite(llr).all()
+    assert llr[2] > 1 > -1 > llr[1]
+
+
+def test_scores_that_fall_are_refused() -> None:
+    llr, target = gaussian(4, 1000)
+    with pytest.raises(ValueError, match="Scores rise from non-target to target"):
+        Calibration(p_target=0.5, l2=1e-4, measures=[]).fit(-llr, nothing(llr), target)
+    with pytest.raises(ValueError, match="num_target=0"):
+        Calibration(p_target=0.5, l2=1e-4, measures=[]).fit(llr, nothing(llr), np.zeros(1000, bool))
+    for kwargs in ({"p_target": 1.0, "l2": 1.0}, {"p_target": 0.5, "l2": 0.0}):
+        with pytest.raises(ValueError, match="Calibration has a prior and a penalty"):
+            Calibration(**kwargs, measures=[])
+
+
+def test_short_recordings_shift_scores_and_quality_takes_it_back() -> None:
+    """Scores are higher the less speech there is; the shorter side's duration says by how much."""
+    rng = np.random.default_rng(5)
+    seconds = rng.uniform(1.0, 30.0, size=(2, 20_000))
+    target = np.arange(20_000) % 2 == 0
+    measures = [log_duration(side)[:, None] for side in seconds]
+    features = quality_features(*measures)
+    scores = np.where(target, 2.0, -2.0) - 1.5 * features[:, 0] + rng.normal(size=20_000)
+    losses = []
+    for extra in (nothing(scores), features):
+        calibration = Calibration(p_target=0.5, l2=1e-6, measures=[])
+        calibration.fit(scores, extra, target)
+        llr = calibration.llr(scores, extra)
+        losses.append(np.mean(-np.log2(expit(np.where(target, llr, -llr)))))
+    assert losses[1] < 0.7 * losses[0]
+
+
+def test_measures_at_nothing_stay_finite() -> None:
+    np.testing.assert_allclose(
+        log_duration(np.array([0.0, 1.0, 20.0, 60.0])), np.log([0.1, 1.0, 20.0, 20.0]), rtol=1e-6
+    )
+    assert np.isfinite(log_magnitude(np.zeros((1, 3)))).all()
+    assert log_magnitude(np.array([[3.0, 4.0]]))[0] == pytest.approx(np.log(5.0))
+    features = quality_features(*(log_duration(np.array([s]))[:, None] for s in (0.0, 20.0)))
+    np.testing.assert_allclose(features, [[np.log(0.1), np.log(200.0)]], rtol=1e-6)
+
+
+def test_state_goes_through_a_file_without_pickle(tmp_path) -> None:
+    llr, target = gaussian(6, 500)
+    one, other = (Calibration(p_target=0.5, l2=1e-4, measures=[]) for _ in range(2))
+    one.fit(llr, nothing(llr), target)
+    np.savez(tmp_path / "c.npz", **one.state())
+    with np.load(tmp_path / "c.npz", allow_pickle=False) as state:
+        other.restore(dict(state))
+    np.testing.assert_array_equal(other.llr(llr, nothing(llr)), one.llr(llr, nothing(llr)))

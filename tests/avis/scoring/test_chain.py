@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import Normalizer
+
+from avis.scoring.chain import Chain
+from avis.scoring.cosine import Cosine
+from avis.scoring.lda import Lda
+from avis.scoring.length_norm import LengthNorm
+from avis.scoring.plda import Plda
+from avis.scoring.scatter import whitening_matrix
+from avis.scoring.whitening import Whitening
+
+
+def voices(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    speakers = np.repeat(np.arange(20), 6)
+    mixing = np.random.default_rng(9).normal(size=(8, 8))
+    return (rng.normal(size=(20, 8))[speakers] + rng.normal(size=(120, 8))) @ mixing + 3.0, speakers
+
+
+def test_whitening_has_the_angles_of_scikit_learns() -> None:
+    train, speakers = voices()
+    backend = Whitening(shrinkage=0.0)
+    backend.fit(train, speakers)
+    reference = make_pipeline(PCA(whiten=True), Normalizer()).fit(train)
+    ours, theirs = backend.transform(voices(1)[0]), reference.transform(voices(1)[0])
+    np.testing.assert_allclose(ours @ ours.T, theirs @ theirs.T, atol=1e-5)
+    assert np.cov(backend.project(train), rowvar=False, ddof=0) == pytest.approx(np.eye(8), abs=1e-9)
+
+
+def test_each_step_is_fitted_on_what_the_steps_before_it_make() -> None:
+    train, speakers = voices()
+    chain = Chain(steps=[LengthNorm(), Lda(dim=5, shrinkage=0.1), Whitening(shrinkage=0.0), Plda(num_iterations=3)])
+    chain.fit(train, speakers)
+    lda, plda = Lda(dim=5, shrinkage=0.1), Plda(num_iterations=3)
+    units = train / np.linalg.norm(train, axis=1, keepdims=True)
+    lda.fit(units, speakers)
+    projected = (units - units.mean(axis=0)) @ lda.state()["projection"]
+    white = projected @ whitening_matrix(np.cov(projected, rowvar=False, ddof=0), shrinkage=0.0).T
+    plda.fit(white, speakers)
+    expected = plda.score(plda.transform(white[:50]), plda.transform(white[50:100]))
+    np.testing.assert_allclose(
+        chain.score(chain.transform(train[:50]), chain.transform(train[50:100])), expected, rtol=1e-4, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize(
+    "backend", [Cosine(center=True), Plda(num_iterations=2), Chain(steps=[LengthNorm(), Plda(num_iterations=1)])]
+)
+def test_the_matrix_holds_the_scores_of_all_pairs(backend: Chain) -> None:
+    backend.fit(*voices())
+    vectors = backend.transform(voices(1)[0][:12])
+    one, other = np.divmod(np.arange(35), 7)
+    expected = backend.score(vectors[:5][one], vectors[5:][other]).reshape(5, 7)
+    np.testing.assert_allclose(backend.score_matrix(vectors[:5], vectors[5:]), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_state_goes_to_the_right_steps() -> None:
+    made = [Chain(steps=[Lda(dim=5, shrinkage=0.1), Whitening(shrinkage=0.1), Cosine(center=True)]) for _ in range(2)]
+    made[0].fit(*voices())
+    made[1].restore(made[0].state())
+    np.testing.assert_array_equal(made[1].transform(voices(1)[0]), made[0].transform(voices(1)[0]))
+
+
+@pytest.mark.parametrize("steps", [[], [LengthNorm()], [Plda(num_iterations=1), Cosine(center=True)]])
+def test_a_list_that_cannot_score_is_refused(steps: list) -> None:
+    with pytest.raises(ValueError, match="A chain ends with the one step that scores"):
+        Chain(steps=steps)

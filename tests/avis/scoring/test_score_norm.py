@@ -1,0 +1,90 @@
+"""Toy values of the survey: score .6, two cohorts of five scores, the three highest count."""
+
+import numpy as np
+import pytest
+
+from avis.scoring.as_norm import AsNorm, AsNorm2
+from avis.scoring.cosine import Cosine
+from avis.scoring.plda import Plda
+from avis.scoring.score_norm import ScoreNorm, SNorm, TNorm, ZNorm
+
+ENROLL, TEST = [0.3, 0.1, 0.2, 0.0, -0.1], [0.4, 0.2, 0.0, 0.1, -0.2]
+NORMS = [
+    ZNorm(backend=Cosine(center=True), cohort="speakers"),
+    TNorm(backend=Cosine(center=True), cohort="utterances"),
+    SNorm(backend=Plda(num_iterations=2), cohort="utterances"),
+    AsNorm(backend=Cosine(center=True), cohort="utterances", top_n=4),
+    AsNorm2(backend=Cosine(center=True), cohort="speakers", top_n=4),
+]
+
+
+def toy(norm: ScoreNorm) -> float:
+    norm._cohort = np.zeros((5, 1), np.float32)
+    enroll, test = (norm.statistics(np.array([side], np.float32)).astype(np.float32) for side in (ENROLL, TEST))
+    return float(norm.normalize(np.array([0.6]), enroll, test)[0])
+
+
+def test_toy_values_of_the_adaptive_norms() -> None:
+    """Population deviation (ddof 0), as wespeaker; with ddof 1, as SpeechBrain has it, it would be 3.200198."""
+    assert toy(AsNorm(backend=Cosine(center=False), top_n=3)) == pytest.approx(3.919427, abs=1e-5)
+    assert toy(AsNorm2(backend=Cosine(center=False), top_n=3)) == pytest.approx(3.095574, abs=1e-5)
+
+
+def test_toy_values_of_the_whole_cohort() -> None:
+    z, t = ((0.6 - np.mean(side)) / np.std(side) for side in (ENROLL, TEST))
+    kwargs = {"backend": Cosine(center=False), "cohort": "speakers"}
+    assert toy(ZNorm(**kwargs)) == pytest.approx(z, rel=1e-6)
+    assert toy(TNorm(**kwargs)) == pytest.approx(t, rel=1e-6)
+    assert toy(SNorm(**kwargs)) == pytest.approx((z + t) / 2, rel=1e-6)
+    assert toy(AsNorm(**kwargs, top_n=9)) == pytest.approx((z + t) / 2, rel=1e-6)
+
+
+def voices(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    speakers = np.repeat(np.arange(12), 5)
+    return rng.normal(size=(12, 8))[speakers] + 0.5 * rng.normal(size=(60, 8)), speakers
+
+
+@pytest.mark.parametrize("norm", NORMS, ids=lambda norm: type(norm).__name__)
+def test_equals_a_loop_over_trials_and_cohort(norm: ScoreNorm) -> None:
+    train, speakers = voices(0)
+    norm.fit(train, speakers)
+    vectors, plain = norm.transform(voices(1)[0]), norm.backend.transform(voices(1)[0])
+    units = train / np.linalg.norm(train, axis=1, keepdims=True)
+    means = np.stack([units[speakers == s].mean(axis=0) for s in range(12)])
+    cohort = norm.backend.transform(means if norm.cohort == "speakers" else train)
+    for e, t in ((0, 1), (0, 7), (20, 3)):
+        against = [np.array([norm.backend.score(plain[i : i + 1], c[None])[0] for c in cohort]) for i in (e, t)]
+        order = [np.argsort(scores)[-(norm.top_n or len(scores)) :] for scores in against]
+        if isinstance(norm, AsNorm2):
+            order = order[::-1]
+        raw = norm.backend.score(plain[e : e + 1], plain[t : t + 1])[0]
+        sides = dict(zip(("enroll", "test"), zip(against, order, strict=True), strict=True))
+        expected = np.mean([standard(raw, *sides[s]) for s in norm.sides])
+        got = norm.score(vectors[e : e + 1], vectors[t : t + 1])[0]
+        assert got == pytest.approx(expected, rel=1e-3)
+        assert norm.raw_score(vectors[e : e + 1], vectors[t : t + 1])[0] == pytest.approx(raw, rel=1e-5)
+
+
+def standard(raw: float, scores: np.ndarray, counted: np.ndarray) -> float:
+    return (raw - scores[counted].mean()) / scores[counted].std()
+
+
+@pytest.mark.parametrize("norm", NORMS, ids=lambda norm: type(norm).__name__)
+def test_state_survives_and_the_cohort_mean_is_told(norm: ScoreNorm) -> None:
+    norm.fit(*voices(0))
+    vectors = norm.transform(voices(1)[0])
+    mean = norm.cohort_mean(vectors)
+    scores = np.sort(norm.backend.score_matrix(norm.backend.transform(voices(1)[0]), norm.state()["cohort"]), axis=1)
+    np.testing.assert_allclose(mean, scores[:, -(norm.top_n or 0) :].mean(axis=1), rtol=1e-4, atol=1e-5)
+    state = norm.state()
+    norm.restore(state)
+    np.testing.assert_array_equal(norm.transform(voices(1)[0]), vectors)
+
+
+def test_memory_is_bounded_without_a_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    norm = NORMS[3]
+    norm.fit(*voices(0))
+    whole = norm.transform(voices(1)[0])
+    monkeypatch.setattr("avis.scoring.score_norm.SCORES_AT_ONCE", 7 * 60)
+    np.testing.assert_allclose(norm.transform(voices(1)[0]), whole, atol=1e-6)
