@@ -7,6 +7,7 @@ other files among them.
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
+import av
 import numpy as np
 
 from avis.audio.audio_error import AudioError, check_source_rate, truncated
@@ -57,16 +58,8 @@ def read_av(
     Raises
     ------
     AudioError
-        ``unreadable``, also where PyAV is not installed; ``truncated``.
+        ``unreadable``; ``truncated``.
     """
-    try:
-        import av
-    except ImportError as error:
-        raise AudioError(
-            "unreadable",
-            f"no decoder: got a file of type {container}, expected PyAV to read it. At {where}. "
-            "Install the package av, or convert the file.",
-        ) from error
     try:
         opened = av.open(file, format=container, metadata_errors="replace")
     except (av.error.FFmpegError, ValueError) as error:
@@ -108,8 +101,6 @@ def _read_stretch(
 
 def _decoded(opened: Any, container: str, stretch: Stretch, where: str) -> Iterator[tuple[int, np.ndarray, int]]:
     """Yield position in frames, block ``[samples, channels]`` and rate, from the stretch's beginning or before it."""
-    import av
-
     stream = opened.streams.audio[0]
     seeks = container == "mov" and stretch.start_s > SEEK_AHEAD_S
     if seeks:

@@ -1,10 +1,10 @@
 """What PyAV reads. The files are made by PyAV too, since nothing else here writes AAC; the waveforms are not."""
 
 import io
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -24,8 +24,6 @@ def sweep(duration_s: float, rate: int = RATE) -> np.ndarray:
 
 @pytest.fixture
 def write() -> Callable[..., Path]:
-    av = pytest.importorskip("av")
-
     def written(path: Path, channels: np.ndarray, *, codec: str = "aac", rate: int = RATE, form: str = "ipod") -> Path:
         layout = {1: "mono", 2: "stereo"}[len(channels)]
         stream = io.BytesIO()
@@ -80,20 +78,12 @@ def test_containers_are_told_by_their_first_bytes() -> None:
         assert av_container(head) is None
 
 
-def test_what_to_do_without_pyav(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "av", None)
-    (tmp_path / "a.aac").write_bytes(b"\xff\xf1\x50\x80\x00\xff\xfc")
-    with pytest.raises(AudioError, match="Install the package av") as caught:
-        read(tmp_path / "a.aac")
-    assert caught.value.reason == "unreadable"
-
-
 def test_a_cut_m4a_is_truncated_before_anything_is_decoded(tmp_path: Path) -> None:
     (tmp_path / "a.m4a").write_bytes(M4A_HEAD + b"\x00\x00\x10\x00mdat" + bytes(100))
     assert reason(tmp_path / "a.m4a") == "truncated"
 
 
-@pytest.mark.parametrize(("codec", "limit_db"), [("aac", -25.0), ("alac", -80.0)])
+@pytest.mark.parametrize(("codec", "limit_db"), [("aac", -20.0), ("alac", -80.0)])
 @pytest.mark.parametrize("rate", [16000, 44100])
 def test_m4a_gives_the_waveform_back_in_time(
     tmp_path: Path, write: Callable[..., Path], codec: str, limit_db: float, rate: int
