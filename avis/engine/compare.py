@@ -9,9 +9,8 @@ from avis import location, store
 from avis.engine.config import RUN_CONFIG
 from avis.engine.evaluate import METRICS, Evaluation, comparison
 from avis.engine.reporting import det_curve
-from avis.engine.scored import PAIR, Scored, matching_rows, read_scores
+from avis.engine.scored import PAIR, ReadScores, Scored, matching_rows, read_scores
 from avis.metrics.bootstrap import flatten
-from avis.metrics.trials import Trials
 from avis.reports.comparison import ComparedList, Comparison, comparison_page
 from avis.reports.det_plot import det_plot
 from avis.reports.drawing import png
@@ -90,7 +89,7 @@ def _compared_list(
     name: str, metrics: Mapping[str, Any], folders: Mapping[str, str], evaluation: Evaluation
 ) -> ComparedList:
     notes: list[str] = []
-    trials: dict[str, tuple[Trials, Any]] = {}
+    trials: dict[str, ReadScores] = {}
     for run, folder in folders.items():
         scored = Scored(location.join(folder, metrics[run]["scores"]))
         if scored.num_trials > evaluation.trials_in_memory:
@@ -98,7 +97,7 @@ def _compared_list(
             continue
         trials[run] = read_scores(scored, more=[column for column in PAIR if column in scored.columns])
     drawn = evaluation.resampling if evaluation.draws and len(folders) <= MOST_BANDS else None
-    curves = {run: det_curve(read, drawn) for run, (read, _) in trials.items()}
+    curves = {run: det_curve(read, drawn) for run, (read, _, _) in trials.items()}
     differences = {}
     first = next(iter(folders))
     for run in list(trials)[1:] if first in trials else ():
@@ -112,16 +111,16 @@ def _compared_list(
     return ComparedList(name, metrics, differences, png(det_plot(curves)) if curves else None, notes)
 
 
-def _difference(ours: tuple[Trials, Any], theirs: tuple[Trials, Any], evaluation: Evaluation) -> dict[str, Any] | str:
+def _difference(ours: ReadScores, theirs: ReadScores, evaluation: Evaluation) -> dict[str, Any] | str:
     """Return how one run differs from another trial by trial, or why that cannot be said."""
-    (trials, pairs), (baseline, other_pairs) = ours, theirs
+    pairs, other_pairs = ours.more, theirs.more
     if any(set(PAIR) - set(table.column_names) for table in (pairs, other_pairs)):
         return "the scores do not say which trial is which (columns enroll and test)."
     try:
         rows = matching_rows(pairs, other_pairs, "the first run")
     except ValueError as error:
         return str(error)
-    return comparison(trials, baseline.take(rows), evaluation)
+    return comparison(ours.trials, theirs.trials.take(rows), evaluation, ours.no_speakers)
 
 
 def _settings(folders: Mapping[str, str]) -> dict[str, dict[str, str]]:

@@ -20,7 +20,6 @@ from avis.reports.html import report_page
 from avis.reports.page import Report
 
 METRICS, REPORT = "metrics.json", "report.html"
-NO_SPEAKERS = "no interval: the scores do not say who speaks (columns enroll_speaker and test_speaker)"
 NO_DRAWS = "no interval: evaluation.bootstrap_draws=0"
 TOO_LONG = "no interval: the list is longer than evaluation.trials_in_memory"
 
@@ -138,10 +137,10 @@ def evaluate(
 
 def evaluate_trials(scored: Scored, chosen: Evaluation, baseline: str | None) -> tuple[Trials, dict[str, Any]]:
     """Return the trials of a list and all that is stated of them."""
-    trials, more = read_scores(scored, more=[*chosen.columns, *(PAIR if baseline else ())])
+    trials, more, no_speakers = read_scores(scored, more=[*chosen.columns, *(PAIR if baseline else ())])
     counts = tally(*trials[:3], wanted=chosen.wanted)
     stated = summary_of(counts, chosen.wanted)
-    stated |= _intervals(trials, chosen)
+    stated |= _intervals(trials, chosen, no_speakers)
     if chosen.columns:
         stated["subgroups"] = {
             column: subgroups(
@@ -154,20 +153,23 @@ def evaluate_trials(scored: Scored, chosen: Evaluation, baseline: str | None) ->
             for column in chosen.columns
         }
     if baseline:
-        theirs, pairs = read_scores(Scored(baseline), more=PAIR)
+        theirs, pairs, _ = read_scores(Scored(baseline), more=PAIR)
         theirs = theirs.take(matching_rows(more.select(list(PAIR)), pairs, baseline))
-        stated["baseline"] = {"scores": baseline, **comparison(trials, theirs, chosen)}
+        stated["baseline"] = {"scores": baseline, **comparison(trials, theirs, chosen, no_speakers)}
     return trials, stated
 
 
-def _intervals(trials: Trials, chosen: Evaluation) -> dict[str, Any]:
-    if trials.enroll_speaker is None or not chosen.draws:
-        return {"intervals": None, "intervals_note": NO_DRAWS if not chosen.draws else NO_SPEAKERS}
+def _intervals(trials: Trials, chosen: Evaluation, no_speakers: str | None) -> dict[str, Any]:
+    if no_speakers or not chosen.draws:
+        return {"intervals": None, "intervals_note": no_speakers if chosen.draws else NO_DRAWS}
     return {"intervals": speaker_intervals(trials, chosen.resampling, wanted=chosen.wanted)}
 
 
-def comparison(trials: Trials, baseline: Trials, chosen: Evaluation) -> dict[str, Any]:
-    """State the baseline's figures and how the trials' differ from them."""
+def comparison(trials: Trials, baseline: Trials, chosen: Evaluation, no_speakers: str | None) -> dict[str, Any]:
+    """State the baseline's figures and how the trials' differ from them.
+
+    ``no_speakers`` says why the trials have no speakers; those of the baseline will do.
+    """
     wanted = chosen.wanted
     if trials.enroll_speaker is None:
         trials = trials._replace(enroll_speaker=baseline.enroll_speaker, test_speaker=baseline.test_speaker)
@@ -180,7 +182,7 @@ def comparison(trials: Trials, baseline: Trials, chosen: Evaluation) -> dict[str
         for key, value in ours.items()
         if key in other
     }
-    note = NO_DRAWS if not chosen.draws else NO_SPEAKERS
+    note = no_speakers if chosen.draws else NO_DRAWS
     return {"metrics": theirs, "differences": {"figures": nest(differences), "intervals_note": note}}
 
 

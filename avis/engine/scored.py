@@ -1,7 +1,7 @@
 """Read scored trials: a scores table, a Parquet file, or text, at once or in chunks."""
 
 from collections.abc import Collection, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +14,7 @@ from avis.schema import DECIDING_SCORES
 CHUNK_TRIALS = 1_000_000
 SPEAKERS = ("enroll_speaker", "test_speaker")
 PAIR = ("enroll", "test")
+NO_SPEAKERS = "no interval: the scores do not say who speaks (columns enroll_speaker and test_speaker)"
 
 
 class Scored:
@@ -98,13 +99,18 @@ class Scored:
         return table
 
 
-def read_scores(scored: Scored, *, more: Collection[str] = ()) -> tuple[Trials, pa.Table]:
+class ReadScores(NamedTuple):
+    """Trials, further columns of theirs, and why the trials have no speakers (None where they have them)."""
+
+    trials: Trials
+    more: pa.Table
+    no_speakers: str | None
+
+
+def read_scores(scored: Scored, *, more: Collection[str] = ()) -> ReadScores:
     """Read all trials, with their log-likelihood ratios and speakers where the table has them.
 
-    Returns
-    -------
-    tuple
-        The trials, and their columns ``more`` as a table.
+    Speakers are left out where they are not known of all trials, or contradict an answer.
 
     Raises
     ------
@@ -114,10 +120,11 @@ def read_scores(scored: Scored, *, more: Collection[str] = ()) -> tuple[Trials, 
     scored.require(more)
     wanted = ["target", scored.deciding, *more, *(name for name in ("llr", *SPEAKERS) if name in scored.columns)]
     table = scored.table(list(dict.fromkeys(wanted)))
-    enroll, test = _speakers(table)
+    target = table["target"].to_numpy(zero_copy_only=False)
+    enroll, test, no_speakers = _speakers(table, target)
     llr = _numbers(table["llr"]) if "llr" in scored.columns else None
-    trials = Trials(_numbers(table[scored.deciding]), table["target"].to_numpy(zero_copy_only=False), llr, enroll, test)
-    return trials, table.select(list(more))
+    trials = Trials(_numbers(table[scored.deciding]), target, llr, enroll, test)
+    return ReadScores(trials, table.select(list(more)), no_speakers)
 
 
 def matching_rows(ours: pa.Table, theirs: pa.Table, uri: str) -> np.ndarray:
@@ -152,15 +159,20 @@ def _numbers(column: pa.ChunkedArray) -> np.ndarray:
     return column.to_numpy(zero_copy_only=False).astype(wanted, copy=False)
 
 
-def _speakers(table: pa.Table) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Return the speakers of both sides as numbers in the order of their names, or None if any is unknown."""
-    if any(name not in table.column_names or table[name].null_count for name in SPEAKERS):
-        return None, None
+def _speakers(table: pa.Table, target: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None, str | None]:
+    """Return the speakers of both sides as numbers in the order of their names, or why not."""
+    if any(name not in table.column_names for name in SPEAKERS):
+        return None, None, NO_SPEAKERS
+    unknown = pc.sum(pc.or_(*(pc.is_null(table[name]) for name in SPEAKERS))).as_py()
+    if unknown:
+        return None, None, f"no interval: the scores do not say who speaks in {unknown:,} of {len(table):,} trials"
     sides = [table[name].cast(pa.string()) for name in SPEAKERS]
     names = pa.concat_arrays([side.unique() for side in sides]).unique()
     names = names.take(pc.sort_indices(names))
     enroll, test = (pc.index_in(side, value_set=names).to_numpy() for side in sides)
-    return enroll, test
+    if wrong := np.count_nonzero((enroll == test) != target):
+        return None, None, f"no interval: the speakers of {wrong:,} of {len(table):,} trials contradict the answer"
+    return enroll, test, None
 
 
 def _is_parquet(uri: str) -> bool:

@@ -23,6 +23,7 @@ _FLAGS = {
     "self_trials": "{} trials compare an utterance with itself; their score is always perfect.",
     "duplicates": "{} trials repeat another one and count twice.",
     "contradictions": "{} pairs are called same speaker in one trial and different speakers in another.",
+    "wrong_answers": "{} trials have an answer that their speakers contradict.",
     "missing_ids": "{} trials were left out, because their audio is missing.",
 }
 

@@ -30,6 +30,11 @@ _RULES = {
         "A pair of utterances has one answer: got {} pairs that are called both target and non-target",
         "Correct the answers",
     ),
+    "wrong_answers": (
+        "A trial is target where one speaker is on both sides, else non-target: got {} trials whose answer their "
+        "speakers in the store contradict",
+        "Correct the answers or the speakers",
+    ),
 }
 _MAX_NAMED_PAIRS = 5
 
@@ -50,6 +55,8 @@ class TrialChecks:
         Trials whose pair of utterances came before, in either order.
     contradictions : {"refuse", "flag"}
         Pairs of utterances that are called target in one trial and non-target in another, in either order.
+    wrong_answers : {"refuse", "flag"}
+        Trials called target whose utterances are of two speakers, or non-target whose are of one.
     """
 
     missing_ids: Literal["refuse", "leave_out"]
@@ -57,6 +64,7 @@ class TrialChecks:
     self_trials: Action
     duplicates: Action
     contradictions: Action
+    wrong_answers: Action
 
     def apply(
         self, trials: pa.Table, utterances: pa.Table, *, trained: Collection[str]
@@ -77,8 +85,8 @@ class TrialChecks:
         trials : pa.Table
             In the store's ids; see `avis.scoring.trial_ids.resolve`.
         flagged : dict of str to int
-            For each check by its name: the number of trials (``missing_ids``, ``self_trials``, ``duplicates``), pairs
-            (``contradictions``) or speakers (``shared_speakers``) it found.
+            For each check by its name: the number of trials (``missing_ids``, ``self_trials``, ``duplicates``,
+            ``wrong_answers``), pairs (``contradictions``) or speakers (``shared_speakers``) it found.
 
         Raises
         ------
@@ -98,7 +106,8 @@ class TrialChecks:
         shared = speakers.filter(pc.is_in(speakers, pa.array(list(trained), pa.string())))
         self._decide("shared_speakers", len(shared), some_of(shared))
         flagged = {"missing_ids": len(trials) - len(found), "shared_speakers": len(shared)}
-        for check, pairs in _offending_pairs(enroll, test, found["target"], len(utterances)).items():
+        speaker = np.asarray(utterances["speaker"].combine_chunks().dictionary_encode().indices)
+        for check, pairs in _offending_pairs(enroll, test, found["target"], speaker).items():
             examples = (utterances["utt_id"].take(pair).to_pylist() for pair in pairs[:_MAX_NAMED_PAIRS])
             self._decide(check, len(pairs), "; ".join(map(" ".join, examples)))
             flagged[check] = len(pairs)
@@ -114,16 +123,22 @@ class TrialChecks:
 
 
 def _offending_pairs(
-    enroll: NDArray[np.int64], test: NDArray[np.int64], target: pa.ChunkedArray, num_utterances: int
+    enroll: NDArray[np.int64], test: NDArray[np.int64], target: pa.ChunkedArray, speaker: NDArray[np.int32]
 ) -> dict[str, NDArray[np.int64]]:
-    """Return the pairs of rows ``[pairs, 2]`` that each check objects to; they are compared as one integer each."""
+    """Return the pairs of rows ``[pairs, 2]`` that each check objects to; they are compared as one integer each.
+
+    ``speaker`` has a number for the speaker of each row of the store.
+    """
+    num_utterances = len(speaker)
     pair = np.minimum(enroll, test) * num_utterances + np.maximum(enroll, test)
     known = np.asarray(pc.is_valid(target))
-    answered = np.sort((2 * pair + np.asarray(pc.fill_null(target, False)))[known])
+    answer = np.asarray(pc.fill_null(target, False))
+    answered = np.sort((2 * pair + answer)[known])
     offending = {
         "self_trials": pair[enroll == test],
         "duplicates": _repeated(np.sort(pair)),
         "contradictions": _repeated(answered[np.diff(answered, prepend=-1) > 0] // 2),
+        "wrong_answers": pair[known & (answer != (speaker[enroll] == speaker[test]))],
     }
     return {check: np.stack(np.divmod(codes, num_utterances), axis=1) for check, codes in offending.items()}
 

@@ -191,6 +191,31 @@ def test_without_speakers_or_draws_there_is_no_interval(tmp_path: Path):
     assert found["baseline"]["differences"]["figures"]["eer"] == {"difference": 0.0, "interval": None, "p_value": None}
 
 
+def test_speakers_that_contradict_answers_give_no_interval(tmp_path: Path):
+    table = speakers_table(1, 2.0)
+    wrong = table.slice(0, 3).set_column(2, "target", pa.array([not t for t in table["target"][:3].to_pylist()]))
+    uri = written(tmp_path / "wrong.parquet", pa.concat_tables([wrong, table.slice(3)]))
+    chosen = Evaluation(**{**OPTIONS, "subgroups": ["gender"]})
+    found = evaluate({"x": uri}, str(tmp_path / "out"), facts={}, evaluation=chosen, baseline=uri)["metrics"]["x"]
+    note = "no interval: the speakers of 3 of 600 trials contradict the answer"
+    assert (found["intervals"], found["intervals_note"]) == (None, note)
+    assert [cell["intervals"] for cell in found["subgroups"]["gender"]["groups"].values()] == [None, None]
+    assert found["baseline"]["differences"]["intervals_note"] == note
+    assert note in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_trials_without_speakers_are_counted(tmp_path: Path):
+    table = speakers_table(1, 2.0)
+    sides = {"enroll_speaker": {0, 1}, "test_speaker": {1, 2, 3}}
+    for side, rows in sides.items():
+        names = [None if row in rows else name for row, name in enumerate(table[side].to_pylist())]
+        table = table.set_column(table.column_names.index(side), side, pa.array(names, pa.string()))
+    found = evaluate(
+        {"x": written(tmp_path / "x.parquet", table)}, str(tmp_path / "out"), facts={}, evaluation=EVALUATION
+    )["metrics"]["x"]
+    assert found["intervals_note"] == "no interval: the scores do not say who speaks in 4 of 600 trials"
+
+
 def test_a_long_list_has_the_figures_of_one_in_memory(tmp_path: Path):
     uri = written(tmp_path / "long.parquet", speakers_table(1, 2.0), row_group_size=70)
     short = evaluate({"x": uri}, str(tmp_path / "out"), facts={}, evaluation=EVALUATION)["metrics"]["x"]

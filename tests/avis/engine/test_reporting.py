@@ -37,7 +37,7 @@ def as_store(folder: Path, table: pa.Table, facts: dict) -> Scored:
 
 
 def stated(scored: Scored) -> tuple:
-    trials, _ = read_scores(scored)
+    trials = read_scores(scored).trials
     intervals = trials.enroll_speaker is not None and speaker_intervals(trials, DRAWS, wanted=Wanted())
     return trials, {**summarize(*trials[:3]), "intervals": intervals or None}
 

@@ -87,5 +87,6 @@ def test_the_manifest_of_the_scores_says_what_was_scored(
         "self_trials": 0,
         "duplicates": 1,
         "contradictions": 0,
+        "wrong_answers": 0,
     }
     assert store.open_manifest(tables["dev"])["list"]["pairing"] == PAIRING

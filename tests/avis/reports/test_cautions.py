@@ -32,6 +32,7 @@ def test_a_sound_result_has_no_warning() -> None:
         ({}, {"duplicates": 1200}, "1,200 trials repeat another"),
         ({}, {"self_trials": 2}, "2 trials compare an utterance with itself"),
         ({}, {"contradictions": 1}, "1 pairs are called"),
+        ({}, {"wrong_answers": 3}, "3 trials have an answer that their speakers contradict"),
         ({}, {"missing_ids": 5}, "5 trials were left out"),
         ({"num_target": 1_000}, {}, "it rests on 20 misses and 1,000 false alarms"),
         (

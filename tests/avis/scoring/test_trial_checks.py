@@ -11,7 +11,9 @@ import pytest
 from avis.schema import TRIALS
 from avis.scoring.trial_checks import TrialChecks
 
-NOTHING = {"missing_ids": 0, "shared_speakers": 0, "self_trials": 0, "duplicates": 0, "contradictions": 0}
+NOTHING = dict.fromkeys(
+    ("missing_ids", "shared_speakers", "self_trials", "duplicates", "contradictions", "wrong_answers"), 0
+)
 STORE = pa.table(
     {
         "utt_id": [f"vox/{name}" for name in ("a1", "a2", "b1", "b2", "c1")],
@@ -43,6 +45,8 @@ CLEAN = (("a1", "a2", True), ("a1", "b1", False))
         pytest.param([("b1", "a1", False)], "duplicates", 1, r"At vox/a1 vox/b1\.", id="swapped"),
         pytest.param([("b1", "a1", False), ("a1", "b1", None)], "duplicates", 2, r"got 2 trials", id="three times"),
         pytest.param([("a2", "a1", False)], "contradictions", 1, r"1 pairs .* both .*At vox/a1 vox/a2\.", id="both"),
+        pytest.param([("a2", "b1", True)], "wrong_answers", 1, r"got 1 trials .*At vox/a2 vox/b1\.", id="two speakers"),
+        pytest.param([("b2", "b1", False)], "wrong_answers", 1, r"At vox/b1 vox/b2\.", id="one speaker"),
         pytest.param([("a1", "c1", False)], "shared_speakers", 1, r"got 1 speakers .*At vox/c\.", id="trained on"),
     ],
 )
@@ -85,11 +89,15 @@ def test_pairs_are_counted_as_plain_python_counts_them() -> None:
     trials = [(draw.choice(ids), draw.choice(ids), draw.choice([True, False, None])) for _ in range(60)]
     pairs = Counter(frozenset(trial[:2]) for trial in trials)
     answers = {pair: {t[2] for t in trials if frozenset(t[:2]) == pair} - {None} for pair in pairs}
+    speaker = dict(zip(ids, STORE["speaker"].to_pylist(), strict=True))
     _, flagged = checks().apply(listed(*trials), STORE, trained=[])
     assert flagged == NOTHING | {
         "self_trials": sum(one == other for one, other, _ in trials),
         "duplicates": sum(pairs.values()) - len(pairs),
         "contradictions": sum(len(given) == 2 for given in answers.values()),
+        "wrong_answers": sum(
+            known == (speaker[one] != speaker[other]) for one, other, known in trials if known is not None
+        ),
     }
 
 
