@@ -101,7 +101,8 @@ def _compared_list(
     differences = {}
     first = next(iter(folders))
     for run in list(trials)[1:] if first in trials else ():
-        found = _difference(trials[run], trials[first], evaluation)
+        first_uri = location.join(folders[first], metrics[first]["scores"])
+        found = _difference(trials[run], trials[first], first_uri, evaluation)
         if isinstance(found, str):
             notes.append(f"{run}: {found}")
         else:
@@ -111,13 +112,13 @@ def _compared_list(
     return ComparedList(name, metrics, differences, png(det_plot(curves)) if curves else None, notes)
 
 
-def _difference(ours: ReadScores, theirs: ReadScores, evaluation: Evaluation) -> dict[str, Any] | str:
-    """Return how one run differs from another trial by trial, or why that cannot be said."""
+def _difference(ours: ReadScores, theirs: ReadScores, uri: str, evaluation: Evaluation) -> dict[str, Any] | str:
+    """Return how one run differs from another, scored at ``uri``, trial by trial, or why that cannot be said."""
     pairs, other_pairs = ours.more, theirs.more
     if any(set(PAIR) - set(table.column_names) for table in (pairs, other_pairs)):
         return "the scores do not say which trial is which (columns enroll and test)."
     try:
-        rows = matching_rows(pairs, other_pairs, "the first run")
+        rows = matching_rows(pairs, other_pairs, uri)
     except ValueError as error:
         return str(error)
     return comparison(ours.trials, theirs.trials.take(rows), evaluation, ours.no_speakers)

@@ -130,27 +130,38 @@ def read_scores(scored: Scored, *, more: Collection[str] = ()) -> ReadScores:
 def matching_rows(ours: pa.Table, theirs: pa.Table, uri: str) -> np.ndarray:
     """Return where each trial of one table is in the other, by its two sides.
 
+    Of trials that are listed repeatedly, the first is the other's first, the second its second, and so on.
+
     Raises
     ------
     ValueError
-        If a trial is there twice, or in one table alone.
+        If a trial is in one table alone, or in one more often; ``uri`` says where the other table is.
     """
-    numbered = theirs.append_column("row", pa.array(np.arange(len(theirs))))
-    for table in (ours, theirs):
-        distinct = table.group_by(list(PAIR)).aggregate([]).num_rows
-        if distinct < len(table):
-            raise ValueError(
-                f"trial listed twice: got {len(table) - distinct} trials more than once, expected each once, so that "
-                f"two systems can be compared trial by trial. At {uri}. Score a list without duplicates."
-            )
-    ordered = ours.append_column("order", pa.array(np.arange(len(ours))))
-    joined = ordered.join(numbered, list(PAIR), join_type="inner").sort_by("order")
-    if not len(joined) == len(ours) == len(theirs):
+    mine, other = _pair_numbers(ours, theirs)
+    order, other_order = (np.argsort(numbers, kind="stable") for numbers in (mine, other))
+    if not np.array_equal(mine[order], other[other_order]):
+        (pairs, counts), (other_pairs, other_counts) = (np.unique(side, return_counts=True) for side in (mine, other))
+        _, at, other_at = np.intersect1d(pairs, other_pairs, assume_unique=True, return_indices=True)
+        shared = np.minimum(counts[at], other_counts[other_at]).sum()
         raise ValueError(
-            f"other trials in the baseline: got {len(joined)} trials in both, expected all of {len(ours)} and "
+            f"other trials in the baseline: got {shared} trials in both, expected all of {len(ours)} and "
             f"{len(theirs)}. At {uri}. Score one trial list with both systems."
         )
-    return joined["row"].to_numpy()
+    rows = np.empty(len(ours), dtype=np.int64)
+    rows[order] = other_order
+    return rows
+
+
+def _pair_numbers(ours: pa.Table, theirs: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+    """Return a number for the two sides of each trial, the same in both tables."""
+    numbers = np.zeros(len(ours) + len(theirs), dtype=np.int64)
+    for side in PAIR:
+        both = pa.chunked_array(
+            [*ours[side].cast(pa.string()).chunks, *theirs[side].cast(pa.string()).chunks], pa.string()
+        )
+        coded = both.dictionary_encode(null_encoding="encode").combine_chunks()
+        numbers = numbers * len(coded.dictionary) + coded.indices.to_numpy()
+    return numbers[: len(ours)], numbers[len(ours) :]
 
 
 def _numbers(column: pa.ChunkedArray) -> np.ndarray:

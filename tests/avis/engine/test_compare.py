@@ -82,6 +82,7 @@ def test_what_cannot_be_compared_is_said(tmp_path: Path):
     run(tmp_path, "unnamed", 2.0, drop=("enroll", "test"))
     text = compared(tmp_path, "one", "fewer", "unnamed")
     assert "fewer: other trials in the baseline: got 200 trials in both" in text
+    assert f"At {tmp_path}/runs/one/dev.parquet." in text
     assert "unnamed: the scores do not say which trial is which" in text
     run(tmp_path, "nobody", 2.0, drop=("enroll_speaker", "test_speaker"))
     run(tmp_path, "nobody_else", 3.0, drop=("enroll_speaker", "test_speaker"))

@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from avis import store
 from avis.engine.evaluate import Evaluation, evaluate, show
-from avis.engine.scored import Scored, read_scores
+from avis.engine.scored import Scored, matching_rows, read_scores
 
 SCORES = [3.0, 2.0, 1.0, -0.5, 0.5, -1.0, -2.0, -3.0]
 TARGET = [True, True, True, True, False, False, False, False]
@@ -235,12 +235,21 @@ def test_a_baseline_is_of_the_same_list(tmp_path: Path):
     ours = written(tmp_path / "ours.parquet", table)
     for other, message in (
         (table.slice(1), "other trials in the baseline: got 599 trials in both"),
-        (pa.concat_tables([table, table.slice(0, 2)]), "trial listed twice: got 2 trials"),
+        (pa.concat_tables([table, table.slice(0, 2)]), "got 600 trials in both, expected all of 600 and 602"),
+        (pa.concat_tables([table.slice(2), table.slice(3, 2)]), "got 598 trials in both, expected all of 600 and 600"),
         (table.drop_columns(["enroll"]), "columns missing: .*Add enroll"),
     ):
         theirs = written(tmp_path / "theirs.parquet", other)
         with pytest.raises(ValueError, match=message):
             evaluate({"x": ours}, str(tmp_path / "out"), facts={}, evaluation=EVALUATION, baseline=theirs)
+
+
+def test_repeated_trials_are_matched_in_their_order():
+    ours = pa.table({"enroll": ["a", "b", "a", "a"], "test": ["x", "x", "x", "y"]})
+    theirs = pa.table({"enroll": ["a", "a", "a", "b"], "test": ["y", "x", "x", "x"]})
+    assert matching_rows(ours, theirs, "there").tolist() == [1, 3, 2, 0]
+    with pytest.raises(ValueError, match=r"got 3 trials in both, expected all of 4 and 4\. At there\."):
+        matching_rows(ours, theirs.take([0, 1, 3, 3]), "there")
 
 
 @pytest.mark.parametrize(
