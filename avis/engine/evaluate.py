@@ -8,7 +8,15 @@ import avis
 from avis import location, store
 from avis.engine.reporting import list_report
 from avis.engine.scored import PAIR, Scored, matching_rows, read_scores
-from avis.metrics.bootstrap import Resampling, flatten, nest, paired_difference, speaker_intervals
+from avis.metrics.bootstrap import (
+    Resampling,
+    beyond_chance,
+    flatten,
+    least_p_value,
+    nest,
+    paired_difference,
+    speaker_intervals,
+)
 from avis.metrics.dcf import OperatingPoint
 from avis.metrics.figures import Wanted, figures, tally
 from avis.metrics.out_of_core import tally_chunks
@@ -32,7 +40,8 @@ class Evaluation:
     seed : int
         Of the draws of speakers.
     bootstrap_draws : int
-        How often speakers are drawn for confidence intervals and comparisons; 0 states none.
+        How often speakers are drawn for confidence intervals and comparisons; 0 states none. With fewer than
+        ``2 / (1 - confidence)`` no comparison could come out as more than chance.
     confidence : float
         Of the intervals, between 0 and 1.
     operating_points : dict
@@ -75,6 +84,11 @@ class Evaluation:
         own = {name: (OperatingPoint(**given).checked(),) for name, given in operating_points.items()}
         self.wanted = Wanted({**PROTOCOLS, **own}, tuple(fmrs))
         self.resampling = Resampling(max(bootstrap_draws, 1), confidence, seed).checked()
+        if bootstrap_draws and not beyond_chance(least_p_value(bootstrap_draws), confidence):
+            raise ValueError(
+                f"too few draws to compare: got bootstrap_draws={bootstrap_draws} for confidence={confidence}, expected "
+                "at least 2 / (1 - confidence), or 0 for none. At evaluation.bootstrap_draws. Raise it."
+            )
         self.draws, self.columns, self.trials_in_memory = bootstrap_draws > 0, subgroups, trials_in_memory
 
 
@@ -229,5 +243,5 @@ def _verdict(baseline: Mapping[str, Any]) -> str:
     if found["p_value"] is None:
         return f"{said}; whether that is chance is not known"
     low, high = (100 * limit for limit in found["interval"])
-    real = "beyond chance" if low > 0 or high < 0 else "may be chance"
-    return f"{said} [{low:+.2f}, {high:+.2f}], p = {found['p_value']:.3f}: {real}"
+    real = beyond_chance(found["p_value"], baseline["differences"]["confidence"])
+    return f"{said} [{low:+.2f}, {high:+.2f}], p = {found['p_value']:.3f}: {'beyond' if real else 'may be'} chance"

@@ -222,10 +222,24 @@ def _difference(one: Tally, other: Tally, wanted: Wanted) -> Flat:
     return {key: value - theirs[key] for key, value in ours.items() if key in theirs}
 
 
+def beyond_chance(p_value: float, confidence: float) -> bool:
+    """Tell whether a difference is more than chance explains.
+
+    >>> beyond_chance(0.049, 0.95), beyond_chance(0.05, 0.95)
+    (True, False)
+    """
+    return p_value + confidence < 1.0
+
+
+def least_p_value(num_draws: int) -> float:
+    """Return the p-value of a difference that has one sign in every draw: none is lower."""
+    return 2.0 / (1 + num_draws)
+
+
 def _p_value(differences: NDArray[np.float64]) -> float:
     """Return twice the smaller share of draws on either side of nought, the observation itself counted among them."""
     tail = min(np.count_nonzero(differences <= 0), np.count_nonzero(differences >= 0))
-    return min(1.0, 2.0 * (1 + tail) / (1 + differences.size))
+    return min(1.0, (1 + tail) * least_p_value(differences.size))
 
 
 def _percentiles(rows: list[Flat], confidence: float) -> dict[tuple[str, ...], list[float]]:

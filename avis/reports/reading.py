@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from avis.metrics.bootstrap import beyond_chance
 from avis.reports.figure_words import WORDS, difference, difference_interval, interval, p_value, percent
 
 
@@ -60,7 +61,7 @@ def verdict(compared: Mapping[str, Any], *, other: str = "the baseline") -> str:
     if found["p_value"] is None:
         return f"{said}; whether that is chance is not known."
     ends = difference_interval(found["interval"], words)
-    if found["p_value"] < 1.0 - compared["differences"]["confidence"]:
+    if beyond_chance(found["p_value"], compared["differences"]["confidence"]):
         return f"{said}, more than chance explains (interval {ends}, p {_p(found)})."
     return f"{said}, which may be chance (interval {ends}, p {_p(found)})."
 

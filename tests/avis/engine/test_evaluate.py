@@ -13,6 +13,7 @@ from sklearn.metrics import roc_auc_score
 from avis import store
 from avis.engine.evaluate import Evaluation, evaluate, show
 from avis.engine.scored import Scored, matching_rows, read_scores
+from avis.reports.reading import verdict
 
 SCORES = [3.0, 2.0, 1.0, -0.5, 0.5, -1.0, -2.0, -3.0]
 TARGET = [True, True, True, True, False, False, False, False]
@@ -20,7 +21,7 @@ KEYS = {"eer", "eer_threshold", "min_dcf", "auc", "accuracy", "num_target", "num
 NEW_KEYS = {"eer_rocch", "min_cllr", "fnmr", "fmr", "fnmr_at_fmr", "dcf", "reversed", "intervals", "intervals_note"}
 OPTIONS: dict[str, Any] = {
     "seed": 0,
-    "bootstrap_draws": 30,
+    "bootstrap_draws": 40,
     "confidence": 0.95,
     "operating_points": {},
     "fmrs": [0.01],
@@ -252,10 +253,28 @@ def test_repeated_trials_are_matched_in_their_order():
         matching_rows(ours, theirs.take([0, 1, 3, 3]), "there")
 
 
+@pytest.mark.parametrize(("p_value", "said"), [(0.04, "beyond chance"), (0.05, "may be chance")])
+def test_console_and_report_judge_a_difference_alike(p_value: float, said: str, capsys: pytest.CaptureFixture[str]):
+    eer = {"difference": 0.01, "interval": [0.001, 0.02], "p_value": p_value}
+    compared = {"metrics": {"eer": 0.2}, "differences": {"figures": {"eer": eer}, "confidence": 0.95}}
+    figures = {"eer": 0.21, "min_dcf": {"0.01": 1.0}, "num_target": 1, "num_nontarget": 1}
+    metrics = {"x": {**figures, "intervals": None, "reversed": False, "baseline": compared}}
+    show({"metrics": metrics, "metrics_path": "m", "report_path": "r"})
+    assert said in capsys.readouterr().out
+    assert ("more than chance" if said == "beyond chance" else said) in verdict(compared)
+
+
+def test_just_enough_draws_will_do():
+    for draws, confidence in ((40, 0.95), (20, 0.9), (200, 0.99), (0, 0.95)):
+        Evaluation(**{**OPTIONS, "bootstrap_draws": draws, "confidence": confidence})
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
         ({"bootstrap_draws": -1}, "bootstrap_draws=-1"),
+        ({"bootstrap_draws": 39}, "too few draws to compare: got bootstrap_draws=39 for confidence=0.95"),
+        ({"bootstrap_draws": 19, "confidence": 0.9}, "too few draws to compare: got bootstrap_draws=19"),
         ({"confidence": 1.5}, "confidence=1.5"),
         ({"fmrs": [2.0]}, r"fmrs=\[2.0\]"),
         ({"trials_in_memory": 0}, "trials_in_memory=0"),
