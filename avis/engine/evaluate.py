@@ -76,18 +76,18 @@ class Evaluation:
                     f"operating point malformed: got {name}: {given}, expected a name other than the published ones, "
                     f"with p_target and perhaps c_miss and c_fa. At evaluation.operating_points. Correct it."
                 )
-        if bootstrap_draws < 0 or trials_in_memory < 1 or not all(0.0 <= fmr <= 1.0 for fmr in fmrs):
+        if bootstrap_draws < 0 or trials_in_memory < 1 or not all(0.0 < fmr <= 1.0 for fmr in fmrs):
             raise ValueError(
                 f"evaluation out of range: got bootstrap_draws={bootstrap_draws}, trials_in_memory={trials_in_memory} "
-                f"and fmrs={fmrs}, expected counts (at least 0 and 1) and shares. At evaluation. Correct them."
+                f"and fmrs={fmrs}, expected counts (at least 0 and 1) and shares above 0. At evaluation. Correct them."
             )
         own = {name: (OperatingPoint(**given).checked(),) for name, given in operating_points.items()}
         self.wanted = Wanted({**PROTOCOLS, **own}, tuple(fmrs))
         self.resampling = Resampling(max(bootstrap_draws, 1), confidence, seed).checked()
         if bootstrap_draws and not beyond_chance(least_p_value(bootstrap_draws), confidence):
             raise ValueError(
-                f"too few draws to compare: got bootstrap_draws={bootstrap_draws} for confidence={confidence}, expected "
-                "at least 2 / (1 - confidence), or 0 for none. At evaluation.bootstrap_draws. Raise it."
+                f"too few draws to compare: got bootstrap_draws={bootstrap_draws} for confidence={confidence}, "
+                "expected at least 2 / (1 - confidence), or 0 for none. At evaluation.bootstrap_draws. Raise it."
             )
         self.draws, self.columns, self.trials_in_memory = bootstrap_draws > 0, subgroups, trials_in_memory
 

@@ -277,6 +277,7 @@ def test_just_enough_draws_will_do():
         ({"bootstrap_draws": 19, "confidence": 0.9}, "too few draws to compare: got bootstrap_draws=19"),
         ({"confidence": 1.5}, "confidence=1.5"),
         ({"fmrs": [2.0]}, r"fmrs=\[2.0\]"),
+        ({"fmrs": [0.1, 0.0]}, r"fmrs=\[0.1, 0.0\]"),
         ({"trials_in_memory": 0}, "trials_in_memory=0"),
         ({"operating_points": {"mine": {"p_target": 2.0}}}, "p_target=2.0"),
         ({"operating_points": {"mine": {"prior": 0.1}}}, "operating point malformed: got mine"),
