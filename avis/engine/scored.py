@@ -44,6 +44,11 @@ class Scored:
         self._parts: list[str] = []
         if location.is_folder(uri):
             self._parts = store.part_uris(uri, "scores")
+            if not self._parts:
+                raise ValueError(
+                    f"scores missing: got a store without them, expected a scores table. At {uri}. "
+                    "Correct scores=<path>."
+                )
         elif not location.exists(uri):
             raise ValueError(f"scores missing: got nothing, expected a table or file. At {uri}. Correct scores=<path>.")
         elif _is_parquet(uri):
@@ -51,7 +56,8 @@ class Scored:
         else:
             self._text = _text_scores(location.read_bytes(uri), uri)
         files = [store.open_part(part) for part in self._parts]
-        self.columns = self._text.column_names if self._text is not None else files[0].schema_arrow.names
+        self._empty = (files[0].schema_arrow if self._text is None else self._text.schema).empty_table()
+        self.columns = self._empty.column_names
         self.num_trials = self._text.num_rows if self._text is not None else sum(f.metadata.num_rows for f in files)
         self.require({"target", "score"})
         self.deciding = next(name for name in DECIDING_SCORES if name in self.columns)
@@ -73,7 +79,7 @@ class Scored:
         ValueError
             If an answer is unknown or a file is corrupt.
         """
-        return pa.concat_tables(self._tables(columns)) if self._parts else next(self._tables(columns))
+        return pa.concat_tables([self._empty.select(columns), *self._tables(columns)])
 
     def chunks(self, column: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Read one kind of score and the answers, some trials at a time."""

@@ -109,6 +109,23 @@ def test_scores_that_make_no_sense_are_errors(tmp_path: Path, lines: list[str], 
     assert not (tmp_path / "out" / "metrics.json").exists()
 
 
+def test_an_empty_table_has_no_trials(tmp_path: Path):
+    empty = pa.table({"score": SCORES, "target": TARGET}).slice(0, 0)
+    pq.write_table(empty, tmp_path / "empty.parquet")
+    store.commit_part(str(tmp_path / "empty"), "part-00000", {"scores": empty}, row_group_rows=10)
+    store.finish(str(tmp_path / "empty"), parts=[], inputs="abc", facts={})
+    for name in ("empty.parquet", "empty"):
+        with pytest.raises(ValueError, match="Metrics need trials: got trials=0"):
+            evaluate({"x": str(tmp_path / name)}, str(tmp_path / "out"), facts={}, evaluation=EVALUATION)
+
+
+def test_a_store_of_something_else_has_no_scores(tmp_path: Path):
+    store.commit_part(str(tmp_path), "part-00000", {"rejects": pa.table({"x": [1]})}, row_group_rows=10)
+    store.finish(str(tmp_path), parts=[], inputs="abc", facts={})
+    with pytest.raises(ValueError, match="scores missing: got a store without them"):
+        Scored(str(tmp_path))
+
+
 def test_what_is_missing_is_named(tmp_path: Path):
     pq.write_table(pa.table({"score": SCORES}), tmp_path / "scores.parquet")
     with pytest.raises(ValueError, match=r"columns missing: got \['score'\].*Add target"):
