@@ -6,6 +6,9 @@ from typing import Any
 from avis.metrics.bootstrap import beyond_chance
 from avis.reports.figure_words import WORDS, difference, difference_interval, interval, p_value, percent
 
+MOST_UNEQUAL = 0.1
+"""Share of the equal error rate by which both kinds of error may differ at its threshold and be called equal."""
+
 
 def reading(metrics: Mapping[str, Any]) -> list[str]:
     """Return how to read the headline, sentence by sentence.
@@ -15,12 +18,7 @@ def reading(metrics: Mapping[str, Any]) -> list[str]:
     metrics
         See `avis.reports.page.ListReport`.
     """
-    eer = metrics["eer"]
-    odds = f", about 1 trial in {1 / eer:,.0f}" if 0.0 < eer <= 0.3 else ""
-    sentences = [
-        f"At a score of {metrics['eer_threshold']:.4g} both kinds of error are equally frequent: {percent(eer)} of "
-        f"same-speaker trials are rejected and as many different-speaker trials accepted{odds}."
-    ]
+    sentences = [_headline(metrics)]
     intervals = metrics.get("intervals")
     if intervals and intervals["figures"]:
         sentences.append(
@@ -40,6 +38,24 @@ def reading(metrics: Mapping[str, Any]) -> list[str]:
     if "baseline" in metrics:
         sentences.append(verdict(metrics["baseline"]))
     return sentences
+
+
+def _headline(metrics: Mapping[str, Any]) -> str:
+    """Say what the equal error rate means, also where tied scores leave no threshold that makes errors equal."""
+    eer, fnmr, fmr = metrics["eer"], metrics["fnmr"], metrics["fmr"]
+    at = f"At a score of {metrics['eer_threshold']:.4g}"
+    one_trial = 1.0 / min(metrics["num_target"], metrics["num_nontarget"])
+    if abs(fnmr - fmr) > max(MOST_UNEQUAL * eer, one_trial):
+        return (
+            f"{at} {percent(fnmr)} of same-speaker trials are rejected and {percent(fmr)} of different-speaker trials "
+            "accepted: too many scores are tied for a threshold at which both kinds of error are equally frequent. The "
+            f"equal error rate, {percent(eer)}, is interpolated between two thresholds."
+        )
+    odds = f", about 1 trial in {1 / eer:,.0f}" if 0.0 < eer <= 0.3 else ""
+    return (
+        f"{at} both kinds of error are equally frequent: {percent(eer)} of same-speaker trials are rejected and as "
+        f"many different-speaker trials accepted{odds}."
+    )
 
 
 def verdict(compared: Mapping[str, Any], *, other: str = "the baseline") -> str:

@@ -56,6 +56,15 @@ def test_equal_error_rate_in_words(eer: float, words: str) -> None:
     assert words in reading({**summarize([1, 0], [1, 0]), "eer": eer})[0]
 
 
+def test_tied_scores_leave_no_threshold_of_equal_errors() -> None:
+    # All tied, so that a threshold accepts every trial or none; and 1 of 4 targets below 1 of 4 non-targets, untied.
+    said = reading(summarize([0.5] * 8, [1, 1, 1, 1, 0, 0, 0, 0]))[0].replace("\N{NO-BREAK SPACE}", " ")
+    assert said.startswith("At a score of 0.5 0.00 % of same-speaker trials are rejected and 100.00 % of different-")
+    assert "equal error rate, 50.00 %, is interpolated" in said
+    untied = summarize([3, 2, 1, -0.5, 0.5, -1, -2, -3], [1, 1, 1, 1, 0, 0, 0, 0])
+    assert "At a score of 0.5 both kinds of error are equally frequent" in reading(untied)[0]
+
+
 @pytest.mark.parametrize(
     ("difference", "p_value", "words"),
     [
