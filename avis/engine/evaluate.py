@@ -214,9 +214,9 @@ def evaluate_out_of_core(scored: Scored, chosen: Evaluation, baseline: str | Non
             f"and a baseline. At {scored.uri}. Raise evaluation.trials_in_memory if memory allows."
         )
     llr = partial(scored.chunks, "llr") if "llr" in scored.columns else None
-    counts = tally_chunks(
-        partial(scored.chunks, scored.deciding), llr, wanted=chosen.wanted, trials_in_memory=chosen.trials_in_memory
-    )
+    scores = partial(scored.chunks, scored.deciding)
+    with scored.named():
+        counts = tally_chunks(scores, llr, wanted=chosen.wanted, trials_in_memory=chosen.trials_in_memory)
     return {**summary_of(counts, chosen.wanted), "intervals": None, "intervals_note": TOO_LONG}
 
 

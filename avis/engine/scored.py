@@ -1,6 +1,7 @@
 """Read scored trials: a scores table, a Parquet file, or text, at once or in chunks."""
 
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from avis import location, store
+from avis.metrics.scores import check
 from avis.metrics.trials import Trials
 from avis.schema import DECIDING_SCORES
 
@@ -28,6 +30,7 @@ class Scored:
     Attributes
     ----------
     columns : list of str
+        Without scores of `avis.schema.DECIDING_SCORES` that no trial has.
     num_trials : int
     deciding : str
         The column by which trials are decided; see `avis.schema.DECIDING_SCORES`.
@@ -57,10 +60,27 @@ class Scored:
             self._text = _text_scores(location.read_bytes(uri), uri)
         files = [store.open_part(part) for part in self._parts]
         self._empty = (files[0].schema_arrow if self._text is None else self._text.schema).empty_table()
-        self.columns = self._empty.column_names
+        optional = set(DECIDING_SCORES) - {"score"}
+        self.columns = [name for name in self._empty.column_names if name not in optional or self._has_values(name)]
         self.num_trials = self._text.num_rows if self._text is not None else sum(f.metadata.num_rows for f in files)
         self.require({"target", "score"})
         self.deciding = next(name for name in DECIDING_SCORES if name in self.columns)
+
+    def _has_values(self, column: str) -> bool:
+        """Tell whether any trial has a value, reading no more than it takes."""
+        return any(
+            batch.column(0).null_count < batch.num_rows
+            for part in self._parts
+            for batch in store.open_part(part).iter_batches(columns=[column])
+        )
+
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """Say in an error of `avis.metrics`, which knows arrays alone, where the scores are."""
+        try:
+            yield
+        except ValueError as error:
+            raise ValueError(f"{error} The scores are the column {self.deciding} of {self.uri}.") from error
 
     def require(self, columns: Collection[str]) -> None:
         """Refuse trials without some columns."""
@@ -121,7 +141,7 @@ def read_scores(scored: Scored, *, more: Collection[str] = ()) -> ReadScores:
     Raises
     ------
     ValueError
-        If a column is missing, or see `Scored.table`.
+        If a column is missing, or see `Scored.table` and `avis.metrics.scores.check`.
     """
     scored.require(more)
     wanted = ["target", scored.deciding, *more, *(name for name in ("llr", *SPEAKERS) if name in scored.columns)]
@@ -129,7 +149,9 @@ def read_scores(scored: Scored, *, more: Collection[str] = ()) -> ReadScores:
     target = table["target"].to_numpy(zero_copy_only=False)
     enroll, test, no_speakers = _speakers(table, target)
     llr = _numbers(table["llr"]) if "llr" in scored.columns else None
-    trials = Trials(_numbers(table[scored.deciding]), target, llr, enroll, test)
+    with scored.named():
+        scores, target = check(_numbers(table[scored.deciding]), target)
+    trials = Trials(scores, target, llr, enroll, test)
     return ReadScores(trials, table.select(list(more)), no_speakers)
 
 

@@ -104,9 +104,26 @@ def test_several_lists_are_kept_apart(tmp_path: Path):
     ],
 )
 def test_scores_that_make_no_sense_are_errors(tmp_path: Path, lines: list[str], message: str):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=message) as raised:
         evaluate({"list": text(tmp_path / "scores.txt", lines)}, str(tmp_path / "out"), facts={}, evaluation=EVALUATION)
+    assert str(tmp_path / "scores.txt") in str(raised.value)
     assert not (tmp_path / "out" / "metrics.json").exists()
+
+
+def test_scores_that_no_trial_has_count_as_absent(tmp_path: Path):
+    table = pa.table({"target": TARGET, "score": SCORES, "score_norm": pa.nulls(8, pa.float32()), "llr": pa.nulls(8)})
+    scored = Scored(written(tmp_path / "x.parquet", table, row_group_size=3))
+    assert (scored.deciding, scored.columns) == ("score", ["target", "score"])
+    assert read_scores(scored).trials.scores.tolist() == SCORES
+
+
+@pytest.mark.parametrize("trials_in_memory", [4, 1000])
+def test_a_wrong_score_is_named_with_its_column_and_file(tmp_path: Path, trials_in_memory: int):
+    chosen = Evaluation(**{**OPTIONS, "trials_in_memory": trials_in_memory})
+    for llr in ([None, *SCORES[1:]], [float("nan"), *SCORES[1:]]):
+        uri = written(tmp_path / "x.parquet", pa.table({"target": TARGET, "score": SCORES, "llr": llr}))
+        with pytest.raises(ValueError, match=rf"got score=nan .* At trial index 0.* column llr of {uri}\."):
+            evaluate({"x": uri}, str(tmp_path / "out"), facts={}, evaluation=chosen)
 
 
 def test_an_empty_table_has_no_trials(tmp_path: Path):
@@ -115,7 +132,7 @@ def test_an_empty_table_has_no_trials(tmp_path: Path):
     store.commit_part(str(tmp_path / "empty"), "part-00000", {"scores": empty}, row_group_rows=10)
     store.finish(str(tmp_path / "empty"), parts=[], inputs="abc", facts={})
     for name in ("empty.parquet", "empty"):
-        with pytest.raises(ValueError, match="Metrics need trials: got trials=0"):
+        with pytest.raises(ValueError, match=r"Metrics need trials: got trials=0.* column score of .*empty"):
             evaluate({"x": str(tmp_path / name)}, str(tmp_path / "out"), facts={}, evaluation=EVALUATION)
 
 
