@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from avis.metrics import dcf
+
 
 @dataclass(frozen=True, kw_only=True)
 class OperatingPoint:
@@ -40,7 +42,7 @@ class OperatingPoint:
         >>> OperatingPoint(p_target=0.01, c_miss=1.0, c_fa=1.0).threshold.__round__(4)
         4.5951
         """
-        return float(np.log(self.c_fa * (1.0 - self.p_target)) - np.log(self.c_miss * self.p_target))
+        return dcf.OperatingPoint(self.p_target, self.c_miss, self.c_fa).threshold
 
     def accept(self, llr: NDArray[np.floating]) -> NDArray[np.bool_]:
         """Decide trials by their log-likelihood ratios ``[trials]``."""

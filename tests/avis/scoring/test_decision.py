@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
+from avis.metrics import dcf
 from avis.scoring.decision import OperatingPoint
 
 
@@ -12,6 +13,7 @@ from avis.scoring.decision import OperatingPoint
 def test_thresholds_of_published_protocols(point: tuple[float, float, float], threshold: float) -> None:
     made = OperatingPoint(p_target=point[0], c_miss=point[1], c_fa=point[2])
     assert made.threshold == pytest.approx(threshold, abs=1e-4)
+    assert made.threshold == dcf.OperatingPoint(*point).threshold
     assert made.accept(np.array([threshold - 0.01, threshold + 0.01])).tolist() == [False, True]
 
 
