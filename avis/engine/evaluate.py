@@ -156,15 +156,18 @@ def evaluate_trials(scored: Scored, chosen: Evaluation, baseline: str | None) ->
     stated = summary_of(counts, chosen.wanted)
     stated |= _intervals(trials, chosen, no_speakers)
     if chosen.columns:
+        grouped = trials if chosen.draws else trials._replace(enroll_speaker=None, test_speaker=None)
+        groups = {column: group_names(more[column].to_numpy(zero_copy_only=False)) for column in chosen.columns}
         stated["subgroups"] = {
             column: subgroups(
-                trials if chosen.draws else trials._replace(enroll_speaker=None, test_speaker=None),
-                group_names(more[column].to_numpy(zero_copy_only=False)),
+                grouped,
+                names,
+                order=order,
                 threshold=stated["eer_threshold"],
                 wanted=chosen.wanted,
                 resampling=chosen.resampling,
             )
-            for column in chosen.columns
+            for column, (names, order) in groups.items()
         }
     if baseline:
         theirs, pairs, _ = read_scores(Scored(baseline), more=PAIR)

@@ -4,6 +4,7 @@ A threshold of its own for every group would hide that a shared one, which is wh
 """
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,13 @@ UNKNOWN = "(unknown)"
 
 
 def subgroups(
-    trials: Trials, groups: ArrayLike, *, threshold: float, wanted: Wanted, resampling: Resampling
+    trials: Trials,
+    groups: ArrayLike,
+    *,
+    order: Sequence[str] | None = None,
+    threshold: float,
+    wanted: Wanted,
+    resampling: Resampling,
 ) -> dict[str, Any]:
     """State the figures of each group of trials, all decided at one threshold.
 
@@ -38,6 +45,8 @@ def subgroups(
         The whole list.
     groups
         Name of each trial's group ``[trials]``; see `group_names` for making some from numbers.
+    order
+        All names in the order in which to state them; that of the alphabet if None.
     threshold
         Score from which trials are accepted: that of the whole list's equal error rate, or the deployed one.
     wanted
@@ -62,7 +71,7 @@ def subgroups(
         If there are more than 50 groups, or see `avis.metrics.scores.check`.
     """
     names = np.asarray(groups)
-    known = np.unique(names)
+    known = np.unique(names) if order is None else np.array(order)
     if known.size > MOST_GROUPS:
         raise ValueError(
             f"Too many groups to compare: got {known.size} values, expected at most {MOST_GROUPS}. At {known[0]} for "
@@ -84,8 +93,10 @@ def subgroups(
     }
 
 
-def group_names(values: NDArray) -> NDArray[np.str_]:
-    """Return names of groups: numbers of many values are cut into quarters of about equal size.
+def group_names(values: NDArray) -> tuple[NDArray[np.str_], list[str]]:
+    """Return the name of each trial's group, and all names in order: numbers rise, what is unknown comes last.
+
+    Numbers of many values are cut into quarters of about equal size.
 
     Parameters
     ----------
@@ -94,23 +105,33 @@ def group_names(values: NDArray) -> NDArray[np.str_]:
 
     Examples
     --------
-    >>> group_names(np.array(["f", None], dtype=object)).tolist()
-    ['f', '(unknown)']
-    >>> group_names(np.arange(80.0))[[0, 20, 79]].tolist()
-    ['below 19.75', '19.75 to 39.5', 'from 59.25']
+    >>> names, order = group_names(np.array(["f", None], dtype=object))
+    >>> names.tolist(), order
+    (['f', '(unknown)'], ['f', '(unknown)'])
+    >>> group_names(np.arange(80.0))[1]
+    ['below 19.75', '19.75 to 39.5', '39.5 to 59.25', 'from 59.25']
     """
     if not np.issubdtype(values.dtype, np.number):
-        return np.array([UNKNOWN if value is None or value != value else str(value) for value in values], dtype=str)
+        names = np.array([UNKNOWN if value is None or value != value else str(value) for value in values], dtype=str)
+        return names, sorted(set(names.tolist()), key=lambda name: (name == UNKNOWN, name))
     known = np.isfinite(values)
     distinct = np.unique(values[known])
     if distinct.size <= NUM_BINS * NUM_BINS:
-        return np.where(known, np.array([f"{value:g}" for value in values], dtype=str), UNKNOWN)
+        names = np.where(known, np.array([f"{value:g}" for value in values], dtype=str), UNKNOWN)
+        return names, _present([*(f"{value:g}" for value in distinct), UNKNOWN], names)
     edges = np.unique(np.quantile(values[known], np.arange(1, NUM_BINS) / NUM_BINS))
     labels = [f"below {edges[0]:g}"]
     labels += [f"{low:g} to {high:g}" for low, high in itertools.pairwise(edges)]
     labels += [f"from {edges[-1]:g}", UNKNOWN]
     bins = np.where(known, np.searchsorted(edges, values, side="right"), len(labels) - 1)
-    return np.array(labels)[bins]
+    names = np.array(labels)[bins]
+    return names, _present(labels, names)
+
+
+def _present(labels: Sequence[str], names: NDArray[np.str_]) -> list[str]:
+    """Return each label that is a trial's, once, in the order of the labels."""
+    found = set(names.tolist())
+    return [label for label in dict.fromkeys(labels) if label in found]
 
 
 def _cell(group: Trials, *, threshold: float, wanted: Wanted, resampling: Resampling) -> dict[str, Any]:

@@ -201,7 +201,9 @@ def test_speakers_give_intervals_groups_and_a_comparison(tmp_path: Path, capsys:
     assert found["calibration_loss"] == pytest.approx(found["cllr"] - found["min_cllr"])
     assert set(found["intervals"]["figures"]["dcf"]["bank"]) == set(found["dcf"]["bank"]) == {"min", "act"}
     assert list(found["subgroups"]["gender"]["groups"]) == ["f", "m"]
-    assert len(found["subgroups"]["duration_s"]["groups"]) == 4
+    bins = list(found["subgroups"]["duration_s"]["groups"])
+    assert [name.split()[0] for name in (bins[0], bins[-1])] == ["below", "from"]
+    assert len(bins) == 4
     assert found["subgroups"]["gender"]["threshold"] == found["eer_threshold"]
     difference = found["baseline"]["differences"]["figures"]["eer"]
     assert difference["difference"] == pytest.approx(found["eer"] - found["baseline"]["metrics"]["eer"])

@@ -57,11 +57,24 @@ def test_cells_with_few_errors_or_one_kind_of_trial_say_so() -> None:
 
 
 def test_names_of_numbers() -> None:
-    assert group_names(np.array([1.5, np.nan, 2.0])).tolist() == ["1.5", "(unknown)", "2"]
+    assert group_names(np.array([1.5, np.nan, 2.0]))[0].tolist() == ["1.5", "(unknown)", "2"]
     values = np.append(np.random.default_rng(0).normal(size=1000), np.nan)
-    names = group_names(values)
+    names, order = group_names(values)
+    assert sorted(order) == np.unique(names).tolist()
     assert sorted(np.unique(names, return_counts=True)[1].tolist()) == [1, 250, 250, 250, 250]
     assert values[names == names[np.nanargmin(values)]].max() < np.nanquantile(values, 0.26)
+
+
+def test_numbers_are_stated_in_their_order() -> None:
+    assert group_names(np.array([10.0, 9.0, np.nan, -1.0, 9.0]))[1] == ["-1", "9", "10", "(unknown)"]
+    assert group_names(np.array(["b", None, "(a)", "a"], dtype=object))[1] == ["(a)", "a", "b", "(unknown)"]
+    values = np.arange(80.0) - 40.5
+    names, order = group_names(values)
+    assert order == ["below -20.75", "-20.75 to -1", "-1 to 18.75", "from 18.75"]
+    trials = Trials(np.arange(80.0), np.arange(80) % 2 == 0)
+    found = subgroups(trials, names, order=order, threshold=40.0, wanted=Wanted(), resampling=RESAMPLING)
+    assert list(found["groups"]) == order
+    assert [cell["num_target"] for cell in found["groups"].values()] == [10] * 4
 
 
 def test_too_many_groups() -> None:
