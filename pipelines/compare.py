@@ -18,6 +18,11 @@ from avis.engine.config import resolve
 def main(cfg: DictConfig) -> None:
     """Compare runs."""
     recipe = resolve(cfg)
+    if not isinstance(recipe["runs"], list):
+        raise ValueError(
+            f"a comparison needs several runs: got runs={recipe['runs']}, expected a list. At runs. "
+            "Give runs=[<run>,<run>,...]."
+        )
     runs = [str(run) for run in recipe["runs"]]
     print(compare(runs, location.absolute(recipe["output_dir"]), evaluation=instantiate(recipe["evaluation"])))
 

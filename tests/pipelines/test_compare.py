@@ -6,6 +6,12 @@ from pathlib import Path
 import pytest
 
 
+def test_a_single_run_is_no_list(tmp_path: Path, start: Callable[..., None], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="a comparison needs several runs: got runs=tiny, expected a list"):
+        start("compare", "runs=tiny")
+
+
 def test_runs_are_compared(
     tmp_path: Path,
     start: Callable[..., None],
