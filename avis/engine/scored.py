@@ -224,7 +224,7 @@ def _text_scores(data: bytes, uri: str) -> pa.Table:
     """Parse lines ``label score``, where label is 1 or target, 0 or nontarget."""
     answers = {"1": True, "target": True, "0": False, "nontarget": False}
     targets, scores = [], []
-    for number, line in enumerate(data.decode(errors="replace").splitlines(), start=1):
+    for number, line in enumerate(data.decode("utf-8-sig", errors="replace").splitlines(), start=1):
         fields = line.split()
         try:
             label, score = fields

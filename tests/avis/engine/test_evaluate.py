@@ -84,6 +84,11 @@ def test_metrics_are_the_promised_figures(tmp_path: Path, form, capsys: pytest.C
     assert result["metrics_path"] in said
 
 
+def test_text_may_begin_with_a_byte_order_mark(tmp_path: Path):
+    (tmp_path / "scores.txt").write_text("1 0.5\n0 0.25\n", encoding="utf-8-sig")
+    assert read_scores(Scored(str(tmp_path / "scores.txt"))).trials.scores.tolist() == [0.5, 0.25]
+
+
 def test_several_lists_are_kept_apart(tmp_path: Path):
     scores = {"a": as_text(tmp_path / "a.txt"), "b": text(tmp_path / "b.txt", ["1 1", "0 0"])}
     metrics = evaluate(scores, str(tmp_path / "out"), facts={}, evaluation=EVALUATION)["metrics"]
