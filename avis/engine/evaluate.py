@@ -24,8 +24,8 @@ from avis.metrics.protocols import PROTOCOLS
 from avis.metrics.subgroups import group_names, subgroups
 from avis.metrics.summary import summary_of
 from avis.metrics.trials import Trials
-from avis.reports.html import report_page
-from avis.reports.page import Report
+from avis.reports.html import PICTURES, report_page
+from avis.reports.page import ListReport, Report
 
 METRICS, REPORT = "metrics.json", "report.html"
 NO_DRAWS = "no interval: evaluation.bootstrap_draws=0"
@@ -140,13 +140,28 @@ def evaluate(
         metrics[name]["scores"] = location.below(uri, out)
         drawn = evaluation.resampling if evaluation.draws else None
         reports.append(list_report(name, scored, trials, metrics[name], drawn))
-    for report in reports:
-        for kind, picture in report.pictures.items():
-            store.write_bytes(location.join(out, f"{report.name}-{kind.replace('_', '-')}.png"), picture)
+    _write_pictures(reports, out)
     page = report_page(Report("Speaker verification", reports, {**facts, "AVIS": avis.__version__}))
     store.write_bytes(location.join(out, REPORT), page.encode())
     store.write_json(location.join(out, METRICS), metrics)
     return {"metrics": metrics, "metrics_path": location.join(out, METRICS), "report_path": location.join(out, REPORT)}
+
+
+def _write_pictures(reports: list[ListReport], out: str) -> None:
+    """Write the plots, and remove those of the evaluation that was there before."""
+    pictures = {_png(report.name, kind): data for report in reports for kind, data in report.pictures.items()}
+    metrics = location.join(out, METRICS)
+    earlier = store.read_json(metrics) if location.exists(metrics) else {}
+    for name in {_png(trial_list, kind) for trial_list in earlier for kind in PICTURES} - set(pictures):
+        system, path = location.filesystem(location.join(out, name))
+        if location.exists(location.join(out, name)):
+            system.delete_file(path)
+    for name, data in pictures.items():
+        store.write_bytes(location.join(out, name), data)
+
+
+def _png(trial_list: str, kind: str) -> str:
+    return f"{trial_list}-{kind.replace('_', '-')}.png"
 
 
 def evaluate_trials(scored: Scored, chosen: Evaluation, baseline: str | None) -> tuple[Trials, dict[str, Any]]:

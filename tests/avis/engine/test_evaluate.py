@@ -258,6 +258,17 @@ def test_trials_without_speakers_are_counted(tmp_path: Path):
     assert found["intervals_note"] == "no interval: the scores do not say who speaks in 4 of 600 trials"
 
 
+def test_pictures_of_an_earlier_evaluation_go(tmp_path: Path):
+    table, out = speakers_table(1, 2.0), tmp_path / "out"
+    full = written(tmp_path / "full.parquet", table)
+    bare = written(tmp_path / "bare.parquet", table.drop_columns(["llr"]))
+    evaluate({"a": full, "b": full}, str(out), facts={}, evaluation=EVALUATION)
+    assert len(list(out.glob("*.png"))) == 10
+    (out / "own-det.png").touch()
+    evaluate({"a": bare}, str(out), facts={}, evaluation=EVALUATION)
+    assert {path.name for path in out.glob("*.png")} == {"a-det.png", "a-histogram.png", "own-det.png"}
+
+
 def test_a_long_list_has_the_figures_of_one_in_memory(tmp_path: Path):
     uri = written(tmp_path / "long.parquet", speakers_table(1, 2.0), row_group_size=70)
     short = evaluate({"x": uri}, str(tmp_path / "out"), facts={}, evaluation=EVALUATION)["metrics"]["x"]
