@@ -68,11 +68,7 @@ class Scored:
 
     def _has_values(self, column: str) -> bool:
         """Tell whether any trial has a value, reading no more than it takes."""
-        return any(
-            batch.column(0).null_count < batch.num_rows
-            for part in self._parts
-            for batch in store.open_part(part).iter_batches(columns=[column])
-        )
+        return any(batch.column(0).null_count < batch.num_rows for batch in self._batches([column]))
 
     @contextmanager
     def named(self) -> Iterator[None]:
@@ -109,10 +105,13 @@ class Scored:
     def _tables(self, columns: list[str]) -> Iterator[pa.Table]:
         if self._text is not None:
             yield self._answered(self._text.select(columns))
+        for batch in self._batches(columns):
+            yield self._answered(pa.Table.from_batches([batch]).select(columns))
+
+    def _batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
         for uri in self._parts:
             try:
-                for batch in store.open_part(uri).iter_batches(CHUNK_TRIALS, columns=columns):
-                    yield self._answered(pa.Table.from_batches([batch]).select(columns))
+                yield from store.open_part(uri).iter_batches(CHUNK_TRIALS, columns=columns)
             except (pa.ArrowInvalid, OSError) as error:
                 raise store.corrupt_shard(uri, error) from error
 

@@ -131,6 +131,20 @@ def test_a_wrong_score_is_named_with_its_column_and_file(tmp_path: Path, trials_
             evaluate({"x": uri}, str(tmp_path / "out"), facts={}, evaluation=chosen)
 
 
+@pytest.mark.parametrize("column", ["score", "llr"])
+def test_a_damaged_column_is_a_corrupt_shard(tmp_path: Path, column: str):
+    table = pa.table({"target": TARGET, column: SCORES} | ({"score": SCORES} if column == "llr" else {}))
+    path = tmp_path / "x.parquet"
+    pq.write_table(table, path, compression="none", use_dictionary=False, write_page_checksum=True)
+    start = pq.ParquetFile(path).metadata.row_group(0).column(1).data_page_offset
+    data = bytearray(path.read_bytes())
+    end = start + pq.ParquetFile(path).metadata.row_group(0).column(1).total_compressed_size
+    data[end - 1] ^= 0xFF
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=f"corrupt shard: .* At {path}"):
+        read_scores(Scored(str(path)))
+
+
 def test_an_empty_table_has_no_trials(tmp_path: Path):
     empty = pa.table({"score": SCORES, "target": TARGET}).slice(0, 0)
     pq.write_table(empty, tmp_path / "empty.parquet")
