@@ -76,11 +76,11 @@ def suspicious_utterances(data: Light, rules: Rules) -> list[dict[str, Any]]:
 
 
 def _marked(data: Light, rules: Rules) -> dict[str, NDArray[np.bool_]]:
-    measures = data.measures  # comparisons with NaN are false
+    measures = data.measures  # comparisons with NaN are false; limits are rounded as the stored values were
     return {
-        "quiet": measures["rms_dbfs"] < rules.quiet_dbfs,
-        "clipped": measures["clip_ratio"] >= rules.clipped_ratio,
-        "narrow_band": measures["bandwidth_hz"] <= rules.narrow_hz,
+        "quiet": measures["rms_dbfs"] < np.float32(rules.quiet_dbfs),
+        "clipped": measures["clip_ratio"] >= np.float32(rules.clipped_ratio),
+        "narrow_band": measures["bandwidth_hz"] <= np.float32(rules.narrow_hz),
         "mostly_silence": measures["silence_share"] > rules.max_silence_share,
     }
 
