@@ -1,11 +1,18 @@
 """Find the bytes behind a local path or a URI such as ``s3://bucket/key.wav``."""
 
+import io
 import os
 import posixpath
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO, cast
 from urllib.parse import quote
 
 import pyarrow.fs as pafs
+
+READ_AHEAD_BYTES = 1 << 18
+"""Read at a time from a file that is read in parts: object stores answer many small requests slowly."""
 
 
 def is_uri(path: str) -> bool:
@@ -79,8 +86,74 @@ def read_bytes(path: str) -> bytes:
         system, key = filesystem(path)
         with system.open_input_stream(key, compression=None) as stream:
             return stream.read()
-    mode = os.stat(path).st_mode
-    if not stat.S_ISREG(mode):
-        raise OSError(f"{path} is not a regular file")
-    with open(path, "rb") as file:
+    with _open_regular(path) as file:
         return file.read()
+
+
+@contextmanager
+def open_seekable(path: str) -> Iterator[BinaryIO]:
+    """Open a file, local or at a URI, to read parts of it.
+
+    An error of the file system is raised at the end of the block at the latest, in place of any other, even where the
+    decoder that reads the file cannot pass it on and takes it for the file's end.
+
+    Raises
+    ------
+    OSError, pyarrow.ArrowInvalid
+        As `read_bytes`, and when reading fails.
+    """
+    if is_uri(path):
+        system, key = filesystem(path)
+        stream = system.open_input_file(key)
+    else:
+        stream = _open_regular(path)
+    raw = _Watched(stream)
+    with io.BufferedReader(raw, READ_AHEAD_BYTES) as file:
+        try:
+            yield cast(BinaryIO, file)
+        except Exception:
+            if raw.error is not None:
+                raise raw.error from None
+            raise
+        if raw.error is not None:
+            raise raw.error
+
+
+class _Watched(io.RawIOBase):
+    """A stream that ends where reading fails, and keeps the error."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+        self.error: OSError | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            data = self.stream.read(len(buffer))
+        except OSError as error:
+            self.error = error
+            return 0
+        buffer[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self.stream.seek(offset, whence)
+        return int(self.stream.tell())
+
+    def tell(self) -> int:
+        return int(self.stream.tell())
+
+    def close(self) -> None:
+        self.stream.close()
+        super().close()
+
+
+def _open_regular(path: str) -> BinaryIO:
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError(f"{path} is not a regular file")
+    return open(path, "rb", buffering=0)

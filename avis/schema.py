@@ -18,14 +18,19 @@ SOURCES = pa.schema(
         pa.field("corpus", pa.string(), nullable=False),
         pa.field("split", pa.string(), nullable=False),
         pa.field("path", pa.string(), nullable=False),
+        pa.field("start_s", pa.float64(), nullable=False),
+        pa.field("end_s", pa.float64()),
+        pa.field("channel", pa.int32()),
         pa.field("size_bytes", pa.int64(), nullable=False),
         pa.field("modified_ns", pa.int64(), nullable=False),
         pa.field("attributes", pa.map_(pa.string(), pa.string()), nullable=False),
     ]
 )
-"""One row per audio file of a corpus, before anything is decoded.
+"""One row per utterance of a corpus, before anything is decoded: an audio file, or a stretch of one.
 
-``utt_id`` is ``<corpus>/<path below the root without the audio suffix>``; ``speaker`` is ``<corpus>/<speaker>``;
+The stretch is ``start_s`` to ``end_s`` in seconds of the file, null meaning its end; ``channel`` counts from 1, null
+where the corpus doesn't tell channels apart. ``utt_id`` is ``<corpus>/<name>``, the name being the path below the root
+without the audio suffix unless the corpus has names of its own; ``speaker`` is ``<corpus>/<speaker>``;
 ``session`` is ``<speaker>/<session>``, all globally unique. ``split`` is ``train`` or ``test``.
 """
 

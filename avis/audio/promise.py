@@ -1,4 +1,4 @@
-"""Find out how long a recording should be, where libsndfile shortens a cut file without a word."""
+"""Find out how long a recording should be, where decoders shorten a cut file without a word."""
 
 import struct
 
@@ -18,11 +18,17 @@ SAMPLE_RATES_HZ = (44100, 48000, 32000)
 
 
 def end_is_missing(data: bytes) -> bool:
-    """Tell whether a WAV or Ogg file has lost its end; False for other containers."""
+    """Tell whether a WAV, SPHERE, Ogg, M4A or bare AAC file has lost its end; False for other containers."""
     if data[:4] == b"RIFF" and data[8:12] == b"WAVE":
         return _wav_end_is_missing(data)
     if data[:4] == b"OggS":
         return _ogg_end_is_missing(data)
+    if data[:7] == b"NIST_1A":
+        return _sphere_end_is_missing(data)
+    if data[4:8] == b"ftyp":
+        return _mp4_end_is_missing(data)
+    if len(data) > 1 and data[0] == 0xFF and data[1] & 0xF6 == 0xF0:
+        return _adts_end_is_missing(data)
     return False
 
 
@@ -107,3 +113,42 @@ def _ogg_end_is_missing(data: bytes) -> bool:
     lacing = data[page + 27 : page + 27 + num_segments]
     whole = len(lacing) == num_segments and page + 27 + num_segments + sum(lacing) <= len(data)
     return not (is_last and whole)
+
+
+def _sphere_end_is_missing(data: bytes) -> bool:
+    """Compare with the header's sizes (NIST SPHERE: lines of ``name -type value`` below the header's length)."""
+    lines = [line.split(None, 2) for line in data[:1024].decode("latin-1").splitlines()]
+    values = {line[0]: line[2] for line in lines if len(line) == 3}
+    try:
+        num_header = int(lines[1][0])
+        sizes = [int(values[name]) for name in ("sample_count", "channel_count", "sample_n_bytes")]
+    except (KeyError, ValueError, IndexError):
+        return False
+    return num_header + sizes[0] * sizes[1] * sizes[2] > len(data)
+
+
+def _mp4_end_is_missing(data: bytes) -> bool:
+    """Walk the boxes at the top level: all must fit, and ``moov`` be among them (ISO/IEC 14496-12, section 4.2)."""
+    position, names = 0, set()
+    while position + 8 <= len(data):
+        size, name = struct.unpack_from(">I4s", data, position)
+        if size == 1 and position + 16 <= len(data):
+            [size] = struct.unpack_from(">Q", data, position + 8)
+        names.add(name)
+        if size == 0:
+            break
+        if size < 8 or position + size > len(data):
+            return True
+        position += size
+    return b"moov" not in names
+
+
+def _adts_end_is_missing(data: bytes) -> bool:
+    """Walk the frames: the last must be whole (ISO/IEC 13818-7, section 6.2). Tags after them end the walk."""
+    position = 0
+    while position + 7 <= len(data) and data[position] == 0xFF and data[position + 1] & 0xF6 == 0xF0:
+        size = (data[position + 3] & 3) << 11 | data[position + 4] << 3 | data[position + 5] >> 5
+        if size < 7:
+            return True
+        position += size
+    return position > len(data)

@@ -102,7 +102,7 @@ def load_bank(root: str, *, sample_rate: int, max_duration_s: float) -> Bank:
     ------
     ValueError
         When there is no audio below ``root``, or a file is silent.
-    avis.audio.decode.AudioError
+    avis.audio.audio_error.AudioError
         When a file cannot be decoded.
     """
     paths = sorted(path for path in Path(root).rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file())
@@ -112,7 +112,7 @@ def load_bank(root: str, *, sample_rate: int, max_duration_s: float) -> Bank:
             f"At {root}. Correct the path, or use a synthetic bank."
         )
     max_samples = max(1, round(max_duration_s * sample_rate))
-    decoded = ((path, decode(str(path), sample_rate=sample_rate, min_duration_s=0.0)) for path in paths)
+    decoded = ((path, decode(str(path), sample_rate=sample_rate, min_duration_s=0.0, channel="mix")) for path in paths)
     return Bank._pack([_quantise(waveform[:max_samples], str(path)) for path, waveform in decoded])
 
 

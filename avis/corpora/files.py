@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from avis.audio.decode import AUDIO_SUFFIXES, UNREAD_SUFFIXES
+from avis.audio.decode import AUDIO_SUFFIXES
+from avis.corpora.segment import WHOLE, Segment
 from avis.schema import SOURCES
 
 SPLITS = ("train", "test")
@@ -58,7 +59,7 @@ def list_audio(root: str) -> list[AudioFile]:
     if not files:
         raise ValueError(
             f"no audio found: got num_files=0, expected files ending in {', '.join(AUDIO_SUFFIXES)}. At {top}. "
-            "Check the root of the corpus, or convert its files."
+            "Check the root of the corpus."
         )
     return files
 
@@ -98,12 +99,14 @@ def source(
     session: str,
     utt_id: str | None = None,
     attributes: dict[str, str] | None = None,
+    segment: Segment = WHOLE,
 ) -> dict[str, object]:
     """Make one row of the sources table, with ids that are unique over corpora.
 
-    ``utt_id`` is the file's relative path without its suffix unless given.
+    Unless given, ``utt_id`` is the file's relative path without its suffix, and what tells the segment from others of
+    the file.
     """
-    name = without_suffix(file.relative) if utt_id is None else utt_id
+    name = without_suffix(file.relative) + segment.suffix if utt_id is None else utt_id
     return {
         "utt_id": f"{corpus}/{name}",
         "speaker": f"{corpus}/{speaker}",
@@ -111,6 +114,9 @@ def source(
         "corpus": corpus,
         "split": split,
         "path": file.path,
+        "start_s": segment.start_s,
+        "end_s": segment.end_s,
+        "channel": segment.channel,
         "size_bytes": file.size_bytes,
         "modified_ns": file.modified_ns,
         "attributes": sorted((attributes or {}).items()),
@@ -174,7 +180,7 @@ def _walk(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Itera
         for entry in entries:
             if entry.is_dir():
                 yield from _walk(entry.path, f"{prefix}{entry.name}/", (*above, identity))
-            elif entry.name.lower().endswith(AUDIO_SUFFIXES + UNREAD_SUFFIXES):
+            elif entry.name.lower().endswith(AUDIO_SUFFIXES):
                 yield stat_audio(entry.path, relative=prefix + entry.name)
 
 

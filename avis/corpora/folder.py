@@ -1,4 +1,4 @@
-"""Read a corpus whose folders are its speakers: the layout of LibriSpeech, VoxForge, CN-Celeb and most own data."""
+"""Read a corpus whose folders are its speakers: the layout of most own data."""
 
 from dataclasses import dataclass
 

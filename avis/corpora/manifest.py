@@ -1,7 +1,8 @@
-"""Read a corpus that somebody has already listed in a CSV or Parquet file."""
+"""Read a corpus that somebody has already listed in a CSV, JSONL or Parquet file."""
 
 import csv
 import io
+import json
 import os
 from collections import defaultdict
 from dataclasses import dataclass
@@ -11,10 +12,12 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from avis.corpora.files import NO_SESSION, AudioFile, check_split, source, sources_table, stat_audio
+from avis.corpora.segment import COLUMNS as SEGMENT
+from avis.corpora.segment import parse_segment
 from avis.location import filesystem, is_uri, read_bytes
 
 REQUIRED = ("path", "speaker")
-OPTIONAL = ("utt_id", "session", "split")
+OPTIONAL = ("utt_id", "session", "split", *SEGMENT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,12 +30,16 @@ class Manifest:
     (`avis.corpora.files.NO_SESSION`). Files that are missing become rows of size -1, which `prepare` rejects as
     unreadable. CSV values are text as they stand: speaker ``007`` stays ``007``.
 
+    A row may stand for a stretch of a file, ``start_s`` to ``end_s`` in seconds, and for one ``channel`` of several,
+    counted from 1 on: the meetings of AMI, the calls of NIST SRE. Without ``utt_id``, these go into the id.
+
     Attributes
     ----------
     name
         Name of the corpus; begins every id.
     path
-        The table: ``.parquet``, or CSV with a header (UTF-8, commas, quotes as in RFC 4180). A local path or a URI.
+        The table: ``.parquet``; ``.jsonl``, an object of text, numbers and nulls per line; or CSV with a header (UTF-8,
+        commas, quotes as in RFC 4180). A local path or a URI.
     root
         What relative paths are relative to, a folder or a URI; None for the folder of the table.
     split
@@ -53,7 +60,7 @@ class Manifest:
         Raises
         ------
         ValueError
-            The table is missing, empty or lacks a column, or a row lacks a value or has an unknown split.
+            The table is missing, empty or lacks a column, or a row lacks a value or has an unknown split or segment.
         """
         rows = read_rows(self.path)
         root = os.path.dirname(self.path) if self.root is None else self.root
@@ -72,18 +79,22 @@ class Manifest:
             session=row.get("session") or NO_SESSION,
             utt_id=row.get("utt_id") or None,
             attributes={key: value for key, value in row.items() if key not in REQUIRED + OPTIONAL and value},
+            segment=parse_segment(row, where=f"{self.path} row {number}"),
         )
 
 
 def read_rows(path: str) -> list[dict[str, str]]:
-    """Read a CSV or Parquet table as rows of text; missing values are empty."""
+    """Read a CSV, JSONL or Parquet table as rows of text; missing values are empty."""
     try:
         data = read_bytes(os.path.expanduser(path))
     except (OSError, pa.ArrowInvalid) as error:
         raise ValueError(
-            f"manifest missing: got {error}, expected a CSV or Parquet file. At {path}. Check the path."
+            f"manifest missing: got {error}, expected a CSV, JSONL or Parquet file. At {path}. Check the path."
         ) from error
-    columns, values = _parquet_rows(data) if path.endswith(".parquet") else _csv_rows(data, path)
+    if path.endswith(".parquet"):
+        columns, values = _parquet_rows(data)
+    else:
+        columns, values = _jsonl_rows(data, path) if path.endswith(".jsonl") else _csv_rows(data, path)
     missing = [column for column in REQUIRED if column not in columns]
     if missing:
         raise ValueError(
@@ -143,6 +154,26 @@ def _parquet_rows(data: bytes) -> tuple[list[str], list[list[str]]]:
     table = pq.read_table(pa.BufferReader(data))
     columns = [["" if value is None else str(value) for value in column.to_pylist()] for column in table.columns]
     return table.column_names, [list(row) for row in zip(*columns, strict=True)]
+
+
+def _jsonl_rows(data: bytes, path: str) -> tuple[list[str], list[list[str]]]:
+    rows: list[dict[str, object]] = []
+    for number, line in enumerate(data.decode("utf-8-sig").split("\n"), start=1):
+        try:
+            row = json.loads(line) if line.strip() else {}
+        except json.JSONDecodeError as error:
+            raise ValueError(
+                f"line is no JSON: got {error}, expected one object. At {path} line {number}. Correct the line."
+            ) from error
+        if not isinstance(row, dict) or any(isinstance(value, dict | list) for value in row.values()):
+            raise ValueError(
+                f"line is no row: got {line[:80]!r}, expected an object of text, numbers and nulls. "
+                f"At {path} line {number}. Flatten it."
+            )
+        if row:
+            rows.append(row)
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    return columns, [["" if row.get(key) is None else str(row[key]) for key in columns] for row in rows]
 
 
 def _csv_rows(data: bytes, path: str) -> tuple[list[str], list[list[str]]]:

@@ -16,14 +16,14 @@ ATTRIBUTES = ("gender", "nationality")
 class VoxCeleb:
     """Files as ``id10270/x6uYqmx31kE/00001.wav``: speaker, video, segment. The session is the video.
 
-    The m4a files of VoxCeleb2 have to be converted to one of `avis.audio.decode.AUDIO_SUFFIXES` first.
+    VoxCeleb2 comes as m4a and is read as it comes.
 
     Attributes
     ----------
     name
         Name of the corpus; begins every id.
     root
-        Local folder that holds the ``id...`` folders (often called ``wav``).
+        Local folder that holds the ``id...`` folders (``wav`` in VoxCeleb1, ``aac`` in VoxCeleb2).
     split
         ``train`` or ``test``.
     meta

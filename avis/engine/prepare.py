@@ -13,8 +13,9 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 import avis
 from avis import location, store
+from avis.audio.audio_error import AudioError
 from avis.audio.codec import encode
-from avis.audio.decode import AudioError, decode
+from avis.audio.decode import decode
 from avis.audio.quality import measure
 from avis.engine.parts import run_parts
 from avis.engine.session import Compute
@@ -37,6 +38,9 @@ class Sharding:
         Hz; every utterance is brought to it.
     encoding : {"flac", "pcm16"}
         How audio is kept in the shards.
+    channel : {"mix", "first", "best"}
+        What becomes of recordings with several channels, where a row of the corpus names none: their mean, the first,
+        or the one of the highest speech-to-noise ratio.
     min_duration_s : float
         Shorter files are rejected.
     max_reject_share : float
@@ -51,6 +55,7 @@ class Sharding:
 
     sample_rate: PositiveInt
     encoding: Literal["flac", "pcm16"]
+    channel: Literal["mix", "first", "best"]
     min_duration_s: NonNegativeFloat
     max_reject_share: Annotated[float, Field(ge=0, le=1)]
     num_validation_speakers: NonNegativeInt
@@ -60,10 +65,18 @@ class Sharding:
 
 
 class ShardMaker:
-    """Decode and check the files of one shard; see `avis.engine.parts.PartMaker`."""
+    """Decode and check the recordings of one shard; see `avis.engine.parts.PartMaker`."""
 
-    def __init__(self, *, sample_rate: int, encoding: Literal["flac", "pcm16"], min_duration_s: float) -> None:
-        self.sample_rate, self.encoding, self.min_duration_s = sample_rate, encoding, min_duration_s
+    def __init__(
+        self,
+        *,
+        sample_rate: int,
+        encoding: Literal["flac", "pcm16"],
+        channel: Literal["mix", "first", "best"],
+        min_duration_s: float,
+    ) -> None:
+        self.sample_rate, self.encoding, self.channel = sample_rate, encoding, channel
+        self.min_duration_s = min_duration_s
 
     def __call__(self, task: pa.Table) -> dict[str, pa.Table]:
         """Return the utterances and the rejects among the files of ``task``."""
@@ -82,7 +95,14 @@ class ShardMaker:
     def _utterance(self, source: dict[str, Any]) -> dict[str, Any]:
         if source["duplicate_of"] is not None:
             raise AudioError("duplicate_id", f"the id was taken by {source['duplicate_of']}")
-        samples = decode(source["path"], sample_rate=self.sample_rate, min_duration_s=self.min_duration_s)
+        samples = decode(
+            source["path"],
+            sample_rate=self.sample_rate,
+            min_duration_s=self.min_duration_s,
+            channel=source["channel"] or self.channel,
+            start_s=source["start_s"],
+            end_s=source["end_s"],
+        )
         pcm16 = encode(samples, sample_rate=self.sample_rate, encoding="pcm16")
         kept = ("utt_id", "speaker", "session", "corpus", "split", "attributes")
         return {
@@ -120,6 +140,7 @@ def prepare(cfg: dict[str, Any]) -> str:
         ShardMaker,
         sample_rate=sharding.sample_rate,
         encoding=sharding.encoding,
+        channel=sharding.channel,
         min_duration_s=sharding.min_duration_s,
     )
     run_parts(uri, tasks, make, compute=compute, label="prepare", row_group_rows=sharding.row_group_rows)

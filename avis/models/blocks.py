@@ -1,11 +1,27 @@
-"""Shared one-dimensional convolution blocks of the TDNN family.
+"""What models share: the check of their features, and one-dimensional convolution blocks of the TDNN family.
 
-Everything here works on ``[batch, channels, frames]`` and keeps the number of frames unless a stride is given.
+The blocks work on ``[batch, channels, frames]`` and keep the number of frames unless a stride is given.
 """
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+
+def check_features(features: Tensor, *, num_mels: int) -> None:
+    """Refuse features that are not ``[batch, frames, num_mels]``, or have no frames.
+
+    Raises
+    ------
+    ValueError
+        With the shape.
+    """
+    if features.ndim != 3 or features.shape[1] == 0 or features.shape[2] != num_mels:
+        raise ValueError(
+            f"features do not fit the model: got features.shape={list(features.shape)}, expected "
+            f"[batch, frames >= 1, mels = {num_mels}]. At model.num_mels. Give the features and the model the same "
+            "number of mels."
+        )
 
 
 class TdnnBlock(nn.Module):

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from avis.models.blocks import Res2Block, SqueezeExcitation, TdnnBlock
+from avis.models.blocks import Res2Block, SqueezeExcitation, TdnnBlock, check_features
 from avis.models.pooling import AttentiveStatisticsPooling
 
 FIRST_KERNEL_SIZE = 5
@@ -126,12 +126,7 @@ class EcapaTdnn(nn.Module):
 
     def frame_representations(self, features: Tensor) -> Tensor:
         """Return what is pooled, ``[batch, mfa_channels, ceil(frames / stride)]``, for ``[batch, frames, mels]``."""
-        if features.ndim != 3 or features.shape[1] == 0 or features.shape[2] != self.num_mels:
-            raise ValueError(
-                f"features do not fit the model: got features.shape={list(features.shape)}, expected "
-                f"[batch, frames >= 1, mels = {self.num_mels}]. At model.num_mels. Give the features and the model "
-                "the same number of mels."
-            )
+        check_features(features, num_mels=self.num_mels)
         total = self.first(features.transpose(1, 2))
         outputs = []
         for block in self.blocks:

@@ -6,9 +6,13 @@ from torch.nn import functional
 
 VARIANCE_FLOOR = 1e-5
 """Smallest variance before the square root, so that its gradient stays finite on constant channels."""
+STATISTICS_FLOOR = 1e-8
+"""The same for plain statistics, whose channels are more often constant: wespeaker's."""
 
 
-def weighted_statistics(x: Tensor, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def weighted_statistics(
+    x: Tensor, weights: Tensor | None = None, *, floor: float = VARIANCE_FLOOR
+) -> tuple[Tensor, Tensor]:
     """Return the mean and the standard deviation over frames, both ``[batch, channels, 1]``.
 
     The deviation is taken around the mean in a second pass: ``torch.var`` costs several times as much on a CPU, and
@@ -20,6 +24,8 @@ def weighted_statistics(x: Tensor, weights: Tensor | None = None) -> tuple[Tenso
         ``[batch, channels, frames]``, float32 or float64.
     weights
         ``[batch, channels, frames]``, non-negative, summing to one over frames; None for equal weights.
+    floor
+        Smallest variance.
     """
     if weights is None:
         mean = x.mean(dim=2, keepdim=True)
@@ -27,7 +33,31 @@ def weighted_statistics(x: Tensor, weights: Tensor | None = None) -> tuple[Tenso
     else:
         mean = (weights * x).sum(dim=2, keepdim=True)
         variance = (weights * (x - mean).square()).sum(dim=2, keepdim=True)
-    return mean, variance.clamp(min=VARIANCE_FLOOR).sqrt()
+    return mean, variance.clamp(min=floor).sqrt()
+
+
+class StatisticsPooling(nn.Module):
+    """Temporal statistics pooling (TSTP): the mean and standard deviation of each channel over frames.
+
+    The deviation is the sample's (divisor ``frames - 1``) and its floor low, as in wespeaker and 3D-Speaker; one frame
+    has the floor. Statistics are float32 under autocast.
+
+    References
+    ----------
+    Snyder et al., "X-vectors: robust DNN embeddings for speaker recognition", ICASSP 2018.
+
+    Examples
+    --------
+    >>> StatisticsPooling()(torch.zeros(2, 8, 5)).shape
+    torch.Size([2, 16])
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[batch, channels, frames]`` to ``[batch, 2 * channels]``: the means, then the deviations."""
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))
+        mean, deviation = weighted_statistics(wide, floor=STATISTICS_FLOOR)
+        frames = x.shape[2]
+        return torch.cat([mean, deviation * (frames / max(frames - 1, 1)) ** 0.5], dim=1).squeeze(2)
 
 
 class AttentiveStatisticsPooling(nn.Module):
@@ -37,7 +67,7 @@ class AttentiveStatisticsPooling(nn.Module):
     deviation of the whole utterance. The paper's first attention layer applies one matrix to the concatenation of the
     three; applied part by part it is the same function with the same parameters, but the utterance's part is computed
     once instead of once per frame. Its nonlinearity, which the paper leaves open, is ReLU, batch normalisation and
-    tanh, as in TaoRuijie/ECAPA-TDNN and SpeechBrain; wespeaker has tanh alone.
+    tanh, as in TaoRuijie/ECAPA-TDNN and SpeechBrain; wespeaker has tanh alone, SKA-TDNN and RawNet3 have no tanh.
 
     Attention logits and statistics are float32 under autocast.
 
@@ -47,6 +77,8 @@ class AttentiveStatisticsPooling(nn.Module):
         Channels per frame.
     attention_channels
         Width of the attention's bottleneck (128 in the paper).
+    tanh
+        Whether the nonlinearity ends with tanh.
 
     References
     ----------
@@ -58,18 +90,19 @@ class AttentiveStatisticsPooling(nn.Module):
     torch.Size([2, 16])
     """
 
-    def __init__(self, channels: int, *, attention_channels: int) -> None:
+    def __init__(self, channels: int, *, attention_channels: int, tanh: bool = True) -> None:
         super().__init__()
         self.frame = nn.Conv1d(channels, attention_channels, 1, bias=False)
         self.context = nn.Linear(2 * channels, attention_channels)
         self.norm = nn.BatchNorm1d(attention_channels)
+        self.squash = nn.Tanh() if tanh else nn.Identity()
         self.attention = nn.Conv1d(attention_channels, channels, 1)
 
     def attention_weights(self, x: Tensor) -> Tensor:
         """Return the weights ``[batch, channels, frames]`` of ``x`` of the same shape; they sum to one over frames."""
         wide = x.to(torch.promote_types(x.dtype, torch.float32))
         context = self.context(torch.cat(weighted_statistics(wide), dim=1).squeeze(2))
-        hidden = torch.tanh(self.norm(functional.relu(self.frame(x) + context.unsqueeze(2))))
+        hidden = self.squash(self.norm(functional.relu(self.frame(x) + context.unsqueeze(2))))
         return functional.softmax(self.attention(hidden), dim=2, dtype=wide.dtype)
 
     def forward(self, x: Tensor) -> Tensor:

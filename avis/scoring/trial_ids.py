@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from avis.schema import TRIALS
 
-AUDIO_SUFFIX = r"(?i)\.(wav|flac|ogg|opus|mp3|m4a)$"
+AUDIO_SUFFIX = r"(?i)\.(wav|flac|ogg|opus|mp3|m4a|aac|amr|wma|sph)$"
 """Suffixes that published lists carry on their ids and utterance ids don't."""
 
 _MAX_NAMED = 10

@@ -15,8 +15,9 @@ from avis.location import read_bytes
 from avis.schema import TRIALS
 
 FORMATS = (
-    "'<0|1> <enroll> <test>' (VoxCeleb), '<enroll> <test> <target|nontarget>' (Kaldi, NIST key), '<enroll> <test>' "
-    "(NIST ndx), or CSV, TSV or Parquet with columns enroll, test, target or NIST's modelid, segmentid, targettype"
+    "'<0|1> <enroll> <test>' (VoxCeleb), '<enroll> <test> <target|nontarget>' (Kaldi, NIST key) or <0|1> (CN-Celeb), "
+    "'<enroll> <test>' (NIST ndx), or CSV, TSV or Parquet with columns enroll, test, target or NIST's modelid, "
+    "segmentid, targettype"
 )
 
 _VOXCELEB = {"1": True, "0": False}
@@ -44,6 +45,7 @@ class _Layout(NamedTuple):
 _LAYOUTS = (
     _Layout(enroll=1, test=2, answer=0, answers=_VOXCELEB),
     _Layout(enroll=0, test=1, answer=2, answers=_KALDI),
+    _Layout(enroll=0, test=1, answer=2, answers=_VOXCELEB),
     _Layout(enroll=0, test=1, answer=None, answers={}),
 )
 

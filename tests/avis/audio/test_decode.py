@@ -8,14 +8,24 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from avis.audio.decode import AudioError, decode
+from avis.audio.audio_error import AudioError
+from avis.audio.decode import decode
 from avis.schema import REJECT_REASONS
 
 RATE = 16000
 CONTAINERS = [
+    ("wav", "WAV", "PCM_U8"),
     ("wav", "WAV", "PCM_16"),
+    ("wav", "WAV", "PCM_24"),
+    ("wav", "WAV", "PCM_32"),
     ("wav", "WAV", "FLOAT"),
+    ("wav", "WAV", "DOUBLE"),
+    ("wav", "WAV", "ALAW"),
+    ("wav", "WAV", "ULAW"),
     ("wav", "WAVEX", "PCM_24"),
+    ("sph", "NIST", "PCM_16"),
+    ("sph", "NIST", "ALAW"),
+    ("sph", "NIST", "ULAW"),
     ("flac", "FLAC", "PCM_16"),
     ("ogg", "OGG", "VORBIS"),
     ("opus", "OGG", "OPUS"),
@@ -41,7 +51,7 @@ def encoded(samples: np.ndarray, form: str = "WAV", subtype: str = "PCM_16", rat
 def read(path: Path, data: bytes | None = None, *, min_duration_s: float = 0.1) -> np.ndarray:
     if data is not None:
         path.write_bytes(data)
-    return decode(str(path), sample_rate=RATE, min_duration_s=min_duration_s)
+    return decode(str(path), sample_rate=RATE, min_duration_s=min_duration_s, channel="mix")
 
 
 def refused(path: Path, data: bytes | None = None, **kwargs: float) -> AudioError:
@@ -58,7 +68,9 @@ def test_every_container_gives_the_waveform_back(tmp_path: Path, suffix: str, fo
     x = read(tmp_path / f"a.{suffix}", encoded(tone(), form, subtype))
     assert x.dtype == np.float32
     assert x.shape == (48000,)
-    tolerance = 2**-15 if form in ("WAV", "WAVEX", "FLAC") else 0.05
+    # the steps of A-law and mu-law are at most 1/16 of the value, here 0.5
+    tolerance = {"PCM_U8": 2**-7, "ALAW": 2**-5, "ULAW": 2**-5}.get(subtype, 2**-15)
+    tolerance = 0.05 if suffix in ("ogg", "opus", "mp3") else tolerance
     assert np.abs(x - tone())[2000:-2000].max() < tolerance
 
 
@@ -201,15 +213,41 @@ def test_long_recordings_cross_block_borders(tmp_path: Path) -> None:
     np.testing.assert_allclose(x, values.mean(axis=1) / 32768, atol=1e-7)
 
 
+@pytest.mark.parametrize("subtype", ["ULAW", "ALAW"])
+def test_telephone_codings_decode_by_the_book(tmp_path: Path, subtype: str) -> None:
+    """All 256 codes against the formulas of ITU-T G.711."""
+    codes = np.arange(256)
+    if subtype == "ULAW":
+        inverted = 255 - codes
+        magnitude = ((2 * (inverted & 15) + 33) << (inverted >> 4 & 7)) - 33
+        values = np.where(inverted & 128, -magnitude, magnitude) * 4
+    else:
+        toggled = codes ^ 0x55
+        exponent = toggled >> 4 & 7
+        magnitude = np.where(exponent, (2 * (toggled & 15) + 33) << np.maximum(exponent - 1, 0), 2 * (toggled & 15) + 1)
+        values = np.where(toggled & 128, magnitude, -magnitude) * 8
+    data = bytearray(encoded(np.zeros(4096), subtype=subtype))
+    at = data.index(b"data") + 8
+    data[at : at + 4096] = bytes(range(256)) * 16
+    np.testing.assert_allclose(read(tmp_path / "a.wav", bytes(data))[:256] * 32768, values, atol=1e-3)
+
+
+def test_a_wrong_suffix_does_no_harm(tmp_path: Path) -> None:
+    assert len(read(tmp_path / "flac.wav", encoded(tone(), "FLAC"))) == 48000
+    assert len(read(tmp_path / "wav.m4a", encoded(tone()))) == 48000
+    for suffix in ("m4a", "aac", "mp3", "sph", "wma", "amr"):
+        assert refused(tmp_path / f"text.{suffix}", b"#EXTM3U\n/etc/passwd\n" * 99).reason == "unreadable"
+
+
 def test_uris_may_hold_spaces_and_percent_signs(tmp_path: Path) -> None:
     path = tmp_path / "Zoë 100%20 ünd" / "a b.wav"
     path.parent.mkdir()
     expected = read(path, encoded(tone()))
-    x = decode(f"file://{path}", sample_rate=RATE, min_duration_s=0.1)
+    x = decode(f"file://{path}", sample_rate=RATE, min_duration_s=0.1, channel="mix")
     np.testing.assert_array_equal(x, expected)
     for uri in (f"file://{path}.missing", "nosuchscheme://a/b.wav"):
         with pytest.raises(AudioError) as caught:
-            decode(uri, sample_rate=RATE, min_duration_s=0.1)
+            decode(uri, sample_rate=RATE, min_duration_s=0.1, channel="mix")
         assert caught.value.reason == "unreadable"
 
 
@@ -218,4 +256,4 @@ def test_real_recordings_decode(shared: Path) -> None:
     clips = sorted((shared / "speech" / "commonvoice" / "clips").glob("*.mp3"))[::20]
     noises = sorted((shared / "noise").glob("*.ogg"), key=lambda path: path.stat().st_size)[:4]
     for path in clips + noises + sorted((shared / "rir").glob("*.flac")):
-        assert len(decode(str(path), sample_rate=RATE, min_duration_s=0.01)) > 0
+        assert len(decode(str(path), sample_rate=RATE, min_duration_s=0.01, channel="mix")) > 0

@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.signal
+import soundfile as sf
 import soxr
 
 from avis.audio.decode import decode
@@ -91,10 +92,21 @@ def test_keys_are_columns_of_the_utterances_table() -> None:
 @pytest.mark.shared_data
 def test_telephone_speech_shows_its_bandwidth(shared: Path) -> None:
     for path in sorted((shared / "speech" / "commonvoice" / "clips").glob("*.mp3"))[::60]:
-        wide = decode(str(path), sample_rate=RATE, min_duration_s=0.1)
+        wide = decode(str(path), sample_rate=RATE, min_duration_s=0.1, channel="mix")
         narrow = soxr.resample(soxr.resample(wide, RATE, 8000), 8000, RATE)
         stored = np.rint(narrow * 32768).astype(np.float32) / 32768
         assert measure(stored, sample_rate=RATE)["bandwidth_hz"] == pytest.approx(4000, rel=0.1)
         wide_hz = measure(wide, sample_rate=RATE)["bandwidth_hz"]
         assert wide_hz is not None
         assert wide_hz > 4500
+
+
+@pytest.mark.parametrize("source_rate", [8000, 11025, 16000, 44100])
+def test_an_upsampled_source_shows_its_bandwidth(tmp_path: Path, source_rate: int) -> None:
+    noise = np.random.default_rng(0).uniform(-0.3, 0.3, 3 * source_rate).astype(np.float32)
+    sf.write(tmp_path / "a.wav", noise, source_rate, subtype="PCM_16")
+    samples = decode(str(tmp_path / "a.wav"), sample_rate=RATE, min_duration_s=0.1, channel="mix")
+    assert len(samples) == 3 * RATE
+    stored = np.rint(samples * 32768).astype(np.float32) / 32768
+    expected = min(source_rate, RATE) / 2
+    assert measure(stored, sample_rate=RATE)["bandwidth_hz"] == pytest.approx(expected, rel=0.05)

@@ -46,6 +46,70 @@ def test_parquet_equals_csv(tmp_path: Path) -> None:
     assert corpus(tmp_path / "list.parquet").sources() == corpus(tmp_path / "list.csv", text).sources()
 
 
+def test_jsonl_equals_csv(tmp_path: Path) -> None:
+    lines = (
+        '{"path": "x/1.wav", "speaker": 7, "session": "a", "age": 31, "start_s": 0.5}\n\n'
+        '{"path": "x/2.wav", "speaker": "8", "age": null, "note": "line\\u2028break"}\n'
+    )
+    (tmp_path / "list.jsonl").write_text(lines)
+    text = 'path,speaker,session,age,start_s,note\nx/1.wav,7,a,31,0.5,\nx/2.wav,8,,,,"line\u2028break"\n'
+    assert corpus(tmp_path / "list.jsonl").sources() == corpus(tmp_path / "list.csv", text).sources()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"path": "a.wav", "speaker": "s"}\n{"path"\n', r"line is no JSON: .*At .*list\.jsonl line 2\."),
+        ('["a.wav", "s"]\n', r"line is no row: got '\[\"a\.wav.*line 1\."),
+        ('{"path": "a.wav", "speaker": {"id": 1}}\n', r"line is no row: .*Flatten it"),
+        ("\n", "columns missing from the manifest"),
+    ],
+)
+def test_jsonl_that_is_none(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "list.jsonl").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        corpus(tmp_path / "list.jsonl").sources()
+
+
+def test_segments_of_meetings_and_calls(tmp_path: Path) -> None:
+    """AMI: close-talking microphones of a meeting; NIST SRE: two sides of a call."""
+    text = (
+        "path,speaker,session,start_s,end_s,channel,microphone\n"
+        "ES2002a/audio/ES2002a.Headset-0.wav,FEE005,ES2002a,12.34,15.6,,headset\n"
+        "ES2002a/audio/ES2002a.Headset-0.wav,FEE005,ES2002a,77,,,headset\n"
+        "tkjvx.sph,1001,call,,,2,\n"
+        "whole.sph,1002,,,,,\n"
+    )
+    table = corpus(tmp_path / "list.csv", text).sources().sort_by([("utt_id", "ascending")])
+    columns = ("utt_id", "start_s", "end_s", "channel")
+    assert [tuple(row.values()) for row in table.select(columns).to_pylist()] == [
+        ("m/ES2002a/audio/ES2002a.Headset-0_12.340-15.600", 12.34, 15.6, None),
+        ("m/ES2002a/audio/ES2002a.Headset-0_77.000-", 77.0, None, None),
+        ("m/tkjvx_2", 0.0, None, 2),
+        ("m/whole", 0.0, None, None),
+    ]
+    assert [dict(a) for a in table["attributes"].to_pylist()[1:3]] == [{"microphone": "headset"}, {}]
+    assert table["session"].to_pylist()[0] == "m/FEE005/ES2002a"
+
+
+@pytest.mark.parametrize(
+    ("segment", "message"),
+    [
+        ("1.5,1.5,", r"segment out of order: got start_s=1\.5 s, end_s=1\.5 s.*row 1\."),
+        ("-1,2,", "segment out of order: got start_s=-1 s"),
+        ("nan,2,", "segment out of order"),
+        ("1,nan,", "segment out of order"),
+        ("inf,,", "segment out of order"),
+        ("1:30,2,", "not a segment: got start_s=1:30"),
+        (",,A", "not a segment: .*channel=A"),
+        (",,0", "channels count from 1: got channel=0"),
+    ],
+)
+def test_segments_that_are_none(tmp_path: Path, segment: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        corpus(tmp_path / "list.csv", f"path,speaker,start_s,end_s,channel\na.wav,s,{segment}\n").sources()
+
+
 def test_absolute_paths_and_uris(tmp_path: Path) -> None:
     for name in ("in side.wav", "out.wav"):
         (tmp_path / name).write_bytes(b"xyz")

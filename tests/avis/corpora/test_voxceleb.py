@@ -35,6 +35,12 @@ def test_ids_follow_the_layout(root: Path) -> None:
     assert table["attributes"].to_pylist() == [[], [], []]
 
 
+def test_m4a_is_listed_under_the_ids_of_the_trial_lists(tmp_path: Path) -> None:
+    make(tmp_path / "aac", "id00012/21Uxsk56VDQ/00001.m4a")
+    (row,) = VoxCeleb(name="vox2", root=str(tmp_path / "aac"), split="train", meta=None).sources().to_pylist()
+    assert row["utt_id"] == "vox2/id00012/21Uxsk56VDQ/00001"
+
+
 @pytest.mark.parametrize("meta", [VOX1, VOX1.replace("\n", "\r\n"), VOX2])
 def test_meta_gives_gender_and_nationality(root: Path, meta: str) -> None:
     path = root.parent / "meta.csv"

@@ -174,6 +174,67 @@ def test_other_formats_rates_and_channels_are_brought_to_one(recipe: Callable[..
         assert np.argmax(np.abs(np.fft.rfft(middle))) == pytest.approx(440, abs=1), row["utt_id"]
 
 
+def calls(root: Path) -> Path:
+    """Write two long telephone calls and list their segments, three of them bad; return the list."""
+    t = np.arange(60 * 8000) / 8000
+    for number in range(2):
+        sides = [np.sin(2 * np.pi * hz * t) + noise(60, seed=number, sample_rate=8000) for hz in (500, 1500)]
+        write(root / f"call{number}.sph", np.stack(sides, axis=1) / 2, sample_rate=8000, format="NIST", subtype="ULAW")
+    rows = [
+        [f"call{number}.sph", f"s{number}{channel}", start, start + 3, channel, f"c{number}-{channel}-{start}"]
+        for number in range(2)
+        for channel in (1, 2)
+        for start in (0, 20.5, 57)
+    ]
+    rows += [["call0.sph", "s01", 70, 73, 1, "late"], ["call0.sph", "s01", 5, 6, 3, "third"]]
+    rows += [["gone.sph", "s01", 5, 6, 1, "gone"]]
+    with (root / "list.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows([["path", "speaker", "start_s", "end_s", "channel", "utt_id"], *rows])
+    return root / "list.csv"
+
+
+def test_segments_of_calls_in_process_and_on_ray(ray_session: None, recipe: Callable[..., Recipe], tmp_path: Path):
+    manifest = calls(tmp_path)
+    overrides = [f"corpus.path={manifest}", "sharding.max_reject_share=0.2"]
+    composed = recipe(*overrides, f"output_dir={tmp_path}/one", name="prepare", corpus="manifest")
+    uri = prepare(composed)
+    assert bytes_below(prepare(on(composed, tmp_path / "two", where="local"))) == bytes_below(uri)
+    utterances = store.read_table(uri, "utterances").to_pylist()
+    assert len(utterances) == 12
+    for row in utterances:
+        samples = read_all(row["audio"])
+        assert len(samples) == row["num_samples"] == 48000
+        hz = np.argmax(np.abs(np.fft.rfft(samples * np.hanning(48000)))) / 3
+        assert hz == pytest.approx({"1": 500, "2": 1500}[row["utt_id"].split("-")[1]], abs=1), row["utt_id"]
+        # 8 kHz brought to 16 kHz: the band ends where it did
+        assert row["bandwidth_hz"] == pytest.approx(4000, rel=0.05)
+    rejects = {row["utt_id"]: row for row in store.read_table(uri, "rejects").to_pylist()}
+    assert {key: row["reason"] for key, row in rejects.items()} == {
+        "manifest/late": "truncated",
+        "manifest/third": "unreadable",
+        "manifest/gone": "unreadable",
+    }
+    assert "call0.sph from 70.000 s to 73.000 s, channel 1." in rejects["manifest/late"]["detail"]
+    assert "call0.sph from 5.000 s to 6.000 s, channel 3." in rejects["manifest/third"]["detail"]
+
+
+@pytest.mark.parametrize(("channel", "hz"), [("first", 500), ("best", 1500)])
+def test_the_channel_is_chosen_where_the_corpus_names_none(
+    recipe: Callable[..., Recipe], tmp_path: Path, channel: str, hz: int
+):
+    t = np.arange(2 * SAMPLE_RATE) / SAMPLE_RATE
+    on_off = t % 1 < 0.5
+    noisy, clean = (
+        np.sin(2 * np.pi * f * t) * on_off / 4 + n * noise(2, seed=1) for f, n in ((500, 0.3), (1500, 0.01))
+    )
+    for number in range(6):
+        write(tmp_path / f"s{number // 2}" / f"{number}.wav", np.stack([noisy, clean], axis=1))
+    overrides = [f"corpus.root={tmp_path}", f"sharding.channel={channel}", f"output_dir={tmp_path}/out"]
+    uri = prepare(recipe(*overrides, name="prepare", corpus="folder"))
+    samples = read_all(store.read_table(uri, "utterances")["audio"][0].as_py())
+    assert np.argmax(np.abs(np.fft.rfft(samples))) / 2 == pytest.approx(hz, abs=2)
+
+
 def test_two_corpora_with_the_same_names_are_joined_without_clashes(recipe: Callable[..., Recipe], tmp_path: Path):
     one = speakers_folder(tmp_path / "one", num_speakers=3)
     two = speakers_folder(tmp_path / "two", num_speakers=3)

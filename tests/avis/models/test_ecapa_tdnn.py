@@ -1,6 +1,4 @@
-"""ECAPA-TDNN: parameters against the published figures, wiring, and behaviour at the edges."""
-
-import pickle
+"""ECAPA-TDNN: sizes counted by hand, wiring, and what is affine."""
 
 import pytest
 import torch
@@ -43,16 +41,12 @@ def count_by_hand(channels: int, mfa_channels: int) -> int:
     return first + 3 * (conv_1x1 + res2 + conv_1x1 + gates) + aggregation + attention + embedding
 
 
-@pytest.mark.parametrize(
-    ("channels", "published_m"),
-    [(512, 6.2), (512, 6.19), (1024, 14.7), (1024, 14.65)],
-    ids=["paper-512", "wespeaker-512", "paper-1024", "wespeaker-1024"],
-)
-def test_parameter_count_is_the_published_one(channels: int, published_m: float):
+@pytest.mark.parametrize("channels", [512, 1024])
+def test_parameter_count_of_the_papers_layers(channels: int):
     with torch.device("meta"):
-        count = count_parameters(EcapaTdnn(channels=channels, mfa_channels=1536, **PAPER))
-    assert count == count_by_hand(channels, 1536)
-    assert count == pytest.approx(published_m * 1e6, rel=0.005)
+        assert count_parameters(EcapaTdnn(channels=channels, mfa_channels=1536, **PAPER)) == count_by_hand(
+            channels, 1536
+        )
 
 
 def test_parameter_count_of_speechbrains_variant():
@@ -105,69 +99,12 @@ def test_embeddings_are_an_affine_map_of_the_pooled_statistics(model: EcapaTdnn)
     torch.testing.assert_close(model(features), tail(model.pooling(model.frame_representations(features))))
 
 
-@pytest.mark.parametrize("frames", [1, 2, 30, 200])
-def test_one_utterance_of_any_length(model: EcapaTdnn, frames: int):
-    with torch.inference_mode():
-        embedding = model.eval()(torch.randn(1, frames, 20))
-    assert embedding.shape == (1, model.embedding_dim) == (1, 8)
-    assert embedding.isfinite().all()
-
-
-def test_ten_minutes_embed_like_ten_seconds_of_the_same(model: EcapaTdnn):
-    """60 repetitions differ from one only at the seams."""
-    features = torch.randn(1, 1000, 20)
-    with torch.inference_mode():
-        short = model.eval()(features)
-        long = model(features.repeat(1, 60, 1))
-    assert torch.cosine_similarity(short, long).item() > 0.999
-
-
 @pytest.mark.parametrize(("frames", "expected"), [(30, 15), (31, 16), (1, 1)])
 def test_stride_two_halves_the_frames(frames: int, expected: int):
     model = EcapaTdnn(**{**SMALL, "stride": 2}).eval()
     features = torch.randn(2, frames, 20)
     assert model.frame_representations(features).shape == (2, 24, expected)
     assert model(features).shape == (2, 8)
-
-
-def test_an_embedding_does_not_depend_on_its_batch(model: EcapaTdnn):
-    features = torch.randn(4, 60, 20)
-    with torch.inference_mode():
-        together = model.eval()(features)
-        alone = torch.cat([model(row.unsqueeze(0)) for row in features])
-    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize("features", [torch.zeros(4, 30, 20), 1e4 * torch.randn(4, 30, 20)], ids=["silent", "huge"])
-def test_every_parameter_gets_a_finite_gradient(model: EcapaTdnn, features: torch.Tensor):
-    (model(features) * torch.randn(4, 8)).sum().backward()
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is not None, name
-        assert parameter.grad.isfinite().all(), name
-
-
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.bfloat16, 0.05), (torch.float16, 0.01)])
-def test_autocast_stays_close_to_float32(model: EcapaTdnn, dtype: torch.dtype, tolerance: float):
-    features = torch.randn(8, 100, 20)
-    model(features)
-    model.eval()
-    exact = model(features)
-    with torch.autocast("cpu", dtype=dtype):
-        rough = model(features)
-    (rough.float() * torch.randn_like(exact)).sum().backward()
-    assert ((rough.float() - exact).norm(dim=1) / exact.norm(dim=1)).max() < tolerance
-    assert all(p.grad.isfinite().all() for p in model.parameters())
-
-
-def test_pickles_with_its_weights(model: EcapaTdnn):
-    features = torch.randn(2, 30, 20)
-    torch.testing.assert_close(pickle.loads(pickle.dumps(model.eval()))(features), model(features))
-
-
-@pytest.mark.parametrize("shape", [(2, 30, 21), (2, 0, 20), (30, 20)])
-def test_features_that_do_not_fit_are_refused(model: EcapaTdnn, shape: tuple[int, ...]):
-    with pytest.raises(ValueError, match=r"got features\.shape=.*mels = 20"):
-        model(torch.zeros(shape))
 
 
 def test_channels_that_do_not_split_are_refused():

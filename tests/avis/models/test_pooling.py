@@ -5,7 +5,13 @@ import pytest
 import torch
 from torch.nn import functional
 
-from avis.models.pooling import VARIANCE_FLOOR, AttentiveStatisticsPooling, weighted_statistics
+from avis.models.pooling import (
+    STATISTICS_FLOOR,
+    VARIANCE_FLOOR,
+    AttentiveStatisticsPooling,
+    StatisticsPooling,
+    weighted_statistics,
+)
 
 
 @pytest.fixture
@@ -80,6 +86,13 @@ def test_zero_attention_is_plain_statistics_pooling(pooling: AttentiveStatistics
     x = torch.randn(2, 6, 30)
     expected = torch.cat([x.mean(dim=2), x.std(dim=2, unbiased=False)], dim=1)
     torch.testing.assert_close(pooling(x), expected)
+
+
+def test_statistics_pooling_is_mean_and_sample_deviation():
+    x = torch.randn(2, 6, 30)
+    torch.testing.assert_close(StatisticsPooling()(x), torch.cat([x.mean(dim=2), x.std(dim=2)], dim=1))
+    one = StatisticsPooling()(x[:, :, :1])
+    torch.testing.assert_close(one, torch.cat([x[:, :, 0], torch.full((2, 6), STATISTICS_FLOOR**0.5)], dim=1))
 
 
 @pytest.mark.parametrize("frames", [1, 30])

@@ -151,3 +151,12 @@ def test_broken_parquet_names_its_row(tmp_path: Path) -> None:
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"trial list cannot be read: .*none\. Correct trials"):
         read_trials(tmp_path / "none")
+
+
+def test_cn_celeb_has_the_answer_last(tmp_path: Path) -> None:
+    path = tmp_path / "trials.lst"
+    path.write_text("id00800-enroll test/id00800-singing-01-001.wav 1\nid00800-enroll test/id00801-play-01.wav 0\n")
+    assert read_trials(path).to_pylist() == [
+        {"enroll": "id00800-enroll", "test": "test/id00800-singing-01-001.wav", "target": True},
+        {"enroll": "id00800-enroll", "test": "test/id00801-play-01.wav", "target": False},
+    ]

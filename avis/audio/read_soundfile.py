@@ -1,0 +1,87 @@
+"""Read what libsndfile reads: WAV, FLAC, Ogg (Vorbis, Opus), MP3, NIST SPHERE, AIFF, AU, CAF, W64 and more."""
+
+from typing import BinaryIO
+
+import numpy as np
+import soundfile as sf
+
+from avis.audio.audio_error import AudioError, check_source_rate, truncated
+from avis.audio.channels import ChannelChoice, reduce_channels
+from avis.audio.stretch import Stretch
+
+BLOCK_VALUES = 1 << 18
+"""Values (frames times channels) decoded at a time, so that memory follows the audio and not the header's promise."""
+
+UNKNOWN_FRAMES = 1 << 62
+"""From here on the number of frames means that the header states none."""
+
+
+def read_soundfile(
+    file: BinaryIO, *, stretch: Stretch, channel: ChannelChoice, where: str
+) -> tuple[np.ndarray, int, str, int]:
+    """Read a recording, or a stretch of it without decoding the rest where the format allows.
+
+    Returns
+    -------
+    samples : np.ndarray
+        float32 ``[samples]`` or, for the choice of the best channel, ``[samples, channels]``.
+    sample_rate : int
+        Of the file, in Hz.
+    container : str
+        libsndfile's name of it, such as ``MP3``.
+    stated : int
+        Number of frames that the file should have by its header, or of the stretch.
+
+    Raises
+    ------
+    AudioError
+        ``unreadable`` or ``truncated``.
+    """
+    try:
+        opened = sf.SoundFile(file)
+    except (sf.LibsndfileError, TypeError) as error:
+        found = getattr(error, "error_string", error)
+        raise AudioError(
+            "unreadable",
+            f"not audio: got {found} expected a known audio format. At {where}. Convert or remove it.",
+        ) from error
+    with opened:
+        check_source_rate(opened.samplerate, where=where)
+        start, end = stretch.frames(opened.samplerate, total=opened.frames, where=where)
+        if start:
+            try:
+                opened.seek(start)
+            except sf.LibsndfileError as error:
+                raise truncated(where, f"got no way to frame={start}, expected {_stated(opened)}") from error
+        samples = _read_blocks(opened, end - start, channel, where)
+        if not stretch.is_whole and len(samples) < end - start:
+            raise truncated(where, f"got frames={len(samples)}, expected {end - start}")
+        return samples, opened.samplerate, opened.format, end - start
+
+
+def _read_blocks(opened: sf.SoundFile, num_wanted: int, channel: ChannelChoice, where: str) -> np.ndarray:
+    """Read up to so many frames.
+
+    Only the last block may be short: before a hole in an Ogg stream libsndfile returns what it has, and then goes on.
+    """
+    blocks: list[np.ndarray] = []
+    num_read = 0
+    is_last = False
+    while True:
+        num = min(max(1, BLOCK_VALUES // opened.channels), num_wanted - num_read)
+        try:
+            block = opened.read(num, dtype="float32", always_2d=True)
+        except sf.LibsndfileError as error:
+            raise truncated(where, f"got an error after frames={num_read}, expected {_stated(opened)}") from error
+        if len(block) == 0:
+            return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
+        if is_last:
+            raise truncated(where, f"got a hole at frame={num_read}, expected {_stated(opened)}")
+        num_read += len(block)
+        is_last = len(block) < num
+        blocks.append(reduce_channels(block, channel, where=where))
+
+
+def _stated(opened: sf.SoundFile) -> str:
+    known = opened.frames < UNKNOWN_FRAMES
+    return f"{opened.frames}" if known else "a length in the header (this file states none)"

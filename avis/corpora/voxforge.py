@@ -1,0 +1,125 @@
+"""Read VoxForge in the layout of its archives."""
+
+import os
+import re
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from avis.corpora.files import NO_SESSION, check_split, existing_root, list_audio, named, source, sources_table
+
+LAYOUT = re.compile(r"(?P<submission>[^/]+)/(?:wav|flac)/[^/]+")
+
+SUBMISSION = re.compile(r"(?P<speaker>.+?)-(?P<day>\d{8}).*")
+"""Most are called so."""
+
+ANONYMOUS = "anonymous"
+"""Who gave no name: somebody else each time, as far as one can tell."""
+
+ATTRIBUTES = {
+    "gender": "gender",
+    "age range": "age",
+    "language": "language",
+    "pronunciation dialect": "dialect",
+    "microphone type": "microphone",
+}
+"""Lines of a submission's README, and what they are called here."""
+
+NOT_SAID = ("", "unknown", "please select", "other", "n/a")
+
+
+@dataclass(frozen=True, kw_only=True)
+class VoxForge:
+    """Files as ``ralfherzog-20070816-de2/wav/de2-01.wav``: submission (speaker and day), prompt.
+
+    The session is the day: what a speaker sent in on one day may be from one sitting. Of a submission called otherwise,
+    the speaker is what stands before the first ``-`` and the session the rest. Submissions by ``anonymous`` are
+    taken for a speaker each, as in Kaldi's recipe, though one person may have sent several. Attributes are those of
+    `ATTRIBUTES` that ``etc/README`` tells, in lower case; ``gender`` is ``f`` or ``m``.
+
+    Attributes
+    ----------
+    name
+        Name of the corpus; begins every id.
+    root
+        Local folder that holds the submissions, unpacked.
+    split
+        ``train`` or ``test``; VoxForge defines none.
+
+    References
+    ----------
+    http://www.voxforge.org. The layout is as Kaldi's ``egs/voxforge/s5/local/voxforge_data_prep.sh`` and
+    ``voxforge_map_anonymous.sh`` read it.
+    """
+
+    name: str
+    root: str
+    split: str
+
+    def __post_init__(self) -> None:
+        check_split(self.split, where=f"corpus {self.name}")
+
+    def sources(self) -> pa.Table:
+        """List the files as a table in schema `avis.schema.SOURCES`.
+
+        Raises
+        ------
+        ValueError
+            The root is missing or holds no audio, or a file is off the layout.
+        """
+        root = existing_root(self.root)
+        matches = [(file, LAYOUT.fullmatch(file.relative)) for file in list_audio(root)]
+        stray = [file.relative for file, match in matches if match is None]
+        if stray:
+            raise ValueError(
+                f"files off the VoxForge layout: got num_files={len(stray)}, expected name-20070816-abc/wav/a0001.wav "
+                f"below root={self.root!r}. At {named(stray)}. Point the root at the folder of the submissions, or use "
+                "corpus=folder."
+            )
+        parts = [(file, match["submission"]) for file, match in matches if match is not None]
+        submissions = sorted({submission for _, submission in parts})
+        attributes = {submission: read_readme(os.path.join(root, submission, "etc")) for submission in submissions}
+        rows = []
+        for file, submission in parts:
+            speaker, session = speaker_and_session(submission)
+            rows.append(
+                source(
+                    file,
+                    corpus=self.name,
+                    split=self.split,
+                    speaker=speaker,
+                    session=session,
+                    attributes=attributes[submission],
+                )
+            )
+        return sources_table(rows)
+
+
+def speaker_and_session(submission: str) -> tuple[str, str]:
+    """Tell speaker and session by the name of a submission.
+
+    >>> speaker_and_session("ralfherzog-20070816-de2"), speaker_and_session("anonymous-20080723-abc")
+    (('ralfherzog', '20070816'), ('anonymous-20080723-abc', '20080723'))
+    """
+    match = SUBMISSION.fullmatch(submission)
+    speaker, _, rest = submission.partition("-")
+    speaker, session = (match["speaker"], match["day"]) if match else (speaker, rest or NO_SESSION)
+    return (submission if speaker.lower() == ANONYMOUS else speaker), session
+
+
+def read_readme(folder: str) -> dict[str, str]:
+    """Read the attributes of a submission from its README, in lines such as ``Gender: Male;``; none without README."""
+    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    attributes: dict[str, str] = {}
+    for name in names:
+        if name.lower() == "readme":
+            with open(os.path.join(folder, name), encoding="utf-8", errors="replace") as file:
+                pairs = [line.partition(":") for line in file]
+            for key, _, value in pairs:
+                label, said = ATTRIBUTES.get(key.strip().lower()), value.strip(" \t\r\n;[]").lower()
+                if label and said not in NOT_SAID:
+                    attributes.setdefault(label, said)
+    if "gender" in attributes:
+        gender = {"female": "f", "male": "m"}.get(attributes.pop("gender"))
+        attributes |= {"gender": gender} if gender else {}
+    return attributes

@@ -1,0 +1,208 @@
+"""CAM++ (Wang et al., 2023): a densely connected TDNN whose layers mask themselves by their context."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from avis.models.blocks import check_features
+from avis.models.pooling import StatisticsPooling
+from avis.models.residual import BasicBlock, conv_norm
+
+DENSE_BLOCKS = ((12, 1), (24, 2), (16, 2))
+"""Layers and dilation of each densely connected block."""
+FIRST_KERNEL_SIZE = 5
+LAYER_KERNEL_SIZE = 3
+BOTTLENECK = 4
+"""A dense layer's bottleneck, in multiples of its growth."""
+REDUCTION = 2
+"""How much narrower the mask's hidden layer is than the bottleneck."""
+SEGMENT_FRAMES = 100
+HEAD_BLOCKS = 2
+HEAD_STAGES = 2
+
+
+def norm_relu(channels: int) -> nn.Module:
+    """Return batch normalisation and ReLU, which in a dense network come before the convolution."""
+    return nn.Sequential(nn.BatchNorm1d(channels), nn.ReLU(inplace=True))
+
+
+class ConvolutionModule(nn.Module):
+    """Residual blocks on the features as an image (the paper's FCM): mels become an eighth, all frames are kept.
+
+    Parameters
+    ----------
+    channels
+        Channels of all its convolutions.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        strides = [(2, 1) if index == 0 else (1, 1) for _ in range(HEAD_STAGES) for index in range(HEAD_BLOCKS)]
+        self.layers = nn.Sequential(
+            conv_norm(1, channels, kernel_size=3),
+            nn.ReLU(inplace=True),
+            *(BasicBlock(channels, channels, stride=stride) for stride in strides),
+            conv_norm(channels, channels, kernel_size=3, stride=(2, 1)),
+            nn.ReLU(inplace=True),
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map ``[batch, frames, mels]`` to ``[batch, channels * ceil(mels / 8), frames]``."""
+        return self.layers(features.transpose(1, 2).unsqueeze(1)).flatten(1, 2)
+
+
+class ContextAwareMasking(nn.Module):
+    """A convolution, multiplied by gates in (0, 1) that see the means of the utterance and of the frame's segment.
+
+    The gates are the same for the 100 frames of a segment, so they are computed once for each.
+
+    Parameters
+    ----------
+    in_channels, out_channels
+        Channels before and after.
+    dilation
+        Of the convolution, in frames.
+
+    References
+    ----------
+    Wang et al., 2023, https://arxiv.org/abs/2303.00332.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, *, dilation: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(
+            in_channels, out_channels, LAYER_KERNEL_SIZE, padding=dilation, dilation=dilation, bias=False
+        )
+        self.squeeze = nn.Conv1d(in_channels, in_channels // REDUCTION, 1)
+        self.excite = nn.Conv1d(in_channels // REDUCTION, out_channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[batch, in_channels, frames]`` to ``[batch, out_channels, frames]``."""
+        segments = functional.avg_pool1d(x, SEGMENT_FRAMES, SEGMENT_FRAMES, ceil_mode=True)
+        context = x.mean(dim=2, keepdim=True) + segments
+        gates = torch.sigmoid(self.excite(functional.relu(self.squeeze(context))))
+        return self.conv(x) * gates.repeat_interleave(SEGMENT_FRAMES, dim=2)[:, :, : x.shape[2]]
+
+
+class DenseBlock(nn.Module):
+    """Layers that each see the block's input and the outputs of all layers before them, then a halving 1x1 convolution.
+
+    A layer is a bottleneck (batch normalisation, ReLU, 1x1 convolution), batch normalisation, ReLU, and a masked
+    convolution.
+
+    Parameters
+    ----------
+    channels
+        Channels of the input.
+    growth
+        Channels that each layer adds.
+    num_layers
+        Layers.
+    dilation
+        Of the layers' convolutions, in frames.
+
+    References
+    ----------
+    Yu and Li, "Densely connected time delay neural network for speaker verification", Interspeech 2020.
+    """
+
+    def __init__(self, channels: int, *, growth: int, num_layers: int, dilation: int) -> None:
+        super().__init__()
+        width = BOTTLENECK * growth
+        self.layers = nn.ModuleList(
+            nn.Sequential(
+                norm_relu(before),
+                nn.Conv1d(before, width, 1, bias=False),
+                norm_relu(width),
+                ContextAwareMasking(width, growth, dilation=dilation),
+            )
+            for before in range(channels, channels + num_layers * growth, growth)
+        )
+        after = channels + num_layers * growth
+        self.out_channels = after // 2
+        self.transition = nn.Sequential(norm_relu(after), nn.Conv1d(after, self.out_channels, 1, bias=False))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[batch, channels, frames]`` to ``[batch, (channels + num_layers * growth) / 2, frames]``."""
+        for layer in self.layers:
+            x = torch.cat([x, layer(x)], dim=1)
+        return self.transition(x)
+
+
+class CamPlusPlus(nn.Module):
+    """CAM++: features ``[batch, frames, mels]`` to embeddings ``[batch, embedding_dim]``.
+
+    Residual blocks on the image, a convolution that halves the frames, three densely connected blocks of 12, 24 and
+    16 layers, temporal statistics pooling, and a linear layer with batch normalisation without scale and offset.
+    Weights of 1-D convolutions start as in the public code (normal, He et al.'s deviation).
+
+    Training needs two or more utterances in a batch. There is no padding mask: every frame counts as speech. Segments
+    are counted from the first frame, so the embedding depends a little on where an utterance begins.
+
+    Parameters
+    ----------
+    num_mels
+        Features per frame.
+    head_channels
+        Channels of the residual blocks (32 in the paper).
+    channels
+        Channels the frames enter the dense blocks with (128 in the paper).
+    growth
+        Channels each dense layer adds (32 in the paper).
+    embedding_dim
+        Values per embedding (512 for VoxCeleb).
+
+    References
+    ----------
+    Wang et al., "CAM++: A Fast and Efficient Network for Speaker Verification Using Context-Aware Masking",
+    Interspeech 2023, https://arxiv.org/abs/2303.00332. Layers: modelscope/3D-Speaker, ``speakerlab/models/campplus``;
+    wenet-e2e/wespeaker, ``wespeaker/models/campplus.py``, with 7.18 M parameters.
+
+    Examples
+    --------
+    >>> sizes = dict(head_channels=2, channels=8, growth=2, embedding_dim=4)
+    >>> CamPlusPlus(num_mels=80, **sizes)(torch.zeros(2, 30, 80)).shape
+    torch.Size([2, 4])
+    """
+
+    def __init__(self, *, num_mels: int, head_channels: int, channels: int, growth: int, embedding_dim: int) -> None:
+        super().__init__()
+        self.num_mels = num_mels
+        self.embedding_dim = embedding_dim
+        self.head = ConvolutionModule(head_channels)
+        rows = math.ceil(num_mels / 2 ** (HEAD_STAGES + 1))
+        self.first = nn.Sequential(
+            nn.Conv1d(head_channels * rows, channels, FIRST_KERNEL_SIZE, 2, FIRST_KERNEL_SIZE // 2, bias=False),
+            norm_relu(channels),
+        )
+        blocks: list[nn.Module] = []
+        for num_layers, dilation in DENSE_BLOCKS:
+            block = DenseBlock(channels, growth=growth, num_layers=num_layers, dilation=dilation)
+            blocks.append(block)
+            channels = block.out_channels
+        self.blocks = nn.Sequential(*blocks, norm_relu(channels))
+        self.pooling = StatisticsPooling()
+        self.embedding = nn.Linear(2 * channels, embedding_dim, bias=False)
+        self.embedding_norm = nn.BatchNorm1d(embedding_dim, affine=False)
+        for module in self.modules():
+            if isinstance(module, nn.Conv1d | nn.Linear):
+                nn.init.kaiming_normal_(module.weight)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+
+    def frame_representations(self, features: Tensor) -> Tensor:
+        """Return what is pooled, ``[batch, channels, ceil(frames / 2)]``, for ``[batch, frames, mels]``."""
+        check_features(features, num_mels=self.num_mels)
+        return self.blocks(self.first(self.head(features)))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return embeddings ``[batch, embedding_dim]``, not length-normalised, of ``[batch, frames, mels]``.
+
+        Raises
+        ------
+        ValueError
+            If ``features`` has no frames or another number of mels than the model.
+        """
+        return self.embedding_norm(self.embedding(self.pooling(self.frame_representations(features))))

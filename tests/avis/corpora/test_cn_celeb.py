@@ -1,0 +1,92 @@
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from avis.corpora.cn_celeb import CnCeleb1, CnCeleb2
+from avis.scoring.trial_ids import resolve
+
+
+def make(root: Path, *names: str) -> None:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"x")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Lay out CN-Celeb1: two training speakers, and an evaluated one whose raw files lie beside theirs."""
+    root = tmp_path / "CN-Celeb_flac"
+    make(
+        root,
+        "data/id00000/singing-01-001.flac",
+        "data/id00000/singing-01-002.flac",
+        "data/id00000/singing-02-001.flac",
+        "data/id00001/live_broadcast-01-001.flac",
+        "data/id00800/singing-01-001.flac",
+        "eval/enroll/id00800-enroll.flac",
+        "eval/test/id00800-singing-01-005.flac",
+        "eval/test/id00801-vlog-03-001.flac",
+    )
+    make(root, "dev/dev.lst", "eval/lists/trials.lst")
+    (root / "dev/dev.lst").write_text("id00000\nid00001\n")
+    (root / "eval/lists/trials.lst").write_text(
+        "id00800-enroll test/id00800-singing-01-005.wav 1\nid00800-enroll test/id00801-vlog-03-001.wav 0\n"
+    )
+    return root
+
+
+def test_the_official_split_sessions_and_genres(root: Path) -> None:
+    table = CnCeleb1(name="cn", root=str(root)).sources().sort_by("utt_id")
+    columns = ("utt_id", "speaker", "session", "split")
+    assert [tuple(row.values()) for row in table.select(columns).to_pylist()] == [
+        ("cn/id00000/singing-01-001", "cn/id00000", "cn/id00000/singing-01", "train"),
+        ("cn/id00000/singing-01-002", "cn/id00000", "cn/id00000/singing-01", "train"),
+        ("cn/id00000/singing-02-001", "cn/id00000", "cn/id00000/singing-02", "train"),
+        ("cn/id00001/live_broadcast-01-001", "cn/id00001", "cn/id00001/live_broadcast-01", "train"),
+        ("cn/id00800-enroll", "cn/id00800", "cn/id00800/enroll", "test"),
+        ("cn/test/id00800-singing-01-005", "cn/id00800", "cn/id00800/singing-01", "test"),
+        ("cn/test/id00801-vlog-03-001", "cn/id00801", "cn/id00801/vlog-03", "test"),
+    ]
+    attributes = [dict(a) for a in table["attributes"].to_pylist()]
+    assert attributes[3] == {"genre": "live_broadcast", "language": "zh"}
+    assert attributes[4] == {"language": "zh"}
+    assert attributes[6] == {"genre": "vlog", "language": "zh"}
+
+
+def test_the_official_trials_name_utterances(root: Path) -> None:
+    corpus = CnCeleb1(name="cn", root=str(root))
+    lines = [line.split() for line in Path(corpus.trials_path).read_text().splitlines()]
+    enroll, test, target = zip(*lines, strict=True)
+    trials = pa.table({"enroll": enroll, "test": test, "target": [answer == "1" for answer in target]})
+    resolved, _ = resolve(trials, corpus.sources()["utt_id"], corpora=["cn"])
+    assert resolved["enroll"].to_pylist() == ["cn/id00800-enroll"] * 2
+    assert resolved["test"].to_pylist() == ["cn/test/id00800-singing-01-005", "cn/test/id00801-vlog-03-001"]
+
+
+def test_cn_celeb2_is_all_training_and_has_no_trials(tmp_path: Path) -> None:
+    make(tmp_path, "data/id10000/advertisement-01-001.flac", "data/id10001/drama-11-020.flac", "spk.lst")
+    (tmp_path / "spk.lst").write_text("id10000\nid10001\n")
+    corpus = CnCeleb2(name="cn2", root=str(tmp_path))
+    assert corpus.sources()["session"].to_pylist() == ["cn2/id10000/advertisement-01", "cn2/id10001/drama-11"]
+    assert set(corpus.sources()["split"].to_pylist()) == {"train"}
+    assert not hasattr(corpus, "trials_path")
+
+
+def test_what_does_not_fit_is_named(root: Path) -> None:
+    corpus = CnCeleb1(name="cn", root=str(root))
+    make(root, "eval/test/stray.flac")
+    with pytest.raises(ValueError, match=r"off the CN-Celeb layout: got num_files=1, .*At stray\.flac"):
+        corpus.sources()
+    make(root, "data/id00001/1.flac", "data/id00001/deep/singing-01-001.flac")
+    with pytest.raises(ValueError, match=r"got num_files=2, .*At id00001/1\.flac, id00001/deep/singing-01-001\.flac"):
+        corpus.sources()
+    (root / "dev/dev.lst").write_text("id00009\n")
+    with pytest.raises(ValueError, match=r"corpus root missing: .*data/id00009"):
+        corpus.sources()
+    (root / "dev/dev.lst").write_text("")
+    with pytest.raises(ValueError, match="empty list"):
+        corpus.sources()
+    (root / "dev/dev.lst").unlink()
+    with pytest.raises(ValueError, match="list missing"):
+        corpus.sources()

@@ -1,0 +1,211 @@
+"""What holds for every model: published sizes, one embedding per utterance whatever its batch and length, training."""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from hydra.utils import instantiate
+from torch import nn
+
+from avis.models.campplus import CamPlusPlus
+from avis.models.ecapa_tdnn import EcapaTdnn
+from avis.models.mfa_conformer import MfaConformer
+from avis.models.resnet import ResNet
+from avis.models.ska_tdnn import SkaTdnn
+
+CONFIGS = Path(__file__).parents[3] / "configs" / "model"
+WESPEAKER = "wenet-e2e/wespeaker, examples/voxceleb/v2/README.md"
+PUBLISHED_M = [
+    ("ecapa_512", 6.2, "Desplanques et al., 2020, Table 1"),
+    ("ecapa_512", 6.19, WESPEAKER),
+    ("ecapa_1024", 14.7, "Desplanques et al., 2020, Table 1"),
+    ("ecapa_1024", 14.65, WESPEAKER),
+    ("ecapa_1024_wide", 20.761, f"{WESPEAKER} at 04d2226"),
+    ("ecapa_1024_wide", 20.8, "modelscope/3D-Speaker, egs/voxceleb/README.md"),
+    ("resnet34", 6.63, WESPEAKER),
+    ("resnet221", 23.79, WESPEAKER),
+    ("resnet293", 28.62, WESPEAKER),
+    ("campplus", 7.18, WESPEAKER),
+    ("campplus", 7.2, "modelscope/3D-Speaker, egs/voxceleb/sv-cam++/README.md"),
+]
+"""Choice of ``configs/model``, millions of parameters with 80 mels, and where the figure is from."""
+
+NUM_MELS = 24
+NARROW: dict[str, tuple[type[nn.Module], dict[str, Any]]] = {
+    "ecapa_tdnn": (
+        EcapaTdnn,
+        {
+            "channels": 16,
+            "embedding_dim": 8,
+            "mfa_channels": 24,
+            "attention_channels": 8,
+            "se_channels": 8,
+            "scale": 4,
+            "stride": 1,
+        },
+    ),
+    "resnet": (ResNet, {"channels": 4, "depths": [1, 1, 1, 1], "bottleneck": False, "embedding_dim": 8}),
+    "resnet_bottleneck": (ResNet, {"channels": 4, "depths": [1, 2, 1, 1], "bottleneck": True, "embedding_dim": 8}),
+    "campplus": (CamPlusPlus, {"head_channels": 2, "channels": 16, "growth": 4, "embedding_dim": 8}),
+    "mfa_conformer": (
+        MfaConformer,
+        {
+            "channels": 8,
+            "num_blocks": 2,
+            "num_heads": 2,
+            "hidden_channels": 16,
+            "kernel_size": 5,
+            "dropout": 0.1,
+            "embedding_dim": 8,
+        },
+    ),
+    "ska_tdnn": (
+        SkaTdnn,
+        {
+            "front_channels": 2,
+            "channels": 16,
+            "embedding_dim": 8,
+            "mfa_channels": 24,
+            "attention_channels": 8,
+            "se_channels": 8,
+            "scale": 4,
+        },
+    ),
+}
+SHIFTS = [
+    ("ecapa_tdnn", 1, 400),
+    ("resnet", 8, 400),
+    ("resnet_bottleneck", 8, 400),
+    ("campplus", 200, 1200),
+    ("ska_tdnn", 2, 800),
+]
+"""Model, frames it advances by at once (CAM++: a segment), and frames that hold its receptive field twice."""
+
+SLOW_TO_TRACE = {"campplus"}
+
+
+def build(name: str) -> nn.Module:
+    torch.manual_seed(0)
+    kind, sizes = NARROW[name]
+    return kind(num_mels=NUM_MELS, **sizes)
+
+
+def trained(name: str) -> nn.Module:
+    """Return the model in evaluation mode, with statistics of batch normalisation that are not 0 and 1."""
+    model = build(name)
+    for _ in range(3):
+        model(torch.randn(8, 100, NUM_MELS))
+    return model.eval()
+
+
+every_model = pytest.mark.parametrize("name", NARROW)
+
+
+@pytest.mark.parametrize(("choice", "published_m", "source"), PUBLISHED_M, ids=lambda value: str(value)[:20])
+def test_parameter_count_is_the_published_one(choice: str, published_m: float, source: str):
+    values = yaml.safe_load((CONFIGS / f"{choice}.yaml").read_text())
+    with torch.device("meta"):
+        model = instantiate({**values, "num_mels": 80})
+    assert sum(p.numel() for p in model.parameters()) == pytest.approx(published_m * 1e6, rel=0.005), source
+
+
+@every_model
+@pytest.mark.parametrize("frames", [1, 2, 28, 29, 300])
+def test_one_utterance_of_any_length(name: str, frames: int):
+    """0.3 s are 28 frames of 25 ms at 10 ms."""
+    model = trained(name)
+    with torch.inference_mode():
+        embedding = model(torch.randn(1, frames, NUM_MELS))
+    assert embedding.shape == (1, model.embedding_dim) == (1, 8)
+    assert embedding.isfinite().all()
+
+
+@pytest.mark.parametrize("name", [name for name in NARROW if name != "mfa_conformer"])
+def test_ten_minutes_embed_like_ten_seconds_of_the_same(name: str):
+    """60 repetitions differ from one only at the seams."""
+    model, features = trained(name), torch.randn(1, 1000, NUM_MELS)
+    with torch.inference_mode():
+        short, long = model(features), model(features.repeat(1, 60, 1))
+    assert torch.cosine_similarity(short, long).item() > 0.99
+
+
+@pytest.mark.parametrize(("name", "step", "frames"), SHIFTS)
+def test_when_something_is_said_does_not_matter(name: str, step: int, frames: int):
+    """In the midst of constant features the embedding is the same wherever the speech begins."""
+    model = trained(name).double()
+    speech = torch.randn(30, NUM_MELS, dtype=torch.float64)
+
+    def said_at(start: int) -> torch.Tensor:
+        features = torch.zeros(1, frames, NUM_MELS, dtype=torch.float64)
+        features[0, start : start + 30] = speech
+        return model(features)
+
+    with torch.inference_mode():
+        start = (frames // 2 - 15) // step * step
+        torch.testing.assert_close(said_at(start), said_at(start + step), rtol=1e-9, atol=1e-9)
+        assert not torch.allclose(said_at(start), model(torch.zeros(1, frames, NUM_MELS).double()), rtol=1e-3)
+
+
+@every_model
+def test_an_embedding_does_not_depend_on_its_batch(name: str):
+    model, features = trained(name), torch.randn(4, 60, NUM_MELS)
+    with torch.inference_mode():
+        together = model(features)
+        alone = torch.cat([model(row.unsqueeze(0)) for row in features])
+        shuffled = model(features[[2, 0, 3, 1]])
+    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(shuffled, together[[2, 0, 3, 1]], rtol=1e-4, atol=1e-5)
+
+
+@every_model
+@pytest.mark.parametrize("level", [0.0, 1.0, 1e4], ids=["silent", "usual", "huge"])
+def test_every_parameter_gets_a_finite_gradient(name: str, level: float):
+    model = build(name)
+    (model(level * torch.randn(4, 60, NUM_MELS)) * torch.randn(4, 8)).sum().backward()
+    for parameter_name, parameter in model.named_parameters():
+        assert parameter.grad is not None, parameter_name
+        assert parameter.grad.isfinite().all(), parameter_name
+
+
+@every_model
+def test_every_parameter_moves_the_embeddings(name: str):
+    """A layer that is built but not used would have a gradient of exactly zero, or none."""
+    model = build(name).double()
+    (model(torch.randn(8, 60, NUM_MELS).double()) * torch.randn(8, 8)).sum().backward()
+    assert [n for n, p in model.named_parameters() if p.grad.abs().max() == 0] == []
+
+
+@every_model
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.bfloat16, 0.06), (torch.float16, 0.01)])
+def test_autocast_stays_close_to_float32(name: str, dtype: torch.dtype, tolerance: float):
+    model, features = trained(name), torch.randn(8, 100, NUM_MELS)
+    exact = model(features)
+    with torch.autocast("cpu", dtype=dtype):
+        rough = model(features)
+    (rough.float() * torch.randn_like(exact)).sum().backward()
+    assert ((rough.float() - exact).norm(dim=1) / exact.norm(dim=1)).max() < tolerance
+    assert all(p.grad.isfinite().all() for p in model.parameters())
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in SLOW_TO_TRACE else n for n in NARROW])
+def test_is_one_graph(name: str):
+    """`torch.compile` finds no Python it must leave the graph for; the eager back-end needs no compiler."""
+    model, features = trained(name), torch.randn(2, 50, NUM_MELS)
+    compiled = torch.compile(model, backend="eager", fullgraph=True)
+    torch.testing.assert_close(compiled(features), model(features))
+
+
+@every_model
+def test_pickles_with_its_weights(name: str):
+    model, features = trained(name), torch.randn(2, 30, NUM_MELS)
+    torch.testing.assert_close(pickle.loads(pickle.dumps(model))(features), model(features))
+
+
+@every_model
+@pytest.mark.parametrize("shape", [(2, 30, NUM_MELS + 1), (2, 0, NUM_MELS), (30, NUM_MELS)])
+def test_features_that_do_not_fit_are_refused(name: str, shape: tuple[int, ...]):
+    with pytest.raises(ValueError, match=rf"got features\.shape=.*mels = {NUM_MELS}"):
+        build(name)(torch.zeros(shape))
