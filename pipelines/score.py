@@ -10,13 +10,13 @@ import hydra
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from avis import location
+from avis import location, store
 from avis.engine.config import resolve
 from avis.engine.embed import checkpoint_digest
 from avis.engine.evaluate import evaluate, show
 from avis.engine.prepare import prepare
 from avis.engine.reporting import origin
-from avis.engine.score import score, show_decisions
+from avis.engine.score import score, show_decisions, with_answers
 from avis.training.checkpoint import read_checkpoint
 
 
@@ -26,13 +26,14 @@ def main(cfg: DictConfig) -> None:
     given = resolve(cfg)
     checkpoint = location.absolute(given["checkpoint"])
     recipe = read_checkpoint(checkpoint)["recipe"] | {key: value for key, value in given.items() if value is not None}
-    out = location.join(location.absolute(recipe["output_dir"]), "scored", checkpoint_digest(checkpoint)[:12])
+    made_with_it = location.join(location.absolute(recipe["output_dir"]), "scored", checkpoint_digest(checkpoint)[:12])
     evaluation = instantiate(recipe["evaluation"])
     utterances = prepare(recipe)
-    scores = score(recipe, checkpoint, utterances, out)
+    scores = score(recipe, checkpoint, utterances, made_with_it)
     show_decisions(scores, recipe)
-    facts = origin(recipe, checkpoint, utterances)
-    show(evaluate(scores, out, facts=facts, evaluation=evaluation))
+    if answered := with_answers(scores):
+        out = location.join(made_with_it, "evaluated", store.fingerprint(sorted(answered.values())))
+        show(evaluate(answered, out, facts=origin(recipe, checkpoint, utterances), evaluation=evaluation))
 
 
 if __name__ == "__main__":

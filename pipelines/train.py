@@ -19,7 +19,7 @@ from avis.engine.config import keep_run, open_run
 from avis.engine.evaluate import evaluate, show
 from avis.engine.prepare import prepare
 from avis.engine.reporting import origin
-from avis.engine.score import check_trials, score, show_decisions
+from avis.engine.score import check_trials, score, show_decisions, with_answers
 from avis.engine.train import train
 
 
@@ -36,8 +36,9 @@ def main(cfg: DictConfig) -> None:
     )  # Ray Data streams augmented features into Ray Train + Lightning DDP
     scores = score(recipe, checkpoint, utterances, run_dir)  # Ray actors embed; trials are scored in parallel
     show_decisions(scores, recipe)
-    facts = {"run": run_dir, **origin(recipe, checkpoint, utterances)}
-    show(evaluate(scores, run_dir, facts=facts, evaluation=evaluation))
+    if answered := with_answers(scores):
+        facts = {"run": run_dir, **origin(recipe, checkpoint, utterances)}
+        show(evaluate(answered, run_dir, facts=facts, evaluation=evaluation))
 
 
 if __name__ == "__main__":

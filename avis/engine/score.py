@@ -169,3 +169,15 @@ def show_decisions(scores: Mapping[str, str], cfg: Mapping[str, Any]) -> None:
             f"(p_target {point.p_target:g}, c_miss {point.c_miss:g}, c_fa {point.c_fa:g}), "
             f"expected cost {pc.mean(table['expected_cost']).as_py():.4f} per trial"
         )
+
+
+def with_answers(scores: Mapping[str, str]) -> dict[str, str]:
+    """Return the lists that can be evaluated, and print where the scores of those without any answers are."""
+    answered = {}
+    for name, uri in scores.items():
+        targets = store.read_table(uri, "scores", columns=["target"])["target"]
+        if targets.null_count < len(targets):
+            answered[name] = uri
+        else:
+            print(f"{name}: {len(targets)} trials without answers\nscores:  {uri}", flush=True)
+    return answered

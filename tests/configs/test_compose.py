@@ -12,7 +12,12 @@ from avis.engine.config import resolve
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 PIPELINES = sorted(path.stem for path in CONFIGS.glob("*.yaml") if path.stem != "base")
-ASKED_FOR = {"score": ["checkpoint=x"], "evaluate": ["scores=x"], "compare": ["runs=[x,y]"]}
+ASKED_FOR = {
+    "score": ["checkpoint=x"],
+    "evaluate": ["scores=x"],
+    "compare": ["runs=[x,y]"],
+    "inspect_store": ["store=x"],
+}
 
 
 def groups_of(pipeline: str) -> set[str]:

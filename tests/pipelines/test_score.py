@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from avis import store
+
 
 def test_trials_are_scored_alone(
     main_job: tuple[Path, str],
@@ -20,5 +22,29 @@ def test_trials_are_scored_alone(
     told = capsys.readouterr().out.splitlines()[-3:]
     assert told[0] == said.splitlines()[-3]
     [scored] = (folder / "outputs" / "scored").iterdir()
-    metrics = json.loads((scored / "metrics.json").read_text())
-    assert metrics == json.loads((folder / "outputs" / "runs" / "first" / "metrics.json").read_text())
+    [evaluated] = (scored / "evaluated").iterdir()
+    [metrics] = json.loads((evaluated / "metrics.json").read_text()).values()
+    [own] = json.loads((folder / "outputs" / "runs" / "first" / "metrics.json").read_text()).values()
+    assert metrics | {"scores": own["scores"]} == own
+
+    start("score", f"checkpoint={checkpoint}", "compute=debug", "scoring=wccn")
+    assert len(list((scored / "evaluated").iterdir())) == 2, "another back-end has a folder of its own"
+
+
+def test_trials_without_answers_are_scored(
+    main_job: tuple[Path, str],
+    start: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    folder, _ = main_job
+    monkeypatch.chdir(folder)
+    [answered] = (folder / "outputs" / "runs" / "first" / "scores").iterdir()
+    pairs = store.read_table(str(answered), "scores", columns=["enroll", "test"]).slice(0, 3).to_pylist()
+    Path("unknown.txt").write_text("".join(f"{pair['enroll']} {pair['test']}\n" for pair in pairs))
+    start("score", "checkpoint=outputs/runs/first/checkpoints/best.ckpt", "compute=debug", "trials=unknown.txt")
+    told, where = capsys.readouterr().out.splitlines()[-2:]
+    assert told == "unknown: 3 trials without answers"
+    scores = store.read_table(where.removeprefix("scores:").strip(), "scores")
+    assert scores["score"].null_count == 0
+    assert scores.select(["enroll", "test"]).to_pylist() == pairs

@@ -1,0 +1,107 @@
+"""The light columns of an utterances store, everything but the audio, as arrays that statistics are made of."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+LIGHT = [
+    *("utt_id", "speaker", "session", "corpus", "split", "num_samples", "sample_rate", "sha256"),
+    *("speech_s", "snr_db", "clip_ratio", "rms_dbfs", "bandwidth_hz"),
+]
+"""Columns of `avis.schema.UTTERANCES` that are read."""
+
+QUALITY = ("rms_dbfs", "snr_db", "clip_ratio", "bandwidth_hz")
+"""Columns of `LIGHT` that are measures as they are."""
+
+SPLITS = ("train", "validation", "test")
+
+
+class Coded(NamedTuple):
+    """A column of names as integers: ``names[codes]`` is the column.
+
+    Attributes
+    ----------
+    codes
+        int64 ``[utterances]``.
+    names
+        Distinct values, in the order in which they appear.
+    """
+
+    codes: NDArray[np.int64]
+    names: pa.Array
+
+    def counts(self, rows: NDArray[np.bool_] | slice = slice(None)) -> NDArray[np.int64]:
+        """Return how many of these rows have each name, ``[names]``."""
+        return np.bincount(self.codes[rows], minlength=len(self.names))
+
+    def name(self, code: int | np.integer) -> str:
+        """Return the name behind a code."""
+        return str(self.names[int(code)].as_py())
+
+
+class Light(NamedTuple):
+    """All utterances, an entry each.
+
+    Attributes
+    ----------
+    utt_id
+        ``[utterances]``
+    speaker, session, corpus, split, audio
+        ``audio`` is the SHA-256 of the samples: the same for the same samples, and only then.
+    measures
+        By name, ``[utterances]``, NaN where it is not known: `QUALITY`, ``duration_s``, and ``silence_share``, the part
+        of the duration that is no speech.
+    """
+
+    utt_id: pa.ChunkedArray
+    speaker: Coded
+    session: Coded
+    corpus: Coded
+    split: Coded
+    audio: Coded
+    measures: dict[str, NDArray[np.float64]]
+
+    def in_split(self, name: str) -> NDArray[np.bool_]:
+        """Return which utterances are of a split, ``[utterances]``."""
+        return self.split.codes == self.split.names.index(name).as_py()
+
+    def splits(self) -> list[str]:
+        """Return the splits there are, those of `SPLITS` first."""
+        found = self.split.names.to_pylist()
+        return [*(name for name in SPLITS if name in found), *sorted(set(found) - set(SPLITS))]
+
+
+def light(utterances: pa.Table) -> Light:
+    """Take the columns `LIGHT` of an utterances table apart.
+
+    >>> row = dict.fromkeys(LIGHT, ["a"]) | dict.fromkeys(QUALITY, pa.array([None], pa.float32()))
+    >>> row |= {"num_samples": [32000], "sample_rate": [16000], "speech_s": pa.array([0.5], pa.float32())}
+    >>> measures = light(pa.table(row)).measures
+    >>> [(name, measures[name].tolist()) for name in ("duration_s", "silence_share", "snr_db")]
+    [('duration_s', [2.0]), ('silence_share', [0.75]), ('snr_db', [nan])]
+    """
+    duration_s = _numbers(utterances["num_samples"]) / _numbers(utterances["sample_rate"])
+    silence_share = np.maximum(1.0 - _numbers(utterances["speech_s"]) / duration_s, 0.0)
+    speaker, session, corpus, split, audio = (
+        _coded(utterances[name]) for name in ("speaker", "session", "corpus", "split", "sha256")
+    )
+    measures = {
+        "duration_s": duration_s,
+        **{name: _numbers(utterances[name]) for name in QUALITY},
+        "silence_share": silence_share,
+    }
+    return Light(utterances["utt_id"], speaker, session, corpus, split, audio, measures)
+
+
+def _coded(column: pa.ChunkedArray) -> Coded:
+    encoded = column.combine_chunks().dictionary_encode()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.combine_chunks()
+    return Coded(encoded.indices.to_numpy().astype(np.int64), encoded.dictionary)
+
+
+def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
+    values = column.cast(pa.float64()).to_numpy()
+    return np.where(np.isfinite(values), values, np.nan)

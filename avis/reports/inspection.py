@@ -1,0 +1,153 @@
+"""One HTML page about a collection of recordings, with nothing outside the file."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from avis.reports.distribution_plot import distribution_plot
+from avis.reports.drawing import png
+from avis.reports.html import data_uri, render
+
+UNKNOWN = "\N{EM DASH}"
+
+
+class Measure(NamedTuple):
+    """How a measure is called, in which unit and with how many decimals it is shown, and how to read it."""
+
+    heading: str
+    unit: str
+    decimals: int
+    reading: str
+    factor: float = 1.0
+
+    def label(self) -> str:
+        """Return the name with its unit, if there is one."""
+        return f"{self.heading} ({self.unit})" if self.unit else self.heading
+
+    def text(self, value: float | None) -> str:
+        """Return a value as text, without its unit.
+
+        >>> MEASURES["silence_share"].text(0.251)
+        '25.1'
+        """
+        return UNKNOWN if value is None else f"{self.factor * value:,.{self.decimals}f}".replace("-", "\N{MINUS SIGN}")
+
+
+MEASURES = {
+    "utterances_per_speaker": Measure("Utterances per speaker", "", 0, "Speakers with few teach and prove little."),
+    "sessions_per_speaker": Measure(
+        "Sessions per speaker",
+        "",
+        0,
+        "With one session each, a speaker's voice and microphone cannot be told apart.",
+    ),
+    "duration_s": Measure("Duration", "s", 2, "Of whole utterances, pauses included."),
+    "rms_dbfs": Measure("Level", "dBFS", 1, "Of all samples; a sine at full scale has \N{MINUS SIGN}3 dB."),
+    "snr_db": Measure(
+        "Signal-to-noise ratio",
+        "dB",
+        1,
+        "A quick estimate from the loudness of frames; noise gates and digital silence make it read high.",
+    ),
+    "clip_ratio": Measure("Clipping", "% of samples", 3, "Samples at full scale. Most utterances have none.", 100.0),
+    "bandwidth_hz": Measure(
+        "Bandwidth",
+        "Hz",
+        0,
+        "Highest frequency that is within 60 dB of the peak of the spectrum. Telephone speech ends below 4 kHz.",
+    ),
+    "silence_share": Measure(
+        "Silence", "% of duration", 1, "Time without speech, by the loudness of frames; noise can pass for it.", 100.0
+    ),
+}
+"""Measures in the order of the page."""
+
+STATISTICS = {"min": "lowest", "p05": "5 %", "median": "median", "mean": "mean", "p95": "95 %", "max": "highest"}
+
+DUPLICATES = {
+    "across_speakers": "Of several speakers",
+    "within_speaker": "Of one speaker",
+}
+
+RULES = {
+    "few_utterances": "Too few utterances",
+    "near_silent": "Near-silent",
+    "mixed_bandwidth": "Mixed bandwidth",
+    "quiet": "Near-silent",
+    "clipped": "Clipped",
+    "narrow_band": "Narrow-band",
+    "mostly_silence": "Mostly silence",
+}
+
+
+def inspection_page(found: Mapping[str, Any], *, facts: Mapping[str, str]) -> str:
+    """Return a self-contained page: warnings, amounts, what is shared or there twice, suspects, rejects, distributions.
+
+    Parameters
+    ----------
+    found
+        What `avis.engine.inspection.findings` returns, and ``warnings``.
+    facts
+        What was inspected, shown in this order.
+    """
+    total = found["total"]
+    splits = [group["split"] for group in found["groups"] if group["corpus"] is None]
+    return render(
+        "inspection.html.j2",
+        title="Recordings inspected",
+        headlines={
+            "Hours": f"{total['hours']:,.1f}",
+            **{name.title(): f"{total[name]:,}" for name in ("speakers", "sessions", "utterances")},
+        },
+        warnings=found["warnings"],
+        splits=splits,
+        amounts=[_amounts(group) for group in found["groups"]],
+        shared=found["shared"],
+        trials=found["trials"],
+        duplicates={DUPLICATES[kind]: found["duplicates"][kind] for kind in DUPLICATES},
+        speakers=_named(found["suspicious_speakers"]),
+        utterances=_named(found["suspicious_utterances"]),
+        rejects=found["rejects"],
+        measures=[_measure(name, found) for name in MEASURES],
+        statistics=list(STATISTICS.values()),
+        facts=facts,
+    )
+
+
+def _group_name(group: Mapping[str, Any]) -> str:
+    return group["split"] if group["corpus"] is None else f"{group['split']}: {group['corpus']}"
+
+
+def _amounts(group: Mapping[str, Any]) -> dict[str, str]:
+    speech = group["speech_hours"]
+    return {
+        "name": _group_name(group),
+        "hours": f"{group['hours']:,.2f}",
+        "of speech": UNKNOWN if speech is None else f"{speech:,.2f}",
+        **{name: f"{group[name]:,}" for name in ("speakers", "sessions", "utterances")},
+    }
+
+
+def _named(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{"name": RULES[row["rule"]], **row} for row in rows]
+
+
+def _measure(name: str, found: Mapping[str, Any]) -> dict[str, Any]:
+    measure, drawn = MEASURES[name], found["distributions"].get(name)
+    picture = None
+    if drawn:
+        edges = measure.factor * np.asarray(drawn["edges"])
+        figure = distribution_plot(edges, drawn["counts"], label=measure.label())
+        picture = data_uri(png(figure))
+    return {
+        "name": measure.label(),
+        "reading": measure.reading,
+        "picture": picture,
+        "rows": [_summary(measure, _group_name(group), group["measures"][name]) for group in found["groups"]],
+    }
+
+
+def _summary(measure: Measure, name: str, summary: Mapping[str, Any]) -> dict[str, str]:
+    shown = {label: measure.text(summary[key]) for key, label in STATISTICS.items()}
+    return {"name": name, **shown, "missing": f"{summary['missing']:,}"}
