@@ -11,7 +11,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from avis.engine.score import load_model
+from avis.engine.embed import load_model
 from avis.engine.stream import example_maker
 from avis.engine.train import share, train
 from avis.metrics.eer import equal_error_rate
