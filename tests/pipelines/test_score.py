@@ -36,13 +36,15 @@ def test_trials_without_answers_are_scored(
     start: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ):
     folder, _ = main_job
     monkeypatch.chdir(folder)
     [answered] = (folder / "outputs" / "runs" / "first" / "scores").iterdir()
     pairs = store.read_table(str(answered), "scores", columns=["enroll", "test"]).slice(0, 3).to_pylist()
-    Path("unknown.txt").write_text("".join(f"{pair['enroll']} {pair['test']}\n" for pair in pairs))
-    start("score", "checkpoint=outputs/runs/first/checkpoints/best.ckpt", "compute=debug", "trials=unknown.txt")
+    listed = tmp_path / "unknown.txt"
+    listed.write_text("".join(f"{pair['enroll']} {pair['test']}\n" for pair in pairs))
+    start("score", "checkpoint=outputs/runs/first/checkpoints/best.ckpt", "compute=debug", f"trials={listed}")
     told, where = capsys.readouterr().out.splitlines()[-2:]
     assert told == "unknown: 3 trials without answers"
     scores = store.read_table(where.removeprefix("scores:").strip(), "scores")

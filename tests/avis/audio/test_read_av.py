@@ -57,7 +57,7 @@ def reason(path: Path, *args: float) -> str:
 def error_db(found: np.ndarray, expected: np.ndarray) -> float:
     """Return the error's level against the signal's; it is near 0 dB where they are not aligned."""
     num = min(len(found), len(expected))
-    return float(10 * np.log10(np.mean((found - expected)[:num] ** 2) / np.mean(expected[:num] ** 2)))
+    return float(10 * np.log10(np.mean((found - expected)[:num] ** 2) / np.mean(expected[:num] ** 2) + 1e-30))
 
 
 def test_containers_are_told_by_their_first_bytes() -> None:
