@@ -111,12 +111,9 @@ def open_seekable(path: str) -> Iterator[BinaryIO]:
     with io.BufferedReader(raw, READ_AHEAD_BYTES) as file:
         try:
             yield cast(BinaryIO, file)
-        except Exception:
+        finally:
             if raw.error is not None:
                 raise raw.error from None
-            raise
-        if raw.error is not None:
-            raise raw.error
 
 
 class _Watched(io.RawIOBase):

@@ -1,5 +1,6 @@
 """What linear back-ends have in common: project embeddings, put them on the unit sphere, score by the cosine."""
 
+from abc import ABC, abstractmethod
 from typing import ClassVar
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from avis.scoring.length_norm import check_embeddings, length_normalize
 
 
-class Projection:
+class Projection(ABC):
     """Subtract a mean, multiply by a matrix, then score by the cosine.
 
     Each child says what it learns. As a step of `avis.scoring.chain.Chain` it hands on what `project` returns; as a
@@ -34,8 +35,9 @@ class Projection:
         vectors = check_embeddings(embeddings)
         self._state = self._learn(length_normalize(vectors) if self.units_first else vectors, speakers)
 
+    @abstractmethod
     def _learn(self, vectors: NDArray[np.float64], speakers: NDArray) -> dict[str, NDArray[np.float64]]:
-        raise NotImplementedError
+        """Return what there is to know of embeddings ``[utterances, dim]``: the arrays that `learns` names."""
 
     def project(self, embeddings: NDArray[np.floating]) -> NDArray[np.float64]:
         """Subtract the mean and project, float64 ``[utterances, projected dim]``.
