@@ -1,0 +1,39 @@
+"""Batches of utterances of different lengths: what lies beyond an utterance's end is kept at zero.
+
+A convolution pads with zeros at an utterance's end; if the frames beyond it are zeros too, a padded utterance comes out
+as it would alone. So models set them to zero before everything that looks at other frames, and leave them out of means.
+"""
+
+import torch
+from torch import Tensor
+
+
+def mask_frames(x: Tensor, num_frames: Tensor | None) -> Tensor:
+    """Set the frames beyond each utterance's end to zero.
+
+    Parameters
+    ----------
+    x
+        ``[batch, ..., frames]``.
+    num_frames
+        int64 ``[batch]``: how many of its frames are the utterance's; None if all are.
+
+    Examples
+    --------
+    >>> mask_frames(torch.ones(2, 1, 3), torch.tensor([3, 1]))
+    tensor([[[1., 1., 1.]],
+    <BLANKLINE>
+            [[1., 0., 0.]]])
+    """
+    return x if num_frames is None else x * inside(x, num_frames)
+
+
+def inside(x: Tensor, num_frames: Tensor) -> Tensor:
+    """Return which frames of ``x`` ``[batch, ..., frames]`` are the utterance's: bool ``[batch, 1, ..., frames]``."""
+    frames = torch.arange(x.shape[-1], device=x.device)
+    return (frames < num_frames.unsqueeze(1)).view(len(x), *(1,) * (x.ndim - 2), x.shape[-1])
+
+
+def strided(num_frames: Tensor | None, stride: int) -> Tensor | None:
+    """Return how many frames are left of each utterance when every ``stride``-th is kept."""
+    return num_frames if num_frames is None else (num_frames + stride - 1) // stride
