@@ -1,7 +1,7 @@
 """Compose the augmentation that a training example goes through."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +10,13 @@ from avis.augment.bank import Bank
 
 
 class Transform(Protocol):
-    """What `Noise`, `Babble`, `Reverb` and `Channel` have in common."""
+    """What the transforms of waveforms have in common, one file each in this package."""
 
-    bank: ClassVar[str | None]
     probability: float
+
+    @property
+    def bank(self) -> str | None:
+        """Name of the bank that it draws from, if any."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> NDArray[np.float32]:
         """Take the waveform, the generator and, where ``bank`` names one, the bank."""
@@ -88,7 +91,7 @@ class Augment:
         rng
             The example's own generator (`avis.augment.rng.example_rng`).
         banks
-            At least `required_banks`: ``noise``, ``rir`` and ``speech``.
+            At least `required_banks`, by name: ``noise``, ``music``, ``rir``, ``speech``.
 
         Raises
         ------
