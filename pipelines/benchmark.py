@@ -4,6 +4,7 @@
     python pipelines/benchmark.py plain     # the whole training as a plain single-process loop, then scored
     python pipelines/benchmark.py scoring   # 10 million trials with AS-norm: trials/s, memory; and loops over pairs
     python pipelines/benchmark.py metrics   # all figures of ten million scores against two plain sorts of them
+    python pipelines/benchmark.py augment augment=every   # what each transform takes, in ms per second of audio
 
 All take the settings of pipelines/train.py: python pipelines/benchmark.py ingest experiment=mini_speech
 """
@@ -27,6 +28,7 @@ import numpy as np
 import pyarrow as pa
 import ray
 import ray.train
+import soxr
 import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
@@ -36,6 +38,9 @@ from ray.train.torch import TorchTrainer
 from sklearn.metrics.pairwise import cosine_similarity
 
 from avis import location, store
+from avis.augment.bank import Bank
+from avis.augment.speed import change_speed
+from avis.corpora import voice
 from avis.engine.config import resolve
 from avis.engine.evaluate import evaluate, show
 from avis.engine.pairs import Scorer, Sides, score_list, transform
@@ -60,6 +65,7 @@ EMBEDDING_DIM, COHORT_SPEAKERS, AS_NORM_TOP_N = 192, 5994, 300
 """As in VoxCeleb recipes: the cohort are the speakers of VoxCeleb2 dev."""
 TEST_SPEAKERS, UTTERANCES_PER_TEST_SPEAKER = 1251, 20
 MEMORY_INTERVAL_S = 0.5
+AUGMENTED_CROPS = 20
 
 
 def ingest(recipe: dict[str, Any]) -> None:
@@ -252,6 +258,37 @@ def _loop_paces(backend: AsNorm, embeddings: np.ndarray, rows: np.ndarray, expec
     return paces
 
 
+def augment(recipe: dict[str, Any]) -> None:
+    """State the processor time of each transform of a recipe on crops of synthetic voices, and of what else is done."""
+    rng, crop_s, rate = np.random.default_rng(recipe["seed"]), recipe["trainer"]["crop_s"], voice.SAMPLE_RATE
+    crops = []
+    for _ in range(AUGMENTED_CROPS):
+        speaker, channel = voice.draw_voice(rng), voice.draw_channel(rng)
+        spoken = voice.synthesise(speaker, channel, num_samples=round(crop_s * rate), rng=rng)
+        crops.append(soxr.resample(spoken.astype(np.float32), rate, recipe["sharding"]["sample_rate"]))
+    chain, features = instantiate(recipe["augment"]["chain"]), instantiate(recipe["features"])
+    banks = {name: instantiate(recipe["augment"][f"{name}_bank"]) for name in chain.required_banks - {"speech"}}
+    banks["speech"] = Bank.from_recordings(crops)
+    works: list[tuple[str, Callable[[np.ndarray], Any]]] = [
+        ("features", lambda crop: features(torch.from_numpy(crop))),
+        ("speed 1.1", partial(change_speed, factor=1.1)),
+        ("all, at their shares", partial(chain, rng=rng, banks=banks)),
+    ]
+    for each in chain.transforms:
+        drawn_from = {"bank": banks[each.bank]} if each.bank else {}
+        works.append((f"{type(each).__name__} {getattr(each, 'codec', '')}", partial(each, rng=rng, **drawn_from)))
+    print(f"ms of one core per second of audio, in {len(crops)} crops of {crop_s} s:")
+    for name, work in works:
+        work(crops[0])
+        least = min(_seconds(partial(_for_each, work, crops)) for _ in range(REPEATS))
+        print(f"  {name:<22}{1000 * least / len(crops) / crop_s:7.2f}")
+
+
+def _for_each(work: Callable[[np.ndarray], Any], crops: list[np.ndarray]) -> None:
+    for crop in crops:
+        work(crop)
+
+
 class PeakMemory:
     """Watch the memory of this process and all below it, shared pages counted once, as Linux tells it (PSS)."""
 
@@ -291,7 +328,7 @@ class PeakMemory:
         return 0
 
 
-MEASUREMENTS = {"ingest": ingest, "plain": plain, "scoring": scoring, "metrics": metrics}
+MEASUREMENTS = {"ingest": ingest, "plain": plain, "scoring": scoring, "metrics": metrics, "augment": augment}
 
 
 @hydra.main(config_path="../configs", config_name="train", version_base="1.3")

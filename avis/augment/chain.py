@@ -92,8 +92,8 @@ class Augment:
 
     def __init__(self, *, steps: Sequence[Transform | InOrder | OneOf]) -> None:
         self.steps = [step if isinstance(step, OneOf) else OneOf(choices=[step]) for step in steps]
-        transforms = [each for step in self.steps for choice in step.choices for each in _transforms(choice)]
-        self.required_banks = frozenset(transform.bank for transform in transforms if transform.bank is not None)
+        self.transforms = [each for step in self.steps for choice in step.choices for each in _transforms(choice)]
+        self.required_banks = frozenset(transform.bank for transform in self.transforms if transform.bank is not None)
 
     def __call__(
         self, waveform: NDArray[np.float32], rng: np.random.Generator, banks: Mapping[str, Bank]
