@@ -279,7 +279,7 @@ def augment(recipe: dict[str, Any]) -> None:
         speaker, channel = voice.draw_voice(rng), voice.draw_channel(rng)
         spoken = voice.synthesise(speaker, channel, num_samples=round(crop_s * rate), rng=rng)
         crops.append(soxr.resample(spoken.astype(np.float32), rate, recipe["sharding"]["sample_rate"]))
-    chain, features = instantiate(recipe["augment"]["chain"]), instantiate(recipe["features"])
+    chain, features = instantiate(recipe["augment"]["chain"]), instantiate(recipe["features"]["front_end"])
     banks = {name: instantiate(recipe["augment"][f"{name}_bank"]) for name in chain.required_banks - {"speech"}}
     banks["speech"] = Bank.from_recordings(crops)
     works: list[tuple[str, Callable[[np.ndarray], Any]]] = [

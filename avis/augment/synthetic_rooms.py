@@ -48,8 +48,8 @@ def synthetic_room_bank(
     num
         Number of rooms.
     min_t60_s, max_t60_s
-        The reverberation time is drawn uniformly between these, 0.15 and 1 at the widest: Sabine's formula can be met
-        for these in rooms of all sizes.
+        The reverberation time is drawn uniformly between these, 0.15 and 1 at the widest: Sabine's formula, from
+        which the walls follow, can be met for these in rooms of all sizes.
     min_distance_m, max_distance_m
         The distance between talker and microphone is drawn log-uniformly between these, 0.1 and 2 at the widest.
     seed
