@@ -135,7 +135,7 @@ def test_length_and_type_are_kept(apply, num_samples):
 
 def test_silence_gives_finite_values(apply):
     with np.errstate(all="raise", under="ignore"):
-        for seed in range(5):
+        for seed in range(3):
             assert np.isfinite(apply(np.zeros(RATE, np.float32), seed)).all()
 
 
@@ -154,8 +154,9 @@ def test_nearly_silent_and_loud_input_gives_finite_values(apply):
 
 def test_the_generator_decides_bit_by_bit(apply, request):
     waveform = talk(0)
-    assert np.array_equal(apply(waveform, 7), apply(waveform, 7))
-    same = [np.array_equal(apply(waveform, 7), apply(waveform, seed)) for seed in range(8, 13)]
+    first = apply(waveform, 7)
+    assert np.array_equal(first, apply(waveform, 7))
+    same = [np.array_equal(first, apply(waveform, seed)) for seed in range(8, 12)]
     assert all(same) == (request.node.callspec.params["apply"] in FIXED)
 
 
