@@ -16,7 +16,8 @@ class ListReport(NamedTuple):
     metrics
         As in ``metrics.json``: at least what `avis.metrics.summary.summarize` returns; ``intervals`` (see
         `avis.metrics.bootstrap.speaker_intervals`) or None and ``intervals_note``; ``subgroups`` by column (see
-        `avis.metrics.subgroups.subgroups`) and ``baseline`` where asked for.
+        `avis.metrics.subgroups.subgroups`), ``identification`` or ``identification_note`` and ``baseline`` where asked
+        for.
     pictures
         PNG files by kind, a key of `avis.reports.html.PICTURES`.
     false_accepts, false_rejects

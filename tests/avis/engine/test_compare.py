@@ -11,6 +11,7 @@ import pytest
 
 from avis.engine.compare import compare
 from avis.engine.evaluate import Evaluation, evaluate
+from avis.engine.identify import Identification
 
 EVALUATION = Evaluation(
     seed=0,
@@ -19,6 +20,7 @@ EVALUATION = Evaluation(
     operating_points={},
     fmrs=[0.1],
     subgroups=[],
+    identification=Identification(ranks=[], false_alarm_rates=[]),
     trials_in_memory=2000,
 )
 

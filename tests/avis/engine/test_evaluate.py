@@ -12,6 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from avis import store
 from avis.engine.evaluate import Evaluation, evaluate, show
+from avis.engine.identify import Identification
 from avis.engine.scored import Scored, matching_rows, read_scores
 from avis.reports.reading import verdict
 
@@ -26,6 +27,7 @@ OPTIONS: dict[str, Any] = {
     "operating_points": {},
     "fmrs": [0.01],
     "subgroups": [],
+    "identification": Identification(ranks=[], false_alarm_rates=[]),
     "trials_in_memory": 1000,
 }
 EVALUATION = Evaluation(**OPTIONS)
