@@ -56,8 +56,9 @@ def build_decisions(cfg: dict[str, Any], backend: Any) -> Decisions:
         )
     if calibration is None:
         raise ValueError(
-            f"decision without calibration: got operating_point={point} and calibration=null, expected both. "
-            "At calibration. Add calibration=linear: its threshold is one on log-likelihood ratios."
+            f"decision without calibration: got operating_point={point} and no calibration, expected both. "
+            "At calibration. Add calibration=linear, since its threshold is one on log-likelihood ratios, or "
+            "operating_point=none."
         )
     return Decisions(calibration, OperatingPoint(**point))
 
