@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 from avis import location
 from avis.engine.config import resolve
 from avis.engine.evaluate import evaluate, show
+from avis.engine.reporting import known_origin
 
 
 @hydra.main(config_path="../configs", config_name="evaluate", version_base="1.3")
@@ -25,7 +26,7 @@ def main(cfg: DictConfig) -> None:
     name = os.path.splitext(os.path.basename(scores.rstrip("/")))[0]
     out = location.join(location.absolute(recipe["output_dir"]), "evaluated", name)
     baseline = recipe["baseline"] and location.absolute(recipe["baseline"])
-    facts = {"baseline": baseline} if baseline else {}
+    facts = known_origin(scores) | ({"baseline": baseline} if baseline else {})
     show(evaluate({name: scores}, out, facts=facts, evaluation=evaluation, baseline=baseline))
 
 

@@ -13,7 +13,7 @@ from avis import location, store
 from avis.engine.embed import checkpoint_digest, embedding_matrix
 from avis.engine.kept import fitted_once
 from avis.engine.pairs import Sides, score_pairs, state_digest
-from avis.scoring.calibration import Calibration, log_duration, log_magnitude
+from avis.scoring.calibration import Calibration, ScoresDoNotRise, log_duration, log_magnitude
 from avis.scoring.decision import OperatingPoint
 from avis.scoring.pairing import Pairing
 from avis.scoring.score_norm import ScoreNorm
@@ -157,7 +157,42 @@ def speech_seconds(ids: pa.ChunkedArray, index: pa.Table) -> np.ndarray:
     return pc.coalesce(pc.cast(rows["speech_s"], pa.float64()), whole).to_numpy()
 
 
-def fit_calibration(
+def fitted_decisions(
+    cfg: dict[str, Any],
+    checkpoint: str,
+    decisions: Decisions,
+    trials: pa.Table | None,
+    index: pa.Table,
+    *,
+    backend: Any,
+    embed: Callable[[pa.Array], pa.Table],
+) -> tuple[Decisions, list[str]]:
+    """Return the decisions with their calibration fitted, and what is to be warned of.
+
+    Scores that do not rise from non-target to target trials are neither calibrated nor decided on.
+
+    Parameters
+    ----------
+    trials, index, backend, embed
+        See `_fit_calibration`.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to fit the calibration on and none was kept.
+    """
+    if decisions.calibration is None:
+        return decisions, []
+    try:
+        _fit_calibration(cfg, checkpoint, decisions.calibration, trials, index, backend=backend, embed=embed)
+    except ScoresDoNotRise as error:
+        warning = f"There are no likelihood ratios and no decisions, since the scores could not be calibrated. {error}"
+        print(f"warning: {warning}", flush=True)
+        return Decisions(None, None), [warning]
+    return decisions, []
+
+
+def _fit_calibration(
     cfg: dict[str, Any],
     checkpoint: str,
     calibration: Calibration,
@@ -179,11 +214,6 @@ def fit_calibration(
         Fitted.
     embed : callable
         Returns the embeddings table of some utterances.
-
-    Raises
-    ------
-    ValueError
-        If there is nothing to fit it on and none was kept.
     """
 
     def fit() -> None:

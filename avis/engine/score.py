@@ -16,12 +16,14 @@ from avis.engine.calibrate import (
     build_decisions,
     calibration_trials,
     check_calibration_speakers,
-    fit_calibration,
+    fitted_decisions,
     measures_of,
     speech_seconds,
 )
 from avis.engine.embed import embed, embedding_matrix
-from avis.engine.pairs import Scorer, Sides, score_list, transform
+from avis.engine.pairs import ORIGIN, Scorer, Sides, score_list, transform
+from avis.engine.reporting import origin
+from avis.engine.scored import Scored
 from avis.engine.session import Compute
 from avis.engine.trial_lists import TrialList, named_models, named_utterances, read_index, read_lists
 from avis.scoring.calibration import Calibration
@@ -48,11 +50,11 @@ def score(cfg: dict[str, Any], checkpoint: str, utterances: str, run_dir: str) -
     embed_some = functools.partial(embed, checkpoint, utterances, run_dir=run_dir, compute=compute)
     embedded = embed_some(named_utterances(lists), label="embed trials")
     backend = fitted_backend(cfg, checkpoint, utterances, index, run_dir, tested=speakers)
-    if decisions.calibration is not None:
-        embed_calibration = functools.partial(embed_some, label="embed calibration trials")
-        fit_calibration(
-            cfg, checkpoint, decisions.calibration, calibration_list, index, backend=backend, embed=embed_calibration
-        )
+    embed_calibration = functools.partial(embed_some, label="embed calibration trials")
+    decisions, warnings = fitted_decisions(
+        cfg, checkpoint, decisions, calibration_list, index, backend=backend, embed=embed_calibration
+    )
+    more_facts = {"warnings": warnings, ORIGIN: origin(cfg, checkpoint, utterances)}
     models = named_models(lists)
     sides, numbers = _sides(cfg, models, embedded, index, backend, decisions.calibration, run_dir, compute)
     scorer = Scorer(backend, decisions.calibration, decisions.operating_point)
@@ -61,7 +63,7 @@ def score(cfg: dict[str, Any], checkpoint: str, utterances: str, run_dir: str) -
             name,
             trials,
             (numbers(trials["enroll"]), gather(trials["test"], embedded["utt_id"])),
-            facts=facts,
+            facts=facts | more_facts,
             sides=sides,
             scorer=scorer,
             run_dir=run_dir,
@@ -158,11 +160,13 @@ def enrolment_mean(cfg: Mapping[str, Any]) -> str:
 
 
 def show_decisions(scores: Mapping[str, str], cfg: Mapping[str, Any]) -> None:
-    """Print what the decisions at the operating point come to, where one is configured."""
+    """Print what the decisions at the operating point come to, where there are any."""
     if cfg.get("operating_point") is None:
         return
     point = OperatingPoint(**cfg["operating_point"])
     for name, uri in scores.items():
+        if "accept" not in Scored(uri).columns:
+            continue
         table = store.read_table(uri, "scores", columns=["accept", "expected_cost"])
         print(
             f"{name}: accepted {pc.sum(table['accept'])} of {len(table)} trials at llr >= {point.threshold:.4f} "

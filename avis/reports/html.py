@@ -119,7 +119,7 @@ def _list_view(report: ListReport) -> dict[str, Any]:
         "name": report.name,
         "headlines": [rows[path] for path in HEADLINES if path in rows],
         "confidence": f"{metrics['intervals']['confidence']:.0%} interval" if metrics.get("intervals") else "",
-        "cautions": cautions(metrics, report.flagged),
+        "cautions": [*report.warnings, *cautions(metrics, report.flagged)],
         "reading": reading(metrics),
         "rows": list(rows.values()),
         "protocols": protocol_rows(metrics),

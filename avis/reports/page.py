@@ -26,6 +26,8 @@ class ListReport(NamedTuple):
         What the list is, shown in this order.
     flagged
         What the checks of the list counted, by check (see `avis.scoring.trial_checks.TrialChecks.apply`).
+    warnings
+        What the scoring warned of, in sentences.
     """
 
     name: str
@@ -35,6 +37,7 @@ class ListReport(NamedTuple):
     false_rejects: Sequence[Trial] = ()
     facts: Mapping[str, str] = {}
     flagged: Mapping[str, int] = {}
+    warnings: Sequence[str] = ()
 
 
 class Report(NamedTuple):

@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 
 from avis import store
 from avis.engine.calibrate import calibration_trials
+from avis.engine.reporting import known_origin
 from avis.engine.score import check_trials, score, show_decisions
 from avis.scoring.calibration import Calibration
 from avis.training.checkpoint import best_checkpoint
@@ -225,3 +226,40 @@ def test_decisions_are_printed(
     assert f"synthetic: accepted {accepted} of {len(table)} trials at llr >= 2.9444" in capsys.readouterr().out
     show_decisions(tables, tiny_recipe)
     assert capsys.readouterr().out.splitlines()[-1:] == []
+
+
+def test_scores_that_cannot_be_calibrated_are_given_without_ratios(
+    tiny_recipe: Recipe,
+    tiny_store: str,
+    checkpoint: str,
+    tmp_path: Path,
+    index: list[dict[str, Any]],
+    capsys: pytest.CaptureFixture[str],
+):
+    """Answers that are all turned make good scores fall from non-target to target trials."""
+    listed = Path(write_list(tmp_path / "list.txt", index, "validation"))
+    answered = [line.split(" ", 1) for line in listed.read_text().splitlines()]
+    listed.write_text("".join(f"{1 - int(answer)} {pair}\n" for answer, pair in answered))
+    cfg = calibrated(tiny_recipe, trials=str(listed), operating_point=POINT)
+    uris = score(cfg, checkpoint, tiny_store, str(tmp_path / "run"))
+    made = store.read_table(uris["synthetic"], "scores")
+    assert made.column_names[-1] == "score"
+    assert not list(tmp_path.glob("calibration-*.npz"))
+    [warning] = store.open_manifest(uris["synthetic"])["warnings"]
+    assert "no likelihood ratios and no decisions" in warning
+    assert "Scores rise from non-target to target trials: got a weight of 0" in warning
+    show_decisions(uris, cfg)
+    said = capsys.readouterr().out
+    assert f"warning: {warning}" in said.splitlines()
+    assert "accepted" not in said
+
+
+def test_the_origin_of_scores_is_kept_and_tells_none_apart(
+    tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path
+):
+    uri = score(tiny_recipe, checkpoint, tiny_store, str(tmp_path / "run"))["synthetic"]
+    found = known_origin(uri)
+    assert found["checkpoint"] == checkpoint
+    assert found["configuration hash"] == store.fingerprint(tiny_recipe)
+    assert score(tiny_recipe | {"run": "other"}, checkpoint, tiny_store, str(tmp_path / "run"))["synthetic"] == uri
+    assert known_origin(checkpoint) == {}
