@@ -1,6 +1,7 @@
 """Error rates, plots and a report of scores: scores -> metrics.json, PNGs, report.html.
 
-python pipelines/evaluate.py scores=<scores table, Parquet file, or text file with lines "label score">
+python pipelines/evaluate.py scores=<scores table, Parquet file, or text file with lines "label score" or
+    "enroll test label score">
 python pipelines/evaluate.py scores=<path> baseline=<scores of another system on the same trials>
 python pipelines/evaluate.py scores=<path> evaluation.subgroups=[<column>,...]
 """

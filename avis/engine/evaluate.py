@@ -8,7 +8,7 @@ import avis
 from avis import location, store
 from avis.engine.identify import Identification, not_stated
 from avis.engine.reporting import list_report
-from avis.engine.scored import PAIR, Scored, matching_rows, read_scores
+from avis.engine.scored import PAIR, Scored, matched, read_scores
 from avis.metrics.bootstrap import (
     Resampling,
     beyond_chance,
@@ -175,7 +175,8 @@ def _png(trial_list: str, kind: str) -> str:
 def evaluate_trials(scored: Scored, chosen: Evaluation, baseline: str | None) -> tuple[Trials, dict[str, Any]]:
     """Return the trials of a list and all that is stated of them."""
     pair = [side for side in PAIR if baseline or (chosen.identification.ranks and side in scored.columns)]
-    trials, more, no_speakers = read_scores(scored, more=dict.fromkeys([*chosen.columns, *pair]))
+    read = read_scores(scored, more=dict.fromkeys([*chosen.columns, *pair]))
+    trials, more, no_speakers = read
     counts = tally(*trials[:3], wanted=chosen.wanted)
     stated = summary_of(counts, chosen.wanted)
     stated |= _intervals(trials, chosen, no_speakers)
@@ -195,8 +196,9 @@ def evaluate_trials(scored: Scored, chosen: Evaluation, baseline: str | None) ->
             for column, (names, order) in groups.items()
         }
     if baseline:
-        theirs, pairs, _ = read_scores(Scored(baseline), more=PAIR)
-        theirs = theirs.take(matching_rows(more.select(list(PAIR)), pairs, baseline))
+        other = Scored(baseline)
+        other.take_answers(more.select(list(PAIR)), trials.target)
+        theirs = matched(read, read_scores(other, more=PAIR), baseline)
         stated["baseline"] = {"scores": baseline, **comparison(trials, theirs, chosen, no_speakers)}
     return trials, stated
 
