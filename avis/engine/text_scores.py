@@ -3,7 +3,11 @@
 import pyarrow as pa
 
 ANSWERS = {"1": True, "target": True, "0": False, "nontarget": False}
-LAYOUTS = {2: ("target", "score"), 3: ("enroll", "test", "score"), 4: ("enroll", "test", "target", "score")}
+LAYOUTS: dict[int, tuple[str, ...]] = {
+    2: ("target", "score"),
+    3: ("enroll", "test", "score"),
+    4: ("enroll", "test", "target", "score"),
+}
 FORMATS = "'label score', 'enroll test label score' or (a baseline's) 'enroll test score'"
 
 
@@ -42,5 +46,7 @@ def text_scores(data: bytes, uri: str) -> pa.Table:
     names = LAYOUTS[len(rows[0])] if rows else LAYOUTS[2]
     columns = {name: [words[place] for words in rows] for place, name in enumerate(names)}
     targets = [ANSWERS[label] for label in columns["target"]] if "target" in columns else [None] * len(rows)
-    sides = {side: pa.array(columns[side], pa.string()) for side in ("enroll", "test") if side in columns}
+    sides: dict[str, pa.Array] = {
+        side: pa.array(columns[side], pa.string()) for side in ("enroll", "test") if side in columns
+    }
     return pa.table({**sides, "target": pa.array(targets, pa.bool_()), "score": pa.array(scores, pa.float64())})
