@@ -127,8 +127,7 @@ def evaluate(
         ``{"metrics": {<trial list>: {...}}, "metrics_path": ..., "report_path": ...}``. For each list the figures of
         `avis.metrics.summary.summarize`, ``intervals`` (None, and ``intervals_note``, where there are none), and where
         asked for ``subgroups`` by column, ``identification`` (see `avis.engine.identify.Identification.stated`) and
-        ``baseline``; besides ``scores``: where they are, seen from ``out`` if
-        they are below it.
+        ``baseline``; besides ``scores``: where they are, seen from ``out`` if they are below it.
 
     Raises
     ------
