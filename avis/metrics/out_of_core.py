@@ -21,7 +21,7 @@ from avis.metrics.eer import crossing
 from avis.metrics.figures import Tally, Wanted
 from avis.metrics.fnmr import first_within
 from avis.metrics.roc import twice_won_pairs
-from avis.metrics.scores import ErrorRates, SortedScores, check_both, check_each
+from avis.metrics.scores import ErrorRates, SortedScores, check_both, check_each, join, sort_kinds
 
 Chunks = Callable[[], Iterable[tuple[ArrayLike, ArrayLike]]]
 """Reads the list from its start: scores and answers of some trials at a time, in any order."""
@@ -98,14 +98,7 @@ def chunked_rates(chunks: Chunks, *, fmrs: tuple[float, ...], trials_in_memory: 
         points = _needed(rates, fmrs)
         # The end of a range is the start of the next one, which knows its score.
         kept.append(rates.take(points if last else points[points < rates.thresholds.size - 1]))
-    joined = ErrorRates(
-        np.concatenate([rates.thresholds for rates in kept]),
-        np.concatenate([rates.misses for rates in kept]),
-        np.concatenate([rates.false_alarms for rates in kept]),
-        num_target,
-        num_nontarget,
-    )
-    return joined, twice_won
+    return join(kept), twice_won
 
 
 def _cells(values: NDArray) -> NDArray[np.int64]:
@@ -162,11 +155,8 @@ def _gather(chunks: Chunks, part: _Range) -> tuple[NDArray, NDArray[np.bool_]]:
 def _sorted_part(
     values: NDArray, known: NDArray[np.bool_], part: _Range, num_target: int, num_nontarget: int
 ) -> SortedScores:
-    rare_is_target = 2 * int(np.count_nonzero(known)) <= known.size
-    rare = np.sort(values[known if rare_is_target else ~known])
-    values.sort()
     return SortedScores(
-        values, rare, rare_is_target, num_target, num_nontarget, part.targets_before, part.nontargets_before
+        *sort_kinds(values, known), num_target, num_nontarget, part.targets_before, part.nontargets_before
     )
 
 
@@ -182,11 +172,11 @@ def _calibration(llr: Chunks, rates: ErrorRates, thresholds: NDArray[np.float64]
     misses, rejected = (np.zeros(thresholds.size, dtype=np.int64) for _ in range(2))
     of_targets, of_nontargets = [], []
     for values, known in _checked(llr):
-        targets, nontargets = values[known].astype(np.float64), values[~known].astype(np.float64)
+        targets, nontargets = values[known], values[~known]
         misses += [np.count_nonzero(targets < threshold) for threshold in thresholds]
         rejected += [np.count_nonzero(nontargets < threshold) for threshold in thresholds]
-        of_targets.append(float(cllr.costs(targets, target=True).sum()))
-        of_nontargets.append(float(cllr.costs(nontargets, target=False).sum()))
+        of_targets.append(cllr.total_cost(targets, target=True))
+        of_nontargets.append(cllr.total_cost(nontargets, target=False))
     cost = math.fsum(of_targets) / rates.num_target + math.fsum(of_nontargets) / rates.num_nontarget
     false_alarms = rates.num_nontarget - rejected
     return rates._replace(thresholds=thresholds, misses=misses, false_alarms=false_alarms), cost / 2
