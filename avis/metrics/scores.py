@@ -58,8 +58,8 @@ def check_both(num_target: int, num_nontarget: int) -> None:
         )
 
 
-def check_each(scores: ArrayLike, target: ArrayLike) -> tuple[NDArray, NDArray[np.bool_]]:
-    """Return what `check` does of a part of the trials, in which one kind or both may be missing."""
+def check_each(scores: ArrayLike, target: ArrayLike, *, first: int = 0) -> tuple[NDArray, NDArray[np.bool_]]:
+    """Return what `check` does of the trials from index ``first`` on, in which one kind or both may be missing."""
     values = np.asarray(scores)
     if values.dtype != np.float32:
         values = values.astype(np.float64, copy=False)
@@ -73,10 +73,11 @@ def check_each(scores: ArrayLike, target: ArrayLike) -> tuple[NDArray, NDArray[n
     if not finite.all():
         index = int(np.argmin(finite))
         raise ValueError(
-            f"Scores must be finite: got score={values[index]} and {np.count_nonzero(~finite)} such scores, expected a "
-            f"number. At trial index {index}. Check the embeddings of this trial for NaN or zero vectors."
+            f"Scores must be finite: got score={values[index]} and {np.count_nonzero(~finite)} such scores among "
+            f"{values.size} trials, expected a number. At trial index {first + index}. Check the embeddings of this "
+            "trial for NaN or zero vectors."
         )
-    return values, _as_bool(answers)
+    return values, _as_bool(answers, first)
 
 
 class ErrorRates(NamedTuple):
@@ -264,7 +265,7 @@ def ceiling(thresholds: NDArray[np.float64], dtype: np.dtype) -> NDArray:
     return np.where(rounded < thresholds, np.nextafter(rounded, dtype.type(np.inf)), rounded)
 
 
-def _as_bool(answers: NDArray) -> NDArray[np.bool_]:
+def _as_bool(answers: NDArray, first: int) -> NDArray[np.bool_]:
     """Turn answers 0/1 or false/true of any dtype into bool ``[trials]``; anything else is an unknown answer."""
     if answers.dtype == np.bool_:
         return answers
@@ -280,6 +281,6 @@ def _as_bool(answers: NDArray) -> NDArray[np.bool_]:
         index = int(np.argmin(valid))
         raise ValueError(
             f"Answers must be known: got target={answers[index]!r} and {np.count_nonzero(~valid)} such answers, "
-            f"expected true or false. At trial index {index}. Keep only trials whose answer is known."
+            f"expected true or false. At trial index {first + index}. Keep only trials whose answer is known."
         )
     return answers.astype(bool)
