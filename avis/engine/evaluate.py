@@ -7,7 +7,7 @@ from typing import Any
 import avis
 from avis import location, store
 from avis.engine.reporting import list_report
-from avis.engine.scored import PAIR, Scored, matching_rows, read_scores
+from avis.engine.scored import NO_SPEAKERS, PAIR, SPEAKERS, Scored, matching_rows, read_scores
 from avis.metrics.bootstrap import (
     Resampling,
     beyond_chance,
@@ -237,7 +237,8 @@ def evaluate_out_of_core(scored: Scored, chosen: Evaluation, baseline: str | Non
         f"{scored.num_trials:,} are more than evaluation.trials_in_memory={chosen.trials_in_memory}. "
         "Raise it if memory allows"
     )
-    note = too_long if chosen.draws else NO_DRAWS
+    note = too_long if set(SPEAKERS) <= set(scored.columns) else NO_SPEAKERS
+    note = note if chosen.draws else NO_DRAWS
     return long, {**summary_of(long.counts, chosen.wanted), "intervals": None, "intervals_note": note}
 
 

@@ -109,7 +109,10 @@ class Scored:
                 end = first + file.metadata.row_group(group).num_rows
                 places.append(np.flatnonzero((wanted >= first) & (wanted < end)))
                 if places[-1].size:
-                    table = file.read_row_group(group, columns=columns).select(columns)
+                    try:
+                        table = file.read_row_group(group, columns=columns).select(columns)
+                    except (pa.ArrowInvalid, OSError) as error:
+                        raise store.corrupt_shard(uri, error) from error
                     tables.append(table.take(pa.array(wanted[places[-1]] - first)))
                 first = end
         return pa.concat_tables(tables).take(pa.array(np.argsort(np.concatenate(places))))
