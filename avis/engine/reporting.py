@@ -6,6 +6,7 @@ from typing import Any
 
 from avis import location, store
 from avis.engine.embed import checkpoint_digest
+from avis.engine.pairs import ORIGIN
 from avis.engine.scored import PAIR, SPEAKERS, Scored
 from avis.metrics.bootstrap import Resampling
 from avis.metrics.counting import Counted, counted
@@ -31,6 +32,11 @@ def origin(recipe: Mapping[str, Any], checkpoint: str, utterances: str) -> dict[
         "checkpoint SHA-256": checkpoint_digest(checkpoint),
         "configuration hash": store.fingerprint(recipe),
     }
+
+
+def known_origin(scores: str) -> dict[str, str]:
+    """Return what a scores table says of where it comes from (see `origin`); nothing where there is no table."""
+    return dict(store.open_manifest(scores).get(ORIGIN, {})) if location.is_folder(scores) else {}
 
 
 def list_report(
@@ -67,6 +73,7 @@ def list_report(
         false_rejects=_identified(worst.targets, scored),
         facts=_facts(scored, manifest, metrics),
         flagged=manifest.get("flagged", {}),
+        warnings=manifest.get("warnings", []),
     )
 
 
