@@ -3,7 +3,8 @@
     python pipelines/benchmark.py ingest    # samples/s of each placement, from memory, and in a plain PyTorch loop
     python pipelines/benchmark.py plain     # the whole training as a plain single-process loop, then scored
     python pipelines/benchmark.py scoring   # 10 million trials with AS-norm: trials/s, memory; and loops over pairs
-    python pipelines/benchmark.py metrics   # all figures of ten million scores against two plain sorts of them
+    python pipelines/benchmark.py metrics   # all figures of ten million scores against two plain sorts of them, and
+                                            # a list longer than memory: 100 million trials or +long_trials=<number>
     python pipelines/benchmark.py augment augment=every   # what each transform takes, in ms per second of audio
 
 All take the settings of pipelines/train.py: python pipelines/benchmark.py ingest experiment=mini_speech
@@ -26,6 +27,7 @@ from typing import Any
 import hydra
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import ray
 import ray.train
 import soxr
@@ -42,7 +44,7 @@ from avis.augment.bank import Bank
 from avis.augment.speed import change_speed
 from avis.corpora import voice
 from avis.engine.config import resolve
-from avis.engine.evaluate import evaluate, show
+from avis.engine.evaluate import Evaluation, evaluate, show
 from avis.engine.pairs import Scorer, Sides, score_list, transform
 from avis.engine.prepare import prepare
 from avis.engine.score import score
@@ -60,6 +62,7 @@ BATCHES_IN_MEMORY = 8
 PLAIN_STEPS = 40
 NUM_SCORES = 10_000_000
 TARGET_SHARES = (0.01, 0.1, 0.5)
+LONG_TRIALS, LONG_TRIALS_AT_A_TIME, LONG_TARGET_SHARE = 100_000_000, 1_000_000, 0.1
 REPEATS = 3
 SCORED_TRIALS, PAIRS_IN_LOOP = 10_000_000, 5_000
 EMBEDDING_DIM, COHORT_SPEAKERS, AS_NORM_TOP_N = 192, 5994, 300
@@ -190,6 +193,29 @@ def metrics(recipe: dict[str, Any]) -> None:
             print(
                 f"  all figures  {stated:7.3f} s, {stated / two_sorts:.2f} times that, and {peak:.1f} times the memory"
             )
+    _long_list(recipe, recipe.get("long_trials", LONG_TRIALS))
+
+
+def _long_list(recipe: dict[str, Any], num_trials: int) -> None:
+    """Evaluate a Parquet file of random scores and likelihood ratios that is longer than memory, page included."""
+    evaluation: Evaluation = instantiate(recipe["evaluation"])
+    rng = np.random.default_rng(recipe["seed"])
+    schema = pa.schema({"target": pa.bool_(), "score": pa.float32(), "llr": pa.float32()})
+    with tempfile.TemporaryDirectory() as folder:
+        uri = location.join(folder, "long.parquet")
+        with pq.ParquetWriter(uri, schema) as file:
+            for first in range(0, num_trials, LONG_TRIALS_AT_A_TIME):
+                target = rng.random(min(LONG_TRIALS_AT_A_TIME, num_trials - first)) < LONG_TARGET_SHARE
+                scores = rng.normal(3.0 * target).astype(np.float32)
+                file.write_table(pa.table([target, scores, 3.0 * scores - 4.5], schema=schema))
+        with PeakMemory() as memory:
+            started = time.perf_counter()
+            evaluate({"long": uri}, folder, facts={}, evaluation=evaluation)
+            took = time.perf_counter() - started
+    print(
+        f"{num_trials:,} trials with likelihood ratios in a Parquet file, {evaluation.trials_in_memory:,} of them in "
+        f"memory at a time: {took:.1f} s, peak memory {memory.peak_bytes / 2**30:.2f} GiB"
+    )
 
 
 def _seconds(work: Callable[[], Any]) -> float:
