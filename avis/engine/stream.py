@@ -34,6 +34,7 @@ class Shared:
     plan: Plan
     validation: list[RowGroup]
     speakers: dict[str, int]
+    utterances_per_speaker: np.ndarray
     banks: dict[str, Bank]
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import ray
 import ray.data
 import ray.train
@@ -20,8 +21,9 @@ from avis import store
 from avis.engine.parts import raise_cause
 from avis.engine.session import Compute
 from avis.engine.stream import Shared, example_maker, example_stream, local_batches, make_banks
+from avis.losses.classifier import weigh_speakers
 from avis.training.checkpoint import best_checkpoint, next_epoch
-from avis.training.examples import speaker_index, validation_examples
+from avis.training.examples import speaker_counts, speaker_index, validation_examples
 from avis.training.fit import fit
 from avis.training.module import SpeakerVerifier
 from avis.training.plan import Plan, list_row_groups
@@ -104,9 +106,9 @@ def share(cfg: dict[str, Any], utterances: str, num_workers: int) -> Shared:
             "a multiple. At trainer.batch_size. Change it or compute.num_workers."
         )
     groups = list_row_groups(utterances, "train")
-    speakers = speaker_index(
-        store.read_table(utterances, "utterances", columns=["speaker"], prefix="train-")["speaker"]
-    )
+    column = store.read_table(utterances, "utterances", columns=["speaker"], prefix="train-")["speaker"]
+    speakers = speaker_index(column)
+    counts = speaker_counts(column)
     plan = Plan(
         groups,
         seed=cfg["seed"],
@@ -114,7 +116,8 @@ def share(cfg: dict[str, Any], utterances: str, num_workers: int) -> Shared:
         passes_per_epoch=training.passes_per_epoch,
         global_batch=training.batch_size,
     )
-    return Shared(cfg, plan, list_row_groups(utterances, "validation"), speakers, make_banks(cfg, utterances))
+    validation = list_row_groups(utterances, "validation")
+    return Shared(cfg, plan, validation, speakers, counts, make_banks(cfg, utterances))
 
 
 def build_module(shared: Shared) -> SpeakerVerifier:
@@ -122,10 +125,12 @@ def build_module(shared: Shared) -> SpeakerVerifier:
     recipe = shared.recipe
     torch.manual_seed(recipe["seed"])
     model = instantiate(recipe["model"])
-    num_speakers = len(shared.speakers) * len(recipe["trainer"]["speeds"])
+    utterances = np.tile(shared.utterances_per_speaker, len(recipe["trainer"]["speeds"]))
+    loss = instantiate(recipe["loss"])(embedding_dim=model.embedding_dim, num_speakers=len(utterances))
+    weigh_speakers(loss, torch.from_numpy(utterances))
     return SpeakerVerifier(
         model=model,
-        loss=instantiate(recipe["loss"])(embedding_dim=model.embedding_dim, num_speakers=num_speakers),
+        loss=loss,
         optimizer=instantiate(recipe["optimizer"]),
         learning_rate=instantiate(recipe["scheduler"]["learning_rate"]),
         margin=instantiate(recipe["scheduler"]["margin"]),

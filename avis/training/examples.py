@@ -156,3 +156,9 @@ def validation_examples(
 def speaker_index(speakers: pa.ChunkedArray) -> dict[str, int]:
     """Give each speaker of a column a number, in alphabetical order."""
     return {name: index for index, name in enumerate(sorted(speakers.unique().to_pylist()))}
+
+
+def speaker_counts(speakers: pa.ChunkedArray) -> np.ndarray:
+    """Return the number of rows of each speaker of a column, int64 [speakers], in the order of `speaker_index`."""
+    counts = sorted(speakers.value_counts().to_pylist(), key=lambda entry: entry["values"])
+    return np.array([entry["counts"] for entry in counts], np.int64)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from avis.losses.margin import set_margins
 from avis.metrics.eer import equal_error_rate
 from avis.metrics.roc import accuracy
 
@@ -16,20 +17,21 @@ Schedule = Callable[[float], float]
 
 
 class SpeakerVerifier(pl.LightningModule):
-    """An embedding model under a classification loss over the training speakers.
+    """An embedding model under a loss over the training speakers.
 
     Parameters
     ----------
     model : torch.nn.Module
         Maps features [batch, frames, mels] to embeddings [batch, dim].
     loss : torch.nn.Module
-        Maps embeddings and speaker numbers to the loss and the logits [batch, speakers]; has a ``margin``.
+        Maps embeddings and speaker numbers to the loss and to bool [decisions]: which of its decisions among speakers
+        were correct.
     optimizer : callable
         Makes the optimiser of the parameters; its learning rate is the peak of the schedule.
     learning_rate : Schedule
         Share of the peak learning rate.
     margin : Schedule
-        The loss's margin.
+        Share of the full height of the loss's margin, if it has one.
     num_epochs, steps_per_epoch : int
         Length of the training, by which progress is measured: the same recipe on 1 or 64 workers.
     recipe : dict
@@ -72,19 +74,18 @@ class SpeakerVerifier(pl.LightningModule):
         """Set learning rate and margin for a progress in [0, 1]."""
         for group, peak in zip(self.optimizer.param_groups, self.peak_learning_rates, strict=True):
             group["lr"] = peak * self.learning_rate(progress)
-        self.loss.margin = self.margin(progress)  # type: ignore[assignment]
+        set_margins(self.loss, self.margin(progress))
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """Return the loss of a batch."""
-        loss, logits = self.loss(self.model(batch["features"]), batch["speaker"])
+        loss, correct = self.loss(self.model(batch["features"]), batch["speaker"])
         if not torch.isfinite(loss):
             raise ValueError(
                 f"training diverged: got loss={loss.item()}, expected a finite number. At epoch {self.current_epoch}, "
                 f"step {batch_idx}. Lower optimizer.lr or lengthen the warm-up."
             )
-        correct = (logits.argmax(dim=1) == batch["speaker"]).float().mean()
         rate = self.optimizer.param_groups[0]["lr"]
-        self.log_dict({"train/loss": loss, "train/accuracy": correct, "train/learning_rate": rate})
+        self.log_dict({"train/loss": loss, "train/accuracy": correct.float().mean(), "train/learning_rate": rate})
         return loss
 
     def validation_step(self, batch: tuple[Tensor, list[str]], batch_idx: int) -> None:

@@ -13,7 +13,7 @@ from avis.augment.bank import Bank
 from avis.augment.chain import Augment
 from avis.augment.noise import Noise
 from avis.augment.spec_augment import SpecAugment
-from avis.training.examples import ExampleMaker, speaker_index, validation_examples
+from avis.training.examples import ExampleMaker, speaker_counts, speaker_index, validation_examples
 from avis.training.plan import Block, Plan, list_row_groups
 
 SAMPLE_RATE = 8000
@@ -197,3 +197,4 @@ def test_workers_share_the_same_validation_examples(uri: str, world_size: int):
 def test_speakers_are_numbered_alphabetically():
     column = pa.chunked_array([["b", "a"], ["c", "b"]])
     assert speaker_index(column) == {"a": 0, "b": 1, "c": 2}
+    assert speaker_counts(column).tolist() == [1, 2, 1]

@@ -23,10 +23,18 @@ PEAK = 0.01
 def verifier(model: nn.Module, dim: int, *, steps: int = 10) -> SpeakerVerifier:
     return SpeakerVerifier(
         model=model,
-        loss=AamSoftmax(embedding_dim=dim, num_speakers=NUM_SPEAKERS, scale=30.0, margin=0.2, num_subcenters=1),
+        loss=AamSoftmax(
+            embedding_dim=dim,
+            num_speakers=NUM_SPEAKERS,
+            scale=30.0,
+            margin=0.2,
+            num_subcenters=1,
+            sample_rate=1.0,
+            balance=0.0,
+        ),
         optimizer=partial(torch.optim.AdamW, lr=PEAK),
         learning_rate=WarmupCosine(warmup=0.2, final=0.1),
-        margin=MarginRamp(start=0.2, end=0.6, margin=0.2),
+        margin=MarginRamp(start=0.2, end=0.6),
         num_epochs=2,
         steps_per_epoch=steps,
         recipe={"seed": 0},
@@ -74,7 +82,7 @@ def test_training_under_aam_softmax_lowers_the_loss(monkeypatch: pytest.MonkeyPa
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        module.loss.margin = 0.0  # so that all steps are measured alike
+        module.loss.margin.share = 0.0  # so that all steps are measured alike
         with torch.no_grad():
             losses.append(float(module.training_step(voices(16, seed=99), step)))
     assert np.mean(losses[-3:]) < 0.3 * np.mean(losses[:3])
@@ -87,7 +95,7 @@ def test_learning_rate_and_margin_follow_progress():
     for progress, rate, margin in expected:
         module.set_progress(progress)
         assert optimizer.param_groups[0]["lr"] == pytest.approx(PEAK * rate)
-        assert module.loss.margin == pytest.approx(margin)
+        assert module.loss.margin.height == pytest.approx(margin)
     module.on_train_batch_start(voices(4, 0), 4)  # the fifth of ten steps of the first of two epochs
     assert optimizer.param_groups[0]["lr"] == pytest.approx(PEAK)
 
