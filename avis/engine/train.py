@@ -21,6 +21,7 @@ from avis import store
 from avis.engine.parts import raise_cause
 from avis.engine.session import Compute
 from avis.engine.stream import Shared, example_maker, example_stream, local_batches, make_banks
+from avis.losses.building import build_loss
 from avis.losses.classifier import weigh_speakers
 from avis.training.checkpoint import best_checkpoint, next_epoch
 from avis.training.examples import speaker_counts, speaker_index, validation_examples
@@ -43,8 +44,12 @@ class Training:
         Length of a training example.
     speeds : list of float
         Speed factors; a voice at another speed is another speaker.
+    utterances_per_speaker : int
+        Examples in turn that are of one speaker, for losses that compare the utterances of a batch: different
+        utterances of one block, as far as it has them, else further crops of the same. 1 leaves the order to chance.
     groups_per_block : int
-        Row groups that are read and mixed together.
+        Row groups that are read and mixed together. With several utterances per speaker, enough of them that a block
+        holds several of most speakers.
     babble_utterances : int
         Training utterances whose voices serve as babble.
     max_validation_utterances : int
@@ -64,6 +69,7 @@ class Training:
     batch_size: PositiveInt
     crop_s: PositiveFloat
     speeds: list[PositiveFloat]
+    utterances_per_speaker: PositiveInt
     groups_per_block: PositiveInt
     babble_utterances: PositiveInt
     max_validation_utterances: PositiveInt
@@ -100,10 +106,11 @@ def train(cfg: dict[str, Any], utterances: str, run_dir: str) -> str:
 def share(cfg: dict[str, Any], utterances: str, num_workers: int) -> Shared:
     """Plan a training and gather what its workers need."""
     training: Training = instantiate(cfg["trainer"])
-    if training.batch_size % num_workers:
+    if training.batch_size % (num_workers * training.utterances_per_speaker):
         raise ValueError(
-            f"batch does not divide: got trainer.batch_size={training.batch_size} for {num_workers} workers, expected "
-            "a multiple. At trainer.batch_size. Change it or compute.num_workers."
+            f"batch does not divide: got trainer.batch_size={training.batch_size} for {num_workers} workers and "
+            f"{training.utterances_per_speaker} utterances per speaker, expected a multiple. At trainer.batch_size. "
+            "Change it, trainer.utterances_per_speaker or compute.num_workers."
         )
     groups = list_row_groups(utterances, "train")
     column = store.read_table(utterances, "utterances", columns=["speaker"], prefix="train-")["speaker"]
@@ -115,6 +122,7 @@ def share(cfg: dict[str, Any], utterances: str, num_workers: int) -> Shared:
         groups_per_block=training.groups_per_block,
         passes_per_epoch=training.passes_per_epoch,
         global_batch=training.batch_size,
+        utterances_per_speaker=training.utterances_per_speaker,
     )
     validation = list_row_groups(utterances, "validation")
     return Shared(cfg, plan, validation, speakers, counts, make_banks(cfg, utterances))
@@ -126,7 +134,7 @@ def build_module(shared: Shared) -> SpeakerVerifier:
     torch.manual_seed(recipe["seed"])
     model = instantiate(recipe["model"])
     utterances = np.tile(shared.utterances_per_speaker, len(recipe["trainer"]["speeds"]))
-    loss = instantiate(recipe["loss"])(embedding_dim=model.embedding_dim, num_speakers=len(utterances))
+    loss = build_loss(instantiate(recipe["loss"]), embedding_dim=model.embedding_dim, num_speakers=len(utterances))
     weigh_speakers(loss, torch.from_numpy(utterances))
     return SpeakerVerifier(
         model=model,

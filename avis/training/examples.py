@@ -18,6 +18,7 @@ from avis.augment.chain import Augment
 from avis.augment.rng import example_rng
 from avis.augment.spec_augment import SpecAugment
 from avis.augment.speed import change_speed
+from avis.training.grouping import DRAWN_BY, SPEED_DRAWN_BY, in_groups
 from avis.training.plan import Block, RowGroup, read_block
 
 COLUMNS = ["utt_id", "speaker", "audio", "num_samples"]
@@ -75,8 +76,10 @@ class ExampleMaker:
         speed : int
             Index of the drawn factor in ``speeds``.
         """
-        rng = example_rng(self.seed, pass_, row["utt_id"])
+        rng = example_rng(self.seed, pass_, row.get(DRAWN_BY, row["utt_id"]))
         speed = int(rng.integers(len(self.speeds)))
+        if SPEED_DRAWN_BY in row:
+            speed = int(example_rng(self.seed, pass_, row[SPEED_DRAWN_BY]).integers(len(self.speeds)))
         waveform = self._crop(row, rng, self.speeds[speed])
         if self.augment is not None:
             waveform = self.augment(waveform, rng, banks)
@@ -103,7 +106,7 @@ class ExampleMaker:
             speaker of its own; ``epoch`` int64 [rows].
         """
         features, labels = [], []
-        for row in read_block(block, COLUMNS).to_pylist():
+        for row in in_groups(read_block(block, COLUMNS).to_pylist(), block.utterances_per_speaker):
             example, speed = self.example(row, pass_=block.pass_, banks=banks)
             features.append(example)
             labels.append(speakers[row["speaker"]] + speed * len(speakers))

@@ -146,3 +146,17 @@ def test_a_shard_that_went_bad_stops_the_training_with_its_path(
     none = {"augment": on_ray["augment"] | {"chain": None}}
     with pytest.raises(ValueError, match=f"corrupt shard: .* At {re.escape(str(shard))}"):
         train(on_ray | none, str(copy), str(tmp_path / "run"))
+
+
+@pytest.mark.slow
+def test_two_workers_compare_utterances_of_groups_of_speakers(
+    ray_session: None, on_ray: Recipe, tiny_store: str, tmp_path: Path
+):
+    """The loss refuses a batch that is not made of groups, on any worker."""
+    cfg = with_settings(
+        on_ray, trainer={"batch_size": 8, "utterances_per_speaker": 2, "groups_per_block": 4}, compute={}
+    )
+    cfg["loss"] = {"_target_": "avis.losses.ge2e.Ge2e", "utterances_per_speaker": 2}
+    train(cfg, tiny_store, str(tmp_path))
+    assert np.isfinite(column(str(tmp_path), "train/loss")).all()
+    assert max(column(str(tmp_path), "train/loss")) > 0
