@@ -23,6 +23,7 @@ from avis.engine.session import Compute
 from avis.engine.stream import Shared, example_maker, example_stream, local_batches, make_banks
 from avis.losses.building import build_loss
 from avis.losses.classifier import weigh_speakers
+from avis.losses.head_memory import head_bytes
 from avis.training.checkpoint import best_checkpoint, next_epoch
 from avis.training.examples import speaker_counts, speaker_index, validation_examples
 from avis.training.fit import fit
@@ -163,8 +164,11 @@ def fit_share(
         rank=rank,
         world_size=world_size,
     )
+    module = build_module(shared)
+    if rank == 0:
+        _say_head_memory(module, training["batch_size"] // world_size)
     fit(
-        build_module(shared),
+        module,
         batches,
         validation,
         run_dir=run_dir,
@@ -173,6 +177,18 @@ def fit_share(
         log_interval_s=training["log_interval_s"],
         **distribution,
     )
+
+
+def _say_head_memory(module: SpeakerVerifier, batch: int) -> None:
+    """Say before the training what the head of the loss will take, if it has one."""
+    needed = head_bytes(module.loss, batch)
+    if not needed:
+        return
+    at_hand = torch.cuda.get_device_properties(0).total_memory if torch.cuda.is_available() else None
+    of = f" of {at_hand / 2**30:.0f} GiB on the GPU" if at_hand else ""
+    print(f"loss: its head takes about {needed / 2**30:.2g} GiB{of} per worker", flush=True)
+    if at_hand and needed > at_hand:
+        print("loss: that is too much; lower loss.sample_rate, trainer.batch_size or model.embedding_dim", flush=True)
 
 
 def _train_in_process(shared: Shared, run_dir: str, *, use_gpu: bool) -> None:
