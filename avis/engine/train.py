@@ -23,6 +23,7 @@ from avis.engine.session import Compute
 from avis.engine.stream import Shared, example_maker, example_stream, local_batches, make_banks
 from avis.losses.building import build_loss
 from avis.losses.classifier import weigh_speakers
+from avis.losses.distillation import watch_student
 from avis.losses.head_memory import head_bytes
 from avis.training.checkpoint import best_checkpoint, next_epoch
 from avis.training.examples import speaker_counts, speaker_index, validation_examples
@@ -137,6 +138,7 @@ def build_module(shared: Shared) -> SpeakerVerifier:
     utterances = np.tile(shared.utterances_per_speaker, len(recipe["trainer"]["speeds"]))
     loss = build_loss(instantiate(recipe["loss"]), embedding_dim=model.embedding_dim, num_speakers=len(utterances))
     weigh_speakers(loss, torch.from_numpy(utterances))
+    watch_student(loss, model)
     return SpeakerVerifier(
         model=model,
         loss=loss,

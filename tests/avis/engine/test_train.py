@@ -160,3 +160,21 @@ def test_two_workers_compare_utterances_of_groups_of_speakers(
     train(cfg, tiny_store, str(tmp_path))
     assert np.isfinite(column(str(tmp_path), "train/loss")).all()
     assert max(column(str(tmp_path), "train/loss")) > 0
+
+
+def test_a_checkpoint_teaches_a_model_of_another_size(
+    tiny_recipe: Recipe, tiny_store: str, tiny_run: str, tmp_path: Path
+):
+    cfg = with_settings(tiny_recipe, trainer={}, compute={})
+    cfg["model"] = cfg["model"] | {"embedding_dim": 12}
+    cfg["loss"] = {
+        "_target_": "avis.engine.teacher.distillation",
+        "_partial_": True,
+        "classification": tiny_recipe["loss"],
+        "teacher_checkpoint": best_checkpoint(tiny_run),
+        "distance": "cosine",
+        "distance_weight": 1.0,
+    }
+    checkpoint = read_checkpoint(train(cfg, tiny_store, str(tmp_path)))
+    assert checkpoint["state_dict"]["loss.project.weight"].shape == (tiny_recipe["model"]["embedding_dim"], 12)
+    assert not any("teacher" in name for name in checkpoint["state_dict"])
