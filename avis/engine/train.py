@@ -11,14 +11,14 @@ import ray.data
 import ray.train
 import torch
 from hydra.utils import instantiate
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 from ray.data import ExecutionOptions
 from ray.train import DataConfig, FailureConfig, RunConfig, ScalingConfig
 from ray.train.lightning import RayDDPStrategy, RayLightningEnvironment
 from ray.train.torch import TorchTrainer
 from torch import Tensor
 
-from avis import store
+from avis import location, store
 from avis.engine.materialize import materialize
 from avis.engine.parts import raise_cause
 from avis.engine.session import Compute
@@ -26,8 +26,8 @@ from avis.engine.stream import Shared, example_maker, example_stream, local_batc
 from avis.losses.building import build_loss
 from avis.losses.classifier import weigh_speakers
 from avis.losses.distillation import watch_student
-from avis.losses.head_memory import head_bytes
-from avis.training.checkpoint import best_checkpoint, next_epoch
+from avis.losses.head_memory import say_head_memory
+from avis.training.checkpoint import average_checkpoint, best_checkpoint, next_epoch, read_checkpoint
 from avis.training.examples import speaker_counts, speaker_index, validation_examples
 from avis.training.fit import fit
 from avis.training.module import SpeakerVerifier
@@ -66,6 +66,13 @@ class Training:
         Largest norm of the gradient.
     log_interval_s : float
         Seconds between progress lines.
+    average_epochs : int
+        So many last epochs' weights are averaged, and trials scored with that; 0 takes the best epoch's.
+
+    Raises
+    ------
+    ValueError
+        If more epochs are to be averaged than there are.
     """
 
     num_epochs: PositiveInt
@@ -81,6 +88,14 @@ class Training:
     precision: str
     gradient_clip: PositiveFloat
     log_interval_s: PositiveFloat
+    average_epochs: NonNegativeInt
+
+    def __post_init__(self) -> None:
+        if self.average_epochs > self.num_epochs:
+            raise ValueError(
+                f"too few epochs: got average_epochs={self.average_epochs}, expected at most "
+                f"num_epochs={self.num_epochs}. At trainer.average_epochs. Lower it."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +132,7 @@ class Features:
 
 
 def train(cfg: dict[str, Any], utterances: str, run_dir: str) -> str:
-    """Train the configured model on an utterances store and return its best checkpoint.
+    """Train the configured model on an utterances store and return its best checkpoint, or its last epochs' average.
 
     A run that was cut off goes on with its next epoch.
 
@@ -127,7 +142,7 @@ def train(cfg: dict[str, Any], utterances: str, run_dir: str) -> str:
         If GPUs were asked for that are not there, or the store cannot serve the recipe.
     """
     if next_epoch(run_dir) >= cfg["trainer"]["num_epochs"]:
-        return best_checkpoint(run_dir)
+        return _result(run_dir, cfg["trainer"]["average_epochs"])
     compute: Compute = instantiate(cfg["compute"])
     compute.connect()
     num_gpus = compute.num_gpus()
@@ -137,7 +152,11 @@ def train(cfg: dict[str, Any], utterances: str, run_dir: str) -> str:
         _train_in_process(shared, run_dir, use_gpu=num_gpus > 0)
     else:
         _train_on_ray(shared, run_dir, num_workers=num_workers, use_gpu=num_gpus > 0, restarts=compute.max_restarts)
-    return best_checkpoint(run_dir)
+    return _result(run_dir, cfg["trainer"]["average_epochs"])
+
+
+def _result(run_dir: str, average_epochs: int) -> str:
+    return average_checkpoint(run_dir, average_epochs) if average_epochs else best_checkpoint(run_dir)
 
 
 def share(cfg: dict[str, Any], utterances: str, num_workers: int) -> Shared:
@@ -168,11 +187,12 @@ def share(cfg: dict[str, Any], utterances: str, num_workers: int) -> Shared:
         global_batch=training.batch_size,
         utterances_per_speaker=training.utterances_per_speaker,
     )
+    start = read_checkpoint(location.absolute(cfg["start_from"])) if cfg["start_from"] else None
     banks, stored = make_banks(cfg, utterances), None
     if features.placement == "materialize":
         stored = materialize(cfg, utterances, groups, partial(example_maker, cfg), banks)
     validation = list_row_groups(utterances, "validation")
-    return Shared(cfg, plan, validation, speakers, counts, banks, stored)
+    return Shared(cfg, plan, validation, speakers, counts, banks, stored, start)
 
 
 def build_module(shared: Shared) -> SpeakerVerifier:
@@ -185,7 +205,7 @@ def build_module(shared: Shared) -> SpeakerVerifier:
     weigh_speakers(loss, torch.from_numpy(utterances))
     watch_student(loss, model)
     features: Features = instantiate(recipe["features"])
-    return SpeakerVerifier(
+    module = SpeakerVerifier(
         front_end=features.front_end if features.placement == "device" else None,
         model=model,
         loss=loss,
@@ -197,6 +217,9 @@ def build_module(shared: Shared) -> SpeakerVerifier:
         recipe=recipe,
         speakers=sorted(shared.speakers),
     )
+    if shared.start:
+        module.start_from(shared.start, recipe["start_from"])
+    return module
 
 
 def fit_share(
@@ -215,7 +238,7 @@ def fit_share(
     )
     module = build_module(shared)
     if rank == 0:
-        _say_head_memory(module, training["batch_size"] // world_size)
+        say_head_memory(module.loss, training["batch_size"] // world_size)
     fit(
         module,
         batches,
@@ -224,20 +247,9 @@ def fit_share(
         precision=training["precision"],
         gradient_clip=training["gradient_clip"],
         log_interval_s=training["log_interval_s"],
+        average_epochs=training["average_epochs"],
         **distribution,
     )
-
-
-def _say_head_memory(module: SpeakerVerifier, batch: int) -> None:
-    """Say before the training what the head of the loss will take, if it has one."""
-    needed = head_bytes(module.loss, batch)
-    if not needed:
-        return
-    at_hand = torch.cuda.get_device_properties(0).total_memory if torch.cuda.is_available() else None
-    of = f" of {at_hand / 2**30:.0f} GiB on the GPU" if at_hand else ""
-    print(f"loss: its head takes about {needed / 2**30:.2g} GiB{of} per worker", flush=True)
-    if at_hand and needed > at_hand:
-        print("loss: that is too much; lower loss.sample_rate, trainer.batch_size or model.embedding_dim", flush=True)
 
 
 def _train_in_process(shared: Shared, run_dir: str, *, use_gpu: bool) -> None:

@@ -69,6 +69,34 @@ class SpeakerVerifier(pl.LightningModule):
         """Embed a batch of examples."""
         return self.model(features_of(inputs, self.front_end))
 
+    def start_from(self, checkpoint: Mapping[str, Any], path: str) -> None:
+        """Take over the weights of a checkpoint, those of the loss where its speakers are the same.
+
+        A voice at another speed is another speaker to the loss and comes after those at the first; where a training has
+        fewer speeds, the loss's first weights are what it needs.
+
+        Raises
+        ------
+        ValueError
+            If the checkpoint is of another model.
+        """
+        own, given = self.state_dict(), dict(checkpoint["state_dict"])
+        heads = {key: given.pop(key) for key in list(given) if key.startswith("loss.")}
+        if checkpoint["speakers"] == self.speakers:
+            given |= {
+                key: first for key, value in heads.items() if (first := _first_rows(value, own.get(key))) is not None
+            }
+        missing = sorted(key for key in own if not key.startswith("loss.") and key not in given)
+        try:
+            unexpected = self.load_state_dict(given, strict=False).unexpected_keys
+        except RuntimeError as error:
+            unexpected = [str(error).splitlines()[1].strip()]
+        if missing or unexpected:
+            raise ValueError(
+                f"checkpoint of another architecture: got {(missing + unexpected)[0]!r}, expected the weights of "
+                f"{type(self.model).__name__}. At start_from={path}. Give a checkpoint of this model and front end."
+            )
+
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Make the optimiser of model and loss together."""
         self.optimizer = self.make_optimizer(self.parameters())
@@ -128,6 +156,14 @@ def features_of(inputs: Mapping[str, Tensor], front_end: Callable[[Tensor], Tens
     assert front_end is not None, "waveforms need a front end"
     features = front_end(inputs["waveforms"])
     return mask_features(features, inputs["masked"]) if "masked" in inputs else features
+
+
+def _first_rows(value: Tensor, own: Tensor | None) -> Tensor | None:
+    """Return the first rows of a weight, or all of it, if they have the shape of one's own."""
+    if own is None or value.ndim != own.ndim:
+        return None
+    first = value[: len(own)] if own.ndim else value
+    return first if first.shape == own.shape else None
 
 
 def all_pairs(embeddings: np.ndarray, speakers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

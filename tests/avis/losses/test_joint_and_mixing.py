@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from avis.losses.aam_softmax import AamSoftmax
 from avis.losses.am_softmax import AmSoftmax
 from avis.losses.class_mixing import ClassMixing
 from avis.losses.classifier import weigh_speakers
-from avis.losses.head_memory import head_bytes
+from avis.losses.head_memory import head_bytes, say_head_memory
 from avis.losses.joint import Joint
 from avis.losses.margin import set_margins
 from avis.losses.prototypical import AngularPrototypical
@@ -135,6 +136,23 @@ def test_memory_of_a_head_by_hand():
     assert head_bytes(build(sample_rate=1.0), 7) == 4 * (480 + 240 + 840)
     assert head_bytes(build(sample_rate=0.5), 7) == 4 * (480 + 120 + 420)
     assert head_bytes(AngularPrototypical(utterances_per_speaker=2), 7) == 0
+
+
+def test_the_memory_is_said_and_too_little_warned_of(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    with torch.device("meta"):
+        criterion = Softmax(embedding_dim=256, num_speakers=1_000_000, **PLAIN)
+    say_head_memory(AngularPrototypical(utterances_per_speaker=2), 128)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    say_head_memory(criterion, 128)
+    assert capsys.readouterr().out == "loss: its head takes about 7.6 GiB per worker\n"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: SimpleNamespace(total_memory=4 * 2**30))
+    say_head_memory(criterion, 128)
+    said = capsys.readouterr().out
+    assert "7.6 GiB of 4 GiB on the GPU per worker" in said
+    assert "too much; lower loss.sample_rate" in said
 
 
 def test_a_step_allocates_no_more_than_the_estimate():

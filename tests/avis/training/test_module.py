@@ -12,6 +12,7 @@ from sklearn.metrics import roc_curve
 from torch import Tensor, nn
 
 from avis.losses.aam_softmax import AamSoftmax
+from avis.losses.ge2e import Ge2e
 from avis.models.ecapa_tdnn import EcapaTdnn
 from avis.training.module import SpeakerVerifier, all_pairs
 from avis.training.schedules import MarginRamp, WarmupCosine
@@ -180,3 +181,11 @@ def test_checkpoints_hold_recipe_and_speakers():
     checkpoint: dict[str, Any] = {}
     verifier(ecapa(), 8).on_save_checkpoint(checkpoint)
     assert checkpoint == {"recipe": {"seed": 0}, "speakers": ["a", "b", "c", "d"]}
+
+
+def test_the_weights_of_a_loss_without_rows_are_taken_over_too():
+    module, other = verifier(nn.Linear(3, 2), 2), verifier(nn.Linear(3, 2), 2)
+    module.loss, other.loss = Ge2e(utterances_per_speaker=2), Ge2e(utterances_per_speaker=2)
+    other.loss.scale.data.fill_(3.0)
+    module.start_from({"state_dict": other.state_dict(), "speakers": other.speakers}, "x")
+    assert module.loss.scale.item() == 3.0
