@@ -1,5 +1,6 @@
 """Each preset gives the features of the toolkit it is named after, stated anew with the toolkit's own parameters."""
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -162,3 +163,12 @@ def test_num_frames_of_short_waveforms(preset, name, num_samples):
         features = front_end(waveform)
         assert features.shape == (num_frames, front_end.dim)
         assert torch.isfinite(features).all()
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_gpu_gives_the_same(preset, speech_like, name):
+    batch = torch.stack([speech_like(NUM_SAMPLES, seed) for seed in range(3)])
+    expected = preset[name](batch).detach()
+    made = copy.deepcopy(preset[name]).cuda()(batch.cuda()).detach().cpu()
+    torch.testing.assert_close(made, expected, atol=1e-3, rtol=1e-4)
