@@ -65,8 +65,8 @@ class SelfSupervised(torch.nn.Module):
         if sample_rate != SAMPLE_RATE or dim != config.hidden_size:
             raise ValueError(
                 f"The front end must fit its model: got sample_rate={sample_rate} Hz and dim={dim}, expected "
-                f"{SAMPLE_RATE} and {config.hidden_size} for {model}. At features. Correct features.dim or "
-                "sharding.sample_rate."
+                f"{SAMPLE_RATE} and {config.hidden_size} for {model}. At features.front_end. Correct its "
+                "dim or sharding.sample_rate."
             )
         if config.model_type == "wav2vec2-bert":
             self.input: MelPairs | Waveforms = MelPairs(num_mels=config.feature_projection_input_dim // 2)
@@ -168,15 +168,15 @@ def _load(model: str) -> Any:
         from transformers import AutoConfig, AutoModel
     except ImportError as error:
         raise ImportError(
-            "Self-supervised features need the package transformers. At features. Install AVIS with its extra: "
-            "pip install 'avis[ssl]'."
+            "Self-supervised features need the package transformers. At features.front_end. Install AVIS with its "
+            "extra: pip install 'avis[ssl]'."
         ) from error
     source = {"local_files_only": os.path.isdir(model), "trust_remote_code": False}
     config = AutoConfig.from_pretrained(model, **source)
     if config.model_type not in MODEL_TYPES or getattr(config, "add_adapter", False):
         raise ValueError(
             f"Unknown kind of model: got model={model} of type {config.model_type!r}, expected one of {MODEL_TYPES} "
-            "without adapter. At features.model. Take one of these."
+            "without adapter. At features.front_end.model. Take one of these."
         )
     config.update(TRAINING_OPTIONS)
     return AutoModel.from_pretrained(model, config=config, dtype=torch.float32, use_safetensors=True, **source)

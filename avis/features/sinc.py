@@ -70,7 +70,7 @@ class Sinc(torch.nn.Module):
             raise ValueError(
                 f"Filters must be symmetric and frames hold whole strides: got kernel_samples={kernel_samples}, frames "
                 f"of {frame} and shifts of {shift} samples, expected an odd kernel and multiples of "
-                f"stride_samples={stride_samples}. At features.steps. Change one of them."
+                f"stride_samples={stride_samples}. At features.front_end.steps. Change one of them."
             )
         self.dim = dim
         self.sample_rate = sample_rate

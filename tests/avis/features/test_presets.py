@@ -20,7 +20,10 @@ PRESETS = [path.stem for path in FILES if "self_supervised" not in path.read_tex
 @pytest.fixture(scope="module")
 def preset():
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        return {name: instantiate(resolve(compose("train", [f"features={name}"]))["features"]) for name in PRESETS}
+        return {
+            name: instantiate(resolve(compose("train", [f"features={name}"]))["features"]["front_end"])
+            for name in PRESETS
+        }
 
 
 def wespeaker(waveform):
