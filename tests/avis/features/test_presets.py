@@ -8,8 +8,7 @@ import torch
 import torchaudio
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
-
-from avis.engine.config import resolve
+from omegaconf import OmegaConf
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 NUM_SAMPLES = 24077
@@ -17,13 +16,15 @@ FILES = sorted((CONFIGS / "features").glob("*.yaml"))
 PRESETS = [path.stem for path in FILES if "self_supervised" not in path.read_text()]
 
 
+def built(name):
+    config = OmegaConf.merge({"sharding": {"sample_rate": 16000}}, compose(f"features/{name}"))
+    return instantiate(OmegaConf.to_container(config, resolve=True)["features"]["front_end"])
+
+
 @pytest.fixture(scope="module")
 def preset():
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        return {
-            name: instantiate(resolve(compose("train", [f"features={name}"]))["features"]["front_end"])
-            for name in PRESETS
-        }
+        return {name: built(name) for name in PRESETS}
 
 
 def wespeaker(waveform):
