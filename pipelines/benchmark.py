@@ -6,6 +6,7 @@
     python pipelines/benchmark.py metrics   # all figures of ten million scores against two plain sorts of them, and
                                             # a list longer than memory: 100 million trials or +long_trials=<number>
     python pipelines/benchmark.py augment augment=every   # what each transform takes, in ms per second of audio
+    python pipelines/benchmark.py features  # Kaldi mels of a second of audio on one core, ours and torchaudio's
 
 All take the settings of pipelines/train.py: python pipelines/benchmark.py ingest experiment=mini_speech
 """
@@ -32,6 +33,7 @@ import ray
 import ray.train
 import soxr
 import torch
+import torchaudio
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from ray.train import RunConfig, ScalingConfig
@@ -51,6 +53,7 @@ from avis.engine.score import score
 from avis.engine.session import Compute
 from avis.engine.stream import Shared, local_batches
 from avis.engine.train import build_module, fit_share, share, train
+from avis.features.fbank import PCM16_SCALE, Fbank
 from avis.metrics.summary import summarize
 from avis.scoring.as_norm import AsNorm
 from avis.scoring.cosine import Cosine
@@ -64,6 +67,7 @@ NUM_SCORES = 10_000_000
 TARGET_SHARES = (0.01, 0.1, 0.5)
 LONG_TRIALS, LONG_TRIALS_AT_A_TIME, LONG_TARGET_SHARE = 100_000_000, 1_000_000, 0.1
 REPEATS = 3
+CROPS, CROP_S = 32, 3
 SCORED_TRIALS, PAIRS_IN_LOOP = 10_000_000, 5_000
 EMBEDDING_DIM, COHORT_SPEAKERS, AS_NORM_TOP_N = 192, 5994, 300
 """As in VoxCeleb recipes: the cohort are the speakers of VoxCeleb2 dev."""
@@ -218,6 +222,38 @@ def _long_list(recipe: dict[str, Any], num_trials: int) -> None:
     )
 
 
+def features(recipe: dict[str, Any]) -> None:
+    """Compare the time that Kaldi mels of crops take on one core with that of torchaudio's."""
+    torch.set_num_threads(1)
+    options = recipe["features"]["front_end"]
+    fbank: Fbank = instantiate(options | {"mean_norm": False})
+    crops = 0.1 * torch.randn(CROPS, CROP_S * options["sample_rate"], generator=torch.Generator().manual_seed(0))
+    torchaudios = partial(
+        torchaudio.compliance.kaldi.fbank,
+        num_mel_bins=options["dim"],
+        sample_frequency=options["sample_rate"],
+        frame_length=options["frame_length_ms"],
+        frame_shift=options["frame_shift_ms"],
+        window_type=options["window"],
+        low_freq=options["low_hz"],
+        high_freq=options["high_hz"],
+    )
+    ways: dict[str, Callable[[], list[torch.Tensor]]] = {
+        "torchaudio": lambda: [torchaudios(crop[None] * PCM16_SCALE) for crop in crops],
+        "AVIS, one by one": lambda: [fbank(crop) for crop in crops],
+        "AVIS, a batch": lambda: list(fbank(crops)),
+    }
+    with torch.inference_mode():
+        expected = torch.stack(ways["torchaudio"]())
+        for way in ways.values():
+            torch.testing.assert_close(torch.stack(way()), expected, atol=1e-3, rtol=0)
+        rounds = [[_seconds(way) for way in ways.values()] for _ in range(10 * REPEATS)]
+    best = [min(times) for times in zip(*rounds, strict=True)]
+    print(f"{CROPS} crops of {CROP_S} s, {options['dim']} mels, one core, per second of audio:")
+    for name, seconds in zip(ways, best, strict=True):
+        print(f"  {name:<17} {1000 * seconds / (CROPS * CROP_S):6.3f} ms, torchaudio's time / {best[0] / seconds:.2f}")
+
+
 def _seconds(work: Callable[[], Any]) -> float:
     """Return processor time: nothing else on the machine counts."""
     started = time.process_time()
@@ -367,7 +403,14 @@ class PeakMemory:
         return 0
 
 
-MEASUREMENTS = {"ingest": ingest, "plain": plain, "scoring": scoring, "metrics": metrics, "augment": augment}
+MEASUREMENTS = {
+    "ingest": ingest,
+    "plain": plain,
+    "scoring": scoring,
+    "metrics": metrics,
+    "features": features,
+    "augment": augment,
+}
 
 
 @hydra.main(config_path="../configs", config_name="train", version_base="1.3")
