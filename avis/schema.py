@@ -34,6 +34,12 @@ without the audio suffix unless the corpus has names of its own; ``speaker`` is 
 ``session`` is ``<speaker>/<session>``, all globally unique. ``split`` is ``train`` or ``test``.
 """
 
+PLACED = SOURCES.append(pa.field("duplicate_of", pa.string()))
+"""The ``sources`` of a store: what its shards were made from, row by row.
+
+``split`` may be ``validation`` here; ``duplicate_of`` is the path that took the row's ``utt_id``, null if none did.
+"""
+
 UTTERANCES = pa.schema(
     [
         pa.field("utt_id", pa.string(), nullable=False),

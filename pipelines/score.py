@@ -26,6 +26,8 @@ def main(cfg: DictConfig) -> None:
     given = resolve(cfg)
     checkpoint = location.absolute(given["checkpoint"])
     recipe = read_checkpoint(checkpoint)["recipe"] | {key: value for key, value in given.items() if value is not None}
+    if given["corpus"]:
+        recipe["extends"] = given["extends"]
     made_with_it = location.join(location.absolute(recipe["output_dir"]), "scored", checkpoint_digest(checkpoint)[:12])
     evaluation = instantiate(recipe["evaluation"])
     utterances = prepare(recipe)

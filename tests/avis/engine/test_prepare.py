@@ -330,6 +330,6 @@ def test_recordings_are_prepared_without_rejects(shared: Path, recipe: Callable[
     manifest.write_text("path,speaker\n" + "".join(f"{path},{number}\n" for number, path in enumerate(files)))
     overrides = [f"corpus.path={manifest}", "corpus.split=test", f"output_dir={tmp_path}"]
     uri = prepare(recipe(*overrides, name="prepare", corpus="manifest"))
-    assert store.open_manifest(uri)["rows"] == {"utterances": len(files), "rejects": 0}
+    assert store.open_manifest(uri)["rows"] == {"utterances": len(files), "rejects": 0, "sources": len(files)}
     for row in store.read_table(uri, "utterances").to_pylist():
         assert row["speech_s"] > 0.5, row["utt_id"]
