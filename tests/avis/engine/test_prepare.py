@@ -1,12 +1,7 @@
 """Preparing: the same bytes anyhow, nothing dropped silently, cut off and gone on with."""
 
 import csv
-import json
 import os
-import signal
-import subprocess
-import sys
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -273,54 +268,6 @@ def test_no_audio_is_said(recipe: Callable[..., Recipe], tmp_path: Path):
     (tmp_path / "notes.txt").write_text("nothing here")
     with pytest.raises(ValueError, match=f"no audio found: .*At {tmp_path}"):
         prepare(recipe(f"corpus.root={tmp_path}", f"output_dir={tmp_path}/out", name="prepare", corpus="folder"))
-
-
-def manifest_of(root: Path, num: int) -> Path:
-    """List the same few files many times over, under other ids: enough work to be cut off in."""
-    files = sorted(speakers_folder(root, num_speakers=4).rglob("*.wav"))
-    path = root / "list.csv"
-    with path.open("w", newline="") as stream:
-        rows = csv.writer(stream)
-        rows.writerow(["path", "speaker", "utt_id"])
-        for number in range(num):
-            file = files[number % len(files)]
-            rows.writerow([file, file.parts[-3], f"u{number}"])
-    return path
-
-
-def command(manifest: Path, output_dir: Path, where: str) -> list[str]:
-    overrides = ["corpus=manifest", f"corpus.path={manifest}", f"output_dir={output_dir}", f"compute={where}"]
-    small = ["sharding.num_validation_speakers=2", "sharding.shard_rows=50"]
-    return [sys.executable, str(ROOT / "pipelines" / "prepare.py"), *overrides, *small]
-
-
-def test_killed_half_way_and_gone_on_with(tmp_path: Path):
-    manifest = manifest_of(tmp_path / "audio", 2000)
-    undisturbed = command(manifest, tmp_path / "undisturbed", "debug")
-    disturbed = command(manifest, tmp_path / "disturbed", "debug")
-    subprocess.run(undisturbed, check=True, cwd=tmp_path, capture_output=True, timeout=300)
-
-    process = subprocess.Popen(disturbed, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    stores = tmp_path / "disturbed" / "stores"
-    give_up = time.monotonic() + 300
-    while not list(stores.glob("*/_parts/*.json")):
-        assert process.poll() is None, "the run ended before it was killed"
-        assert time.monotonic() < give_up, "no part was written"
-        time.sleep(0.001)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    [unfinished] = stores.iterdir()
-    assert not (unfinished / store.MANIFEST).exists()
-    committed = [json.loads(path.read_bytes()) for path in (unfinished / "_parts").glob("*.json")]
-    before = {file: (unfinished / file).stat().st_mtime_ns for record in committed for file in record}
-    assert 0 < len(committed) < 40
-
-    subprocess.run(disturbed, check=True, cwd=tmp_path, capture_output=True, timeout=300)
-    [expected] = (tmp_path / "undisturbed" / "stores").iterdir()
-    left_over = {name for name in bytes_below(str(unfinished)) if name.endswith(".tmp")}
-    assert {n: b for n, b in bytes_below(str(unfinished)).items() if n not in left_over} == bytes_below(str(expected))
-    assert len(left_over) <= 1
-    assert {file: (unfinished / file).stat().st_mtime_ns for file in before} == before
 
 
 @pytest.mark.shared_data
