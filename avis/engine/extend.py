@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.fs as pafs
 
 import avis
@@ -57,12 +58,11 @@ def plan_extension(base: str, manifest: dict[str, Any], sources: pa.Table, shard
         If the base was made with other settings, or too few of its held-out speakers are left.
     """
     _check_settings(base, manifest, sharding)
-    parts = store.part_uris(base, "sources")
-    tables = [store.open_part(uri).read() for uri in parts]
-    names = [uri.rsplit("/", 1)[1].removesuffix(".parquet") for uri in parts]
+    files = [(file, info) for file, info in sorted(manifest["files"].items()) if file.startswith("sources/")]
+    names = [store.part_of(file) for file, _ in files]
+    tables = [store.open_part(store.file_uri(base, file, info)).read() for file, info in files]
     old = pa.concat_tables([PLACED.empty_table(), *tables]).cast(PLACED)
-    held_out = {row["speaker"] for row in old.select(["speaker", "split"]).to_pylist() if row["split"] == "validation"}
-    rows = place(sources, held_out)
+    rows = place(sources, _held_out(old))
     _check_held_out(base, rows)
     match = _match(old, rows)
     changed = _changed(old, rows, match)
@@ -105,6 +105,10 @@ def extendable(stores: str, sources: pa.Table, sharding: Sharding) -> tuple[str,
     return None
 
 
+def _held_out(rows: pa.Table) -> set[str]:
+    return set(rows.filter(pc.equal(rows["split"], "validation"))["speaker"].unique().to_pylist())
+
+
 def _match(old: pa.Table, rows: pa.Table) -> np.ndarray:
     """Return for each old row the index of the same one in ``rows``, or -1."""
     places: dict[tuple[str, ...], list[int]] = {}
@@ -139,9 +143,8 @@ def _check_settings(base: str, manifest: dict[str, Any], sharding: Sharding) -> 
 
 
 def _check_held_out(base: str, rows: pa.Table) -> None:
-    splits = set(rows["split"].to_pylist())
-    held_out = {row["speaker"] for row in rows.select(["speaker", "split"]).to_pylist() if row["split"] == "validation"}
-    if splits & {"train", "validation"} and len(held_out) < 2:
+    held_out = _held_out(rows)
+    if "train" in rows["split"].unique().to_pylist() and len(held_out) < 2:
         raise ValueError(
             f"held-out speakers: got {len(held_out)} of those that the store holds out, expected at least 2. "
             f"At extends={base}. Make a store of its own (extends=null)."

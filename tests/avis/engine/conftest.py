@@ -8,28 +8,20 @@ import pytest
 import soundfile as sf
 
 SAMPLE_RATE = 16000
+NUM_SAMPLES = 9600
 
 
 @pytest.fixture(scope="session")
-def noise() -> Callable[..., np.ndarray]:
-    """Return what makes seeded noise: ``noise(seconds, seed=0, sample_rate=16000)``, float32 [samples]."""
-
-    def made(seconds: float, *, seed: int = 0, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
-        return np.random.default_rng(seed).uniform(-0.3, 0.3, round(seconds * sample_rate)).astype(np.float32)
-
-    return made
-
-
-@pytest.fixture(scope="session")
-def speakers_folder(noise: Callable[..., np.ndarray]) -> Callable[..., Path]:
-    """Return what writes ``<root>/s<speaker>/a/<number>.wav``: ``speakers_folder(root, num_speakers=4)``."""
+def speakers_folder() -> Callable[..., Path]:
+    """Return what writes noise as ``<root>/s<speaker>/a/<number>.wav``: ``speakers_folder(root, num_speakers=4)``."""
 
     def made(root: Path, *, num_speakers: int, num_files: int = 2) -> Path:
         for speaker in range(num_speakers):
             folder = root / f"s{speaker}" / "a"
             folder.mkdir(parents=True)
             for number in range(num_files):
-                sf.write(folder / f"{number}.wav", noise(0.6, seed=10 * speaker + number), SAMPLE_RATE)
+                noise = np.random.default_rng(10 * speaker + number).uniform(-0.3, 0.3, NUM_SAMPLES)
+                sf.write(folder / f"{number}.wav", noise, SAMPLE_RATE)
         return root
 
     return made
