@@ -66,7 +66,8 @@ def write_bytes(uri: str, data: bytes | pa.Buffer) -> None:
     local = isinstance(fs, pafs.LocalFileSystem)
     target = f"{path}.{os.getpid()}{UNFINISHED}" if local else path
     try:
-        fs.create_dir(posixpath.dirname(path), recursive=True)
+        if local:  # object stores have no folders, only names with slashes
+            fs.create_dir(posixpath.dirname(path), recursive=True)
         with fs.open_output_stream(target, compression=None) as stream:
             stream.write(data)
         if local:

@@ -5,9 +5,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.fs as pafs
 
 from avis.audio.decode import AUDIO_SUFFIXES
 from avis.corpora.segment import WHOLE, Segment
+from avis.location import filesystem, is_uri, join
 from avis.schema import SOURCES
 
 SPLITS = ("train", "test")
@@ -43,7 +45,7 @@ class AudioFile:
 
 
 def list_audio(root: str) -> list[AudioFile]:
-    """List the audio files below a folder, sorted by relative path.
+    """List the audio files below a folder, local or at a URI, sorted by relative path.
 
     Symbolic links to folders are followed, except back into a folder that contains them.
 
@@ -54,8 +56,9 @@ def list_audio(root: str) -> list[AudioFile]:
     OSError
         A folder below the root cannot be listed.
     """
-    top = existing_root(root)
-    files = sorted(_walk(top, "", ()), key=lambda file: file.relative)
+    top = root if is_uri(root) else existing_root(root)
+    found = _list_remote(top) if is_uri(top) else _walk(top, "", ())
+    files = sorted(found, key=lambda file: file.relative)
     if not files:
         raise ValueError(
             f"no audio found: got num_files=0, expected files ending in {', '.join(AUDIO_SUFFIXES)}. At {top}. "
@@ -169,6 +172,16 @@ def named(items: Iterable[str]) -> str:
     listed = list(items)
     more = f" and {len(listed) - NUM_NAMED} more" if len(listed) > NUM_NAMED else ""
     return ", ".join(listed[:NUM_NAMED]) + more
+
+
+def _list_remote(root: str) -> Iterator[AudioFile]:
+    system, top = filesystem(root)
+    for info in system.get_file_info(pafs.FileSelector(top, allow_not_found=True, recursive=True)):
+        if info.type == pafs.FileType.File and info.base_name.lower().endswith(AUDIO_SUFFIXES):
+            relative = info.path[len(top) :].lstrip("/")
+            yield AudioFile(
+                path=join(root, relative), relative=relative, size_bytes=info.size, modified_ns=info.mtime_ns or -1
+            )
 
 
 def _walk(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Iterator[AudioFile]:
