@@ -35,7 +35,7 @@ class AudioFile:
     relative
         Path below the corpus root, with ``/`` on every system.
     size_bytes, modified_ns
-        -1 if there is no such file: the row goes on to `prepare`, which rejects it as unreadable.
+        -1 if there is no such file, or no way to it: the row goes on to `prepare`, which rejects it as unreadable.
     """
 
     path: str
@@ -85,10 +85,10 @@ def existing_root(root: str) -> str:
 
 
 def stat_audio(path: str, *, relative: str) -> AudioFile:
-    """Look up one local file that a list names; a missing one gets size -1."""
+    """Look up one local file that a list names; one that is missing or out of reach gets size -1."""
     try:
         found = os.stat(path)
-    except FileNotFoundError:
+    except OSError:
         return AudioFile(path=path, relative=relative, size_bytes=-1, modified_ns=-1)
     return AudioFile(path=path, relative=relative, size_bytes=found.st_size, modified_ns=found.st_mtime_ns)
 
@@ -191,7 +191,8 @@ def _walk(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Itera
         return
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.is_dir():
+            # is_dir raises where a link leads to itself
+            if os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir():
                 yield from _walk(entry.path, f"{prefix}{entry.name}/", (*above, identity))
             elif entry.name.lower().endswith(AUDIO_SUFFIXES):
                 yield stat_audio(entry.path, relative=prefix + entry.name)
