@@ -70,6 +70,7 @@ REJECT_REASONS = (
     "empty",
     "truncated",
     "silent",
+    "no_speech",
     "too_short",
     "duplicate_id",
     "non_finite",

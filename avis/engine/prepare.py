@@ -15,8 +15,9 @@ import avis
 from avis import location, store
 from avis.audio.audio_error import AudioError
 from avis.audio.codec import encode
-from avis.audio.decode import decode
+from avis.audio.decode import check_duration, decode
 from avis.audio.quality import measure
+from avis.audio.vad import TrimChoice, VadChoice, find_speech, trim
 from avis.engine.parts import run_parts
 from avis.engine.session import Compute
 from avis.schema import REJECTS, SOURCES, UTTERANCES
@@ -41,8 +42,14 @@ class Sharding:
     channel : {"mix", "first", "best"}
         What becomes of recordings with several channels, where a row of the corpus names none: their mean, the first,
         or the one of the highest speech-to-noise ratio.
+    vad : {"energy", "silero"} or None
+        What finds the speech, for ``speech_s`` and ``trim``: see `avis.audio.vad.find_speech`. None counts frames by
+        their energy and leaves short pauses out: see `avis.audio.quality.measure`.
+    trim : {"none", "ends", "all"}
+        What is cut away where there is no speech: see `avis.audio.vad.trim`. Needs a ``vad``. The quality columns are
+        measured before.
     min_duration_s : float
-        Shorter files are rejected.
+        Shorter files are rejected, trimmed or not.
     max_reject_share : float
         The run fails when more than this share of the files is rejected.
     num_validation_speakers : int
@@ -56,12 +63,21 @@ class Sharding:
     sample_rate: PositiveInt
     encoding: Literal["flac", "pcm16"]
     channel: Literal["mix", "first", "best"]
+    vad: VadChoice | None
+    trim: TrimChoice
     min_duration_s: NonNegativeFloat
     max_reject_share: Annotated[float, Field(ge=0, le=1)]
     num_validation_speakers: NonNegativeInt
     shard_rows: PositiveInt
     row_group_rows: PositiveInt
     seed: int
+
+    def __post_init__(self) -> None:
+        if self.vad is None and self.trim != "none":
+            raise ValueError(
+                f"nothing to trim by: got vad=null with trim={self.trim}, expected energy or silero. At sharding.vad. "
+                "Choose one, or set sharding.trim=none."
+            )
 
 
 class ShardMaker:
@@ -73,10 +89,12 @@ class ShardMaker:
         sample_rate: int,
         encoding: Literal["flac", "pcm16"],
         channel: Literal["mix", "first", "best"],
+        vad: VadChoice | None,
+        trim: TrimChoice,
         min_duration_s: float,
     ) -> None:
         self.sample_rate, self.encoding, self.channel = sample_rate, encoding, channel
-        self.min_duration_s = min_duration_s
+        self.vad, self.trim, self.min_duration_s = vad, trim, min_duration_s
 
     def __call__(self, task: pa.Table) -> dict[str, pa.Table]:
         """Return the utterances and the rejects among the files of ``task``."""
@@ -103,11 +121,17 @@ class ShardMaker:
             start_s=source["start_s"],
             end_s=source["end_s"],
         )
+        found = measure(samples, sample_rate=self.sample_rate)
+        if self.vad is not None:
+            speech = find_speech(samples, sample_rate=self.sample_rate, vad=self.vad)
+            found["speech_s"] = float((speech[:, 1] - speech[:, 0]).sum() / self.sample_rate)
+            samples = trim(samples, speech, sample_rate=self.sample_rate, keep=self.trim, where=source["path"])
+            check_duration(len(samples) / self.sample_rate, self.min_duration_s, where=source["path"])
         pcm16 = encode(samples, sample_rate=self.sample_rate, encoding="pcm16")
         kept = ("utt_id", "speaker", "session", "corpus", "split", "attributes")
         return {
             **{key: source[key] for key in kept},
-            **measure(samples, sample_rate=self.sample_rate),
+            **found,
             "audio": encode(samples, sample_rate=self.sample_rate, encoding=self.encoding),
             "num_samples": len(samples),
             "sample_rate": self.sample_rate,
@@ -141,6 +165,8 @@ def prepare(cfg: dict[str, Any]) -> str:
         sample_rate=sharding.sample_rate,
         encoding=sharding.encoding,
         channel=sharding.channel,
+        vad=sharding.vad,
+        trim=sharding.trim,
         min_duration_s=sharding.min_duration_s,
     )
     run_parts(uri, tasks, make, compute=compute, label="prepare", row_group_rows=sharding.row_group_rows)
