@@ -57,6 +57,8 @@ def measure(samples: np.ndarray, *, sample_rate: int) -> dict[str, float | None]
             Share of samples at full scale (|x| >= 0.999). Clipping that was attenuated later is not seen.
         ``rms_dbfs``
             Level of all samples; a full-scale sine has -3 dB.
+        ``dc_offset``
+            Mean of all samples, of full scale: of the sound card, not of the voice. A few thousandths are common.
         ``bandwidth_hz``
             Highest frequency at which the long-term spectrum is within 60 dB of its peak.
     """
@@ -68,6 +70,7 @@ def measure(samples: np.ndarray, *, sample_rate: int) -> dict[str, float | None]
         "snr_db": _snr_db(levels_db, is_speech),
         "clip_ratio": float(np.mean(np.abs(samples) >= CLIP_LEVEL)),
         "rms_dbfs": max(10.0 * float(np.log10(power + 1e-30)), FLOOR_DBFS),
+        "dc_offset": float(np.mean(samples, dtype=np.float64)),
         "bandwidth_hz": _bandwidth_hz(samples, sample_rate),
     }
 

@@ -20,6 +20,9 @@ NO_SESSION = "-"
 That is the cautious reading: no pair of them is ever taken for a cross-session trial.
 """
 
+GENDERS = {"female": "f", "female_feminine": "f", "male": "m", "male_masculine": "m"}
+"""How corpora write what is ``f`` or ``m`` in the attribute ``gender``, in lower case; what else they say stays."""
+
 NUM_NAMED = 5
 """How many offenders an error names."""
 
@@ -107,8 +110,12 @@ def source(
     """Make one row of the sources table, with ids that are unique over corpora.
 
     Unless given, ``utt_id`` is the file's relative path without its suffix, and what tells the segment from others of
-    the file.
+    the file. ``gender`` is spelled alike for all corpora, see `GENDERS`.
     """
+    attributes = dict(attributes or {})
+    if "gender" in attributes:
+        gender = attributes["gender"].lower()
+        attributes["gender"] = GENDERS.get(gender, gender)
     name = without_suffix(file.relative) + segment.suffix if utt_id is None else utt_id
     return {
         "utt_id": f"{corpus}/{name}",
@@ -122,7 +129,7 @@ def source(
         "channel": segment.channel,
         "size_bytes": file.size_bytes,
         "modified_ns": file.modified_ns,
-        "attributes": sorted((attributes or {}).items()),
+        "attributes": sorted(attributes.items()),
     }
 
 
