@@ -7,7 +7,7 @@ Tables are Parquet with plain Arrow types only, so that any tool reads them.
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Changes whenever a table below changes in a way that a reader would notice."""
 
 SOURCES = pa.schema(
@@ -55,6 +55,7 @@ UTTERANCES = pa.schema(
         pa.field("snr_db", pa.float32()),
         pa.field("clip_ratio", pa.float32()),
         pa.field("rms_dbfs", pa.float32()),
+        pa.field("dc_offset", pa.float32()),
         pa.field("bandwidth_hz", pa.float32()),
         pa.field("attributes", pa.map_(pa.string(), pa.string()), nullable=False),
     ]
@@ -76,6 +77,7 @@ REJECT_REASONS = (
     "empty",
     "truncated",
     "silent",
+    "no_speech",
     "too_short",
     "duplicate_id",
     "non_finite",

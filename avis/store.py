@@ -27,7 +27,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from avis.location import absolute, below, exists, filesystem, is_uri, join, read_bytes
+from avis.location import absolute, below, exists, filesystem, join, parent, read_bytes
 from avis.schema import SCHEMA_VERSION
 
 MANIFEST = "manifest.json"
@@ -76,7 +76,8 @@ def write_bytes(uri: str, data: bytes | pa.Buffer) -> None:
     for attempt in range(WRITE_ATTEMPTS):
         target = f"{path}.{uuid.uuid4().hex}{UNFINISHED}" if local else path
         try:
-            fs.create_dir(posixpath.dirname(path), recursive=True)
+            if local:  # object stores have no folders, only names with slashes
+                fs.create_dir(posixpath.dirname(path), recursive=True)
             with fs.open_output_stream(target, compression=None) as stream:
                 stream.write(data)
             if local:
@@ -205,7 +206,7 @@ def _clear(uri: str) -> None:
 
 def take_over(base: str, uri: str, files: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Return entries of the manifest of ``base`` as they are written in that of the store at ``uri``."""
-    return {file: info | {"store": below(_lies_in(base, info), _parent(uri))} for file, info in files.items()}
+    return {file: info | {"store": below(_lies_in(base, info), parent(absolute(uri)))} for file, info in files.items()}
 
 
 def file_uri(uri: str, file: str, info: Mapping[str, Any]) -> str:
@@ -214,12 +215,7 @@ def file_uri(uri: str, file: str, info: Mapping[str, Any]) -> str:
 
 
 def _lies_in(uri: str, info: Mapping[str, Any]) -> str:
-    where = info.get("store")
-    return uri if where is None else where if is_uri(where) else join(_parent(uri), where)
-
-
-def _parent(uri: str) -> str:
-    return posixpath.dirname(absolute(uri).rstrip("/"))
+    return join(parent(absolute(uri)), info["store"]) if "store" in info else uri
 
 
 def part_of(file: str) -> str:

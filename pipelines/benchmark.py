@@ -4,6 +4,7 @@
     python pipelines/benchmark.py plain     # the whole training as a plain single-process loop, then scored
     python pipelines/benchmark.py scoring   # 10 million trials with AS-norm: trials/s, memory; and loops over pairs
     python pipelines/benchmark.py metrics   # all figures of ten million scores against two plain sorts of them
+    python pipelines/benchmark.py prepare   # audio hours per core hour beside a plain loop; two workers beside one
 
 All take the settings of pipelines/train.py: python pipelines/benchmark.py ingest experiment=mini_speech
 """
@@ -27,6 +28,8 @@ import numpy as np
 import pyarrow as pa
 import ray
 import ray.train
+import soundfile as sf
+import soxr
 import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
@@ -36,6 +39,8 @@ from ray.train.torch import TorchTrainer
 from sklearn.metrics.pairwise import cosine_similarity
 
 from avis import location, store
+from avis.audio import codec
+from avis.corpora.voice import SAMPLE_RATE, draw_channel, draw_voice, synthesise
 from avis.engine.config import resolve
 from avis.engine.evaluate import evaluate, show
 from avis.engine.pairs import Scorer, Sides, score_list, transform
@@ -44,6 +49,7 @@ from avis.engine.score import score
 from avis.engine.session import Compute
 from avis.engine.stream import Shared, local_batches
 from avis.engine.train import build_module, fit_share, share, train
+from avis.engine.worker import RUNTIME_ENV
 from avis.metrics.summary import summarize
 from avis.scoring.as_norm import AsNorm
 from avis.scoring.cosine import Cosine
@@ -61,6 +67,11 @@ EMBEDDING_DIM, COHORT_SPEAKERS, AS_NORM_TOP_N = 192, 5994, 300
 """As in VoxCeleb recipes: the cohort are the speakers of VoxCeleb2 dev."""
 TEST_SPEAKERS, UTTERANCES_PER_TEST_SPEAKER = 1251, 20
 MEMORY_INTERVAL_S = 0.5
+NUM_RECORDINGS, RECORDING_S = 120, 8.0
+RECORDED_AS = (("flac", 44100), ("wav", 16000))
+"""Suffix and sample rate, in turns."""
+TIMES_LISTED, PARTS = 8, 40
+"""Of the recordings, where workers are compared: what they cost to start is left out, but should not outweigh."""
 
 
 def ingest(recipe: dict[str, Any]) -> None:
@@ -265,6 +276,75 @@ def _loop_paces(backend: AsNorm, embeddings: np.ndarray, rows: np.ndarray, expec
     return paces
 
 
+def preparing(recipe: dict[str, Any]) -> None:
+    """Compare making a store with a plain loop over the same files, and two workers with one."""
+    rate = recipe["sharding"]["sample_rate"]
+    with tempfile.TemporaryDirectory() as folder:
+        paths = _recordings(folder, recipe["seed"])
+        encoded = {path: codec.encode(_plain_decode(path, rate), sample_rate=rate, encoding="flac") for path in paths}
+        works: dict[str, Callable[[], Any]] = {
+            "reading and decoding alone": lambda: [sf.read(path, dtype="float32") for path in paths],
+            "writing alone": lambda: [store.write_bytes(f"{path}.out", data) for path, data in encoded.items()],
+            "plain loop": lambda: [_plain_prepare(path, rate) for path in paths],
+            "AVIS in one process": lambda: prepare(_listing(recipe, paths, folder, times=1, where="debug")),
+        }
+        hours = len(paths) * RECORDING_S / 3600
+        core_hours = {name: min(_seconds(work) for _ in range(REPEATS)) / 3600 for name, work in works.items()}
+        paces = [_worker_pace(recipe, paths, folder, num_workers) for num_workers in (1, 2)]
+    print(f"{hours:.2f} hours in {len(paths)} files {RECORDED_AS}, to FLAC at {rate} Hz, {os.cpu_count()} cores:")
+    for name, core in core_hours.items():
+        share = core / core_hours["plain loop"]
+        print(f"  {name:<26} {hours / core:8.0f} audio hours per core hour, {share:.2f} of the plain loop's time")
+    print(
+        f"  one worker {paces[0]:.0f}, two {paces[1]:.0f} audio hours an hour: {paces[1] / paces[0]:.2f} times as fast"
+    )
+
+
+def _recordings(folder: str, seed: int) -> list[str]:
+    paths = []
+    for number in range(NUM_RECORDINGS):
+        suffix, rate = RECORDED_AS[number % len(RECORDED_AS)]
+        rng = np.random.default_rng([seed, number])
+        num_samples = round(RECORDING_S * SAMPLE_RATE)
+        samples = synthesise(draw_voice(rng), draw_channel(rng), num_samples=num_samples, rng=rng)
+        paths.append(f"{folder}/{number}.{suffix}")
+        sf.write(paths[-1], soxr.resample(samples, SAMPLE_RATE, rate), rate)
+    return paths
+
+
+def _plain_decode(path: str, sample_rate: int) -> np.ndarray:
+    samples, rate = sf.read(path, dtype="float32")
+    return samples if rate == sample_rate else soxr.resample(samples, rate, sample_rate)
+
+
+def _plain_prepare(path: str, sample_rate: int) -> None:
+    sf.write(f"{path}.flac", _plain_decode(path, sample_rate), sample_rate)
+
+
+def _listing(recipe: dict[str, Any], paths: list[str], folder: str, *, times: int, where: str) -> dict[str, Any]:
+    """Return a recipe that prepares the files, listed so many times, into a folder of its own."""
+    output_dir = tempfile.mkdtemp(dir=folder)
+    rows = [f"{path},s,{number}-{again}\n" for again in range(times) for number, path in enumerate(paths)]
+    Path(output_dir, "list.csv").write_text("path,speaker,utt_id\n" + "".join(rows))
+    listed = {"_target_": "avis.corpora.manifest.Manifest", "name": "listed", "root": None, "split": "test"}
+    return recipe | {
+        "output_dir": output_dir,
+        "corpus": {"sources": {"listed": listed | {"path": f"{output_dir}/list.csv"}}},
+        "sharding": recipe["sharding"] | {"shard_rows": -(-len(rows) // PARTS)},
+        "compute": recipe["compute"] | {"where": where},
+    }
+
+
+def _worker_pace(recipe: dict[str, Any], paths: list[str], folder: str, num_workers: int) -> float:
+    """Return audio hours an hour between the first part and the last."""
+    listing = _listing(recipe, paths, folder, times=TIMES_LISTED, where="local")
+    with ray.init(address="local", num_cpus=num_workers, include_dashboard=False, runtime_env=RUNTIME_ENV):
+        uri = prepare(listing)
+    finished = sorted(os.path.getmtime(part) for part in store.part_uris(uri, "utterances"))[num_workers - 1 :]
+    parts = (len(finished) - 1) / PARTS
+    return parts * TIMES_LISTED * len(paths) * RECORDING_S / (finished[-1] - finished[0])
+
+
 class PeakMemory:
     """Watch the memory of this process and all below it, shared pages counted once, as Linux tells it (PSS)."""
 
@@ -304,7 +384,7 @@ class PeakMemory:
         return 0
 
 
-MEASUREMENTS = {"ingest": ingest, "plain": plain, "scoring": scoring, "metrics": metrics}
+MEASUREMENTS = {"ingest": ingest, "plain": plain, "scoring": scoring, "metrics": metrics, "prepare": preparing}
 
 
 @hydra.main(config_path="../configs", config_name="train", version_base="1.3")

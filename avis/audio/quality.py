@@ -57,23 +57,26 @@ def measure(samples: np.ndarray, *, sample_rate: int) -> dict[str, float | None]
             Share of samples at full scale (|x| >= 0.999). Clipping that was attenuated later is not seen.
         ``rms_dbfs``
             Level of all samples; a full-scale sine has -3 dB.
+        ``dc_offset``
+            Mean of all samples, of full scale: of the sound card, not of the voice. A few thousandths are common.
         ``bandwidth_hz``
             Highest frequency at which the long-term spectrum is within 60 dB of its peak.
     """
-    levels_db = _frame_levels_db(samples, sample_rate)
-    is_speech = _speech_frames(levels_db)
+    levels_db = frame_levels_db(samples, sample_rate=sample_rate)
+    is_speech = speech_frames(levels_db)
     power = float(np.mean(np.square(samples, dtype=np.float64)))
     return {
         "speech_s": min(float(np.count_nonzero(is_speech) * HOP_S), len(samples) / sample_rate),
         "snr_db": _snr_db(levels_db, is_speech),
         "clip_ratio": float(np.mean(np.abs(samples) >= CLIP_LEVEL)),
         "rms_dbfs": max(10.0 * float(np.log10(power + 1e-30)), FLOOR_DBFS),
+        "dc_offset": float(np.mean(samples, dtype=np.float64)),
         "bandwidth_hz": _bandwidth_hz(samples, sample_rate),
     }
 
 
-def _frame_levels_db(samples: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Return the variance of each frame in dB, ``[frames]``; a DC offset does not count."""
+def frame_levels_db(samples: np.ndarray, *, sample_rate: int) -> np.ndarray:
+    """Return the variance of each frame (25 ms every 10 ms) in dB, ``[frames]``; a DC offset does not count."""
     length, hop = round(FRAME_S * sample_rate), round(HOP_S * sample_rate)
     if len(samples) < length:
         variances = np.array([np.var(samples, dtype=np.float64)])
@@ -87,7 +90,8 @@ def _frame_levels_db(samples: np.ndarray, sample_rate: int) -> np.ndarray:
     return 10.0 * np.log10(np.maximum(variances, 10.0 ** (FLOOR_DBFS / 10.0)))
 
 
-def _speech_frames(levels_db: np.ndarray) -> np.ndarray:
+def speech_frames(levels_db: np.ndarray) -> np.ndarray:
+    """Tell which frames are speech by how far their level climbs from the noise floor to loud speech, ``[frames]``."""
     floor, loud = np.percentile(levels_db, [NOISE_PERCENTILE, SPEECH_PERCENTILE])
     if loud - floor < MIN_RANGE_DB:
         return np.zeros(len(levels_db), dtype=bool)

@@ -49,14 +49,16 @@ class Extension:
         return f"{self.new} files new, {self.changed} changed, {self.removed} removed"
 
 
-def plan_extension(base: str, manifest: dict[str, Any], sources: pa.Table, sharding: Sharding) -> Extension:
+def plan_extension(base: str, sources: pa.Table, sharding: Sharding) -> Extension:
     """Compare sources with those that a finished store was made from.
 
     Raises
     ------
     ValueError
-        If the base was made with other settings, or too few of its held-out speakers are left.
+        If the base is unfinished or damaged, was made with other settings, or too few of its held-out speakers are
+        left.
     """
+    manifest = store.open_manifest(base)
     _check_settings(base, manifest, sharding)
     files = [(file, info) for file, info in sorted(manifest["files"].items()) if file.startswith("sources/")]
     names = [store.part_of(file) for file, _ in files]
@@ -99,7 +101,7 @@ def extendable(stores: str, sources: pa.Table, sharding: Sharding) -> tuple[str,
     for info in manifests[:STORES_COMPARED]:
         base = location.join(stores, info.path.split("/")[-2])
         with contextlib.suppress(ValueError):  # of other settings, or damaged: nothing to go on from
-            extension = plan_extension(base, store.open_manifest(base), sources, sharding)
+            extension = plan_extension(base, sources, sharding)
             if extension.same:
                 return base, extension
     return None

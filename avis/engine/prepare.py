@@ -11,8 +11,9 @@ import avis
 from avis import location, store
 from avis.audio.audio_error import AudioError
 from avis.audio.codec import encode
-from avis.audio.decode import decode
+from avis.audio.decode import check_duration, decode
 from avis.audio.quality import measure
+from avis.audio.vad import TrimChoice, VadChoice, find_speech, trim
 from avis.engine.extend import extendable, plan_extension
 from avis.engine.parts import run_parts
 from avis.engine.session import Compute
@@ -29,10 +30,12 @@ class ShardMaker:
         sample_rate: int,
         encoding: Literal["flac", "pcm16"],
         channel: Literal["mix", "first", "best"],
+        vad: VadChoice | None,
+        trim: TrimChoice,
         min_duration_s: float,
     ) -> None:
         self.sample_rate, self.encoding, self.channel = sample_rate, encoding, channel
-        self.min_duration_s = min_duration_s
+        self.vad, self.trim, self.min_duration_s = vad, trim, min_duration_s
 
     def __call__(self, task: pa.Table) -> dict[str, pa.Table]:
         """Return the utterances and the rejects among the files of ``task``, and what they were made from."""
@@ -60,11 +63,17 @@ class ShardMaker:
             start_s=source["start_s"],
             end_s=source["end_s"],
         )
+        found = measure(samples, sample_rate=self.sample_rate)
+        if self.vad is not None:
+            speech = find_speech(samples, sample_rate=self.sample_rate, vad=self.vad)
+            found["speech_s"] = float((speech[:, 1] - speech[:, 0]).sum() / self.sample_rate)
+            samples = trim(samples, speech, sample_rate=self.sample_rate, keep=self.trim, where=source["path"])
+            check_duration(len(samples) / self.sample_rate, self.min_duration_s, where=source["path"])
         pcm16 = encode(samples, sample_rate=self.sample_rate, encoding="pcm16")
         kept = ("utt_id", "speaker", "session", "corpus", "split", "attributes")
         return {
             **{key: source[key] for key in kept},
-            **measure(samples, sample_rate=self.sample_rate),
+            **found,
             "audio": encode(samples, sample_rate=self.sample_rate, encoding=self.encoding),
             "num_samples": len(samples),
             "sample_rate": self.sample_rate,
@@ -89,37 +98,42 @@ def prepare(cfg: dict[str, Any]) -> str:
     compute: Compute = instantiate(cfg["compute"])
     sources = pa.concat_tables([instantiate(corpus).sources() for corpus in cfg["corpus"]["sources"].values()])
     base = location.absolute(cfg["extends"]).rstrip("/") if cfg.get("extends") else None
-    of_base = store.open_manifest(base) if base else {}
-    made_from = [avis.__version__, sharding.made_from, store.table_digest(sources)]
-    inputs = store.fingerprint([*made_from, of_base["inputs"]] if base else made_from)
-    stores = location.join(location.absolute(cfg["output_dir"]), "stores")
-    uri = location.join(stores, inputs)
+    of_base = [store.open_manifest(base)["inputs"]] if base else []
+    inputs = store.fingerprint([avis.__version__, sharding.made_from, store.table_digest(sources), *of_base])
+    uri = location.join(location.absolute(cfg["output_dir"]), "stores", inputs)
     if manifest := store.finished(uri, inputs):
         _check_rejects(uri, manifest["files"], len(sources), sharding.max_reject_share)
         return uri
-    facts = {"avis": avis.__version__, "sharding": vars(sharding)}
-    kept: dict[str, dict[str, Any]] = {}
-    if base:
-        extension = plan_extension(base, of_base, sources, sharding)
-        print(f"kept {extension.num_kept} shards of {base}; {extension}")
-        tasks, kept = extension.tasks, store.take_over(base, uri, extension.kept)
-        facts["extends"] = of_base["inputs"]
-    else:
-        tasks = plan_shards(sources, sharding)
-        if not location.exists(uri) and (found := extendable(stores, sources, sharding)):
-            print(f"{found[1]} since {found[0]}: extends={found[0]} decodes only those")
+    tasks, kept = _plan(uri, sources, sharding, base)
     make = partial(
         ShardMaker,
         sample_rate=sharding.sample_rate,
         encoding=sharding.encoding,
         channel=sharding.channel,
+        vad=sharding.vad,
+        trim=sharding.trim,
         min_duration_s=sharding.min_duration_s,
     )
     run_parts(uri, tasks, make, compute=compute, label="prepare", row_group_rows=sharding.row_group_rows)
     made = {file: info for record in store.committed_parts(uri).values() for file, info in record.items()}
     _check_rejects(uri, {**kept, **made}, len(sources), sharding.max_reject_share)
+    facts = {"avis": avis.__version__, "sharding": vars(sharding), **({"extends": of_base[0]} if base else {})}
     store.finish(uri, parts=tasks, inputs=inputs, facts=facts, kept=kept)
     return uri
+
+
+def _plan(
+    uri: str, sources: pa.Table, sharding: Sharding, base: str | None
+) -> tuple[dict[str, pa.Table], dict[str, dict[str, Any]]]:
+    """Return the shards to make and the files to take over, and say how a store that is there already differs."""
+    if base:
+        extension = plan_extension(base, sources, sharding)
+        print(f"kept {extension.num_kept} shards of {base}; {extension}")
+        return extension.tasks, store.take_over(base, uri, extension.kept)
+    tasks = plan_shards(sources, sharding)
+    if not location.exists(uri) and (found := extendable(location.parent(uri), sources, sharding)):
+        print(f"{found[1]} since {found[0]}: extends={found[0]} decodes only those")
+    return tasks, {}
 
 
 def _check_rejects(uri: str, files: dict[str, dict[str, Any]], num_sources: int, max_share: float) -> None:

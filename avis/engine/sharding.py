@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
+from avis.audio.vad import TrimChoice, VadChoice
 from avis.schema import PLACED, SOURCES
 
 MIN_SHARDS = 8
@@ -30,8 +31,14 @@ class Sharding:
     channel : {"mix", "first", "best"}
         What becomes of recordings with several channels, where a row of the corpus names none: their mean, the first,
         or the one of the highest speech-to-noise ratio.
+    vad : {"energy", "silero"} or None
+        What finds the speech, for ``speech_s`` and ``trim``: see `avis.audio.vad.find_speech`. None counts frames by
+        their energy and leaves short pauses out: see `avis.audio.quality.measure`.
+    trim : {"none", "ends", "all"}
+        What is cut away where there is no speech: see `avis.audio.vad.trim`. Needs a ``vad``. The quality columns are
+        measured before.
     min_duration_s : float
-        Shorter files are rejected.
+        Shorter files are rejected, trimmed or not.
     max_reject_share : float
         The run fails when more than this share of the files is rejected.
     num_validation_speakers : int
@@ -45,12 +52,21 @@ class Sharding:
     sample_rate: PositiveInt
     encoding: Literal["flac", "pcm16"]
     channel: Literal["mix", "first", "best"]
+    vad: VadChoice | None
+    trim: TrimChoice
     min_duration_s: NonNegativeFloat
     max_reject_share: Annotated[float, Field(ge=0, le=1)]
     num_validation_speakers: NonNegativeInt
     shard_rows: PositiveInt
     row_group_rows: PositiveInt
     seed: int
+
+    def __post_init__(self) -> None:
+        if self.vad is None and self.trim != "none":
+            raise ValueError(
+                f"nothing to trim by: got vad=null with trim={self.trim}, expected energy or silero. At sharding.vad. "
+                "Choose one, or set sharding.trim=none."
+            )
 
     @property
     def made_from(self) -> dict[str, Any]:

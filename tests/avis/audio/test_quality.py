@@ -54,6 +54,12 @@ def test_what_is_steady_is_no_speech_and_has_no_snr() -> None:
         assert found["snr_db"] is None
 
 
+@pytest.mark.parametrize("offset", [-0.2, 0.0, 0.001])
+def test_dc_offset_is_the_mean_of_whole_periods(offset: float) -> None:
+    x = 0.25 * np.sin(2 * np.pi * 100 * np.arange(RATE) / RATE) + offset
+    assert measure(x.astype(np.float32), sample_rate=RATE)["dc_offset"] == pytest.approx(offset, abs=1e-6)
+
+
 def test_clip_ratio_and_level_of_a_clipped_sine() -> None:
     sine = np.sin(2 * np.pi * 101 * np.arange(RATE) / RATE)
     clipped = measure(np.clip(2 * sine, -1, 1).astype(np.float32), sample_rate=RATE)

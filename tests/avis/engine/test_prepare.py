@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile as sf
+from hydra.errors import InstantiationException
 
 from avis import store
 from avis.audio.codec import read_all
@@ -104,7 +105,7 @@ def test_every_reject_is_named_with_its_reason(
         ValueError, match=r"too many rejects: got 7 of 16 files \(.*\), expected at most 5\.0%"
     ) as error:
         prepare(on(composed, tmp_path, where=where))
-    for reason in REJECT_REASONS:
+    for reason in set(REJECT_REASONS) - {"no_speech"}:
         assert f"1 {reason}" in str(error.value)
     assert str(error.value).count(f"{root}/bad/a/") >= 5
     allowed = on(composed, tmp_path, where=where)
@@ -113,10 +114,38 @@ def test_every_reject_is_named_with_its_reason(
     assert rejects.schema.equals(REJECTS)
     assert {os.path.basename(row["path"]): row["reason"] for row in rejects.to_pylist()} == expected
     assert all(row["detail"] and row["utt_id"].startswith("folder/bad/a/") for row in rejects.to_pylist())
-    assert set(expected.values()) == set(REJECT_REASONS)
+    assert set(expected.values()) == set(REJECT_REASONS) - {"no_speech"}
     kept = store.read_table(uri, "utterances", columns=["utt_id"])["utt_id"].to_pylist()
     assert len(kept) == 9
     assert "folder/bad/a/twice" in kept
+
+
+def test_what_is_no_speech_is_trimmed_or_rejected(
+    recipe: Callable[..., Recipe], tmp_path: Path, speakers_folder: Folder
+):
+    root = speakers_folder(tmp_path / "audio", num_speakers=3, num_files=0)
+    for speaker in range(3):
+        for number in range(2):
+            samples = noise(4.0, seed=speaker + 10 * number)
+            samples[:SAMPLE_RATE] *= 0.01
+            samples[2 * SAMPLE_RATE :] *= 0.01
+            write(root / f"s{speaker}" / f"{number}.wav", samples)
+    write(root / "s0" / "steady.wav", noise(2.0))
+    (click := 0.01 * noise(2.0))[SAMPLE_RATE : SAMPLE_RATE + 4000] *= 100
+    write(root / "s0" / "click.wav", click)
+    overrides = [f"corpus.root={root}", f"output_dir={tmp_path}", "sharding.max_reject_share=0.5"]
+    composed = recipe(*overrides, "sharding.vad=energy", "sharding.trim=ends", name="prepare", corpus="folder")
+    uri = prepare(composed)
+    reasons = {row["utt_id"]: row["reason"] for row in store.read_table(uri, "rejects").to_pylist()}
+    assert reasons == {"folder/s0/steady": "no_speech", "folder/s0/click": "too_short"}
+    for row in store.read_table(uri, "utterances").to_pylist():
+        assert row["num_samples"] == pytest.approx(1.2 * SAMPLE_RATE, abs=0.02 * SAMPLE_RATE)
+        assert row["speech_s"] == pytest.approx(1.0, abs=0.02)
+    whole = composed | {"sharding": composed["sharding"] | {"trim": "none"}}
+    assert (other := prepare(whole)) != uri
+    assert set(store.read_table(other, "utterances")["num_samples"].to_pylist()) == {2 * SAMPLE_RATE, 4 * SAMPLE_RATE}
+    with pytest.raises(InstantiationException, match="nothing to trim by: got vad=null with trim=ends"):
+        prepare(composed | {"sharding": composed["sharding"] | {"vad": None}})
 
 
 def test_other_formats_rates_and_channels_are_brought_to_one(
