@@ -97,6 +97,21 @@ def test_the_same_bytes_as_on_a_disk_after_a_break(
     assert prepare(on_s3) == uri
 
 
+def test_a_store_on_s3_is_extended(corpus: tuple[Path, str], s3: str, recipe: Callable[..., Recipe]):
+    settings = ["sharding.num_validation_speakers=2", "sharding.max_reject_share=0.1"]
+    path = corpus[0] / "list.csv"
+    cfg = recipe(*settings, f"corpus.path={path}", name="prepare", corpus="manifest")
+    cfg |= {"output_dir": f"s3://{BUCKET}/extended{s3}"}
+    base = prepare(cfg)
+    path.write_text("\n".join(line for line in path.read_text().splitlines() if "s0/a/0" not in line))
+    grown = prepare(cfg | {"extends": base})
+    uris = store.part_uris(grown, "utterances")
+    assert all(uri.startswith(f"s3://{BUCKET}/extended/stores/") and uri.endswith(s3) for uri in uris)
+    whole, less = (set(store.read_table(uri, "utterances")["utt_id"].to_pylist()) for uri in (base, grown))
+    assert whole - less == {"manifest/s0/a/0 é"}
+    assert len(less) == 11
+
+
 def broken_after(num_parts: int, make: Callable[..., Any]) -> Callable[..., Any]:
     made = []
 
