@@ -40,6 +40,7 @@ from sklearn.metrics.pairwise import cosine_similarity
 
 from avis import location, store
 from avis.audio import codec
+from avis.audio.quality import measure as measure_quality
 from avis.corpora.voice import SAMPLE_RATE, draw_channel, draw_voice, synthesise
 from avis.engine.config import resolve
 from avis.engine.evaluate import evaluate, show
@@ -70,7 +71,7 @@ MEMORY_INTERVAL_S = 0.5
 NUM_RECORDINGS, RECORDING_S = 120, 8.0
 RECORDED_AS = (("flac", 44100), ("wav", 16000))
 """Suffix and sample rate, in turns."""
-TIMES_LISTED, PARTS = 8, 40
+TIMES_LISTED, PARTS = 4, 32
 """Of the recordings, where workers are compared: what they cost to start is left out, but should not outweigh."""
 
 
@@ -282,10 +283,12 @@ def preparing(recipe: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         paths = _recordings(folder, recipe["seed"])
         encoded = {path: codec.encode(_plain_decode(path, rate), sample_rate=rate, encoding="flac") for path in paths}
+        decoded = [codec.read_all(data) for data in encoded.values()]
         works: dict[str, Callable[[], Any]] = {
             "reading and decoding alone": lambda: [sf.read(path, dtype="float32") for path in paths],
-            "writing alone": lambda: [store.write_bytes(f"{path}.out", data) for path, data in encoded.items()],
-            "plain loop": lambda: [_plain_prepare(path, rate) for path in paths],
+            "writing alone": lambda: _plain_write(encoded),
+            "plain loop": lambda: _plain_prepare(paths, rate),
+            "quality figures alone": lambda: [measure_quality(samples, sample_rate=rate) for samples in decoded],
             "AVIS in one process": lambda: prepare(_listing(recipe, paths, folder, times=1, where="debug")),
         }
         hours = len(paths) * RECORDING_S / 3600
@@ -317,8 +320,14 @@ def _plain_decode(path: str, sample_rate: int) -> np.ndarray:
     return samples if rate == sample_rate else soxr.resample(samples, rate, sample_rate)
 
 
-def _plain_prepare(path: str, sample_rate: int) -> None:
-    sf.write(f"{path}.flac", _plain_decode(path, sample_rate), sample_rate)
+def _plain_write(encoded: dict[str, bytes]) -> None:
+    for path, data in encoded.items():
+        store.write_bytes(f"{path}.out", data)
+
+
+def _plain_prepare(paths: list[str], sample_rate: int) -> None:
+    for path in paths:
+        sf.write(f"{path}.flac", _plain_decode(path, sample_rate), sample_rate)
 
 
 def _listing(recipe: dict[str, Any], paths: list[str], folder: str, *, times: int, where: str) -> dict[str, Any]:
@@ -330,7 +339,7 @@ def _listing(recipe: dict[str, Any], paths: list[str], folder: str, *, times: in
     return recipe | {
         "output_dir": output_dir,
         "corpus": {"sources": {"listed": listed | {"path": f"{output_dir}/list.csv"}}},
-        "sharding": recipe["sharding"] | {"shard_rows": -(-len(rows) // PARTS)},
+        "sharding": recipe["sharding"] | {"shard_rows": -(-len(rows) // PARTS) if times > 1 else len(rows)},
         "compute": recipe["compute"] | {"where": where},
     }
 

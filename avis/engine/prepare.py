@@ -10,7 +10,7 @@ from hydra.utils import instantiate
 import avis
 from avis import location, store
 from avis.audio.audio_error import AudioError
-from avis.audio.codec import encode
+from avis.audio.codec import pack, quantise
 from avis.audio.decode import check_duration, decode
 from avis.audio.quality import measure
 from avis.audio.vad import TrimChoice, VadChoice, find_speech, trim
@@ -69,15 +69,15 @@ class ShardMaker:
             found["speech_s"] = float((speech[:, 1] - speech[:, 0]).sum() / self.sample_rate)
             samples = trim(samples, speech, sample_rate=self.sample_rate, keep=self.trim, where=source["path"])
             check_duration(len(samples) / self.sample_rate, self.min_duration_s, where=source["path"])
-        pcm16 = encode(samples, sample_rate=self.sample_rate, encoding="pcm16")
+        values = quantise(samples)
         kept = ("utt_id", "speaker", "session", "corpus", "split", "attributes")
         return {
             **{key: source[key] for key in kept},
             **found,
-            "audio": encode(samples, sample_rate=self.sample_rate, encoding=self.encoding),
+            "audio": pack(values, sample_rate=self.sample_rate, encoding=self.encoding),
             "num_samples": len(samples),
             "sample_rate": self.sample_rate,
-            "sha256": hashlib.sha256(pcm16).hexdigest(),
+            "sha256": hashlib.sha256(pack(values, sample_rate=self.sample_rate, encoding="pcm16")).hexdigest(),
         }
 
 
