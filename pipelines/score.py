@@ -26,7 +26,7 @@ from avis.training.checkpoint import read_checkpoint
 def _of_checkpoint(given: dict[str, Any]) -> dict[str, Any]:
     """Return the checkpoint's own recipe; the store that its corpus extends goes with that corpus alone."""
     own: dict[str, Any] = read_checkpoint(location.absolute(given["checkpoint"]))["recipe"]
-    return own | {"extends": None} if given["corpus"] else own
+    return own | {"extends": None} if given.get("corpus") else own
 
 
 @hydra.main(config_path="../configs", config_name="score", version_base="1.3")
