@@ -7,6 +7,7 @@
                                             # a list longer than memory: 100 million trials or +long_trials=<number>
     python pipelines/benchmark.py augment augment=every   # what each transform takes, in ms per second of audio
     python pipelines/benchmark.py features  # Kaldi mels of a second of audio on one core, ours and torchaudio's
+    python pipelines/benchmark.py prepare   # audio hours per core hour beside a plain loop; two workers beside one
 
 All take the settings of pipelines/train.py: python pipelines/benchmark.py ingest experiment=mini_speech
 """
@@ -31,6 +32,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import ray
 import ray.train
+import soundfile as sf
 import soxr
 import torch
 import torchaudio
@@ -42,6 +44,8 @@ from ray.train.torch import TorchTrainer
 from sklearn.metrics.pairwise import cosine_similarity
 
 from avis import location, store
+from avis.audio import codec
+from avis.audio.quality import measure as measure_quality
 from avis.augment.bank import Bank
 from avis.augment.speed import change_speed
 from avis.corpora import voice
@@ -53,6 +57,7 @@ from avis.engine.score import score
 from avis.engine.session import Compute
 from avis.engine.stream import Shared, local_batches
 from avis.engine.train import build_module, fit_share, share, train
+from avis.engine.worker import RUNTIME_ENV
 from avis.features.fbank import PCM16_SCALE, Fbank
 from avis.metrics.summary import summarize
 from avis.scoring.as_norm import AsNorm
@@ -74,6 +79,11 @@ EMBEDDING_DIM, COHORT_SPEAKERS, AS_NORM_TOP_N = 192, 5994, 300
 TEST_SPEAKERS, UTTERANCES_PER_TEST_SPEAKER = 1251, 20
 MEMORY_INTERVAL_S = 0.5
 AUGMENTED_CROPS = 20
+NUM_RECORDINGS, RECORDING_S = 120, 8.0
+RECORDED_AS = (("flac", 44100), ("wav", 16000))
+"""Suffix and sample rate, in turns."""
+TIMES_LISTED, PARTS = 4, 32
+"""Of the recordings, where workers are compared: what they cost to start is left out, but should not outweigh."""
 
 
 def ingest(recipe: dict[str, Any]) -> None:
@@ -333,6 +343,83 @@ def _loop_paces(backend: AsNorm, embeddings: np.ndarray, rows: np.ndarray, expec
     return paces
 
 
+def preparing(recipe: dict[str, Any]) -> None:
+    """Compare making a store with a plain loop over the same files, and two workers with one."""
+    rate = recipe["sharding"]["sample_rate"]
+    with tempfile.TemporaryDirectory() as folder:
+        paths = _recordings(folder, recipe["seed"])
+        encoded = {path: codec.encode(_plain_decode(path, rate), sample_rate=rate, encoding="flac") for path in paths}
+        decoded = [codec.read_all(data) for data in encoded.values()]
+        works: dict[str, Callable[[], Any]] = {
+            "reading and decoding alone": lambda: [sf.read(path, dtype="float32") for path in paths],
+            "writing alone": lambda: _plain_write(encoded),
+            "plain loop": lambda: _plain_prepare(paths, rate),
+            "quality figures alone": lambda: [measure_quality(samples, sample_rate=rate) for samples in decoded],
+            "AVIS in one process": lambda: prepare(_listing(recipe, paths, folder, times=1, where="debug")),
+        }
+        hours = len(paths) * RECORDING_S / 3600
+        core_hours = {name: min(_seconds(work) for _ in range(REPEATS)) / 3600 for name, work in works.items()}
+        paces = [_worker_pace(recipe, paths, folder, num_workers) for num_workers in (1, 2)]
+    print(f"{hours:.2f} hours in {len(paths)} files {RECORDED_AS}, to FLAC at {rate} Hz, {os.cpu_count()} cores:")
+    for name, core in core_hours.items():
+        share = core / core_hours["plain loop"]
+        print(f"  {name:<26} {hours / core:8.0f} audio hours per core hour, {share:.2f} of the plain loop's time")
+    print(
+        f"  one worker {paces[0]:.0f}, two {paces[1]:.0f} audio hours an hour: {paces[1] / paces[0]:.2f} times as fast"
+    )
+
+
+def _recordings(folder: str, seed: int) -> list[str]:
+    paths = []
+    for number in range(NUM_RECORDINGS):
+        suffix, rate = RECORDED_AS[number % len(RECORDED_AS)]
+        rng = np.random.default_rng([seed, number])
+        num_samples = round(RECORDING_S * voice.SAMPLE_RATE)
+        samples = voice.synthesise(voice.draw_voice(rng), voice.draw_channel(rng), num_samples=num_samples, rng=rng)
+        paths.append(f"{folder}/{number}.{suffix}")
+        sf.write(paths[-1], soxr.resample(samples, voice.SAMPLE_RATE, rate), rate)
+    return paths
+
+
+def _plain_decode(path: str, sample_rate: int) -> np.ndarray:
+    samples, rate = sf.read(path, dtype="float32")
+    return samples if rate == sample_rate else soxr.resample(samples, rate, sample_rate)
+
+
+def _plain_write(encoded: dict[str, bytes]) -> None:
+    for path, data in encoded.items():
+        store.write_bytes(f"{path}.out", data)
+
+
+def _plain_prepare(paths: list[str], sample_rate: int) -> None:
+    for path in paths:
+        sf.write(f"{path}.flac", _plain_decode(path, sample_rate), sample_rate)
+
+
+def _listing(recipe: dict[str, Any], paths: list[str], folder: str, *, times: int, where: str) -> dict[str, Any]:
+    """Return a recipe that prepares the files, listed so many times, into a folder of its own."""
+    output_dir = tempfile.mkdtemp(dir=folder)
+    rows = [f"{path},s,{number}-{again}\n" for again in range(times) for number, path in enumerate(paths)]
+    Path(output_dir, "list.csv").write_text("path,speaker,utt_id\n" + "".join(rows))
+    listed = {"_target_": "avis.corpora.manifest.Manifest", "name": "listed", "root": None, "split": "test"}
+    return recipe | {
+        "output_dir": output_dir,
+        "corpus": {"sources": {"listed": listed | {"path": f"{output_dir}/list.csv"}}},
+        "sharding": recipe["sharding"] | {"shard_rows": -(-len(rows) // PARTS) if times > 1 else len(rows)},
+        "compute": recipe["compute"] | {"where": where},
+    }
+
+
+def _worker_pace(recipe: dict[str, Any], paths: list[str], folder: str, num_workers: int) -> float:
+    """Return audio hours an hour between the first part and the last."""
+    listing = _listing(recipe, paths, folder, times=TIMES_LISTED, where="local")
+    with ray.init(address="local", num_cpus=num_workers, include_dashboard=False, runtime_env=RUNTIME_ENV):
+        uri = prepare(listing)
+    finished = sorted(os.path.getmtime(part) for part in store.part_uris(uri, "utterances"))[num_workers - 1 :]
+    parts = (len(finished) - 1) / PARTS
+    return parts * TIMES_LISTED * len(paths) * RECORDING_S / (finished[-1] - finished[0])
+
+
 def augment(recipe: dict[str, Any]) -> None:
     """State the processor time of each transform of a recipe on crops of synthetic voices, and of what else is done."""
     rng, crop_s, rate = np.random.default_rng(recipe["seed"]), recipe["trainer"]["crop_s"], voice.SAMPLE_RATE
@@ -410,6 +497,7 @@ MEASUREMENTS = {
     "metrics": metrics,
     "features": features,
     "augment": augment,
+    "prepare": preparing,
 }
 
 
