@@ -2,25 +2,27 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 import ray
 import ray.data
 import ray.train
 import torch
 from hydra.utils import instantiate
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 from ray.data import ExecutionOptions
 from ray.train import DataConfig, FailureConfig, RunConfig, ScalingConfig
 from ray.train.lightning import RayDDPStrategy, RayLightningEnvironment
 from ray.train.torch import TorchTrainer
 from torch import Tensor
 
-from avis import store
+from avis import location, store
+from avis.engine.materialize import materialize
 from avis.engine.parts import raise_cause
 from avis.engine.session import Compute
 from avis.engine.stream import Shared, example_maker, example_stream, local_batches, make_banks
-from avis.training.checkpoint import best_checkpoint, next_epoch
+from avis.training.checkpoint import average_checkpoint, best_checkpoint, next_epoch, read_checkpoint
 from avis.training.examples import speaker_index, validation_examples
 from avis.training.fit import fit
 from avis.training.module import SpeakerVerifier
@@ -55,6 +57,13 @@ class Training:
         Largest norm of the gradient.
     log_interval_s : float
         Seconds between progress lines.
+    average_epochs : int
+        So many last epochs' weights are averaged, and trials scored with that; 0 takes the best epoch's.
+
+    Raises
+    ------
+    ValueError
+        If more epochs are to be averaged than there are.
     """
 
     num_epochs: PositiveInt
@@ -69,10 +78,51 @@ class Training:
     precision: str
     gradient_clip: PositiveFloat
     log_interval_s: PositiveFloat
+    average_epochs: NonNegativeInt
+
+    def __post_init__(self) -> None:
+        if self.average_epochs > self.num_epochs:
+            raise ValueError(
+                f"too few epochs: got average_epochs={self.average_epochs}, expected at most "
+                f"num_epochs={self.num_epochs}. At trainer.average_epochs. Lower it."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Features:
+    """What a model sees of the audio, and where that is computed.
+
+    Parameters
+    ----------
+    front_end : torch.nn.Module
+        Maps waveforms to features; see `avis.features`.
+    placement : {"stream", "device", "materialize"}
+        On the workers that stream examples, fresh in every pass; on the training's device, inside the step; or once,
+        before the training.
+    copies : int
+        Of ``materialize``: differently cropped and augmented copies of every utterance, of which passes take turns.
+
+    Raises
+    ------
+    ValueError
+        If the front end learns but is not on the training's device.
+    """
+
+    front_end: torch.nn.Module
+    placement: Literal["stream", "device", "materialize"]
+    copies: PositiveInt
+
+    def __post_init__(self) -> None:
+        if self.placement != "device" and any(weight.requires_grad for weight in self.front_end.parameters()):
+            raise ValueError(
+                f"front end out of the training's reach: got placement={self.placement} for "
+                f"{type(self.front_end).__name__}, which learns, expected device. At features.placement. "
+                "Set features.placement=device, or freeze the front end."
+            )
 
 
 def train(cfg: dict[str, Any], utterances: str, run_dir: str) -> str:
-    """Train the configured model on an utterances store and return its best checkpoint.
+    """Train the configured model on an utterances store and return its best checkpoint, or its last epochs' average.
 
     A run that was cut off goes on with its next epoch.
 
@@ -82,7 +132,7 @@ def train(cfg: dict[str, Any], utterances: str, run_dir: str) -> str:
         If GPUs were asked for that are not there, or the store cannot serve the recipe.
     """
     if next_epoch(run_dir) >= cfg["trainer"]["num_epochs"]:
-        return best_checkpoint(run_dir)
+        return _result(run_dir, cfg["trainer"]["average_epochs"])
     compute: Compute = instantiate(cfg["compute"])
     compute.connect()
     num_gpus = compute.num_gpus()
@@ -92,12 +142,17 @@ def train(cfg: dict[str, Any], utterances: str, run_dir: str) -> str:
         _train_in_process(shared, run_dir, use_gpu=num_gpus > 0)
     else:
         _train_on_ray(shared, run_dir, num_workers=num_workers, use_gpu=num_gpus > 0, restarts=compute.max_restarts)
-    return best_checkpoint(run_dir)
+    return _result(run_dir, cfg["trainer"]["average_epochs"])
+
+
+def _result(run_dir: str, average_epochs: int) -> str:
+    return average_checkpoint(run_dir, average_epochs) if average_epochs else best_checkpoint(run_dir)
 
 
 def share(cfg: dict[str, Any], utterances: str, num_workers: int) -> Shared:
-    """Plan a training and gather what its workers need."""
+    """Plan a training and gather what its workers need, features computed beforehand among it."""
     training: Training = instantiate(cfg["trainer"])
+    features: Features = instantiate(cfg["features"])
     if training.batch_size % num_workers:
         raise ValueError(
             f"batch does not divide: got trainer.batch_size={training.batch_size} for {num_workers} workers, expected "
@@ -114,7 +169,11 @@ def share(cfg: dict[str, Any], utterances: str, num_workers: int) -> Shared:
         passes_per_epoch=training.passes_per_epoch,
         global_batch=training.batch_size,
     )
-    return Shared(cfg, plan, list_row_groups(utterances, "validation"), speakers, make_banks(cfg, utterances))
+    start = read_checkpoint(location.absolute(cfg["start_from"])) if cfg["start_from"] else None
+    banks, stored = make_banks(cfg, utterances), None
+    if features.placement == "materialize":
+        stored = materialize(cfg, utterances, groups, partial(example_maker, cfg), banks)
+    return Shared(cfg, plan, list_row_groups(utterances, "validation"), speakers, banks, stored, start)
 
 
 def build_module(shared: Shared) -> SpeakerVerifier:
@@ -123,7 +182,9 @@ def build_module(shared: Shared) -> SpeakerVerifier:
     torch.manual_seed(recipe["seed"])
     model = instantiate(recipe["model"])
     num_speakers = len(shared.speakers) * len(recipe["trainer"]["speeds"])
-    return SpeakerVerifier(
+    features: Features = instantiate(recipe["features"])
+    module = SpeakerVerifier(
+        front_end=features.front_end if features.placement == "device" else None,
         model=model,
         loss=instantiate(recipe["loss"])(embedding_dim=model.embedding_dim, num_speakers=num_speakers),
         optimizer=instantiate(recipe["optimizer"]),
@@ -134,6 +195,9 @@ def build_module(shared: Shared) -> SpeakerVerifier:
         recipe=recipe,
         speakers=sorted(shared.speakers),
     )
+    if shared.start:
+        module.start_from(shared.start, recipe["start_from"])
+    return module
 
 
 def fit_share(
@@ -158,6 +222,7 @@ def fit_share(
         precision=training["precision"],
         gradient_clip=training["gradient_clip"],
         log_interval_s=training["log_interval_s"],
+        average_epochs=training["average_epochs"],
         **distribution,
     )
 
@@ -165,7 +230,8 @@ def fit_share(
 def _train_in_process(shared: Shared, run_dir: str, *, use_gpu: bool) -> None:
     first_block = next_epoch(run_dir) * shared.plan.blocks_per_epoch
     batches = local_batches(shared, first_block=first_block)
-    fit_share(shared, batches, run_dir, rank=0, world_size=1, devices=1, accelerator="auto" if use_gpu else "cpu")
+    accelerator = "auto" if use_gpu else "cpu"
+    fit_share(shared, batches, run_dir, rank=0, world_size=1, data_cpus=1, devices=1, accelerator=accelerator)
 
 
 def _train_on_ray(shared: Shared, run_dir: str, *, num_workers: int, use_gpu: bool, restarts: int) -> None:
@@ -213,6 +279,7 @@ def _train_worker(config: dict[str, Any]) -> None:
         config["run_dir"],
         rank=context.get_world_rank(),
         world_size=world_size,
+        data_cpus=max(1, ray.cluster_resources().get("CPU", 0) - world_size),
         strategy=RayDDPStrategy(),
         plugins=[RayLightningEnvironment()],
         devices="auto",
