@@ -89,6 +89,13 @@ def test_a_burst_shorter_than_a_frame_is_measured() -> None:
     assert found["rms_dbfs"] == pytest.approx(-6.02, abs=0.01)
 
 
+def test_levels_far_beyond_full_scale_only_shift_what_is_in_db() -> None:
+    x = (0.1 * np.random.default_rng(0).standard_normal(RATE) * np.repeat([0.01, 1.0], RATE // 2)).astype(np.float32)
+    usual, absurd = (measure(x * np.float32(factor), sample_rate=RATE) for factor in (1.0, 2.0**80))
+    assert absurd["rms_dbfs"] == pytest.approx(usual["rms_dbfs"] + 20 * np.log10(2.0**80), abs=1e-3)
+    assert all(absurd[key] == pytest.approx(usual[key], rel=1e-4) for key in ("speech_s", "snr_db", "bandwidth_hz"))
+
+
 def test_keys_are_columns_of_the_utterances_table() -> None:
     found = measure(np.random.default_rng(0).standard_normal(RATE).astype(np.float32), sample_rate=RATE)
     assert set(found) < set(UTTERANCES.names)
