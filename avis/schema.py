@@ -81,6 +81,7 @@ REJECT_REASONS = (
     "too_short",
     "duplicate_id",
     "non_finite",
+    "crashes_decoder",
 )
 
 

@@ -19,15 +19,17 @@ import io
 import json
 import os
 import posixpath
+import shutil
 import uuid
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from avis.location import absolute, below, exists, filesystem, join, parent, read_bytes
+from avis.part_file import Hashing, PartFile
 from avis.schema import SCHEMA_VERSION
 
 MANIFEST = "manifest.json"
@@ -35,6 +37,7 @@ PARTS = "_parts"
 UNFINISHED = ".tmp"
 FINGERPRINT_DIGITS = 12
 WRITE_ATTEMPTS = 3
+COPY_BYTES = 4 << 20
 DIGEST_ROWS = 1_000_000
 """Rows of a table that are hashed together, so that a large one is not copied whole."""
 
@@ -47,39 +50,30 @@ def fingerprint(value: Any) -> str:
 
 def table_digest(table: pa.Table) -> str:
     """Return the SHA-256 of a table's content in Arrow's IPC form; equal tables have equal digests."""
-    digest = hashlib.sha256()
-    sink = pa.PythonFile(_Hashing(digest), mode="w")
-    with pa.ipc.new_stream(sink, table.schema) as writer:
+    sink = Hashing()
+    with pa.ipc.new_stream(pa.PythonFile(sink, mode="w"), table.schema) as writer:
         for start in range(0, max(1, table.num_rows), DIGEST_ROWS):
             writer.write_table(table.slice(start, DIGEST_ROWS).combine_chunks())
-    return digest.hexdigest()
-
-
-class _Hashing(io.RawIOBase):
-    """Hash what is written."""
-
-    def __init__(self, digest: Any) -> None:
-        self.digest = digest
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        self.digest.update(data)
-        return memoryview(data).nbytes
+    return sink.digest.hexdigest()
 
 
 def write_bytes(uri: str, data: bytes | pa.Buffer) -> None:
     """Write a file so that it appears whole or not at all."""
+    write_file(uri, io.BytesIO(data))
+
+
+def write_file(uri: str, file: IO[bytes]) -> None:
+    """Copy an open file from its start so that the copy appears whole or not at all."""
     fs, path = filesystem(uri)
     local = isinstance(fs, pafs.LocalFileSystem)
     for attempt in range(WRITE_ATTEMPTS):
         target = f"{path}.{uuid.uuid4().hex}{UNFINISHED}" if local else path
         try:
+            file.seek(0)
             if local:  # object stores have no folders, only names with slashes
                 fs.create_dir(posixpath.dirname(path), recursive=True)
             with fs.open_output_stream(target, compression=None) as stream:
-                stream.write(data)
+                shutil.copyfileobj(file, stream, COPY_BYTES)
             if local:
                 os.replace(target, path)
             return
@@ -90,9 +84,10 @@ def write_bytes(uri: str, data: bytes | pa.Buffer) -> None:
             if isinstance(error, FileNotFoundError) and attempt < WRITE_ATTEMPTS - 1:
                 continue  # cleared away by another driver, which has just finished the store
             if error.errno == errno.ENOSPC:
+                num_bytes = file.seek(0, io.SEEK_END)
                 raise OSError(
                     errno.ENOSPC,
-                    f"disk full: got no room for {len(data)} bytes, expected enough free space. At {uri}. "
+                    f"disk full: got no room for {num_bytes} bytes, expected enough free space. At {uri}. "
                     "Free some space or choose another output_dir, then run the same command again: "
                     "what was finished is kept",
                 ) from error
@@ -109,22 +104,33 @@ def write_json(uri: str, value: dict[str, Any]) -> None:
     write_bytes(uri, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
 
 
-def commit_part(uri: str, part: str, tables: dict[str, pa.Table], *, row_group_rows: int) -> dict[str, Any]:
+def commit_part(
+    uri: str, part: str, tables: dict[str, pa.Table] | Iterator[dict[str, pa.Table]], *, row_group_rows: int
+) -> dict[str, Any]:
     """Write one part of each table, then the record that makes it count.
+
+    Parameters
+    ----------
+    tables
+        The rows of each table, or some of them at a time: what follows is made while these are written.
 
     Returns
     -------
     dict
         ``{"<table>/<part>.parquet": {"rows": ..., "bytes": ..., "sha256": ...}}``
     """
-    record = {}
-    for name, table in sorted(tables.items()):
-        sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, compression="zstd", row_group_size=row_group_rows, write_page_checksum=True)
-        data = sink.getvalue()
-        file = f"{name}/{part}.parquet"
-        write_bytes(join(uri, file), data)
-        record[file] = {"rows": table.num_rows, "bytes": data.size, "sha256": hashlib.sha256(data).hexdigest()}
+    record: dict[str, Any] = {}
+    with contextlib.ExitStack() as stack:
+        files: dict[str, PartFile] = {}
+        for some in [tables] if isinstance(tables, dict) else tables:
+            for name, rows in some.items():
+                if name not in files:
+                    files[name] = stack.enter_context(PartFile(rows.schema, row_group_rows=row_group_rows))
+                files[name].write(rows)
+        for name, made in sorted(files.items()):
+            file = f"{name}/{part}.parquet"
+            record[file] = made.finish()
+            write_file(join(uri, file), made.file)
     write_json(join(uri, PARTS, f"{part}.json"), record)
     if exists(join(uri, MANIFEST)):
         _clear(uri)

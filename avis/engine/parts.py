@@ -2,12 +2,14 @@
 
 A stage is a list of tasks (one per output part) and a class that turns a task into tables. Ray Data spreads the tasks
 over a pool of actors; each writes its own part and leaves a record (see `avis.store`). Parts depend on their task
-alone, so the bytes are the same whatever the number of workers, and a rerun does only what is missing.
+alone, so the bytes are the same whatever the number of workers, and a rerun does only what is missing. A part that
+kills its worker again and again ends the run, or loses the row that does it (see `avis.engine.deaths`).
 """
 
 import functools
+import uuid
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol, runtime_checkable
 
 import pyarrow as pa
 import ray
@@ -17,6 +19,7 @@ from ray.exceptions import RayTaskError
 from rich.progress import track
 
 from avis import store
+from avis.engine.deaths import Attempts
 from avis.engine.session import Compute
 
 
@@ -27,6 +30,16 @@ class PartMaker(Protocol):
         """Return ``{table name: rows}``."""
 
 
+@runtime_checkable
+class SliceMaker(PartMaker, Protocol):
+    """A `PartMaker` whose task may be cut into slices, so that only one of them is in memory."""
+
+    task_rows: int
+
+    def crashed(self, task: pa.Table) -> dict[str, pa.Table]:
+        """Return what stands for a row that killed its workers."""
+
+
 def _pack(table: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
@@ -35,12 +48,22 @@ def _pack(table: pa.Table) -> bytes:
 
 
 class _PartWriter:
-    def __init__(self, uri: str, make: Callable[[], PartMaker], row_group_rows: int) -> None:
-        self.uri, self.maker, self.row_group_rows = uri, make(), row_group_rows
+    def __init__(self, uri: str, make: Callable[[], PartMaker], row_group_rows: int, run: str | None) -> None:
+        self.uri, self.maker, self.row_group_rows, self.run = uri, make(), row_group_rows, run
 
     def write(self, part: str, task: pa.Table) -> None:
         if not store.is_committed(self.uri, part):  # by another driver, or by a worker that died after it
-            store.commit_part(self.uri, part, self.maker(task), row_group_rows=self.row_group_rows)
+            store.commit_part(self.uri, part, self._made(part, task), row_group_rows=self.row_group_rows)
+
+    def _made(self, part: str, task: pa.Table) -> Iterator[dict[str, pa.Table]]:
+        attempts = Attempts(self.uri, part, self.run) if self.run else None
+        if not isinstance(self.maker, SliceMaker):
+            yield self.maker(task)
+        elif attempts and attempts.ended_at:
+            yield from attempts.row_by_row(task, self.maker)
+        else:
+            for start in range(0, max(1, len(task)), self.maker.task_rows):
+                yield self.maker(task.slice(start, self.maker.task_rows))
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         for part, task in zip(batch["part"].to_pylist(), batch["task"].to_pylist(), strict=True):
@@ -80,7 +103,7 @@ def run_parts(
     if not pending:
         return
     if compute.in_process:
-        writer = _PartWriter(uri, make, row_group_rows)
+        writer = _PartWriter(uri, make, row_group_rows, None)
         for part in track(pending, description=label):
             writer.write(part, pending[part])
         return
@@ -95,14 +118,15 @@ def _stream(
 ) -> Iterator[dict[str, Any]]:
     cluster = ray.cluster_resources()
     slots = cluster.get("GPU", 0) / num_gpus if num_gpus else cluster.get("CPU", 0)
+    workers = max(1, min(int(slots), len(pending)))
     DataContext.get_current().raise_original_map_exception = True
     items = [{"part": part, "task": _pack(task)} for part, task in pending.items()]
     dataset = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
         _PartWriter,
-        fn_constructor_args=(uri, make, row_group_rows),
+        fn_constructor_args=(uri, make, row_group_rows, uuid.uuid4().hex),
         batch_size=1,
         batch_format="pyarrow",
-        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=max(1, min(int(slots), len(items)))),
+        compute=ray.data.ActorPoolStrategy(min_size=1, initial_size=workers, max_size=workers),
         num_cpus=1,
         num_gpus=num_gpus,
     )

@@ -22,7 +22,9 @@ from avis.schema import REJECTS, UTTERANCES
 
 
 class ShardMaker:
-    """Decode and check the recordings of one shard; see `avis.engine.parts.PartMaker`."""
+    """Decode and check the recordings of one shard; see `avis.engine.parts.SliceMaker`."""
+
+    task_rows = 64
 
     def __init__(
         self,
@@ -44,13 +46,13 @@ class ShardMaker:
             try:
                 utterances.append(self._utterance(source))
             except AudioError as error:
-                row = {"utt_id": source["utt_id"], "path": source["path"]}
-                rejects.append(row | {"reason": error.reason, "detail": error.detail})
-        return {
-            "utterances": pa.Table.from_pylist(utterances, schema=UTTERANCES),
-            "rejects": pa.Table.from_pylist(rejects, schema=REJECTS),
-            "sources": task,
-        }
+                rejects.append(_reject(source, error.reason, error.detail))
+        return _tables(task, utterances, rejects)
+
+    def crashed(self, task: pa.Table) -> dict[str, pa.Table]:
+        """Return rejects in place of files that killed their workers."""
+        detail = "the process that decoded it died, twice: a library crashed or ran out of memory"
+        return _tables(task, [], [_reject(source, "crashes_decoder", detail) for source in task.to_pylist()])
 
     def _utterance(self, source: dict[str, Any]) -> dict[str, Any]:
         if source["duplicate_of"] is not None:
@@ -79,6 +81,18 @@ class ShardMaker:
             "sample_rate": self.sample_rate,
             "sha256": hashlib.sha256(pack(values, sample_rate=self.sample_rate, encoding="pcm16")).hexdigest(),
         }
+
+
+def _reject(source: dict[str, Any], reason: str, detail: str) -> dict[str, Any]:
+    return {"utt_id": source["utt_id"], "path": source["path"], "reason": reason, "detail": detail}
+
+
+def _tables(task: pa.Table, utterances: list[dict[str, Any]], rejects: list[dict[str, Any]]) -> dict[str, pa.Table]:
+    return {
+        "utterances": pa.Table.from_pylist(utterances, schema=UTTERANCES),
+        "rejects": pa.Table.from_pylist(rejects, schema=REJECTS),
+        "sources": task,
+    }
 
 
 def prepare(cfg: dict[str, Any]) -> str:

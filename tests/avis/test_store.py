@@ -43,8 +43,8 @@ def flip(path: Path, position: int) -> None:
 
 def test_the_manifest_is_written_last_and_counts_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     written = []
-    write_bytes = store.write_bytes
-    monkeypatch.setattr(store, "write_bytes", lambda uri, data: (write_bytes(uri, data), written.append(uri)))
+    write_file = store.write_file
+    monkeypatch.setattr(store, "write_file", lambda uri, file: (write_file(uri, file), written.append(uri)))
     uri = str(tmp_path / "store")
     two_parts(uri)
     assert store.finished(uri, "abc") is None
@@ -113,6 +113,19 @@ def test_the_same_rows_give_the_same_bytes(tmp_path: Path):
         for name, table in (("a", rows()), ("b", pa.concat_tables([rows().slice(0, 9), rows().slice(9)])))
     ]
     assert records[0] == records[1]
+
+
+@pytest.mark.parametrize(("num", "row_group_rows", "at_a_time"), [(50, 7, 1), (50, 7, 20), (50, 64, 3), (0, 7, 1)])
+def test_rows_that_come_bit_by_bit_give_the_bytes_of_one_write(
+    tmp_path: Path, num: int, row_group_rows: int, at_a_time: int
+):
+    table = rows().slice(0, num)
+    pq.write_table(table, tmp_path / "x", compression="zstd", row_group_size=row_group_rows, write_page_checksum=True)
+    bits = ({"t": table.slice(start, at_a_time)} for start in range(0, max(1, num), at_a_time))
+    record = store.commit_part(str(tmp_path), "p", bits, row_group_rows=row_group_rows)
+    data = (tmp_path / "x").read_bytes()
+    assert (tmp_path / "t" / "p.parquet").read_bytes() == data
+    assert record == {"t/p.parquet": {"rows": num, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}}
 
 
 def test_a_shard_of_another_size_is_named(tmp_path: Path):

@@ -1,5 +1,6 @@
 """Stages by parts: each part once, in process as on Ray, and the user's error as it was raised."""
 
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -116,3 +117,45 @@ def test_a_full_disk_on_a_worker_is_said_clearly(tmp_path: Path, compute: Comput
 
     with pytest.raises(OSError, match=f"disk full: got no room for 100 bytes, .* At {tmp_path}/x"):
         run_parts(str(tmp_path), TASKS, on_a_full_disk, compute=compute, label="write")
+
+
+def deadly_maker(log: str, deadly: int, *, task_rows: int | None) -> Callable[[], Any]:
+    """Return what doubles, and dies where it meets a number; as a `SliceMaker` if it has ``task_rows``."""
+
+    def make() -> Any:
+        class Doubles:
+            def __call__(self, task: pa.Table) -> dict[str, pa.Table]:
+                if deadly in task["x"].to_pylist():
+                    with open(log, "a") as file:
+                        file.write("died ")
+                    os._exit(11)
+                return {"doubled": pa.table({"y": [2 * x for x in task["x"].to_pylist()]})}
+
+        class ByRows(Doubles):
+            def __init__(self) -> None:
+                self.task_rows = task_rows
+
+            def crashed(self, task: pa.Table) -> dict[str, pa.Table]:
+                return {"doubled": pa.table({"y": [-1] * len(task)})}
+
+        return ByRows() if task_rows else Doubles()
+
+    return make
+
+
+def test_a_row_that_kills_its_worker_is_found_and_left_out(tmp_path: Path, ray_session: None):
+    uri, log = str(tmp_path / "store"), tmp_path / "log"
+    tasks = {"a": pa.table({"x": [1, 2, 3, 4, 5]}), "b": pa.table({"x": [6, 7]})}
+    run_parts(uri, tasks, deadly_maker(str(log), 4, task_rows=2), compute=computes("local"), label="double")
+    store.finish(uri, parts=tasks, inputs="abc", facts={})
+    assert store.read_table(uri, "doubled")["y"].to_pylist() == [2, 4, 6, -1, 10, 12, 14]
+    assert log.read_text() == "died died died ", "once in a slice, twice by itself"
+    assert not (tmp_path / "store" / store.PARTS).exists()
+
+
+def test_a_part_that_kills_its_workers_ends_the_run(tmp_path: Path, ray_session: None):
+    log = tmp_path / "log"
+    with pytest.raises(ValueError, match=r"workers died: got 3 deaths, .* At part part-0 of"):
+        run_parts(
+            str(tmp_path), TASKS, deadly_maker(str(log), 0, task_rows=None), compute=computes("local"), label="double"
+        )

@@ -4,6 +4,7 @@ import csv
 import os
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,12 @@ from hydra.errors import InstantiationException
 
 from avis import store
 from avis.audio.codec import read_all
+from avis.corpora import folder as corpora
 from avis.engine import prepare as engine
-from avis.engine.prepare import prepare
+from avis.engine.parts import run_parts
+from avis.engine.prepare import ShardMaker, prepare
+from avis.engine.session import Compute
+from avis.engine.sharding import place
 from avis.schema import REJECT_REASONS, REJECTS, UTTERANCES
 
 Recipe = dict[str, Any]
@@ -105,7 +110,7 @@ def test_every_reject_is_named_with_its_reason(
         ValueError, match=r"too many rejects: got 7 of 16 files \(.*\), expected at most 5\.0%"
     ) as error:
         prepare(on(composed, tmp_path, where=where))
-    for reason in set(REJECT_REASONS) - {"no_speech"}:
+    for reason in set(REJECT_REASONS) - {"no_speech", "crashes_decoder"}:
         assert f"1 {reason}" in str(error.value)
     assert str(error.value).count(f"{root}/bad/a/") >= 5
     allowed = on(composed, tmp_path, where=where)
@@ -114,7 +119,7 @@ def test_every_reject_is_named_with_its_reason(
     assert rejects.schema.equals(REJECTS)
     assert {os.path.basename(row["path"]): row["reason"] for row in rejects.to_pylist()} == expected
     assert all(row["detail"] and row["utt_id"].startswith("folder/bad/a/") for row in rejects.to_pylist())
-    assert set(expected.values()) == set(REJECT_REASONS) - {"no_speech"}
+    assert set(expected.values()) == set(REJECT_REASONS) - {"no_speech", "crashes_decoder"}
     kept = store.read_table(uri, "utterances", columns=["utt_id"])["utt_id"].to_pylist()
     assert len(kept) == 9
     assert "folder/bad/a/twice" in kept
@@ -259,3 +264,23 @@ def test_recordings_are_prepared_without_rejects(shared: Path, recipe: Callable[
     assert store.open_manifest(uri)["rows"] == {"utterances": len(files), "rejects": 0, "sources": len(files)}
     for row in store.read_table(uri, "utterances").to_pylist():
         assert row["speech_s"] > 0.5, row["utt_id"]
+
+
+def test_a_file_that_kills_its_decoder_is_rejected(tmp_path: Path, ray_session: None, speakers_folder: Folder):
+    class Fragile(ShardMaker):
+        def _utterance(self, source: dict[str, Any]) -> dict[str, Any]:
+            if source["path"].endswith("s1/a/1.wav"):
+                os._exit(11)
+            return super()._utterance(source)
+
+    uri, root = str(tmp_path / "store"), speakers_folder(tmp_path / "audio", num_speakers=4)
+    tasks = {"test-0": place(corpora.Folder(name="a", root=str(root), split="test").sources(), ())}
+    settings = {"sample_rate": SAMPLE_RATE, "encoding": "flac", "channel": "mix", "vad": None, "trim": "none"}
+    compute = Compute(where="local", num_workers=None, use_gpu=None, max_restarts=0)
+    run_parts(uri, tasks, partial(Fragile, **settings, min_duration_s=0.1), compute=compute, label="prepare")
+    store.finish(uri, parts=tasks, inputs="abc", facts={})
+    [reject] = store.read_table(uri, "rejects").to_pylist()
+    assert (reject["utt_id"], reject["reason"]) == ("a/s1/a/1", "crashes_decoder")
+    assert store.read_table(uri, "utterances")["utt_id"].to_pylist() == [
+        name for name in tasks["test-0"]["utt_id"].to_pylist() if name != "a/s1/a/1"
+    ]

@@ -1,0 +1,82 @@
+"""Write one Parquet file as its rows arrive, so that a large part is never held in memory whole."""
+
+import hashlib
+import io
+import tempfile
+from types import TracebackType
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+BYTES_IN_MEMORY = 16 << 20
+"""From here on a file that is not finished waits on the disk, in the folder that ``TMPDIR`` names."""
+
+
+class Hashing(io.RawIOBase):
+    """Hash what is written, and pass it on to a file if there is one."""
+
+    def __init__(self, file: Any = None) -> None:
+        self.digest, self.file, self.num_bytes = hashlib.sha256(), file, 0
+
+    def writable(self) -> bool:
+        """Say so."""
+        return True
+
+    def tell(self) -> int:
+        """Return the number of bytes so far."""
+        return self.num_bytes
+
+    def write(self, data: Any) -> int:
+        """Take all of the bytes."""
+        self.digest.update(data)
+        if self.file is not None:
+            self.file.write(data)
+        num_bytes = memoryview(data).nbytes
+        self.num_bytes += num_bytes
+        return num_bytes
+
+
+class PartFile:
+    """A Parquet file in the making; its bytes are the same however the rows are handed over.
+
+    Attributes
+    ----------
+    file
+        What was written, from where it stands; to be read after `finish`, inside the ``with`` block.
+    rows, sink
+        Rows handed over so far, and what tells the size and the digest of the file.
+    """
+
+    def __init__(self, schema: pa.Schema, *, row_group_rows: int) -> None:
+        self.row_group_rows, self.rows = row_group_rows, 0
+        self.file = tempfile.SpooledTemporaryFile(max_size=BYTES_IN_MEMORY)  # noqa: SIM115
+        self.sink = Hashing(self.file)
+        self._waiting = schema.empty_table()
+        self._writer = pq.ParquetWriter(
+            pa.PythonFile(self.sink, mode="w"), schema, compression="zstd", write_page_checksum=True
+        )
+
+    def __enter__(self) -> "PartFile":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.file.close()
+
+    def write(self, rows: pa.Table) -> None:
+        """Take rows; row groups that are full go to the file."""
+        self.rows += len(rows)
+        self._waiting = pa.concat_tables([self._waiting, rows])
+        num_full = len(self._waiting) // self.row_group_rows * self.row_group_rows
+        if num_full:
+            self._writer.write_table(self._waiting.slice(0, num_full).combine_chunks(), self.row_group_rows)
+            self._waiting = self._waiting.slice(num_full)
+
+    def finish(self) -> dict[str, Any]:
+        """Write what is left and return the file's entry in a manifest."""
+        if len(self._waiting) or not self.rows:
+            self._writer.write_table(self._waiting.combine_chunks(), self.row_group_rows)
+        self._writer.close()
+        return {"rows": self.rows, "bytes": self.sink.num_bytes, "sha256": self.sink.digest.hexdigest()}
