@@ -126,7 +126,7 @@ def _stream(
         fn_constructor_args=(uri, make, row_group_rows, uuid.uuid4().hex),
         batch_size=1,
         batch_format="pyarrow",
-        compute=ray.data.ActorPoolStrategy(min_size=1, initial_size=workers, max_size=workers),
+        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=workers),
         num_cpus=1,
         num_gpus=num_gpus,
     )
