@@ -1,8 +1,10 @@
 """List the audio files of a corpus and write them down as a table of sources. Nothing is decoded here."""
 
+import itertools
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.fs as pafs
@@ -22,6 +24,9 @@ That is the cautious reading: no pair of them is ever taken for a cross-session 
 
 GENDERS = {"female": "f", "female_feminine": "f", "male": "m", "male_masculine": "m"}
 """How corpora write what is ``f`` or ``m`` in the attribute ``gender``, in lower case; what else they say stays."""
+
+ROWS_AT_ONCE = 1 << 15
+Row = TypeVar("Row")
 
 NUM_NAMED = 5
 """How many offenders an error names."""
@@ -133,7 +138,7 @@ def source(
     }
 
 
-def sources_table(rows: list[dict[str, object]]) -> pa.Table:
+def sources_table(rows: Iterable[dict[str, object]]) -> pa.Table:
     """Return rows made by `source` as a table in schema `avis.schema.SOURCES`, sorted by path, then id.
 
     Raises
@@ -141,14 +146,32 @@ def sources_table(rows: list[dict[str, object]]) -> pa.Table:
     ValueError
         A file name is not valid UTF-8, which no table can hold.
     """
-    rows = sorted(rows, key=lambda row: (str(row["path"]), str(row["utt_id"])))
-    try:
-        return pa.Table.from_pylist(rows, schema=SOURCES)
-    except UnicodeEncodeError as error:
-        bad = [row["path"] for row in rows if not _is_utf8(str(row["path"]))]
+    tables: list[pa.Table] = []
+    bad: list[str] = []
+    for some in batches(rows):
+        try:
+            tables.append(pa.Table.from_pylist(some, schema=SOURCES))
+        except UnicodeEncodeError:
+            bad += [str(row["path"]) for row in some if not _is_utf8(str(row["path"]))]
+            if not bad:
+                raise
+    if bad:
         raise ValueError(
             f"file name not UTF-8: got num_files={len(bad)}, expected none. At {named(map(ascii, bad))}. Rename them."
-        ) from error
+        )
+    table = pa.concat_tables([SOURCES.empty_table(), *tables])
+    return table.sort_by([("path", "ascending"), ("utt_id", "ascending")])
+
+
+def batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """Cut rows into lists, so that few of them are Python objects at a time.
+
+    >>> list(batches([]))
+    []
+    """
+    left = iter(rows)
+    while some := list(itertools.islice(left, ROWS_AT_ONCE)):
+        yield some
 
 
 def check_split(split: str, *, where: str) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from avis.corpora.files import NO_SESSION, check_split, list_audio, named, source, sources_table
+from avis.corpora.files import NO_SESSION, AudioFile, check_split, list_audio, named, source, sources_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,9 +47,9 @@ class Folder:
                 f"audio outside a speaker's folder: got num_files={len(stray)}, expected speaker/file or "
                 f"speaker/session/file below root={self.root!r}. At {named(stray)}. Move them or correct the root."
             )
-        rows = []
-        for file in files:
-            speaker, *deeper = file.relative.split("/")[:-1]
-            session = deeper[0] if deeper else NO_SESSION
-            rows.append(source(file, corpus=self.name, split=self.split, speaker=speaker, session=session))
-        return sources_table(rows)
+        return sources_table(self._source(file) for file in files)
+
+    def _source(self, file: AudioFile) -> dict[str, object]:
+        speaker, *deeper = file.relative.split("/")[:-1]
+        session = deeper[0] if deeper else NO_SESSION
+        return source(file, corpus=self.name, split=self.split, speaker=speaker, session=session)

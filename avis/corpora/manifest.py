@@ -5,13 +5,23 @@ import io
 import json
 import os
 from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from avis.corpora.files import NO_SESSION, AudioFile, check_split, source, sources_table, stat_audio
+from avis.corpora.files import (
+    NO_SESSION,
+    ROWS_AT_ONCE,
+    AudioFile,
+    batches,
+    check_split,
+    source,
+    sources_table,
+    stat_audio,
+)
 from avis.corpora.segment import COLUMNS as SEGMENT
 from avis.corpora.segment import parse_segment
 from avis.location import absolute, filesystem, is_uri, join, parent, read_bytes, split_query
@@ -62,11 +72,14 @@ class Manifest:
         ValueError
             The table is missing, empty or lacks a column, or a row lacks a value or has an unknown split or segment.
         """
-        rows = read_rows(self.path)
+        return sources_table(self._sources())
+
+    def _sources(self) -> Iterator[dict[str, object]]:
         root = absolute(parent(self.path) if self.root is None else self.root)
-        files = look_up([row["path"] for row in rows], root=root)
-        pairs = zip(files, rows, strict=True)
-        return sources_table([self._source(file, row, number) for number, (file, row) in enumerate(pairs, start=1)])
+        for some in batches(enumerate(read_rows(self.path), start=1)):
+            files = look_up([row["path"] for _, row in some], root=root)
+            for file, (number, row) in zip(files, some, strict=True):
+                yield self._source(file, row, number)
 
     def _source(self, file: AudioFile, row: dict[str, str], number: int) -> dict[str, object]:
         return source(
@@ -81,8 +94,8 @@ class Manifest:
         )
 
 
-def read_rows(path: str) -> list[dict[str, str]]:
-    """Read a CSV, JSONL or Parquet table as rows of text; missing values are empty."""
+def read_rows(path: str) -> Iterator[dict[str, str]]:
+    """Read a CSV, JSONL or Parquet table row by row, as text; missing values are empty."""
     try:
         data = read_bytes(os.path.expanduser(path))
     except (OSError, pa.ArrowInvalid) as error:
@@ -90,6 +103,8 @@ def read_rows(path: str) -> list[dict[str, str]]:
             f"manifest missing: got {error}, expected a CSV, JSONL or Parquet file. At {path}. Check the path."
         ) from error
     name = split_query(path)[0]
+    columns: list[str]
+    values: Iterable[list[str]]
     if name.endswith(".parquet"):
         columns, values = _parquet_rows(data)
     else:
@@ -100,16 +115,17 @@ def read_rows(path: str) -> list[dict[str, str]]:
             f"columns missing from the manifest: got columns={columns}, expected {', '.join(REQUIRED)} among them. "
             f"At {path}. Add or rename {', '.join(missing)}."
         )
-    if not values:
-        raise ValueError(f"empty manifest: got num_rows=0, expected at least one. At {path}. Write the rows.")
-    rows = [dict(zip(columns, row, strict=True)) for row in values]
-    for number, row in enumerate(rows, start=1):
+    number = 0
+    for number, value in enumerate(values, start=1):
+        row = dict(zip(columns, value, strict=True))
         for column in REQUIRED:
             if not row[column]:
                 raise ValueError(
                     f"empty value: got {column}='', expected a {column}. At {path} row {number}. Fill it in."
                 )
-    return rows
+        yield row
+    if not number:
+        raise ValueError(f"empty manifest: got num_rows=0, expected at least one. At {path}. Write the rows.")
 
 
 def look_up(paths: list[str], *, root: str) -> list[AudioFile]:
@@ -145,10 +161,14 @@ def _look_up_remote(files: list[AudioFile], indices: list[int]) -> None:
             files[index] = replace(files[index], size_bytes=info.size, modified_ns=info.mtime_ns or -1)
 
 
-def _parquet_rows(data: bytes) -> tuple[list[str], list[list[str]]]:
+def _parquet_rows(data: bytes) -> tuple[list[str], Iterator[list[str]]]:
     table = pq.read_table(pa.BufferReader(data))
-    columns = [["" if value is None else str(value) for value in column.to_pylist()] for column in table.columns]
-    return table.column_names, [list(row) for row in zip(*columns, strict=True)]
+    return table.column_names, (row for batch in table.to_batches(ROWS_AT_ONCE) for row in _text(batch))
+
+
+def _text(batch: pa.RecordBatch) -> Iterator[list[str]]:
+    columns = [["" if value is None else str(value) for value in column.to_pylist()] for column in batch.columns]
+    return (list(row) for row in zip(*columns, strict=True))
 
 
 def _jsonl_rows(data: bytes, path: str) -> tuple[list[str], list[list[str]]]:
@@ -171,13 +191,17 @@ def _jsonl_rows(data: bytes, path: str) -> tuple[list[str], list[list[str]]]:
     return columns, [["" if row.get(key) is None else str(row[key]) for key in columns] for row in rows]
 
 
-def _csv_rows(data: bytes, path: str) -> tuple[list[str], list[list[str]]]:
-    lines = [line for line in csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")) if line]
-    header, values = (lines[0], lines[1:]) if lines else ([], [])
-    for number, row in enumerate(values, start=1):
-        if len(row) != len(header):
+def _csv_rows(data: bytes, path: str) -> tuple[list[str], Iterator[list[str]]]:
+    lines = (line for line in csv.reader(io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline="")) if line)
+    header = next(lines, [])
+    return header, _fitting(lines, len(header), path)
+
+
+def _fitting(lines: Iterable[list[str]], num_fields: int, path: str) -> Iterator[list[str]]:
+    for number, row in enumerate(lines, start=1):
+        if len(row) != num_fields:
             raise ValueError(
-                f"row does not fit its header: got num_fields={len(row)}, expected {len(header)}. "
+                f"row does not fit its header: got num_fields={len(row)}, expected {num_fields}. "
                 f"At {path} row {number}. Quote values that hold commas."
             )
-    return header, values
+        yield row

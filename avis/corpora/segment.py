@@ -47,6 +47,8 @@ def parse_segment(values: Mapping[str, str], *, where: str) -> Segment:
         A value is no number, or the segment does not begin before it ends; ``where`` it stands.
     """
     start, end, channel = (values.get(column) or None for column in COLUMNS)
+    if start is end is channel is None:
+        return WHOLE
     try:
         segment = Segment(
             start_s=0.0 if start is None else float(start),

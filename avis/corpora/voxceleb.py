@@ -63,17 +63,15 @@ class VoxCeleb:
         parts = [(file, match["speaker"], match["video"]) for file, match in matches if match is not None]
         attributes = self._attributes({speaker for _, speaker, _ in parts})
         return sources_table(
-            [
-                source(
-                    file,
-                    corpus=self.name,
-                    split=self.split,
-                    speaker=speaker,
-                    session=video,
-                    attributes=attributes.get(speaker),
-                )
-                for file, speaker, video in parts
-            ]
+            source(
+                file,
+                corpus=self.name,
+                split=self.split,
+                speaker=speaker,
+                session=video,
+                attributes=attributes.get(speaker),
+            )
+            for file, speaker, video in parts
         )
 
     def _attributes(self, speakers: set[str]) -> dict[str, dict[str, str]]:
