@@ -42,6 +42,13 @@ def weighted_statistics(
     return mean, variance.clamp(min=floor).sqrt()
 
 
+def frame_weights(logits: Tensor, num_frames: Tensor | None) -> Tensor:
+    """Return ``logits`` ``[batch, channels, frames]`` as weights that sum to one over the utterance's frames."""
+    if num_frames is not None:
+        logits = logits.masked_fill(~inside(logits, num_frames), -torch.inf)
+    return logits.softmax(dim=2)
+
+
 class StatisticsPooling(nn.Module):
     """Temporal statistics pooling (TSTP): the mean and standard deviation of each channel over frames.
 
@@ -68,6 +75,42 @@ class StatisticsPooling(nn.Module):
         frames = torch.tensor(x.shape[2], device=x.device) if num_frames is None else num_frames.view(-1, 1, 1)
         correction = (frames / (frames - 1).clamp(min=1)).sqrt()
         return torch.cat([mean, deviation * correction], dim=1).squeeze(2)
+
+
+class SelfAttentivePooling(nn.Module):
+    """Self-attentive pooling (SAP): the mean over frames, weighted by how much each agrees with a learned vector.
+
+    Logits and sums are float32 under autocast.
+
+    Parameters
+    ----------
+    channels
+        Channels per frame.
+
+    References
+    ----------
+    Cai et al., "Exploring the encoding layer and loss function in end-to-end speaker and language recognition
+    system", Odyssey 2018, Eq. 3-5, https://arxiv.org/abs/1804.05160.
+
+    Examples
+    --------
+    >>> SelfAttentivePooling(8)(torch.zeros(2, 8, 5)).shape
+    torch.Size([2, 8])
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.frame = nn.Conv1d(channels, channels, 1)
+        self.attention = nn.Conv1d(channels, 1, 1, bias=False)
+
+    def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
+        """Map ``[batch, channels, frames]`` to ``[batch, channels]``.
+
+        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
+        """
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))
+        weights = frame_weights(self.attention(torch.tanh(self.frame(x))).to(wide.dtype), num_frames)
+        return (weights * wide).sum(dim=2)
 
 
 class AttentiveStatisticsPooling(nn.Module):
@@ -126,10 +169,7 @@ class AttentiveStatisticsPooling(nn.Module):
             hidden = hidden + self.context(statistics.squeeze(2)).unsqueeze(2)
         if self.norm is not None:
             hidden = self.norm(functional.relu(hidden))
-        logits = self.attention(self.squash(hidden)).to(wide.dtype)
-        if num_frames is not None:
-            logits = logits.masked_fill(~inside(x, num_frames), -torch.inf)
-        return logits.softmax(dim=2)
+        return frame_weights(self.attention(self.squash(hidden)).to(wide.dtype), num_frames)
 
     def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
         """Map ``[batch, channels, frames]`` to ``[batch, 2 * channels]``: the means, then the deviations.

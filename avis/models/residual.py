@@ -94,21 +94,19 @@ class Stage(nn.ModuleList):
         return x
 
 
-class Trunk(nn.Module):
-    """What ResNets for speakers have in common: a 3x3 convolution, and four stages of residual blocks.
-
-    The last three stages halve mels and frames and double the channels.
+class Stages(nn.ModuleList):
+    """The four stages of a ResNet, each with twice the channels of the one before it.
 
     Parameters
     ----------
     block
         Builds a block from channels before, channels, and stride over (mels, frames).
-    num_mels
-        Features per frame.
-    channels
-        Of the first convolution and, before expansion, of the first stage.
+    in_channels, channels
+        Channels before, and, before expansion, of the first stage.
     depths
         Blocks in each of the four stages.
+    strides
+        Of each stage, over both mels and frames.
     expansion
         How many times its channels leave a block.
 
@@ -119,25 +117,56 @@ class Trunk(nn.Module):
     """
 
     def __init__(
-        self, block: Callable[..., nn.Module], *, num_mels: int, channels: int, depths: list[int], expansion: int
+        self,
+        block: Callable[..., nn.Module],
+        in_channels: int,
+        *,
+        channels: int,
+        depths: list[int],
+        strides: tuple[int, ...] = STRIDES,
+        expansion: int = 1,
     ) -> None:
-        super().__init__()
-        if len(depths) != len(STRIDES) or min(depths) < 1:
+        if len(depths) != len(strides) or min(depths) < 1:
             raise ValueError(
                 f"a ResNet has four stages: got depths={list(depths)}, expected 4 numbers of blocks, each 1 or more. "
                 "At model.depths. Correct them."
             )
-        self.num_mels = num_mels
-        self.first = ConvNorm(1, channels, kernel_size=3)
-        self.stages = nn.ModuleList()
-        before = channels
-        for index, (depth, stride) in enumerate(zip(depths, STRIDES, strict=True)):
+        super().__init__()
+        for index, (depth, stride) in enumerate(zip(depths, strides, strict=True)):
             width = channels * 2**index
             sizes = {"channels": width, "out_channels": expansion * width, "depth": depth}
-            self.stages.append(Stage(block, before, **sizes, stride=(stride, stride)))
-            before = expansion * width
-        self.channels = before
-        self.out_channels = before * math.ceil(num_mels / FRAME_STRIDE)
+            self.append(Stage(block, in_channels, **sizes, stride=(stride, stride)))
+            in_channels = expansion * width
+        self.strides = strides
+        self.out_channels = in_channels
+
+    def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
+        """Map ``[batch, in_channels, mels, frames]`` to ``[batch, out_channels, mels / strides, frames / strides]``."""
+        for stage, stride in zip(self, self.strides, strict=True):
+            x = stage(x, num_frames)
+            num_frames = strided(num_frames, stride)
+        return x
+
+
+class Trunk(nn.Module):
+    """What most ResNets for speakers have in common: a 3x3 convolution, and stages that come to an eighth of mels.
+
+    Parameters
+    ----------
+    block, channels, depths, expansion
+        As of the stages.
+    num_mels
+        Features per frame.
+    """
+
+    def __init__(
+        self, block: Callable[..., nn.Module], *, num_mels: int, channels: int, depths: list[int], expansion: int = 1
+    ) -> None:
+        super().__init__()
+        self.num_mels = num_mels
+        self.first = ConvNorm(1, channels, kernel_size=3)
+        self.stages = Stages(block, channels, channels=channels, depths=depths, expansion=expansion)
+        self.out_channels = self.stages.out_channels * math.ceil(num_mels / FRAME_STRIDE)
 
     def image(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
         """Return what enters the stages, ``[batch, channels, mels, frames]``, for ``[batch, frames, mels]``."""
@@ -146,11 +175,7 @@ class Trunk(nn.Module):
 
     def forward(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
         """Return ``[batch, channels * mels, ceil(frames / 8)]`` for ``[batch, frames, mels]``."""
-        x = self.image(features, num_frames)
-        for stage, stride in zip(self.stages, STRIDES, strict=True):
-            x = stage(x, num_frames)
-            num_frames = strided(num_frames, stride)
-        return x.flatten(1, 2)
+        return self.stages(self.image(features, num_frames), num_frames).flatten(1, 2)
 
 
 class BasicBlock(nn.Module):
