@@ -76,6 +76,18 @@ REJECT_REASONS = (
 )
 
 
+FEATURES = pa.schema(
+    [
+        pa.field("utt_id", pa.string(), nullable=False),
+        pa.field("speaker", pa.string(), nullable=False),
+        pa.field("speed", pa.float64(), nullable=False),
+        pa.field("features", pa.large_binary(), nullable=False),
+        pa.field("num_frames", pa.int32(), nullable=False),
+    ]
+)
+"""One row per augmented copy of an utterance; ``features`` are float16 ``[frames, mels]``, ``speed`` its factor."""
+
+
 def embeddings_schema(dim: int) -> pa.Schema:
     """Return the schema of an embeddings table of ``dim`` values per utterance."""
     return pa.schema(

@@ -1,6 +1,6 @@
 """Measure training, scoring and evaluation, each figure beside what it is to be compared with, in one run.
 
-    python pipelines/benchmark.py ingest    # samples/s from the stream, from memory, and in a plain PyTorch loop
+    python pipelines/benchmark.py ingest    # samples/s of each placement, from memory, and in a plain PyTorch loop
     python pipelines/benchmark.py plain     # the whole training as a plain single-process loop, then scored
     python pipelines/benchmark.py scoring   # 10 million trials with AS-norm: trials/s, memory; and loops over pairs
     python pipelines/benchmark.py metrics   # all figures of ten million scores against two plain sorts of them
@@ -50,6 +50,7 @@ from avis.scoring.cosine import Cosine
 from avis.training.checkpoint import best_checkpoint
 from avis.training.module import SpeakerVerifier
 
+PLACEMENTS = ("stream", "device", "materialize")
 BATCHES_IN_MEMORY = 8
 PLAIN_STEPS = 40
 NUM_SCORES = 10_000_000
@@ -63,23 +64,35 @@ MEMORY_INTERVAL_S = 0.5
 
 
 def ingest(recipe: dict[str, Any]) -> None:
-    """Compare the pace of training from the stream with training from memory and with a plain loop."""
+    """Compare the pace of training in each placement of features with training from memory and with a plain loop."""
     utterances = prepare(recipe)
     compute: Compute = instantiate(recipe["compute"])
     compute.connect()
     workers = compute.num_train_workers()
-    shared = share(recipe, utterances, workers)
+    placed = {name: recipe | {"features": recipe["features"] | {"placement": name}} for name in PLACEMENTS}
+    shared = share(placed["stream"], utterances, workers)
+    paces = {}
     with tempfile.TemporaryDirectory() as folder:
-        train(recipe, utterances, location.join(folder, "stream"))
+        started = time.perf_counter()
+        share(placed["materialize"] | {"output_dir": folder}, utterances, workers)
+        beforehand_s = time.perf_counter() - started
+        for name, settings in placed.items():
+            with PeakMemory() as memory:
+                train(settings | {"output_dir": folder}, utterances, location.join(folder, name))
+            paces[name] = (*_pace(location.join(folder, name)), memory.peak_bytes)
         _train_from_memory(shared, location.join(folder, "memory"), workers, use_gpu=compute.num_gpus() > 0)
-        streamed, waited = _pace(location.join(folder, "stream"))
         from_memory, _ = _pace(location.join(folder, "memory"))
     ray.shutdown()
     plain = _plain_pace(shared)
     print(f"{workers} workers, batch {recipe['trainer']['batch_size']}, {os.cpu_count()} cores, over all epochs:")
-    print(f"  streamed     {streamed:7.1f} samples/s, {waited:.1%} of the time waiting for data")
-    print(f"  from memory  {from_memory:7.1f} samples/s, so that streaming reaches {streamed / from_memory:.0%} of it")
-    print(f"  plain loop   {plain:7.1f} samples/s in one process, so that AVIS is {streamed / plain:.2f} times as fast")
+    for name, (pace, waited, peak_bytes) in paces.items():
+        print(
+            f"  {name:<12} {pace:7.1f} samples/s, {waited:.1%} of the time waiting for data; {pace / from_memory:.2f} "
+            f"times from memory, {pace / plain:.2f} times the plain loop; peak memory {peak_bytes / 2**30:.2f} GiB"
+        )
+    print(f"  from memory  {from_memory:7.1f} samples/s")
+    print(f"  plain loop   {plain:7.1f} samples/s in one process")
+    print(f"  materialize took {beforehand_s:.0f} s beforehand for {recipe['features']['copies']} copies")
 
 
 def _train_from_memory(shared: Shared, run_dir: str, workers: int, *, use_gpu: bool) -> None:
@@ -97,7 +110,7 @@ def _memory_worker(config: dict[str, Any]) -> None:
     rank, world_size = context.get_world_rank(), context.get_world_size()
     made = itertools.islice(local_batches(shared, first_block=0), BATCHES_IN_MEMORY)
     batches = [{key: value[rank::world_size] for key, value in batch.items()} for batch in made]
-    distribution: dict[str, Any] = {"strategy": RayDDPStrategy(), "plugins": [RayLightningEnvironment()]}
+    distribution = {"strategy": RayDDPStrategy(), "plugins": [RayLightningEnvironment()], "data_cpus": 1}
     fit_share(shared, itertools.cycle(batches), config["run_dir"], rank, world_size, **distribution)
 
 
@@ -118,7 +131,7 @@ def _plain_steps(shared: Shared, module: SpeakerVerifier, num_steps: int) -> flo
     started, samples = time.perf_counter(), 0
     for step, batch in enumerate(itertools.islice(local_batches(shared, first_block=0), num_steps)):
         module.set_progress(step / total)
-        loss, _ = module.loss(module.model(batch["features"]), batch["speaker"])
+        loss, _ = module.loss(module(batch), batch["speaker"])
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(module.parameters(), shared.recipe["trainer"]["gradient_clip"])

@@ -1,6 +1,7 @@
 """Mask stretches of time and bands of frequency."""
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from avis.augment.ranges import check_within
@@ -9,7 +10,8 @@ from avis.augment.ranges import check_within
 class SpecAugment:
     """Replace random frames and random mels of an utterance by each mel's mean.
 
-    After mean normalisation that is a mask of zeros. Time warping is left out.
+    After mean normalisation that is a mask of zeros. Time warping is left out. An instance draws what is masked;
+    `mask_features` masks it, wherever the features are computed.
 
     Parameters
     ----------
@@ -30,8 +32,9 @@ class SpecAugment:
     Examples
     --------
     >>> augment = SpecAugment(num_time_masks=1, max_time_frames=10, num_freq_masks=1, max_freq_mels=8)
-    >>> augment(np.zeros((200, 80), np.float32), np.random.default_rng(0)).shape
-    (200, 80)
+    >>> masked = augment(200, 80, np.random.default_rng(0))
+    >>> mask_features(torch.zeros(200, 80), torch.from_numpy(masked)).shape
+    torch.Size([200, 80])
     """
 
     def __init__(self, *, num_time_masks: int, max_time_frames: int, num_freq_masks: int, max_freq_mels: int) -> None:
@@ -44,18 +47,19 @@ class SpecAugment:
         self.num_freq_masks = num_freq_masks
         self.max_freq_mels = max_freq_mels
 
-    def __call__(self, features: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-        """Return a masked copy of the features, float32 ``[frames, mels]``."""
-        masked = features.copy()
-        mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
-        num_frames, num_mels = features.shape
+    def __call__(self, num_frames: int, num_mels: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+        """Return what is masked of features of this shape, bool ``[frames, mels]``."""
+        masked = np.zeros((num_frames, num_mels), dtype=bool)
         for _ in range(self.num_time_masks):
-            span = _draw_span(rng, self.max_time_frames, num_frames)
-            masked[span] = mean
+            masked[_draw_span(rng, self.max_time_frames, num_frames)] = True
         for _ in range(self.num_freq_masks):
-            span = _draw_span(rng, self.max_freq_mels, num_mels)
-            masked[:, span] = mean[span]
+            masked[:, _draw_span(rng, self.max_freq_mels, num_mels)] = True
         return masked
+
+
+def mask_features(features: torch.Tensor, masked: torch.Tensor) -> torch.Tensor:
+    """Return features ``[..., frames, mels]`` with each mel's mean over frames where ``masked``."""
+    return torch.where(masked, features.mean(dim=-2, keepdim=True), features)
 
 
 def _draw_span(rng: np.random.Generator, max_width: int, size: int) -> slice:

@@ -19,6 +19,7 @@ from avis.engine.session import Compute
 from avis.engine.stream import example_maker
 from avis.schema import embeddings_schema
 from avis.training.checkpoint import read_checkpoint
+from avis.training.module import features_of
 
 
 class Embedder:
@@ -39,7 +40,7 @@ class Embedder:
         recipe = loaded["recipe"]
         self.device = torch.device("cuda" if use_gpu else "cpu")
         self.model = load_model(loaded, checkpoint).to(self.device).eval()
-        self.features = instantiate(recipe["features"])
+        self.front_end = load_front_end(loaded, checkpoint).to(self.device).eval()
         self.maker, self.copies, self.banks = example_maker(recipe, training=False), copies, banks()
 
     @torch.inference_mode()
@@ -52,16 +53,17 @@ class Embedder:
             for row in store.read_row_group(part, uri, index, ["utt_id", "audio", "num_samples"]).to_pylist():
                 for features in self._views(row) if row["utt_id"] in wanted else ():
                     ids.append(row["utt_id"])
-                    embeddings.append(self.model(features[None].to(self.device))[0].float().cpu().numpy())
+                    embeddings.append(self.model(features[None])[0].float().cpu().numpy())
         vectors = np.stack(embeddings)
         schema = embeddings_schema(vectors.shape[1])
         column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
         return {"embeddings": pa.Table.from_arrays([pa.array(ids), column], schema=schema)}
 
     def _views(self, row: dict[str, Any]) -> list[torch.Tensor]:
-        whole = self.features(torch.from_numpy(read_all(row["audio"])))
-        crops = [self.maker.example(row, pass_=copy, banks=self.banks)[0] for copy in range(self.copies)]
-        return [whole, *map(torch.from_numpy, crops)]
+        views = [{"waveforms": read_all(row["audio"])}]
+        views += [self.maker.example(row, pass_=copy, banks=self.banks)[0] for copy in range(self.copies)]
+        on_device = [{key: torch.from_numpy(value).to(self.device) for key, value in view.items()} for view in views]
+        return [features_of(inputs, self.front_end) for inputs in on_device]
 
 
 def load_model(checkpoint: Mapping[str, Any], path: str) -> torch.nn.Module:
@@ -72,17 +74,35 @@ def load_model(checkpoint: Mapping[str, Any], path: str) -> torch.nn.Module:
     ValueError
         If the weights do not fit the model that the checkpoint's recipe names.
     """
-    model: torch.nn.Module = instantiate(checkpoint["recipe"]["model"])
-    prefix = "model."
-    weights = {k.removeprefix(prefix): v for k, v in checkpoint["state_dict"].items() if k.startswith(prefix)}
+    return _with_weights(instantiate(checkpoint["recipe"]["model"]), _weights(checkpoint, "model."), path)
+
+
+def load_front_end(checkpoint: Mapping[str, Any], path: str) -> torch.nn.Module:
+    """Build the front end of a checkpoint, and load its weights if it was trained with the model.
+
+    Raises
+    ------
+    ValueError
+        See `load_model`.
+    """
+    front_end: torch.nn.Module = instantiate(checkpoint["recipe"]["features"]["front_end"])
+    weights = _weights(checkpoint, "front_end.")
+    return _with_weights(front_end, weights, path) if weights else front_end
+
+
+def _weights(checkpoint: Mapping[str, Any], prefix: str) -> dict[str, torch.Tensor]:
+    return {k.removeprefix(prefix): v for k, v in checkpoint["state_dict"].items() if k.startswith(prefix)}
+
+
+def _with_weights(module: torch.nn.Module, weights: dict[str, torch.Tensor], path: str) -> torch.nn.Module:
     try:
-        model.load_state_dict(weights)
+        module.load_state_dict(weights)
     except RuntimeError as error:
         raise ValueError(
             f"checkpoint of another architecture: got {str(error).splitlines()[1].strip()!r}, expected the weights of "
-            f"{type(model).__name__}. At {path}. Give the checkpoint of this model."
+            f"{type(module).__name__}. At {path}. Give the checkpoint of this model."
         ) from error
-    return model
+    return module
 
 
 def embed(

@@ -20,6 +20,7 @@ from avis.audio.codec import read_all
 from avis.augment.bank import Bank
 from avis.training.examples import ExampleMaker
 from avis.training.plan import Plan, RowGroup, list_row_groups, read_block
+from avis.training.stored import StoredExamples
 
 SCHEDULER_REST_S = 0.02
 MAX_READ_TASKS = 10_000
@@ -35,6 +36,8 @@ class Shared:
     validation: list[RowGroup]
     speakers: dict[str, int]
     banks: dict[str, Bank]
+    stored: str | None = None
+    """Features store of ``features.placement=materialize``."""
 
 
 def make_banks(recipe: Mapping[str, Any], utterances: str) -> dict[str, Bank]:
@@ -62,15 +65,26 @@ def _speech_bank(groups: list[RowGroup], num_utterances: int, seed: int) -> Bank
 
 def example_maker(recipe: Mapping[str, Any], *, training: bool = True, augment: bool = True) -> ExampleMaker:
     """Build what turns utterances into examples: for training, or without its speeds and masks for evaluation."""
+    on_device = recipe["features"]["placement"] == "device"
+    spec_augment = instantiate(recipe["augment"]["spec_augment"]) if training else None
     return ExampleMaker(
-        features=instantiate(recipe["features"]),
+        features=None if on_device and spec_augment is None else instantiate(recipe["features"]["front_end"]),
         augment=instantiate(recipe["augment"]["chain"]) if augment else None,
-        spec_augment=instantiate(recipe["augment"]["spec_augment"]) if training else None,
+        spec_augment=spec_augment,
+        on_device=on_device,
         speeds=recipe["trainer"]["speeds"] if training else [1.0],
         crop_s=recipe["trainer"]["crop_s"],
         sample_rate=recipe["sharding"]["sample_rate"],
         seed=recipe["seed"],
     )
+
+
+def example_source(shared: Shared) -> ExampleMaker | StoredExamples:
+    """Return what makes the examples of a training's blocks, or reads them."""
+    recipe = shared.recipe
+    if shared.stored is None:
+        return example_maker(recipe)
+    return StoredExamples(shared.stored, copies=recipe["features"]["copies"], speeds=recipe["trainer"]["speeds"])
 
 
 class Rest(ExecutionCallback):
@@ -95,26 +109,26 @@ def example_stream(reference: ray.ObjectRef, *, first_block: int, last_block: in
 
 
 @functools.lru_cache(maxsize=1)
-def _maker_of(reference: ray.ObjectRef) -> tuple[Shared, ExampleMaker]:
+def _source_of(reference: ray.ObjectRef) -> tuple[Shared, ExampleMaker | StoredExamples]:
     shared = ray.get(reference)
-    return shared, example_maker(shared.recipe)
+    return shared, example_source(shared)
 
 
 def _make_examples(
     batch: dict[str, np.ndarray], *, reference: list[ray.ObjectRef], first_block: int
 ) -> dict[str, np.ndarray]:
-    shared, maker = _maker_of(reference[0])
+    shared, source = _source_of(reference[0])
     block = shared.plan.block(first_block + int(batch["id"][0]))
-    return maker.block(block, speakers=shared.speakers, banks=shared.banks)
+    return source.block(block, speakers=shared.speakers, banks=shared.banks)
 
 
 def local_batches(shared: Shared, *, first_block: int) -> Iterator[dict[str, Tensor]]:
     """Make the batches of a plan in this process."""
     recipe, plan = shared.recipe, shared.plan
-    maker, size = example_maker(recipe), recipe["trainer"]["batch_size"]
+    source, size = example_source(shared), recipe["trainer"]["batch_size"]
     rest: dict[str, np.ndarray] = {}
     for number in range(first_block, recipe["trainer"]["num_epochs"] * plan.blocks_per_epoch):
-        made = maker.block(plan.block(number), speakers=shared.speakers, banks=shared.banks)
+        made = source.block(plan.block(number), speakers=shared.speakers, banks=shared.banks)
         if not len(made["speaker"]):
             continue
         rest = {key: np.concatenate([rest[key], made[key]]) if rest else made[key] for key in made}

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 import ray
 import ray.data
@@ -17,6 +18,7 @@ from ray.train.torch import TorchTrainer
 from torch import Tensor
 
 from avis import store
+from avis.engine.materialize import materialize
 from avis.engine.parts import raise_cause
 from avis.engine.session import Compute
 from avis.engine.stream import Shared, example_maker, example_stream, local_batches, make_banks
@@ -71,6 +73,39 @@ class Training:
     log_interval_s: PositiveFloat
 
 
+@dataclass(frozen=True, kw_only=True)
+class Features:
+    """What a model sees of the audio, and where that is computed.
+
+    Parameters
+    ----------
+    front_end : torch.nn.Module
+        Maps waveforms to features; see `avis.features`.
+    placement : {"stream", "device", "materialize"}
+        On the workers that stream examples, fresh in every pass; on the training's device, inside the step; or once,
+        before the training.
+    copies : int
+        Of ``materialize``: differently cropped and augmented copies of every utterance, of which passes take turns.
+
+    Raises
+    ------
+    ValueError
+        If the front end learns but is not on the training's device.
+    """
+
+    front_end: torch.nn.Module
+    placement: Literal["stream", "device", "materialize"]
+    copies: PositiveInt
+
+    def __post_init__(self) -> None:
+        if self.placement != "device" and any(weight.requires_grad for weight in self.front_end.parameters()):
+            raise ValueError(
+                f"front end out of the training's reach: got placement={self.placement} for "
+                f"{type(self.front_end).__name__}, which learns, expected device. At features.placement. "
+                "Set features.placement=device, or freeze the front end."
+            )
+
+
 def train(cfg: dict[str, Any], utterances: str, run_dir: str) -> str:
     """Train the configured model on an utterances store and return its best checkpoint.
 
@@ -96,8 +131,9 @@ def train(cfg: dict[str, Any], utterances: str, run_dir: str) -> str:
 
 
 def share(cfg: dict[str, Any], utterances: str, num_workers: int) -> Shared:
-    """Plan a training and gather what its workers need."""
+    """Plan a training and gather what its workers need, features computed beforehand among it."""
     training: Training = instantiate(cfg["trainer"])
+    features: Features = instantiate(cfg["features"])
     if training.batch_size % num_workers:
         raise ValueError(
             f"batch does not divide: got trainer.batch_size={training.batch_size} for {num_workers} workers, expected "
@@ -114,7 +150,10 @@ def share(cfg: dict[str, Any], utterances: str, num_workers: int) -> Shared:
         passes_per_epoch=training.passes_per_epoch,
         global_batch=training.batch_size,
     )
-    return Shared(cfg, plan, list_row_groups(utterances, "validation"), speakers, make_banks(cfg, utterances))
+    banks, stored = make_banks(cfg, utterances), None
+    if features.placement == "materialize":
+        stored = materialize(cfg, utterances, groups, partial(example_maker, cfg), banks)
+    return Shared(cfg, plan, list_row_groups(utterances, "validation"), speakers, banks, stored)
 
 
 def build_module(shared: Shared) -> SpeakerVerifier:
@@ -123,7 +162,9 @@ def build_module(shared: Shared) -> SpeakerVerifier:
     torch.manual_seed(recipe["seed"])
     model = instantiate(recipe["model"])
     num_speakers = len(shared.speakers) * len(recipe["trainer"]["speeds"])
+    features: Features = instantiate(recipe["features"])
     return SpeakerVerifier(
+        front_end=features.front_end if features.placement == "device" else None,
         model=model,
         loss=instantiate(recipe["loss"])(embedding_dim=model.embedding_dim, num_speakers=num_speakers),
         optimizer=instantiate(recipe["optimizer"]),
@@ -165,7 +206,8 @@ def fit_share(
 def _train_in_process(shared: Shared, run_dir: str, *, use_gpu: bool) -> None:
     first_block = next_epoch(run_dir) * shared.plan.blocks_per_epoch
     batches = local_batches(shared, first_block=first_block)
-    fit_share(shared, batches, run_dir, rank=0, world_size=1, devices=1, accelerator="auto" if use_gpu else "cpu")
+    accelerator = "auto" if use_gpu else "cpu"
+    fit_share(shared, batches, run_dir, rank=0, world_size=1, data_cpus=1, devices=1, accelerator=accelerator)
 
 
 def _train_on_ray(shared: Shared, run_dir: str, *, num_workers: int, use_gpu: bool, restarts: int) -> None:
@@ -213,6 +255,7 @@ def _train_worker(config: dict[str, Any]) -> None:
         config["run_dir"],
         rank=context.get_world_rank(),
         world_size=world_size,
+        data_cpus=max(1, ray.cluster_resources().get("CPU", 0) - world_size),
         strategy=RayDDPStrategy(),
         plugins=[RayLightningEnvironment()],
         devices="auto",

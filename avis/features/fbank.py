@@ -4,6 +4,8 @@ import math
 
 import torch
 
+from avis.features.waveforms import check_waveforms, frame_sizes
+
 PREEMPHASIS = 0.97
 PCM16_SCALE = 32768.0
 """Kaldi reads 16-bit integers: waveforms in [-1, 1] are scaled by this before anything else."""
@@ -21,7 +23,7 @@ class Fbank(torch.nn.Module):
 
     Parameters
     ----------
-    num_mels
+    dim
         Number of mel filters.
     sample_rate
         Of the waveforms, in Hz.
@@ -48,7 +50,7 @@ class Fbank(torch.nn.Module):
 
     Examples
     --------
-    >>> fbank = Fbank(num_mels=80, sample_rate=16000, frame_length_ms=25.0, frame_shift_ms=10.0, window="povey",
+    >>> fbank = Fbank(dim=80, sample_rate=16000, frame_length_ms=25.0, frame_shift_ms=10.0, window="povey",
     ...               low_hz=20.0, high_hz=0.0, mean_norm=True)
     >>> fbank(torch.zeros(2, 16000)).shape, fbank.num_frames(16000), fbank.dim
     (torch.Size([2, 98, 80]), 98, 80)
@@ -60,7 +62,7 @@ class Fbank(torch.nn.Module):
     def __init__(
         self,
         *,
-        num_mels: int,
+        dim: int,
         sample_rate: int,
         frame_length_ms: float,
         frame_shift_ms: float,
@@ -70,20 +72,14 @@ class Fbank(torch.nn.Module):
         mean_norm: bool,
     ) -> None:
         super().__init__()
-        self.dim = num_mels
-        self.sample_rate = sample_rate
+        self.dim = dim
         self.mean_norm = mean_norm
-        self.frame_samples = int(sample_rate * frame_length_ms * 0.001)
-        self.shift_samples = int(sample_rate * frame_shift_ms * 0.001)
-        if self.frame_samples < 2 or self.shift_samples < 1:
-            raise ValueError(
-                f"A frame must hold two samples and move by one: got frame_length_ms={frame_length_ms} ms and "
-                f"frame_shift_ms={frame_shift_ms} ms, expected at least 2 and 1 samples at {sample_rate} Hz. "
-                "At features. Both are in milliseconds."
-            )
+        self.frame_samples, self.shift_samples = frame_sizes(
+            sample_rate=sample_rate, frame_length_ms=frame_length_ms, frame_shift_ms=frame_shift_ms
+        )
         self.fft_samples = 2 ** (self.frame_samples - 1).bit_length()
         top_hz = high_hz if high_hz > 0 else sample_rate / 2 + high_hz
-        filters = _mel_filters(num_mels, self.fft_samples, sample_rate, low_hz, top_hz)
+        filters = _mel_filters(dim, self.fft_samples, sample_rate, low_hz, top_hz)
         self.register_buffer("window", _window(window, self.frame_samples), persistent=False)
         self.register_buffer("mel_filters", filters, persistent=False)
 
@@ -109,34 +105,37 @@ class Fbank(torch.nn.Module):
         ValueError
             For waveforms that are not float32, or shorter than one frame.
         """
-        self._check(waveforms)
-        with torch.autocast(waveforms.device.type, enabled=False):
-            energies = self._power_spectrum(waveforms) @ self.mel_filters
-            features = energies.clamp_min(ENERGY_FLOOR).log()
-            if self.mean_norm:
-                features = features - features.mean(dim=-2, keepdim=True)
-        return features
+        if waveforms.dim() > 1 and waveforms.device.type == "cpu":  # row by row: the frames of one fit into caches
+            return torch.stack([self(row) for row in waveforms])
+        features = self.log_mels(self.frames(waveforms))
+        return features - features.mean(dim=-2, keepdim=True) if self.mean_norm else features
 
-    def _power_spectrum(self, waveforms: torch.Tensor) -> torch.Tensor:
-        """Return ``[..., frames, fft_samples / 2 + 1]``."""
+    def frames(self, waveforms: torch.Tensor) -> torch.Tensor:
+        """Return frames without their mean, at the scale of 16-bit integers, ``[..., frames, samples]``.
+
+        Raises
+        ------
+        ValueError
+            For waveforms that are not float32, or shorter than one frame.
+        """
+        check_waveforms(waveforms, min_samples=self.frame_samples, name="Fbank")
         frames = (waveforms * PCM16_SCALE).unfold(-1, self.frame_samples, self.shift_samples)
-        frames = frames - frames.mean(dim=-1, keepdim=True)
-        first = frames[..., :1] - PREEMPHASIS * frames[..., :1]
-        emphasised = torch.cat((first, frames[..., 1:] - PREEMPHASIS * frames[..., :-1]), dim=-1)
-        spectrum = torch.fft.rfft(emphasised * self.window, n=self.fft_samples)
-        return spectrum.real.square() + spectrum.imag.square()
+        return frames - frames.mean(dim=-1, keepdim=True)
 
-    def _check(self, waveforms: torch.Tensor) -> None:
-        if waveforms.dtype != torch.float32:
-            raise ValueError(
-                f"Waveforms must be floating point in [-1, 1]: got dtype={waveforms.dtype}, expected torch.float32. "
-                "At Fbank input. Divide 16-bit samples by 32768."
-            )
-        if waveforms.shape[-1] < self.frame_samples:
-            raise ValueError(
-                f"A waveform must hold at least one frame: got num_samples={waveforms.shape[-1]} samples, expected "
-                f"at least {self.frame_samples}. At Fbank input. Leave out or pad utterances as short as this."
-            )
+    def log_mels(self, frames: torch.Tensor) -> torch.Tensor:
+        """Return the log-mel energies, without mean normalisation, of what ``frames`` returned."""
+        with torch.autocast(frames.device.type, enabled=False):
+            return (self._power_spectrum(frames) @ self.mel_filters).clamp_min(ENERGY_FLOOR).log()
+
+    def _power_spectrum(self, frames: torch.Tensor) -> torch.Tensor:
+        """Return ``[..., frames, fft_samples / 2 + 1]``."""
+        emphasised = frames.new_zeros(*frames.shape[:-1], self.fft_samples)
+        first = frames[..., 0] - PREEMPHASIS * frames[..., 0]
+        emphasised[..., 0] = first * self.window[0]
+        rest = torch.sub(frames[..., 1:], frames[..., :-1], alpha=PREEMPHASIS)
+        emphasised[..., 1 : self.frame_samples] = rest * self.window[1:]
+        squares = torch.view_as_real(torch.fft.rfft(emphasised)).square()
+        return squares[..., 0] + squares[..., 1]
 
 
 def _window(name: str, num_samples: int) -> torch.Tensor:
@@ -168,8 +167,8 @@ def _mel_filters(num_mels: int, fft_samples: int, sample_rate: int, low_hz: floa
     num_empty = int((filters.sum(dim=0) == 0).sum())
     if num_empty:
         raise ValueError(
-            f"Every mel filter must hold an FFT bin: got num_mels={num_mels}, of which {num_empty} are empty, expected "
-            f"0 empty with an FFT of {fft_samples} samples. At features.num_mels. Take fewer mels or longer frames."
+            f"Every mel filter must hold an FFT bin: got dim={num_mels}, of which {num_empty} are empty, expected "
+            f"0 empty with an FFT of {fft_samples} samples. At features.dim. Take fewer mels or longer frames."
         )
     return filters
 

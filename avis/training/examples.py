@@ -4,6 +4,7 @@ What is drawn for an example follows from (seed, pass, utt_id) alone: it is the 
 """
 
 import math
+import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -16,16 +17,23 @@ from avis.audio.crop import crop_start, tile
 from avis.augment.bank import Bank
 from avis.augment.chain import Augment
 from avis.augment.rng import example_rng
-from avis.augment.spec_augment import SpecAugment
+from avis.augment.spec_augment import SpecAugment, mask_features
 from avis.augment.speed import change_speed
 from avis.training.plan import Block, RowGroup, read_block
 
 COLUMNS = ["utt_id", "speaker", "audio", "num_samples"]
 VALIDATION_PASS = -1
+STAGES = ("decode", "augment", "features")
+"""What an example costs: reading and decoding its crop, augmenting it, computing its features."""
 
 
 class FrontEnd(Protocol):
     """Features of waveforms; see `avis.features`."""
+
+    dim: int
+
+    def num_frames(self, num_samples: int) -> int:
+        """Return how many frames there are of so many samples."""
 
     def __call__(self, waveforms: torch.Tensor) -> torch.Tensor:
         """Map float32 [samples] to float32 [frames, mels]."""
@@ -36,12 +44,14 @@ class ExampleMaker:
 
     Parameters
     ----------
-    features : FrontEnd
-        Called with one waveform at a time.
+    features : FrontEnd or None
+        Called with one waveform at a time. None leaves the features to others: an example is a waveform.
     augment : Augment or None
         Acts on waveforms.
     spec_augment : SpecAugment or None
         Acts on features.
+    on_device : bool
+        An example is a waveform, and what is masked of its features; ``features`` say only how many they are.
     speeds : list of float
         Speed factors, one of which is drawn per example; a voice at another speed is another speaker (as Kaldi's
         sre16 and WeSpeaker's recipes have it). ``[1.0]`` changes nothing.
@@ -54,36 +64,43 @@ class ExampleMaker:
     def __init__(
         self,
         *,
-        features: FrontEnd,
+        features: FrontEnd | None,
         augment: Augment | None,
         spec_augment: SpecAugment | None,
+        on_device: bool,
         speeds: list[float],
         crop_s: float,
         sample_rate: int,
         seed: int,
     ) -> None:
-        self.features, self.augment, self.spec_augment = features, augment, spec_augment
+        self.features, self.augment, self.spec_augment, self.on_device = features, augment, spec_augment, on_device
         self.speeds, self.seed = speeds, seed
         self.crop_samples = round(crop_s * sample_rate)
 
-    def example(self, row: Mapping[str, Any], *, pass_: int, banks: Mapping[str, Bank]) -> tuple[np.ndarray, int]:
+    def example(
+        self, row: Mapping[str, Any], *, pass_: int, banks: Mapping[str, Bank]
+    ) -> tuple[dict[str, np.ndarray], int]:
         """Make one example of a row of the utterances table.
 
         Returns
         -------
-        features : float32 [frames, mels]
+        inputs : dict
+            ``features`` float32 [frames, mels], or ``waveforms`` float32 [samples] and, where something is masked,
+            ``masked`` bool [frames, mels]; ``seconds`` float32 [stages], what each of `STAGES` took.
         speed : int
             Index of the drawn factor in ``speeds``.
         """
+        clock = [time.perf_counter()]
         rng = example_rng(self.seed, pass_, row["utt_id"])
         speed = int(rng.integers(len(self.speeds)))
         waveform = self._crop(row, rng, self.speeds[speed])
+        clock.append(time.perf_counter())
         if self.augment is not None:
             waveform = self.augment(waveform, rng, banks)
-        features = self.features(torch.from_numpy(waveform)).numpy()
-        if self.spec_augment is not None:
-            features = self.spec_augment(features, rng)
-        return features, speed
+        clock.append(time.perf_counter())
+        inputs = self._inputs(waveform, rng)
+        clock.append(time.perf_counter())
+        return inputs | {"seconds": np.diff(clock).astype(np.float32)}, speed
 
     def _crop(self, row: Mapping[str, Any], rng: np.random.Generator, factor: float) -> np.ndarray:
         num = math.ceil(self.crop_samples * factor)
@@ -93,22 +110,38 @@ class ExampleMaker:
             cropped = change_speed(cropped, factor)
         return tile(cropped, self.crop_samples)
 
+    def _inputs(self, waveform: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        masked = {}
+        if self.features is not None and self.spec_augment is not None:
+            shape = self.features.num_frames(len(waveform)), self.features.dim
+            masked = {"masked": self.spec_augment(*shape, rng)}
+        if self.features is None or self.on_device:
+            return {"waveforms": waveform, **masked}
+        features = self.features(torch.from_numpy(waveform))
+        if masked:
+            features = mask_features(features, torch.from_numpy(masked["masked"]))
+        return {"features": features.numpy()}
+
     def block(self, block: Block, *, speakers: Mapping[str, int], banks: Mapping[str, Bank]) -> dict[str, np.ndarray]:
         """Make the examples of a block.
 
         Returns
         -------
         dict
-            ``features`` float32 [rows, frames, mels]; ``speaker`` int64 [rows], counting a voice at each speed as a
-            speaker of its own; ``epoch`` int64 [rows].
+            The inputs of `example`, joined to [rows, ...], reading the block counted as decoding; ``speaker`` int64
+            [rows], counting a voice at each speed as a speaker of its own; ``epoch`` int64 [rows]. A block without
+            rows has ``speaker`` and ``epoch`` alone.
         """
-        features, labels = [], []
-        for row in read_block(block, COLUMNS).to_pylist():
-            example, speed = self.example(row, pass_=block.pass_, banks=banks)
-            features.append(example)
-            labels.append(speakers[row["speaker"]] + speed * len(speakers))
+        started = time.perf_counter()
+        rows = read_block(block, COLUMNS).to_pylist()
+        reading_s = (time.perf_counter() - started) / max(1, len(rows))
+        made = [self.example(row, pass_=block.pass_, banks=banks) for row in rows]
+        labels = [speakers[row["speaker"]] + speed * len(speakers) for row, (_, speed) in zip(rows, made, strict=True)]
+        joined = {key: np.stack([inputs[key] for inputs, _ in made]) for key in (made[0][0] if made else ())}
+        if made:
+            joined["seconds"][:, 0] += reading_s
         return {
-            "features": np.stack(features) if features else np.zeros((0, 1, 1), np.float32),
+            **joined,
             "speaker": np.array(labels, np.int64),
             "epoch": np.full(len(labels), block.epoch, np.int64),
         }
@@ -122,12 +155,13 @@ def validation_examples(
     banks: Mapping[str, Bank],
     rank: int = 0,
     world_size: int = 1,
-) -> tuple[torch.Tensor, list[str]]:
+) -> tuple[dict[str, torch.Tensor], list[str]]:
     """Make one worker's share of the fixed examples of held-out speakers by which checkpoints are chosen.
 
     Returns
     -------
-    features : float32 [utterances, frames, mels]
+    inputs : dict
+        Those of `ExampleMaker.example`, joined to [utterances, ...].
     speakers : list of str
 
     Raises
@@ -135,22 +169,22 @@ def validation_examples(
     ValueError
         If there are fewer held-out utterances than workers.
     """
-    features, speakers, position = [], [], 0
+    inputs, speakers, position = [], [], 0
     for group in row_groups:
         block = Block(0, VALIDATION_PASS, [group], np.arange(group.num_rows))
         for row in read_block(block, COLUMNS).to_pylist():
             if position < max_utterances and position % world_size == rank:
-                features.append(maker.example(row, pass_=VALIDATION_PASS, banks=banks)[0])
+                inputs.append(maker.example(row, pass_=VALIDATION_PASS, banks=banks)[0])
                 speakers.append(row["speaker"])
             position += 1
         if position >= max_utterances:
             break
-    if not features:
+    if not inputs:
         raise ValueError(
             f"too few held-out utterances: got {position} for {world_size} workers, expected at least one for each. "
             "At sharding.num_validation_speakers. Raise it."
         )
-    return torch.from_numpy(np.stack(features)), speakers
+    return {key: torch.from_numpy(np.stack([each[key] for each in inputs])) for key in inputs[0]}, speakers
 
 
 def speaker_index(speakers: pa.ChunkedArray) -> dict[str, int]:

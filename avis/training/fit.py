@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import lightning.pytorch as pl
+import numpy as np
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
@@ -15,7 +16,9 @@ from torch.utils.data import DataLoader
 
 from avis import location
 from avis.training.checkpoint import BEST, FOLDER, LAST, last_checkpoint
+from avis.training.examples import STAGES
 from avis.training.module import SpeakerVerifier
+from avis.training.waiting import shortage
 
 VALIDATION_BATCH = 64
 
@@ -45,29 +48,38 @@ class EpochStream:
 class Progress(pl.Callback):
     """Log samples per second and the share of time spent waiting for data; say so on the console now and then."""
 
-    def __init__(self, stream: EpochStream, *, interval_s: float) -> None:
-        self.stream, self.interval_s = stream, interval_s
+    def __init__(self, stream: EpochStream, *, interval_s: float, data_cpus: float) -> None:
+        self.stream, self.interval_s, self.data_cpus = stream, interval_s, data_cpus
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Start the clock; the wait for the very first batch is not the stream's pace."""
-        self.started = self.said = time.perf_counter()
-        self.samples, self.waited_s = 0, self.stream.waited_s
+        self.said = time.perf_counter()
+        self._count_from(self.said)
+
+    def _count_from(self, now: float) -> None:
+        self.started, self.samples, self.waited_s = now, 0, self.stream.waited_s
+        self.seconds = np.zeros(len(STAGES))
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: dict[str, Tensor], batch_idx: int
     ) -> None:
         """Count a batch, and report when it is time."""
         self.samples += len(batch["speaker"]) * trainer.world_size
+        self.seconds += batch["seconds"].sum(dim=0).double().cpu().numpy() * trainer.world_size
         now = time.perf_counter()
         last_batch = batch_idx + 1 == self.stream.steps_per_epoch
         if last_batch or now - self.said >= self.interval_s:
             elapsed = now - self.started
             module.log("train/samples_per_s", self.samples / elapsed)
-            module.log("train/waiting_share", (self.stream.waited_s - self.waited_s) / elapsed)
+            waiting_share = (self.stream.waited_s - self.waited_s) / elapsed
+            module.log("train/waiting_share", waiting_share)
             self._say(trainer, f"train {batch_idx + 1}/{self.stream.steps_per_epoch}")
             self.said = now
         if last_batch:
-            self.started, self.samples, self.waited_s = now, 0, self.stream.waited_s
+            said = shortage(waiting_share, self.seconds, elapsed, self.data_cpus)
+            if said and trainer.is_global_zero:
+                print(said, flush=True)
+            self._count_from(now)
 
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Report the held-out error rate, and leave the validation out of the pace."""
@@ -84,12 +96,13 @@ class Progress(pl.Callback):
 def fit(
     module: SpeakerVerifier,
     batches: Iterable[dict[str, Tensor]],
-    validation: tuple[Tensor, list[str]],
+    validation: tuple[dict[str, Tensor], list[str]],
     *,
     run_dir: str,
     precision: str,
     gradient_clip: float,
     log_interval_s: float,
+    data_cpus: float,
     **distribution: Any,
 ) -> None:
     """Train to the end of the plan; go on from the run's last checkpoint if it has one.
@@ -100,7 +113,7 @@ def fit(
     Parameters
     ----------
     batches : iterable of dict
-        ``features`` [batch, frames, mels] and ``speaker`` [batch], from the first epoch that is still to do.
+        The examples of `avis.training.examples.ExampleMaker.block`, from the first epoch that is still to do.
     validation : tuple
         This worker's share of the held-out utterances; see `avis.training.examples.validation_examples`.
     precision : str
@@ -109,6 +122,8 @@ def fit(
         Largest norm of the gradient.
     log_interval_s : float
         Seconds between reports within an epoch.
+    data_cpus : float
+        CPUs that make examples.
     **distribution
         Strategy, plugins and further callbacks for the Lightning trainer.
     """
@@ -123,7 +138,12 @@ def fit(
     best, last = keep(filename=BEST, monitor="val/eer", mode="min"), keep(filename=LAST)
     if precision == "auto":
         precision = "16-mixed" if torch.cuda.is_available() else "32-true"
-    callbacks = [best, last, Progress(stream, interval_s=log_interval_s), *distribution.pop("callbacks", [])]
+    callbacks = [
+        best,
+        last,
+        Progress(stream, interval_s=log_interval_s, data_cpus=data_cpus),
+        *distribution.pop("callbacks", []),
+    ]
     trainer = pl.Trainer(
         max_epochs=module.num_epochs,
         precision=precision,  # type: ignore[arg-type]
@@ -137,10 +157,8 @@ def fit(
         use_distributed_sampler=False,
         **distribution,
     )
-    features, speakers = validation
-    shares = [
-        (features[start : start + VALIDATION_BATCH], speakers[start : start + VALIDATION_BATCH])
-        for start in range(0, len(speakers), VALIDATION_BATCH)
-    ]
+    inputs, speakers = validation
+    slices = [slice(start, start + VALIDATION_BATCH) for start in range(0, len(speakers), VALIDATION_BATCH)]
+    shares = [({key: value[part] for key, value in inputs.items()}, speakers[part]) for part in slices]
     held_out: DataLoader[Any] = DataLoader(shares, batch_size=None)  # type: ignore[arg-type]
     trainer.fit(module, stream, held_out, ckpt_path=last_checkpoint(run_dir), weights_only=True)

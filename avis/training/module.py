@@ -1,6 +1,6 @@
 """Train a speaker embedding: the LightningModule."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import lightning.pytorch as pl
@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from avis.augment.spec_augment import mask_features
 from avis.metrics.eer import equal_error_rate
 from avis.metrics.roc import accuracy
 
@@ -20,6 +21,9 @@ class SpeakerVerifier(pl.LightningModule):
 
     Parameters
     ----------
+    front_end : torch.nn.Module or None
+        Maps waveforms [batch, samples] to features, and learns with the model if it can; None where batches have
+        features already.
     model : torch.nn.Module
         Maps features [batch, frames, mels] to embeddings [batch, dim].
     loss : torch.nn.Module
@@ -41,6 +45,7 @@ class SpeakerVerifier(pl.LightningModule):
     def __init__(
         self,
         *,
+        front_end: nn.Module | None,
         model: nn.Module,
         loss: nn.Module,
         optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer],
@@ -52,11 +57,15 @@ class SpeakerVerifier(pl.LightningModule):
         speakers: list[str],
     ) -> None:
         super().__init__()
-        self.model, self.loss = model, loss
+        self.front_end, self.model, self.loss = front_end, model, loss
         self.make_optimizer, self.learning_rate, self.margin = optimizer, learning_rate, margin
         self.num_epochs, self.steps_per_epoch = num_epochs, steps_per_epoch
         self.recipe, self.speakers = recipe, speakers
         self.validation: list[tuple[Tensor, list[str]]] = []
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """Embed a batch of examples."""
+        return self.model(features_of(inputs, self.front_end))
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Make the optimiser of model and loss together."""
@@ -76,7 +85,7 @@ class SpeakerVerifier(pl.LightningModule):
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """Return the loss of a batch."""
-        loss, logits = self.loss(self.model(batch["features"]), batch["speaker"])
+        loss, logits = self.loss(self(batch), batch["speaker"])
         if not torch.isfinite(loss):
             raise ValueError(
                 f"training diverged: got loss={loss.item()}, expected a finite number. At epoch {self.current_epoch}, "
@@ -87,10 +96,10 @@ class SpeakerVerifier(pl.LightningModule):
         self.log_dict({"train/loss": loss, "train/accuracy": correct, "train/learning_rate": rate})
         return loss
 
-    def validation_step(self, batch: tuple[Tensor, list[str]], batch_idx: int) -> None:
+    def validation_step(self, batch: tuple[dict[str, Tensor], list[str]], batch_idx: int) -> None:
         """Embed a batch of held-out speakers' utterances."""
-        features, speakers = batch
-        self.validation.append((self.model(features).float().cpu(), speakers))
+        inputs, speakers = batch
+        self.validation.append((self(inputs).float().cpu(), speakers))
 
     def on_validation_epoch_end(self) -> None:
         """Score all pairs of held-out utterances, on every worker alike."""
@@ -109,6 +118,15 @@ class SpeakerVerifier(pl.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the recipe and the training speakers with the weights."""
         checkpoint["recipe"], checkpoint["speakers"] = self.recipe, self.speakers
+
+
+def features_of(inputs: Mapping[str, Tensor], front_end: Callable[[Tensor], Tensor] | None) -> Tensor:
+    """Return the features of examples, computed here if `avis.training.examples.ExampleMaker` left that to others."""
+    if "features" in inputs:
+        return inputs["features"]
+    assert front_end is not None, "waveforms need a front end"
+    features = front_end(inputs["waveforms"])
+    return mask_features(features, inputs["masked"]) if "masked" in inputs else features
 
 
 def all_pairs(embeddings: np.ndarray, speakers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,9 +1,14 @@
 import numpy as np
 import pytest
+import torch
 
-from avis.augment.spec_augment import SpecAugment
+from avis.augment.spec_augment import SpecAugment, mask_features
 
 FEATURES = np.random.default_rng(0).standard_normal((200, 80)).astype(np.float32) + 3
+
+
+def apply(augment, features, rng):
+    return mask_features(torch.from_numpy(features), torch.from_numpy(augment(*features.shape, rng))).numpy()
 
 
 def spans(flags):
@@ -17,7 +22,7 @@ def test_time_masks_are_whole_frames_at_the_mean():
     mean = FEATURES.mean(axis=0)
     widths = []
     for seed in range(300):
-        masked = augment(FEATURES, np.random.default_rng(seed))
+        masked = apply(augment, FEATURES, np.random.default_rng(seed))
         changed = (masked != FEATURES).any(axis=1)
         assert masked[changed] == pytest.approx(np.broadcast_to(mean, (changed.sum(), 80)), abs=1e-5)
         widths += spans(changed) or [0]
@@ -29,7 +34,7 @@ def test_frequency_masks_are_whole_mels():
     augment = SpecAugment(num_time_masks=0, max_time_frames=0, num_freq_masks=2, max_freq_mels=8)
     mean = FEATURES.mean(axis=0)
     for seed in range(50):
-        masked = augment(FEATURES, np.random.default_rng(seed))
+        masked = apply(augment, FEATURES, np.random.default_rng(seed))
         changed = (masked != FEATURES).any(axis=0)
         assert len(spans(changed)) <= 2
         assert changed.sum() <= 16
@@ -39,15 +44,15 @@ def test_frequency_masks_are_whole_mels():
 def test_is_a_mask_of_zeros_after_mean_normalisation():
     augment = SpecAugment(num_time_masks=2, max_time_frames=20, num_freq_masks=2, max_freq_mels=10)
     centred = FEATURES - FEATURES.mean(axis=0)
-    masked = augment(centred, np.random.default_rng(5))
+    masked = apply(augment, centred, np.random.default_rng(5))
     assert np.abs(masked[masked != centred]).max() < 1e-5
-    assert masked == pytest.approx(augment(FEATURES, np.random.default_rng(5)) - FEATURES.mean(axis=0), abs=1e-5)
+    assert masked == pytest.approx(apply(augment, FEATURES, np.random.default_rng(5)) - FEATURES.mean(axis=0), abs=1e-5)
 
 
 def test_masks_reach_every_place():
     augment = SpecAugment(num_time_masks=1, max_time_frames=5, num_freq_masks=1, max_freq_mels=5)
     features = FEATURES[:12, :9]
-    hit = sum((augment(features, np.random.default_rng(seed)) != features) for seed in range(300))
+    hit = sum((apply(augment, features, np.random.default_rng(seed)) != features) for seed in range(300))
     assert (hit > 0).all()
 
 
@@ -56,7 +61,7 @@ def test_masks_wider_than_the_features(shape):
     augment = SpecAugment(num_time_masks=3, max_time_frames=50, num_freq_masks=3, max_freq_mels=100)
     features = np.zeros(shape, np.float32)
     for seed in range(20):
-        masked = augment(features, np.random.default_rng(seed))
+        masked = apply(augment, features, np.random.default_rng(seed))
         assert masked.shape == shape
         assert masked.dtype == np.float32
         assert np.isfinite(masked).all()
@@ -65,9 +70,18 @@ def test_masks_wider_than_the_features(shape):
 def test_input_and_repetition():
     augment = SpecAugment(num_time_masks=1, max_time_frames=10, num_freq_masks=1, max_freq_mels=8)
     before = FEATURES.copy()
-    first, second = (augment(FEATURES, np.random.default_rng(1)) for _ in range(2))
+    first, second = (apply(augment, FEATURES, np.random.default_rng(1)) for _ in range(2))
     assert np.array_equal(first, second)
     assert np.array_equal(FEATURES, before)
+
+
+def test_each_example_of_a_batch_is_masked_as_alone():
+    augment = SpecAugment(num_time_masks=2, max_time_frames=20, num_freq_masks=2, max_freq_mels=10)
+    batch = np.stack([FEATURES, FEATURES[::-1] * 2])
+    masks = np.stack([augment(200, 80, np.random.default_rng(seed)) for seed in range(2)])
+    together = mask_features(torch.from_numpy(batch), torch.from_numpy(masks)).numpy()
+    for seed, one in enumerate(batch):
+        assert together[seed] == pytest.approx(apply(augment, one.copy(), np.random.default_rng(seed)), abs=1e-6)
 
 
 def test_counts_are_not_negative():

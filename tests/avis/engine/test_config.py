@@ -40,7 +40,7 @@ def test_the_configuration_becomes_plain_data(composed: Callable[..., DictConfig
     assert type(recipe) is dict
     assert type(recipe["trainer"]["speeds"]) is list
     assert recipe["model"]["channels"] == 64
-    assert recipe["model"]["num_mels"] == recipe["features"]["num_mels"] == 80
+    assert recipe["model"]["num_mels"] == recipe["features"]["front_end"]["dim"] == 80
 
 
 def test_hydra_names_an_unknown_key(composed: Callable[..., DictConfig]):

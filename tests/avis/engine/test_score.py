@@ -43,7 +43,7 @@ def embeddings_of(path: str, utterances: str) -> dict[str, np.ndarray]:
     model = instantiate(loaded["recipe"]["model"])
     prefix = "model."
     model.load_state_dict({k[len(prefix) :]: v for k, v in loaded["state_dict"].items() if k.startswith(prefix)})
-    features = instantiate(loaded["recipe"]["features"])
+    features = instantiate(loaded["recipe"]["features"]["front_end"])
     model.eval()
     vectors = {}
     with torch.inference_mode():

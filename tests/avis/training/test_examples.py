@@ -23,16 +23,24 @@ SPEEDS = [1.0, 0.9, 1.1]
 BANKS = {"noise": Bank.from_recordings([np.sin(np.arange(num) / 3).astype(np.float32) for num in (900, 9000)])}
 
 
-def as_column(waveform: torch.Tensor) -> torch.Tensor:
+class AsColumn:
     """Leave waveforms as they are: one frame per sample, one mel."""
-    return waveform[:, None]
+
+    dim = 1
+
+    def num_frames(self, num_samples: int) -> int:
+        return num_samples
+
+    def __call__(self, waveform: torch.Tensor) -> torch.Tensor:
+        return waveform[:, None]
 
 
 def maker(**changed: Any) -> ExampleMaker:
     settings = {
-        "features": as_column,
+        "features": AsColumn(),
         "augment": None,
         "spec_augment": None,
+        "on_device": False,
         "speeds": SPEEDS,
         "crop_s": CROP_S,
         "sample_rate": SAMPLE_RATE,
@@ -115,8 +123,8 @@ def test_a_voice_at_another_speed_is_another_speaker():
     make = maker()
     drawn = []
     for one in tones:
-        features, speed = make.example(one, pass_=0, banks={})
-        spectrum = np.abs(np.fft.rfft(features.ravel() * np.hanning(CROP_SAMPLES)))
+        inputs, speed = make.example(one, pass_=0, banks={})
+        spectrum = np.abs(np.fft.rfft(inputs["features"].ravel() * np.hanning(CROP_SAMPLES)))
         peak_hz = np.argmax(spectrum) * SAMPLE_RATE / CROP_SAMPLES
         assert peak_hz == pytest.approx(1000 * SPEEDS[speed], abs=2)
         drawn.append(speed)
@@ -139,19 +147,19 @@ def test_labels_count_every_speaker_at_every_speed(uri: str):
 @pytest.mark.parametrize("speed", SPEEDS)
 @pytest.mark.parametrize("num", [1, 7, 3600, 3999, 4000, 4001, 4400, 4401, 12345])
 def test_every_speed_keeps_the_length(num: int, speed: float):
-    features, _ = maker(speeds=[speed]).example(row(noise(num)), pass_=0, banks={})
+    features = maker(speeds=[speed]).example(row(noise(num)), pass_=0, banks={})[0]["features"]
     assert features.shape == (CROP_SAMPLES, 1)
     assert features.dtype == np.float32
 
 
 def test_a_short_utterance_is_repeated_and_a_long_one_cut():
     short, long = row(noise(1500)), row(noise(20000))
-    repeated = maker(speeds=[1.0]).example(short, pass_=0, banks={})[0].ravel()
+    repeated = maker(speeds=[1.0]).example(short, pass_=0, banks={})[0]["features"].ravel()
     np.testing.assert_array_equal(repeated, np.resize(read_all(short["audio"]), CROP_SAMPLES))
     whole = read_all(long["audio"])
     starts = set()
     for pass_ in range(10):
-        cut = maker(speeds=[1.0]).example(long, pass_=pass_, banks={})[0].ravel()
+        cut = maker(speeds=[1.0]).example(long, pass_=pass_, banks={})[0]["features"].ravel()
         matches = [start for start in range(16001) if whole[start] == cut[0] and whole[start + 1] == cut[1]]
         start = next(start for start in matches if np.array_equal(whole[start : start + CROP_SAMPLES], cut))
         starts.add(start)
@@ -168,11 +176,11 @@ def test_augmentation_and_masks_act_where_they_are_given():
 
     masks = SpecAugment(num_time_masks=3, max_time_frames=2000, num_freq_masks=0, max_freq_mels=0)
     one = row(noise(4000))
-    plain = maker(speeds=[1.0]).example(one, pass_=0, banks={})[0]
-    changed = maker(speeds=[1.0], augment=louder).example(one, pass_=0, banks={})[0]
+    plain = maker(speeds=[1.0]).example(one, pass_=0, banks={})[0]["features"]
+    changed = maker(speeds=[1.0], augment=louder).example(one, pass_=0, banks={})[0]["features"]
     np.testing.assert_array_equal(changed, 2 * plain)
     assert calls == ["augment"]
-    masked = maker(speeds=[1.0], spec_augment=masks).example(one, pass_=0, banks={})[0]
+    masked = maker(speeds=[1.0], spec_augment=masks).example(one, pass_=0, banks={})[0]["features"]
     hidden = masked == plain.mean(axis=0, dtype=np.float64).astype(np.float32)
     assert 100 < hidden.sum() < CROP_SAMPLES
     np.testing.assert_array_equal(masked[~hidden], plain[~hidden])
@@ -183,7 +191,8 @@ def test_workers_share_the_same_validation_examples(uri: str, world_size: int):
     def share(rank: int, world_size: int) -> tuple[torch.Tensor, list[str]]:
         groups = list_row_groups(uri, "validation")
         make = maker(speeds=[1.0])
-        return validation_examples(make, groups, max_utterances=6, banks={}, rank=rank, world_size=world_size)
+        found = validation_examples(make, groups, max_utterances=6, banks={}, rank=rank, world_size=world_size)
+        return found[0]["features"], found[1]
 
     features, speakers = share(0, 1)
     assert speakers == ["s0", "s1", "s2", "s0", "s1", "s2"]

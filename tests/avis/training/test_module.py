@@ -22,6 +22,7 @@ PEAK = 0.01
 
 def verifier(model: nn.Module, dim: int, *, steps: int = 10) -> SpeakerVerifier:
     return SpeakerVerifier(
+        front_end=None,
         model=model,
         loss=AamSoftmax(embedding_dim=dim, num_speakers=NUM_SPEAKERS, scale=30.0, margin=0.2, num_subcenters=1),
         optimizer=partial(torch.optim.AdamW, lr=PEAK),
@@ -107,7 +108,8 @@ def test_validation_error_rate_equals_an_independent_computation(monkeypatch: py
     module = verifier(nn.Identity(), 5)
     for start in (0, 7, 40):
         end = {0: 7, 7: 40, 40: 60}[start]
-        module.validation_step((torch.from_numpy(embeddings[start:end]).float(), speakers[start:end]), start)
+        inputs = {"features": torch.from_numpy(embeddings[start:end]).float()}
+        module.validation_step((inputs, speakers[start:end]), start)
     logged = validate(module, monkeypatch)
 
     scores, target = [], []
@@ -129,7 +131,7 @@ def test_validation_puts_the_workers_uneven_shares_together(monkeypatch: pytest.
     generator = torch.Generator().manual_seed(0)
     embeddings, speakers = torch.randn(9, 5, generator=generator), list("aabbccabc")
     alone = verifier(nn.Identity(), 5)
-    alone.validation_step((embeddings, speakers), 0)
+    alone.validation_step(({"features": embeddings}, speakers), 0)
     expected = validate(alone, monkeypatch)
 
     shares = [
@@ -146,7 +148,7 @@ def test_validation_puts_the_workers_uneven_shares_together(monkeypatch: pytest.
     monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
     monkeypatch.setattr(torch.distributed, "all_gather_object", gather)
     second = verifier(nn.Identity(), 5)
-    second.validation_step((embeddings[6:], speakers[6:]), 0)
+    second.validation_step(({"features": embeddings[6:]}, speakers[6:]), 0)
     assert validate(second, monkeypatch) == expected
 
 
