@@ -4,6 +4,7 @@
     python pipelines/benchmark.py plain     # the whole training as a plain single-process loop, then scored
     python pipelines/benchmark.py scoring   # 10 million trials with AS-norm: trials/s, memory; and loops over pairs
     python pipelines/benchmark.py metrics   # all figures of ten million scores against two plain sorts of them
+    python pipelines/benchmark.py models    # parameters, and operations per second of audio, of every model choice
 
 All take the settings of pipelines/train.py: python pipelines/benchmark.py ingest experiment=mini_speech
 """
@@ -28,6 +29,7 @@ import pyarrow as pa
 import ray
 import ray.train
 import torch
+from hydra import compose
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from ray.train import RunConfig, ScalingConfig
@@ -45,6 +47,7 @@ from avis.engine.session import Compute
 from avis.engine.stream import Shared, local_batches
 from avis.engine.train import build_module, fit_share, share, train
 from avis.metrics.summary import summarize
+from avis.models.cost import cost
 from avis.scoring.as_norm import AsNorm
 from avis.scoring.cosine import Cosine
 from avis.training.checkpoint import best_checkpoint
@@ -61,6 +64,9 @@ EMBEDDING_DIM, COHORT_SPEAKERS, AS_NORM_TOP_N = 192, 5994, 300
 """As in VoxCeleb recipes: the cohort are the speakers of VoxCeleb2 dev."""
 TEST_SPEAKERS, UTTERANCES_PER_TEST_SPEAKER = 1251, 20
 MEMORY_INTERVAL_S = 0.5
+MODEL_CHOICES = Path(__file__).parents[1] / "configs" / "model"
+COSTED_S = 2
+"""As in published figures, which are its multiply-accumulates: as many as operations per second of audio."""
 
 
 def ingest(recipe: dict[str, Any]) -> None:
@@ -304,7 +310,20 @@ class PeakMemory:
         return 0
 
 
-MEASUREMENTS = {"ingest": ingest, "plain": plain, "scoring": scoring, "metrics": metrics}
+def models(recipe: dict[str, Any]) -> None:
+    """Print what every choice of ``configs/model`` costs, with the features it is given."""
+    print(f"{'model':<22} {'parameters':>11}   GFLOPs per second of audio")
+    for path in sorted(MODEL_CHOICES.glob("*.yaml")):
+        composed = resolve(compose("train", [f"model={path.stem}"]))
+        front_end = instantiate(composed["features"]["front_end"])
+        with torch.device("meta"):
+            model = instantiate(composed["model"])
+        frames = front_end.num_frames(COSTED_S * recipe["sharding"]["sample_rate"])
+        parameters, flops = cost(model, num_frames=frames, dim=front_end.dim)
+        print(f"{path.stem:<22} {parameters / 1e6:>9.2f} M   {flops / 1e9 / COSTED_S:6.2f}")
+
+
+MEASUREMENTS = {"models": models, "ingest": ingest, "plain": plain, "scoring": scoring, "metrics": metrics}
 
 
 @hydra.main(config_path="../configs", config_name="train", version_base="1.3")
