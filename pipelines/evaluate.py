@@ -1,6 +1,7 @@
 """Error rates, plots and a report of scores: scores -> metrics.json, PNGs, report.html.
 
-python pipelines/evaluate.py scores=<scores table, Parquet file, or text file with lines "label score">
+python pipelines/evaluate.py scores=<scores table, Parquet file, or text file with lines "label score" or
+    "enroll test label score">
 python pipelines/evaluate.py scores=<path> baseline=<scores of another system on the same trials>
 python pipelines/evaluate.py scores=<path> evaluation.subgroups=[<column>,...]
 """
@@ -14,6 +15,7 @@ from omegaconf import DictConfig
 from avis import location
 from avis.engine.config import resolve
 from avis.engine.evaluate import evaluate, show
+from avis.engine.reporting import known_origin
 
 
 @hydra.main(config_path="../configs", config_name="evaluate", version_base="1.3")
@@ -25,7 +27,7 @@ def main(cfg: DictConfig) -> None:
     name = os.path.splitext(os.path.basename(scores.rstrip("/")))[0]
     out = location.join(location.absolute(recipe["output_dir"]), "evaluated", name)
     baseline = recipe["baseline"] and location.absolute(recipe["baseline"])
-    facts = {"baseline": baseline} if baseline else {}
+    facts = known_origin(scores) | ({"baseline": baseline} if baseline else {})
     show(evaluate({name: scores}, out, facts=facts, evaluation=evaluation, baseline=baseline))
 
 

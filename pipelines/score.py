@@ -3,7 +3,8 @@ r"""Score trials with a trained model: checkpoint, trial list, audio -> scores t
 python pipelines/score.py checkpoint=<run>/checkpoints/best.ckpt trials=<list> corpus=folder corpus.root=<folder> \
         corpus.split=test
 
-Features, back-end and corpus are the checkpoint's own where nothing else is given.
+Features, back-end and corpus are the checkpoint's own where nothing else is given. What is the checkpoint's own is left
+out by ``none``: calibration=none operating_point=none enrolments=none.
 """
 
 import hydra
@@ -23,9 +24,8 @@ from avis.training.checkpoint import read_checkpoint
 @hydra.main(config_path="../configs", config_name="score", version_base="1.3")
 def main(cfg: DictConfig) -> None:
     """Prepare the audio, score the trials and evaluate the scores."""
-    given = resolve(cfg)
-    checkpoint = location.absolute(given["checkpoint"])
-    recipe = read_checkpoint(checkpoint)["recipe"] | {key: value for key, value in given.items() if value is not None}
+    recipe = resolve(cfg, own=lambda given: read_checkpoint(location.absolute(given["checkpoint"]))["recipe"])
+    checkpoint = location.absolute(recipe["checkpoint"])
     made_with_it = location.join(location.absolute(recipe["output_dir"]), "scored", checkpoint_digest(checkpoint)[:12])
     evaluation = instantiate(recipe["evaluation"])
     utterances = prepare(recipe)

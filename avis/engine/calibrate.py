@@ -1,8 +1,9 @@
 """Fit the calibration on speakers who are neither trained on nor tested."""
 
-from collections.abc import Callable, Collection
+import functools
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -10,10 +11,12 @@ import pyarrow.compute as pc
 from hydra.utils import instantiate
 
 from avis import location, store
-from avis.engine.embed import checkpoint_digest, embedding_matrix
+from avis.engine.embed import checkpoint_digest
 from avis.engine.kept import fitted_once
-from avis.engine.pairs import Sides, score_pairs, state_digest
-from avis.scoring.calibration import Calibration, log_duration, log_magnitude
+from avis.engine.pairs import score_pairs, state_digest
+from avis.engine.sides import enrolment_mean, gather_sides
+from avis.schema import ENROLMENTS, TRIALS
+from avis.scoring.calibration import Calibration, ScoresDoNotRise
 from avis.scoring.decision import OperatingPoint
 from avis.scoring.pairing import Pairing
 from avis.scoring.score_norm import ScoreNorm
@@ -56,8 +59,9 @@ def build_decisions(cfg: dict[str, Any], backend: Any) -> Decisions:
         )
     if calibration is None:
         raise ValueError(
-            f"decision without calibration: got operating_point={point} and calibration=null, expected both. "
-            "At calibration. Add calibration=linear: its threshold is one on log-likelihood ratios."
+            f"decision without calibration: got operating_point={point} and no calibration, expected both. "
+            "At calibration. Add calibration=linear, since its threshold is one on log-likelihood ratios, or "
+            "operating_point=none."
         )
     return Decisions(calibration, OperatingPoint(**point))
 
@@ -108,6 +112,61 @@ def _validation_pairs(index: pa.Table, max_trials: int, seed: int) -> pa.Table |
     return pairing.pairs(held_out)
 
 
+class CalibrationTrials(NamedTuple):
+    """Trials to calibrate on, their enrolment models, and of how many utterances the tested models mostly are.
+
+    ``trials`` is None where there are none; ``models``, in schema `avis.schema.ENROLMENTS`, and ``size`` are None where
+    the tested enrolments are utterances.
+    """
+
+    trials: pa.Table | None
+    models: pa.Table | None = None
+    size: int | None = None
+
+
+def with_models(trials: pa.Table | None, index: pa.Table, tested: pa.Table | None) -> CalibrationTrials:
+    """Let enrolments of calibration trials be models of as many utterances as the tested models have (their median).
+
+    To the utterance of a trial others of its speaker are added: where the test is by the same speaker, from other
+    sessions than the test's if that is not the enrolment's own, else any but the test itself.
+
+    Parameters
+    ----------
+    trials : pyarrow.Table or None
+        See `calibration_trials`.
+    index : pyarrow.Table
+        See `avis.engine.trial_lists.read_index`.
+    tested : pyarrow.Table or None
+        The tested models, in schema `avis.schema.ENROLMENTS`.
+    """
+    if tested is None:
+        return CalibrationTrials(trials)
+    size = round(float(np.median(tested["enroll_model"].combine_chunks().value_counts().field("counts").to_numpy())))
+    if trials is None:
+        return CalibrationTrials(None, None, size)
+    named = index["speaker"].take(gather(utterances_of(trials), index["utt_id"])).unique()
+    rows = index.filter(pc.is_in(index["speaker"], value_set=named)).sort_by("utt_id")
+    known = {row["utt_id"]: row for row in rows.select(["utt_id", "speaker", "session"]).to_pylist()}
+    of_speaker: dict[str, list[str]] = {}
+    for utt_id, row in known.items():
+        of_speaker.setdefault(row["speaker"], []).append(utt_id)
+    models: dict[str, list[str]] = {}
+    enrolled = []
+    for enroll, test in zip(trials["enroll"].to_pylist(), trials["test"].to_pylist(), strict=True):
+        one, other = known[enroll], known[test]
+        column = "utt_id" if one["session"] == other["session"] else "session"
+        avoided = other[column] if one["speaker"] == other["speaker"] else None
+        enrolled.append(f"{enroll} {avoided}")
+        if enrolled[-1] not in models:
+            spoken = of_speaker[one["speaker"]]
+            first = spoken.index(enroll)
+            following = (*spoken[first + 1 :], *spoken[:first])
+            models[enrolled[-1]] = [enroll, *[each for each in following if known[each][column] != avoided][: size - 1]]
+    flat = [(name, utt_id) for name, members in models.items() for utt_id in members]
+    table = pa.table([pa.array(side, pa.string()) for side in zip(*flat, strict=True)], schema=ENROLMENTS)
+    return CalibrationTrials(trials.set_column(0, TRIALS.field("enroll"), pa.array(enrolled)), table, size)
+
+
 def check_calibration_speakers(
     trials: pa.Table, index: pa.Table, *, trained: Collection[str], tested: set[str]
 ) -> set[str]:
@@ -136,42 +195,26 @@ def utterances_of(trials: pa.Table) -> pa.Array:
     return pa.chunked_array([*trials["enroll"].chunks, *trials["test"].chunks], pa.string()).unique()
 
 
-def measures_of(
-    calibration: Calibration | None, backend: Any, embeddings: np.ndarray, vectors: np.ndarray, speech_s: np.ndarray
-) -> np.ndarray:
-    """Return the calibration's quality measures, float32 ``[rows, measures]``."""
-    measure = {
-        "duration": lambda: log_duration(speech_s),
-        "magnitude": lambda: log_magnitude(embeddings),
-        "cohort_mean": lambda: backend.cohort_mean(vectors),
-    }
-    columns = [measure[name]() for name in (calibration.measures if calibration else [])]
-    return np.column_stack(columns).astype(np.float32) if columns else np.zeros((len(vectors), 0), np.float32)
-
-
-def speech_seconds(ids: pa.ChunkedArray, index: pa.Table) -> np.ndarray:
-    """Return the seconds of speech of utterances, float64 ``[utterances]``: all of an utterance where not measured."""
-    rows = index.take(gather(ids, index["utt_id"]))
-    whole = pc.divide(pc.cast(rows["num_samples"], pa.float64()), pc.cast(rows["sample_rate"], pa.float64()))
-    return pc.coalesce(pc.cast(rows["speech_s"], pa.float64()), whole).to_numpy()
-
-
-def fit_calibration(
+def fitted_decisions(
     cfg: dict[str, Any],
     checkpoint: str,
-    calibration: Calibration,
-    trials: pa.Table | None,
+    decisions: Decisions,
+    given: CalibrationTrials,
     index: pa.Table,
     *,
     backend: Any,
     embed: Callable[[pa.Array], pa.Table],
-) -> None:
-    """Fit the calibration on scored trials, or find it fitted; it is kept beside the checkpoint and reused.
+    run_dir: str,
+) -> tuple[Decisions, list[str]]:
+    """Return the decisions with their calibration fitted, and what is to be warned of.
+
+    The calibration is kept beside the checkpoint and reused. Scores that do not rise from non-target to target trials
+    are neither calibrated nor decided on.
 
     Parameters
     ----------
-    trials : pyarrow.Table or None
-        See `calibration_trials`.
+    given : CalibrationTrials
+        See `with_models`.
     index : pyarrow.Table
         Light columns of the utterances table.
     backend
@@ -182,26 +225,62 @@ def fit_calibration(
     Raises
     ------
     ValueError
-        If there is nothing to fit it on and none was kept.
+        If there is nothing to fit the calibration on and none was kept.
     """
-
-    def fit() -> None:
-        assert trials is not None
-        own = embed(utterances_of(trials))
-        vectors = backend.transform(embedding_matrix(own))
-        seconds = speech_seconds(own["utt_id"], index)
-        measures = measures_of(calibration, backend, embedding_matrix(own), vectors, seconds)
-        sides = Sides(vectors, measures, pa.nulls(len(own), pa.string()))
-        enroll, test = (gather(trials[side], own["utt_id"]) for side in ("enroll", "test"))
-        scores, features = score_pairs(backend, sides, enroll, test)
-        target = trials["target"].to_numpy(zero_copy_only=False).astype(bool)
-        calibration.fit(scores.get("score_norm", scores["score"]), features, target)
-
+    calibration = decisions.calibration
+    if calibration is None:
+        return decisions, []
     data = None
-    if trials is not None:
-        used = index.take(gather(utterances_of(trials), index["utt_id"])).select(["utt_id", "speaker", "sha256"])
-        data = store.fingerprint([state_digest(backend), store.table_digest(trials), store.table_digest(used)])
-    recipe = store.fingerprint([cfg["scoring"], cfg["calibration"], checkpoint_digest(checkpoint)])
-    fitted_once(
-        calibration, checkpoint, kind="calibration", recipe=recipe, data=data, fit=fit, needs="validation speakers"
-    )
+    if given.trials is not None:
+        tables = [table for table in (given.trials, given.models, _used(given, index)) if table is not None]
+        data = store.fingerprint([state_digest(backend), *map(store.table_digest, tables)])
+    enrolled = [] if given.size is None else [given.size, enrolment_mean(cfg)]
+    recipe = store.fingerprint([cfg["scoring"], cfg["calibration"], checkpoint_digest(checkpoint), *enrolled])
+    fit = functools.partial(_fit, cfg, calibration, given, index, backend=backend, embed=embed, run_dir=run_dir)
+    try:
+        fitted_once(
+            calibration, checkpoint, kind="calibration", recipe=recipe, data=data, fit=fit, needs="validation speakers"
+        )
+    except ScoresDoNotRise as error:
+        warning = f"There are no likelihood ratios and no decisions, since the scores could not be calibrated. {error}"
+        print(f"warning: {warning}", flush=True)
+        return Decisions(None, None), [warning]
+    return decisions, list(_smaller_models(given))
+
+
+def _used(given: CalibrationTrials, index: pa.Table) -> pa.Table:
+    """Return identities of the utterances that are calibrated on."""
+    assert given.trials is not None
+    enroll = given.trials["enroll"] if given.models is None else given.models["utt_id"]
+    used = pa.chunked_array([*enroll.chunks, *given.trials["test"].chunks], pa.string()).unique()
+    return index.take(gather(used, index["utt_id"])).select(["utt_id", "speaker", "sha256"])
+
+
+def _fit(
+    cfg: dict[str, Any],
+    calibration: Calibration,
+    given: CalibrationTrials,
+    index: pa.Table,
+    *,
+    backend: Any,
+    embed: Callable[[pa.Array], pa.Table],
+    run_dir: str,
+) -> None:
+    assert given.trials is not None
+    own = embed(_used(given, index)["utt_id"].combine_chunks())
+    sides, numbers = gather_sides(cfg, given.models, own, index, backend, calibration, run_dir)
+    enroll, test = numbers(given.trials["enroll"]), gather(given.trials["test"], own["utt_id"])
+    scores, features = score_pairs(backend, sides, enroll, test)
+    target = given.trials["target"].to_numpy(zero_copy_only=False).astype(bool)
+    calibration.fit(scores.get("score_norm", scores["score"]), features, target)
+
+
+def _smaller_models(given: CalibrationTrials) -> Iterator[str]:
+    if given.models is None or given.size is None:
+        return
+    mean = len(given.models) / len(given.models["enroll_model"].unique())
+    if mean < given.size - 0.5:
+        yield (
+            f"Likelihood ratios may be off: calibration speakers were enrolled with {mean:.1f} utterances on average, "
+            f"for want of more, but tested ones mostly with {given.size}."
+        )

@@ -1,7 +1,9 @@
 """Put evaluated runs side by side: their figures, paired differences, curves and settings."""
 
+import functools
 import itertools
 import json
+import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,8 +11,9 @@ from avis import location, store
 from avis.engine.config import RUN_CONFIG
 from avis.engine.evaluate import METRICS, Evaluation, comparison
 from avis.engine.reporting import det_curve
-from avis.engine.scored import PAIR, ReadScores, Scored, matching_rows, read_scores
+from avis.engine.scored import PAIR, ReadScores, Scored, matched, read_scores
 from avis.metrics.bootstrap import flatten
+from avis.metrics.holm import holm
 from avis.reports.comparison import ComparedList, Comparison, comparison_page
 from avis.reports.det_plot import det_plot
 from avis.reports.drawing import png
@@ -109,19 +112,32 @@ def _compared_list(
             differences[run] = found
             if note := found["differences"].get("intervals_note"):
                 notes.append(f"{run}: {note}.")
+    _adjust(list(differences.values()))
     return ComparedList(name, metrics, differences, png(det_plot(curves)) if curves else None, notes)
 
 
 def _difference(ours: ReadScores, theirs: ReadScores, uri: str, evaluation: Evaluation) -> dict[str, Any] | str:
     """Return how one run differs from another, scored at ``uri``, trial by trial, or why that cannot be said."""
-    pairs, other_pairs = ours.more, theirs.more
-    if any(set(PAIR) - set(table.column_names) for table in (pairs, other_pairs)):
+    if any(set(PAIR) - set(read.more.column_names) for read in (ours, theirs)):
         return "the scores do not say which trial is which (columns enroll and test)."
     try:
-        rows = matching_rows(pairs, other_pairs, uri)
+        same = matched(ours, theirs, uri)
     except ValueError as error:
         return str(error)
-    return comparison(ours.trials, theirs.trials.take(rows), evaluation, ours.no_speakers)
+    return comparison(ours.trials, same, evaluation, ours.no_speakers)
+
+
+def _adjust(compared: Sequence[Mapping[str, Any]]) -> None:
+    """Adjust the p-values of each figure for the number of runs that are compared with the first."""
+    by_figure: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for each in compared:
+        figures = each["differences"]["figures"]
+        for path, value in flatten(figures).items():
+            if path[-1] == "p_value" and value is not None:
+                by_figure.setdefault(path, []).append(functools.reduce(operator.getitem, path[:-1], figures))
+    for found in by_figure.values():
+        for each, p_value in zip(found, holm([each["p_value"] for each in found]), strict=True):
+            each["p_value"] = p_value
 
 
 def _settings(folders: Mapping[str, str]) -> dict[str, dict[str, str]]:

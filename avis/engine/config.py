@@ -3,6 +3,7 @@
 import inspect
 import os
 import time
+from collections.abc import Callable, Mapping
 from typing import Any, get_type_hints
 
 from hydra.core.hydra_config import HydraConfig
@@ -13,14 +14,25 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from avis import location, store
 
 RUN_CONFIG = "config.json"
+NOTHING = "none"
+"""Switches a key off, where null would stand for the checkpoint's own; so does an empty group."""
+
 CONTROL_KEYS = {"_target_", "_partial_", "_args_", "_recursive_", "_convert_"}
 
 
-def resolve(cfg: DictConfig) -> dict[str, Any]:
+def resolve(cfg: DictConfig, *, own: Callable[[dict[str, Any]], Mapping[str, Any]] = lambda _: {}) -> dict[str, Any]:
     """Return the configuration as plain data, checked.
+
+    A key that is `NOTHING` becomes None: it is switched off.
 
     Every ``_target_`` must name something importable, and its keys must be arguments of it, of the right
     type and range.
+
+    Parameters
+    ----------
+    cfg : DictConfig
+    own : callable
+        Returns, for the configuration as given, what stands where it has null.
 
     Raises
     ------
@@ -29,7 +41,8 @@ def resolve(cfg: DictConfig) -> dict[str, Any]:
     """
     plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)  # type: ignore[assignment]
     check(plain, "")
-    return plain
+    given = {**dict.fromkeys(plain), **own(plain), **{key: value for key, value in plain.items() if value is not None}}
+    return {key: None if value in (NOTHING, {}) else value for key, value in given.items()}
 
 
 def check(node: Any, key: str) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 import avis
 from avis import location, store
+from avis.engine.identify import Identification, not_stated
 from avis.engine.reporting import list_report
-from avis.engine.scored import PAIR, Scored, matching_rows, read_scores
+from avis.engine.scored import PAIR, Scored, matched, read_scores
 from avis.metrics.bootstrap import (
     Resampling,
     beyond_chance,
@@ -50,6 +51,8 @@ class Evaluation:
         False-match rates at which to state the false-non-match rate.
     subgroups : list of str
         Columns of the scores table, for each value of which all figures are stated.
+    identification : Identification
+        Figures of lists in which every probe is tried against every enrolment.
     trials_in_memory : int
         Longer lists are evaluated out of core.
 
@@ -68,6 +71,7 @@ class Evaluation:
         operating_points: dict[str, dict[str, float]],
         fmrs: list[float],
         subgroups: list[str],
+        identification: Identification,
         trials_in_memory: int,
     ) -> None:
         for name, given in operating_points.items():
@@ -90,6 +94,7 @@ class Evaluation:
                 "expected at least 2 / (1 - confidence), or 0 for none. At evaluation.bootstrap_draws. Raise it."
             )
         self.draws, self.columns, self.trials_in_memory = bootstrap_draws > 0, subgroups, trials_in_memory
+        self.identification = identification
 
 
 def evaluate(
@@ -121,8 +126,8 @@ def evaluate(
     dict
         ``{"metrics": {<trial list>: {...}}, "metrics_path": ..., "report_path": ...}``. For each list the figures of
         `avis.metrics.summary.summarize`, ``intervals`` (None, and ``intervals_note``, where there are none), and where
-        asked for ``subgroups`` by column and ``baseline``; besides ``scores``: where they are, seen from ``out`` if
-        they are below it.
+        asked for ``subgroups`` by column, ``identification`` (see `avis.engine.identify.Identification.stated`) and
+        ``baseline``; besides ``scores``: where they are, seen from ``out`` if they are below it.
 
     Raises
     ------
@@ -135,6 +140,8 @@ def evaluate(
         scored, trials = Scored(uri), None
         if scored.num_trials > evaluation.trials_in_memory:
             metrics[name] = evaluate_out_of_core(scored, evaluation, baseline)
+            if evaluation.identification.ranks:
+                metrics[name] |= not_stated("the list is longer than evaluation.trials_in_memory")
         else:
             trials, metrics[name] = evaluate_trials(scored, evaluation, baseline)
         metrics[name]["scores"] = location.below(uri, out)
@@ -166,10 +173,13 @@ def _png(trial_list: str, kind: str) -> str:
 
 def evaluate_trials(scored: Scored, chosen: Evaluation, baseline: str | None) -> tuple[Trials, dict[str, Any]]:
     """Return the trials of a list and all that is stated of them."""
-    trials, more, no_speakers = read_scores(scored, more=[*chosen.columns, *(PAIR if baseline else ())])
+    pair = [side for side in PAIR if baseline or (chosen.identification.ranks and side in scored.columns)]
+    read = read_scores(scored, more=dict.fromkeys([*chosen.columns, *pair]))
+    trials, more, no_speakers = read
     counts = tally(*trials[:3], wanted=chosen.wanted)
     stated = summary_of(counts, chosen.wanted)
     stated |= _intervals(trials, chosen, no_speakers)
+    stated |= chosen.identification.stated(trials, more, no_speakers)
     if chosen.columns:
         grouped = trials if chosen.draws else trials._replace(enroll_speaker=None, test_speaker=None)
         groups = {column: group_names(more[column].to_numpy(zero_copy_only=False)) for column in chosen.columns}
@@ -185,8 +195,9 @@ def evaluate_trials(scored: Scored, chosen: Evaluation, baseline: str | None) ->
             for column, (names, order) in groups.items()
         }
     if baseline:
-        theirs, pairs, _ = read_scores(Scored(baseline), more=PAIR)
-        theirs = theirs.take(matching_rows(more.select(list(PAIR)), pairs, baseline))
+        other = Scored(baseline)
+        other.take_answers(more.select(list(PAIR)), trials.target)
+        theirs = matched(read, read_scores(other, more=PAIR), baseline)
         stated["baseline"] = {"scores": baseline, **comparison(trials, theirs, chosen, no_speakers)}
     return trials, stated
 
@@ -249,6 +260,11 @@ def show(result: dict[str, Any]) -> None:
         print(f"{name}: EER {metrics['eer']:.2%}{interval}, minDCF(0.01) {metrics['min_dcf']['0.01']:.4f} ({trials})")
         if metrics["reversed"]:
             print(f"{name}: targets score lower than non-targets; is the sign of the scores turned?")
+        if found := metrics.get("identification"):
+            ranks = ", ".join(f"{accuracy:.2%} at rank {rank}" for rank, accuracy in found["closed_set"].items())
+            print(f"{name}: identified {ranks} among {found['num_speakers']} speakers")
+        elif note := metrics.get("identification_note"):
+            print(f"{name}: {note}")
         if "baseline" in metrics:
             print(f"{name}: {_verdict(metrics['baseline'])}")
     print(f"metrics: {result['metrics_path']}\nreport:  {result['report_path']}", flush=True)

@@ -20,6 +20,9 @@ from avis.scoring.score_norm import ScoreNorm
 
 UTTERANCES_PER_PART = 4096
 TRIALS_PER_PART = 500_000
+ORIGIN = "origin"
+"""In a manifest: what made the scores, as far as that does not change them."""
+
 VALUES_AT_ONCE = 1 << 20
 """Vector values of one side that are gathered together: 4 MB, so that they stay in a core's cache. For 1 M trials of
 5,000 utterances [192] on one core this scored 13 M trials/s; blocks of a matrix product, from which the trials' scores
@@ -217,10 +220,11 @@ def score_list(
     rows : (int64 [trials], int64 [trials])
         Enrolment and row of ``sides`` of each trial.
     facts : dict
-        About the list, for the manifest.
+        About the list, for the manifest; what is under `ORIGIN` tells no scores from others.
     """
     arrays = [sides.vectors, sides.measures, *(sides.members or ())]
-    inputs = store.fingerprint([store.table_digest(trials), facts, *map(array_digest, arrays), *scorer.digest()])
+    telling = {key: value for key, value in facts.items() if key != ORIGIN}
+    inputs = store.fingerprint([store.table_digest(trials), telling, *map(array_digest, arrays), *scorer.digest()])
     uri = location.join(run_dir, "scores", f"{name}-{inputs}")
     if store.finished(uri, inputs):
         return uri

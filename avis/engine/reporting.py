@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from avis import location, store
 from avis.engine.embed import checkpoint_digest
+from avis.engine.pairs import ORIGIN
 from avis.engine.scored import PAIR, SPEAKERS, Scored
 from avis.metrics.bootstrap import Resampling
 from avis.metrics.det_band import det_band
@@ -32,6 +33,11 @@ def origin(recipe: Mapping[str, Any], checkpoint: str, utterances: str) -> dict[
     }
 
 
+def known_origin(scores: str) -> dict[str, str]:
+    """Return what a scores table says of where it comes from (see `origin`); nothing where there is no table."""
+    return dict(store.open_manifest(scores).get(ORIGIN, {})) if location.is_folder(scores) else {}
+
+
 def list_report(
     name: str, scored: Scored, trials: Trials | None, metrics: Mapping[str, Any], resampling: Resampling | None
 ) -> ListReport:
@@ -52,7 +58,8 @@ def list_report(
     """
     manifest = store.open_manifest(scored.uri) if location.is_folder(scored.uri) else {}
     flagged = manifest.get("flagged", {})
-    report = ListReport(name, metrics, facts=_facts(scored, manifest, metrics), flagged=flagged)
+    facts, warnings = _facts(scored, manifest, metrics), manifest.get("warnings", [])
+    report = ListReport(name, metrics, facts=facts, flagged=flagged, warnings=warnings)
     if trials is None:
         return report
     found = worst_trials(trials)

@@ -1,14 +1,12 @@
 """Score trial lists with a checkpoint: embed, fit what is to be fitted, compare, decide."""
 
 import functools
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from hydra.utils import instantiate
-from numpy.typing import NDArray
 
 from avis import store
 from avis.engine.backend import build_backend, fitted_backend
@@ -16,20 +14,19 @@ from avis.engine.calibrate import (
     build_decisions,
     calibration_trials,
     check_calibration_speakers,
-    fit_calibration,
-    measures_of,
-    speech_seconds,
+    fitted_decisions,
+    with_models,
 )
-from avis.engine.embed import embed, embedding_matrix
-from avis.engine.pairs import Scorer, Sides, score_list, transform
+from avis.engine.embed import embed
+from avis.engine.pairs import ORIGIN, Scorer, score_list
+from avis.engine.reporting import origin
+from avis.engine.scored import Scored
 from avis.engine.session import Compute
+from avis.engine.sides import enrolment_mean, gather_sides
 from avis.engine.trial_lists import TrialList, named_models, named_utterances, read_index, read_lists
-from avis.scoring.calibration import Calibration
 from avis.scoring.decision import OperatingPoint
 from avis.scoring.trial_ids import gather
 from avis.training.checkpoint import read_checkpoint
-
-ENROLMENT_MEANS = ("embeddings", "scores")
 
 
 def score(cfg: dict[str, Any], checkpoint: str, utterances: str, run_dir: str) -> dict[str, str]:
@@ -48,20 +45,27 @@ def score(cfg: dict[str, Any], checkpoint: str, utterances: str, run_dir: str) -
     embed_some = functools.partial(embed, checkpoint, utterances, run_dir=run_dir, compute=compute)
     embedded = embed_some(named_utterances(lists), label="embed trials")
     backend = fitted_backend(cfg, checkpoint, utterances, index, run_dir, tested=speakers)
-    if decisions.calibration is not None:
-        embed_calibration = functools.partial(embed_some, label="embed calibration trials")
-        fit_calibration(
-            cfg, checkpoint, decisions.calibration, calibration_list, index, backend=backend, embed=embed_calibration
-        )
+    embed_calibration = functools.partial(embed_some, label="embed calibration trials")
     models = named_models(lists)
-    sides, numbers = _sides(cfg, models, embedded, index, backend, decisions.calibration, run_dir, compute)
+    decisions, warnings = fitted_decisions(
+        cfg,
+        checkpoint,
+        decisions,
+        with_models(calibration_list, index, models),
+        index,
+        backend=backend,
+        embed=embed_calibration,
+        run_dir=run_dir,
+    )
+    more_facts = {"warnings": warnings, ORIGIN: origin(cfg, checkpoint, utterances)}
+    sides, numbers = gather_sides(cfg, models, embedded, index, backend, decisions.calibration, run_dir)
     scorer = Scorer(backend, decisions.calibration, decisions.operating_point)
     return {
         name: score_list(
             name,
             trials,
             (numbers(trials["enroll"]), gather(trials["test"], embedded["utt_id"])),
-            facts=facts,
+            facts=facts | more_facts,
             sides=sides,
             scorer=scorer,
             run_dir=run_dir,
@@ -104,65 +108,14 @@ def _read_trials(
     return lists, calibration, tested | check_calibration_speakers(calibration, index, trained=trained, tested=tested)
 
 
-def _sides(
-    cfg: dict[str, Any],
-    models: pa.Table | None,
-    embedded: pa.Table,
-    index: pa.Table,
-    backend: Any,
-    calibration: Calibration | None,
-    run_dir: str,
-    compute: Compute,
-) -> tuple[Sides, Callable[[pa.ChunkedArray], NDArray[np.int64]]]:
-    """Gather what can stand on a side of a trial, and return what numbers enrolments."""
-    embeddings, seconds = embedding_matrix(embedded), speech_seconds(embedded["utt_id"], index)
-    speakers = index["speaker"].take(gather(embedded["utt_id"], index["utt_id"]))
-    ids, first, members = embedded["utt_id"], 0, None
-    if models is not None:
-        names = models["enroll_model"].combine_chunks().value_counts()
-        rows = gather(models["utt_id"], embedded["utt_id"])
-        offsets = np.concatenate([[0], np.cumsum(names.field("counts").to_numpy())])
-        ids = names.field("values")
-        if enrolment_mean(cfg) == "scores":
-            members = (offsets, rows)
-        else:
-            embeddings = np.concatenate([embeddings, _means(embeddings[rows], offsets)])
-            seconds = np.concatenate([seconds, np.add.reduceat(seconds[rows], offsets[:-1])])
-            speakers = pa.chunked_array([*speakers.chunks, *speakers.take(rows[offsets[:-1]]).chunks])
-            first = len(embedded)
-    vectors = transform(backend, embeddings, run_dir, compute)
-    measures = measures_of(calibration, backend, embeddings, vectors, seconds)
-    return Sides(vectors, measures, speakers.combine_chunks(), members), lambda enroll: first + gather(enroll, ids)
-
-
-def _means(vectors: NDArray[np.float32], offsets: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return the mean of the rows from each offset to the next."""
-    return (np.add.reduceat(vectors, offsets[:-1], axis=0) / np.diff(offsets)[:, None]).astype(np.float32)
-
-
-def enrolment_mean(cfg: Mapping[str, Any]) -> str:
-    """Return what is averaged over the utterances of an enrolment model: their embeddings, or their scores.
-
-    Raises
-    ------
-    ValueError
-        If it is neither.
-    """
-    mean = cfg.get("enrolment_mean") or ENROLMENT_MEANS[0]
-    if mean not in ENROLMENT_MEANS:
-        raise ValueError(
-            f"unknown mean: got enrolment_mean={mean}, expected one of {', '.join(ENROLMENT_MEANS)}. "
-            "At enrolment_mean. Correct it."
-        )
-    return str(mean)
-
-
 def show_decisions(scores: Mapping[str, str], cfg: Mapping[str, Any]) -> None:
-    """Print what the decisions at the operating point come to, where one is configured."""
+    """Print what the decisions at the operating point come to, where there are any."""
     if cfg.get("operating_point") is None:
         return
     point = OperatingPoint(**cfg["operating_point"])
     for name, uri in scores.items():
+        if "accept" not in Scored(uri).columns:
+            continue
         table = store.read_table(uri, "scores", columns=["accept", "expected_cost"])
         print(
             f"{name}: accepted {pc.sum(table['accept'])} of {len(table)} trials at llr >= {point.threshold:.4f} "

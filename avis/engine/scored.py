@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from avis import location, store
+from avis.engine.text_scores import FORMATS, text_scores
 from avis.metrics.scores import check
 from avis.metrics.trials import Trials
 from avis.schema import DECIDING_SCORES
@@ -25,7 +26,8 @@ class Scored:
     Parameters
     ----------
     uri : str
-        A scores table, a Parquet file with columns ``target`` and ``score``, or a text file with lines ``label score``.
+        A scores table, a Parquet file with columns ``target`` and ``score``, or a text file; see
+        `avis.engine.text_scores`.
 
     Attributes
     ----------
@@ -57,7 +59,7 @@ class Scored:
         elif _is_parquet(uri):
             self._parts = [uri]
         else:
-            self._text = _text_scores(location.read_bytes(uri), uri)
+            self._text = text_scores(location.read_bytes(uri), uri)
         files = [store.open_part(part) for part in self._parts]
         self._empty = (files[0].schema_arrow if self._text is None else self._text.schema).empty_table()
         optional = set(DECIDING_SCORES) - {"score"}
@@ -84,8 +86,28 @@ class Scored:
         if lacking:
             raise ValueError(
                 f"columns missing: got {self.columns}, expected {', '.join(sorted(columns))}. At {self.uri}. "
-                f"Add {', '.join(lacking)}."
+                f"Add {', '.join(lacking)}{'' if self._text is None else f': lines may be {FORMATS}'}."
             )
+
+    def take_answers(self, pairs: pa.Table, target: np.ndarray) -> None:
+        """Take the answers of text that has none from the same trials elsewhere.
+
+        Parameters
+        ----------
+        pairs : pyarrow.Table
+            Columns ``enroll`` and ``test`` of those trials.
+        target : bool [trials]
+            Their answers.
+
+        Raises
+        ------
+        ValueError
+            If they are not the same trials.
+        """
+        if self._text is None or "enroll" not in self.columns or not self._text["target"].null_count:
+            return
+        rows = matching_rows(self._text.select(list(PAIR)), pairs, self.uri)
+        self._text = self._text.set_column(self.columns.index("target"), "target", pa.array(target[rows]))
 
     def table(self, columns: list[str]) -> pa.Table:
         """Read some columns of all trials; answers must be known.
@@ -119,7 +141,7 @@ class Scored:
         if table["target"].null_count:
             raise ValueError(
                 f"answers unknown: got {table['target'].null_count} trials without target, expected none. "
-                f"At {self.uri}. Evaluate a list whose answers are known."
+                f"At {self.uri}. Evaluate a list whose answers are known; text has lines 'enroll test label score'."
             )
         return table
 
@@ -179,6 +201,24 @@ def matching_rows(ours: pa.Table, theirs: pa.Table, uri: str) -> np.ndarray:
     return rows
 
 
+def matched(ours: ReadScores, theirs: ReadScores, uri: str) -> Trials:
+    """Return their trials in the order of ours; both have read `PAIR`, and ``uri`` says where theirs are.
+
+    Raises
+    ------
+    ValueError
+        If they are not the same trials, or have other answers.
+    """
+    rows = matching_rows(ours.more.select(list(PAIR)), theirs.more.select(list(PAIR)), uri)
+    trials = theirs.trials.take(rows)
+    if differing := np.count_nonzero(trials.target != ours.trials.target):
+        raise ValueError(
+            f"other answers in the baseline: got {differing} of {len(rows)} trials that are target in one list and "
+            f"non-target in the other, expected none. At {uri}. Score one trial list with both systems."
+        )
+    return trials
+
+
 def _pair_numbers(ours: pa.Table, theirs: pa.Table) -> tuple[np.ndarray, np.ndarray]:
     """Return a number for the two sides of each trial, the same in both tables."""
     numbers = np.zeros(len(ours) + len(theirs), dtype=np.int64)
@@ -217,22 +257,3 @@ def _is_parquet(uri: str) -> bool:
     system, path = location.filesystem(uri)
     with system.open_input_stream(path, compression=None) as stream:
         return bool(stream.read(4) == b"PAR1")
-
-
-def _text_scores(data: bytes, uri: str) -> pa.Table:
-    """Parse lines ``label score``, where label is 1 or target, 0 or nontarget."""
-    answers = {"1": True, "target": True, "0": False, "nontarget": False}
-    targets, scores = [], []
-    for number, line in enumerate(data.decode("utf-8-sig", errors="replace").splitlines(), start=1):
-        fields = line.split()
-        try:
-            label, score = fields
-            targets.append(answers[label])
-            scores.append(float(score))
-        except (ValueError, KeyError):
-            if fields:
-                raise ValueError(
-                    f"score line malformed: got {line!r}, expected 'label score' with label 0, 1, target or nontarget. "
-                    f"At {uri}:{number}. Correct the line."
-                ) from None
-    return pa.table({"target": pa.array(targets, pa.bool_()), "score": pa.array(scores, pa.float64())})

@@ -38,6 +38,8 @@ class Shared:
     banks: dict[str, Bank]
     stored: str | None = None
     """Features store of ``features.placement=materialize``."""
+    start: dict[str, Any] | None = None
+    """Checkpoint whose weights the training starts from."""
 
 
 def make_banks(recipe: Mapping[str, Any], utterances: str) -> dict[str, Bank]:

@@ -10,19 +10,19 @@ import ray.data
 import ray.train
 import torch
 from hydra.utils import instantiate
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 from ray.data import ExecutionOptions
 from ray.train import DataConfig, FailureConfig, RunConfig, ScalingConfig
 from ray.train.lightning import RayDDPStrategy, RayLightningEnvironment
 from ray.train.torch import TorchTrainer
 from torch import Tensor
 
-from avis import store
+from avis import location, store
 from avis.engine.materialize import materialize
 from avis.engine.parts import raise_cause
 from avis.engine.session import Compute
 from avis.engine.stream import Shared, example_maker, example_stream, local_batches, make_banks
-from avis.training.checkpoint import best_checkpoint, next_epoch
+from avis.training.checkpoint import average_checkpoint, best_checkpoint, next_epoch, read_checkpoint
 from avis.training.examples import speaker_index, validation_examples
 from avis.training.fit import fit
 from avis.training.module import SpeakerVerifier
@@ -57,6 +57,13 @@ class Training:
         Largest norm of the gradient.
     log_interval_s : float
         Seconds between progress lines.
+    average_epochs : int
+        So many last epochs' weights are averaged, and trials scored with that; 0 takes the best epoch's.
+
+    Raises
+    ------
+    ValueError
+        If more epochs are to be averaged than there are.
     """
 
     num_epochs: PositiveInt
@@ -71,6 +78,14 @@ class Training:
     precision: str
     gradient_clip: PositiveFloat
     log_interval_s: PositiveFloat
+    average_epochs: NonNegativeInt
+
+    def __post_init__(self) -> None:
+        if self.average_epochs > self.num_epochs:
+            raise ValueError(
+                f"too few epochs: got average_epochs={self.average_epochs}, expected at most "
+                f"num_epochs={self.num_epochs}. At trainer.average_epochs. Lower it."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +122,7 @@ class Features:
 
 
 def train(cfg: dict[str, Any], utterances: str, run_dir: str) -> str:
-    """Train the configured model on an utterances store and return its best checkpoint.
+    """Train the configured model on an utterances store and return its best checkpoint, or its last epochs' average.
 
     A run that was cut off goes on with its next epoch.
 
@@ -117,7 +132,7 @@ def train(cfg: dict[str, Any], utterances: str, run_dir: str) -> str:
         If GPUs were asked for that are not there, or the store cannot serve the recipe.
     """
     if next_epoch(run_dir) >= cfg["trainer"]["num_epochs"]:
-        return best_checkpoint(run_dir)
+        return _result(run_dir, cfg["trainer"]["average_epochs"])
     compute: Compute = instantiate(cfg["compute"])
     compute.connect()
     num_gpus = compute.num_gpus()
@@ -127,7 +142,11 @@ def train(cfg: dict[str, Any], utterances: str, run_dir: str) -> str:
         _train_in_process(shared, run_dir, use_gpu=num_gpus > 0)
     else:
         _train_on_ray(shared, run_dir, num_workers=num_workers, use_gpu=num_gpus > 0, restarts=compute.max_restarts)
-    return best_checkpoint(run_dir)
+    return _result(run_dir, cfg["trainer"]["average_epochs"])
+
+
+def _result(run_dir: str, average_epochs: int) -> str:
+    return average_checkpoint(run_dir, average_epochs) if average_epochs else best_checkpoint(run_dir)
 
 
 def share(cfg: dict[str, Any], utterances: str, num_workers: int) -> Shared:
@@ -150,10 +169,11 @@ def share(cfg: dict[str, Any], utterances: str, num_workers: int) -> Shared:
         passes_per_epoch=training.passes_per_epoch,
         global_batch=training.batch_size,
     )
+    start = read_checkpoint(location.absolute(cfg["start_from"])) if cfg["start_from"] else None
     banks, stored = make_banks(cfg, utterances), None
     if features.placement == "materialize":
         stored = materialize(cfg, utterances, groups, partial(example_maker, cfg), banks)
-    return Shared(cfg, plan, list_row_groups(utterances, "validation"), speakers, banks, stored)
+    return Shared(cfg, plan, list_row_groups(utterances, "validation"), speakers, banks, stored, start)
 
 
 def build_module(shared: Shared) -> SpeakerVerifier:
@@ -163,7 +183,7 @@ def build_module(shared: Shared) -> SpeakerVerifier:
     model = instantiate(recipe["model"])
     num_speakers = len(shared.speakers) * len(recipe["trainer"]["speeds"])
     features: Features = instantiate(recipe["features"])
-    return SpeakerVerifier(
+    module = SpeakerVerifier(
         front_end=features.front_end if features.placement == "device" else None,
         model=model,
         loss=instantiate(recipe["loss"])(embedding_dim=model.embedding_dim, num_speakers=num_speakers),
@@ -175,6 +195,9 @@ def build_module(shared: Shared) -> SpeakerVerifier:
         recipe=recipe,
         speakers=sorted(shared.speakers),
     )
+    if shared.start:
+        module.start_from(shared.start, recipe["start_from"])
+    return module
 
 
 def fit_share(
@@ -199,6 +222,7 @@ def fit_share(
         precision=training["precision"],
         gradient_clip=training["gradient_clip"],
         log_interval_s=training["log_interval_s"],
+        average_epochs=training["average_epochs"],
         **distribution,
     )
 

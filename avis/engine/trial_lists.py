@@ -14,6 +14,7 @@ from hydra.utils import instantiate
 from avis import location, store
 from avis.schema import ENROLMENTS, SCORES, TRIALS
 from avis.scoring.enrolment import expand, read_enrolments
+from avis.scoring.gallery import Gallery
 from avis.scoring.known_lists import recognise
 from avis.scoring.pairing import Pairing
 from avis.scoring.trial_checks import TrialChecks
@@ -52,8 +53,9 @@ def read_lists(cfg: Mapping[str, Any], index: pa.Table, *, trained: Collection[s
     Parameters
     ----------
     cfg : mapping
-        With ``trials``: a path, a mapping of names to paths and `avis.scoring.pairing.Pairing`, or None for the lists
-        of the corpora; ``trial_checks``; ``corpus``; ``enrolments``, a path or None.
+        With ``trials``: a path, a mapping of names to paths, `avis.scoring.pairing.Pairing` and
+        `avis.scoring.gallery.Gallery`, or None for the lists of the corpora; ``trial_checks``; ``corpus``;
+        ``enrolments``, a path or None.
     index : pyarrow.Table
         See `read_index`.
     trained : collection of str
@@ -153,5 +155,5 @@ def _from_file(path: str) -> tuple[pa.Table, dict[str, Any]]:
 
 
 def _from_pairing(node: Mapping[str, Any], index: pa.Table) -> tuple[pa.Table, dict[str, Any]]:
-    pairing: Pairing = instantiate(node)
+    pairing: Pairing | Gallery = instantiate(node)
     return pairing.pairs(index), {"name": None, "certainty": None, "pairing": dict(node)}

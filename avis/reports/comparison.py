@@ -19,7 +19,7 @@ class ComparedList(NamedTuple):
         By run, as in ``metrics.json``.
     differences
         By run other than the first: ``metrics`` of the first and ``differences`` from it (see
-        `avis.metrics.bootstrap.paired_difference`).
+        `avis.metrics.bootstrap.paired_difference`), whose p-values are adjusted for the number of runs.
     det
         PNG file with the curves of all runs, if their scores could be read.
     notes

@@ -21,6 +21,7 @@ from avis.reports.figure_words import (
     p_value,
     value,
 )
+from avis.reports.identification_rows import identification_rows
 from avis.reports.page import ListReport, Report
 from avis.reports.reading import reading
 from avis.reports.subgroup_rows import group_tables
@@ -118,7 +119,7 @@ def _list_view(report: ListReport) -> dict[str, Any]:
         "name": report.name,
         "headlines": [rows[path] for path in HEADLINES if path in rows],
         "confidence": f"{metrics['intervals']['confidence']:.0%} interval" if metrics.get("intervals") else "",
-        "cautions": cautions(metrics, report.flagged),
+        "cautions": [*report.warnings, *cautions(metrics, report.flagged)],
         "reading": reading(metrics),
         "rows": list(rows.values()),
         "protocols": protocol_rows(metrics),
@@ -129,6 +130,9 @@ def _list_view(report: ListReport) -> dict[str, Any]:
         ],
         "groups": group_tables(metrics.get("subgroups", {})),
         "baseline": difference_rows(metrics["baseline"], metrics) if "baseline" in metrics else [],
+        "identified": metrics.get("identification"),
+        "identification": identification_rows(metrics["identification"]) if metrics.get("identification") else [],
+        "identification_note": metrics.get("identification_note", ""),
         "worst": [
             ("Different speakers taken for the same", "highest", report.false_accepts),
             ("Same speaker taken for another", "lowest", report.false_rejects),

@@ -16,7 +16,8 @@ class ListReport(NamedTuple):
     metrics
         As in ``metrics.json``: at least what `avis.metrics.summary.summarize` returns; ``intervals`` (see
         `avis.metrics.bootstrap.speaker_intervals`) or None and ``intervals_note``; ``subgroups`` by column (see
-        `avis.metrics.subgroups.subgroups`) and ``baseline`` where asked for.
+        `avis.metrics.subgroups.subgroups`), ``identification`` or ``identification_note`` and ``baseline`` where asked
+        for.
     pictures
         PNG files by kind, a key of `avis.reports.html.PICTURES`.
     false_accepts, false_rejects
@@ -25,6 +26,8 @@ class ListReport(NamedTuple):
         What the list is, shown in this order.
     flagged
         What the checks of the list counted, by check (see `avis.scoring.trial_checks.TrialChecks.apply`).
+    warnings
+        What the scoring warned of, in sentences.
     """
 
     name: str
@@ -34,6 +37,7 @@ class ListReport(NamedTuple):
     false_rejects: Sequence[Trial] = ()
     facts: Mapping[str, str] = {}
     flagged: Mapping[str, int] = {}
+    warnings: Sequence[str] = ()
 
 
 class Report(NamedTuple):

@@ -12,6 +12,10 @@ MIN_SPEECH_S, MAX_SPEECH_S = 0.1, 20.0
 Measure = Literal["duration", "magnitude", "cohort_mean"]
 
 
+class ScoresDoNotRise(ValueError):  # noqa: N818, it is a rule that is broken
+    """The scores of the calibration trials tell speakers apart no better than chance, or the wrong way round."""
+
+
 class Calibration:
     """Fit an affine map from scores and quality measures to natural-log likelihood ratios.
 
@@ -61,8 +65,10 @@ class Calibration:
 
         Raises
         ------
+        ScoresDoNotRise
+            If scores don't rise from non-target to target trials.
         ValueError
-            If only one kind of trial is there, or scores don't rise from non-target to target trials.
+            If only one kind of trial is there.
         """
         num_target = int(np.count_nonzero(target))
         if num_target in (0, len(target)):
@@ -76,7 +82,7 @@ class Calibration:
         deviation[deviation == 0.0] = 1.0
         weights = self._minimize((inputs - mean) / deviation, target)
         if weights[0] <= 0.0:
-            raise ValueError(
+            raise ScoresDoNotRise(
                 f"Scores rise from non-target to target trials: got a weight of {weights[0]:.3g} over {len(target)} "
                 "calibration trials, expected more than 0. At calibration.trials. Check the answers, or train longer."
             )

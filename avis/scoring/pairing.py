@@ -73,18 +73,13 @@ class Pairing:
         ValueError
             If there is no such split, an utterance lacks an attribute of ``same``, or a kind has no possible pair.
         """
-        rows = utterances.filter(pc.equal(utterances["split"], self.split))
-        if len(rows) == 0:
-            raise ValueError(
-                f"nothing to pair: got split={self.split} without utterances, expected one of "
-                f"{sorted(utterances['split'].unique().to_pylist())}. At split. Name a split of the store."
-            )
+        rows = rows_of_split(utterances, self.split)
         columns = {name: self._condition(rows, name) for name in self.same}
         keys = pa.table({**{f"same {name}": column for name, column in columns.items()}, **_ids(rows)})
         keys = keys.sort_by([(name, "ascending") for name in keys.column_names])
-        conditions = _run_ends(keys, len(self.same))
-        speakers = _run_ends(keys, len(self.same) + 1)
-        sessions = _run_ends(keys, len(self.same) + 2)
+        conditions = run_ends(keys, len(self.same))
+        speakers = run_ends(keys, len(self.same) + 1)
+        sessions = run_ends(keys, len(self.same) + 2)
         following = np.arange(1, len(keys) + 1)
         kinds = {True: (sessions if self.cross_session else following, speakers), False: (speakers, conditions)}
         possible = {target: int((stop - start).sum()) for target, (start, stop) in kinds.items()}
@@ -119,7 +114,7 @@ class Pairing:
         """Draw ``num`` of the pairs of a row with one from ``start`` to ``stop``, which are numbered row by row."""
         stream = np.random.PCG64([self.seed, int(target)])
         ends = np.cumsum(stop - start)
-        number = np.sort(_distinct(stream, int(ends[-1]), num))
+        number = np.sort(distinct(stream, int(ends[-1]), num))
         one = np.searchsorted(ends, number, side="right")
         other = stop[one] - (ends[one] - number)
         swap = stream.random_raw(num) >= 1 << 63
@@ -130,11 +125,28 @@ class Pairing:
         return trials
 
 
+def rows_of_split(utterances: pa.Table, split: str) -> pa.Table:
+    """Return the rows of a split.
+
+    Raises
+    ------
+    ValueError
+        If there are none.
+    """
+    rows = utterances.filter(pc.equal(utterances["split"], split))
+    if len(rows) == 0:
+        raise ValueError(
+            f"nothing to pair: got split={split} without utterances, expected one of "
+            f"{sorted(utterances['split'].unique().to_pylist())}. At split. Name a split of the store."
+        )
+    return rows
+
+
 def _ids(rows: pa.Table) -> dict[str, pa.ChunkedArray]:
     return {name: rows[name] for name in ("speaker", "session", "utt_id")}
 
 
-def _run_ends(keys: pa.Table, num_columns: int) -> NDArray[np.int64]:
+def run_ends(keys: pa.Table, num_columns: int) -> NDArray[np.int64]:
     """Return for every row where the run of rows ends that agree with it in the first columns."""
     changes = np.zeros(len(keys), bool)
     for column in keys.columns[:num_columns]:
@@ -144,7 +156,7 @@ def _run_ends(keys: pa.Table, num_columns: int) -> NDArray[np.int64]:
     return np.repeat(ends, np.diff(ends, prepend=0))
 
 
-def _distinct(stream: np.random.PCG64, below: int, num: int) -> NDArray[np.int64]:
+def distinct(stream: np.random.PCG64, below: int, num: int) -> NDArray[np.int64]:
     """Draw ``num`` different integers from 0 to ``below``, in memory of the order of ``num``."""
     if 2 * num >= below:
         return np.argsort(stream.random_raw(below), kind="stable")[:num]

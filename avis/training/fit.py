@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from avis import location
-from avis.training.checkpoint import BEST, FOLDER, LAST, last_checkpoint
+from avis.training.checkpoint import BEST, EPOCH, FOLDER, LAST, last_checkpoint
 from avis.training.examples import STAGES
 from avis.training.module import SpeakerVerifier
 from avis.training.waiting import shortage
@@ -102,6 +102,7 @@ def fit(
     precision: str,
     gradient_clip: float,
     log_interval_s: float,
+    average_epochs: int,
     data_cpus: float,
     **distribution: Any,
 ) -> None:
@@ -122,6 +123,8 @@ def fit(
         Largest norm of the gradient.
     log_interval_s : float
         Seconds between reports within an epoch.
+    average_epochs : int
+        So many last epochs are kept, to be averaged.
     data_cpus : float
         CPUs that make examples.
     **distribution
@@ -133,14 +136,16 @@ def fit(
         dirpath=location.join(run_dir, FOLDER),
         save_on_train_epoch_end=True,
         enable_version_counter=False,
+        auto_insert_metric_name=False,
     )
     # Two of them, since Lightning's save_last leaves out the epochs that are not the best.
-    best, last = keep(filename=BEST, monitor="val/eer", mode="min"), keep(filename=LAST)
+    kept = [keep(filename=BEST, monitor="val/eer", mode="min"), keep(filename=LAST)]
+    if average_epochs:
+        kept.append(keep(filename=f"{EPOCH}{{epoch}}", monitor="epoch", mode="max", save_top_k=average_epochs))
     if precision == "auto":
         precision = "16-mixed" if torch.cuda.is_available() else "32-true"
     callbacks = [
-        best,
-        last,
+        *kept,
         Progress(stream, interval_s=log_interval_s, data_cpus=data_cpus),
         *distribution.pop("callbacks", []),
     ]

@@ -67,6 +67,35 @@ class SpeakerVerifier(pl.LightningModule):
         """Embed a batch of examples."""
         return self.model(features_of(inputs, self.front_end))
 
+    def start_from(self, checkpoint: Mapping[str, Any], path: str) -> None:
+        """Take over the weights of a checkpoint, those of the loss where its speakers are the same.
+
+        A voice at another speed is another speaker to the loss and comes after those at the first; where a training has
+        fewer speeds, the loss's first weights are what it needs.
+
+        Raises
+        ------
+        ValueError
+            If the checkpoint is of another model.
+        """
+        own, given = self.state_dict(), dict(checkpoint["state_dict"])
+        heads = {key: given.pop(key) for key in list(given) if key.startswith("loss.")}
+        if checkpoint["speakers"] == self.speakers:
+            fits = [
+                key for key, value in heads.items() if key in own and value[: len(own[key])].shape == own[key].shape
+            ]
+            given |= {key: heads[key][: len(own[key])] for key in fits}
+        missing = sorted(key for key in own if not key.startswith("loss.") and key not in given)
+        try:
+            unexpected = self.load_state_dict(given, strict=False).unexpected_keys
+        except RuntimeError as error:
+            unexpected = [str(error).splitlines()[1].strip()]
+        if missing or unexpected:
+            raise ValueError(
+                f"checkpoint of another architecture: got {(missing + unexpected)[0]!r}, expected the weights of "
+                f"{type(self.model).__name__}. At start_from={path}. Give a checkpoint of this model and front end."
+            )
+
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Make the optimiser of model and loss together."""
         self.optimizer = self.make_optimizer(self.parameters())

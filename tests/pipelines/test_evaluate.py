@@ -1,6 +1,7 @@
 """Evaluating alone: scores in, error rates out."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +23,13 @@ def test_scores_are_evaluated_alone(
     assert of_the_run.pop("scores") == f"scores/{scores.name}"
     assert metrics.pop("scores") == str(scores)
     assert metrics == of_the_run
+    pages = [folder / "outputs" / where / "report.html" for where in ("runs/first", f"evaluated/{scores.name}")]
+    stated = [
+        re.findall(r'row">(checkpoint|checkpoint SHA-256|configuration hash)</th><td>(.+?)<', page.read_text())
+        for page in pages
+    ]
+    assert len(stated[0]) == 3
+    assert stated[0] == stated[1]
     (folder / "outputs" / "own.txt").write_text("1 2.0\n0 1.0\n1 0.5\n0 0.0\n")
     start("evaluate", "scores=outputs/own.txt")
     assert "own: EER 50.00%" in capsys.readouterr().out

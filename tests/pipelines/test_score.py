@@ -50,3 +50,23 @@ def test_trials_without_answers_are_scored(
     scores = store.read_table(where.removeprefix("scores:").strip(), "scores")
     assert scores["score"].null_count == 0
     assert scores.select(["enroll", "test"]).to_pylist() == pairs
+
+
+def test_speakers_are_identified(
+    main_job: tuple[Path, str],
+    start: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    folder, _ = main_job
+    monkeypatch.chdir(folder)
+    checkpoint = "outputs/runs/first/checkpoints/best.ckpt"
+    some = ["pairing=identification", "trials.identification.strangers=0.25"]
+    start("score", f"checkpoint={checkpoint}", "compute=debug", *some)
+    said = capsys.readouterr().out
+    assert "identification: identified " in said
+    page = Path(said.splitlines()[-1].removeprefix("report:").strip())
+    [found] = json.loads((page.parent / "metrics.json").read_text()).values()
+    assert found["identification"]["num_speakers"] == 3
+    assert 0 < found["identification"]["num_strangers"] < found["identification"]["num_probes"]
+    assert "<h3>Identification</h3>" in page.read_text()

@@ -5,14 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from scipy.special import logit
 from sklearn.linear_model import LogisticRegression
 
 from avis import store
-from avis.engine.calibrate import calibration_trials
+from avis.engine.calibrate import calibration_trials, with_models
+from avis.engine.reporting import known_origin
 from avis.engine.score import check_trials, score, show_decisions
+from avis.engine.trial_lists import read_index
 from avis.scoring.calibration import Calibration
 from avis.training.checkpoint import best_checkpoint
 
@@ -225,3 +228,115 @@ def test_decisions_are_printed(
     assert f"synthetic: accepted {accepted} of {len(table)} trials at llr >= 2.9444" in capsys.readouterr().out
     show_decisions(tables, tiny_recipe)
     assert capsys.readouterr().out.splitlines()[-1:] == []
+
+
+def test_scores_that_cannot_be_calibrated_are_given_without_ratios(
+    tiny_recipe: Recipe,
+    tiny_store: str,
+    checkpoint: str,
+    tmp_path: Path,
+    index: list[dict[str, Any]],
+    capsys: pytest.CaptureFixture[str],
+):
+    """Answers that are all turned make good scores fall from non-target to target trials."""
+    listed = Path(write_list(tmp_path / "list.txt", index, "validation"))
+    answered = [line.split(" ", 1) for line in listed.read_text().splitlines()]
+    listed.write_text("".join(f"{1 - int(answer)} {pair}\n" for answer, pair in answered))
+    cfg = calibrated(tiny_recipe, trials=str(listed), operating_point=POINT)
+    uris = score(cfg, checkpoint, tiny_store, str(tmp_path / "run"))
+    made = store.read_table(uris["synthetic"], "scores")
+    assert made.column_names[-1] == "score"
+    assert not list(tmp_path.glob("calibration-*.npz"))
+    [warning] = store.open_manifest(uris["synthetic"])["warnings"]
+    assert "no likelihood ratios and no decisions" in warning
+    assert "Scores rise from non-target to target trials: got a weight of 0" in warning
+    show_decisions(uris, cfg)
+    said = capsys.readouterr().out
+    assert f"warning: {warning}" in said.splitlines()
+    assert "accepted" not in said
+
+
+def test_the_origin_of_scores_is_kept_and_tells_none_apart(
+    tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path
+):
+    uri = score(tiny_recipe, checkpoint, tiny_store, str(tmp_path / "run"))["synthetic"]
+    found = known_origin(uri)
+    assert found["checkpoint"] == checkpoint
+    assert found["configuration hash"] == store.fingerprint(tiny_recipe)
+    assert score(tiny_recipe | {"run": "other"}, checkpoint, tiny_store, str(tmp_path / "run"))["synthetic"] == uri
+    assert known_origin(checkpoint) == {}
+
+
+def small_index(sessions: dict[str, int]) -> pa.Table:
+    """Return utterances ``<speaker>/<session>/<take>``, as many in each session as given."""
+    ids = [f"{session}/{take}" for session, num in sessions.items() for take in range(num)]
+    parts = [utt_id.rsplit("/", 1)[0] for utt_id in ids]
+    return pa.table({"utt_id": ids, "speaker": [part.split("/")[0] for part in parts], "session": parts})
+
+
+def test_calibration_models_keep_clear_of_the_test() -> None:
+    index = small_index({"a/0": 2, "a/1": 2, "a/2": 1, "b/0": 3, "c/0": 1})
+    pairs = [("a/0/1", "a/1/0"), ("a/0/1", "a/1/1"), ("a/0/1", "b/0/0"), ("b/0/1", "b/0/2"), ("c/0/0", "a/0/0")]
+    target = [one[0] == other[0] for one, other in pairs]
+    trials = pa.table({"enroll": [p[0] for p in pairs], "test": [p[1] for p in pairs], "target": target})
+    tested = pa.table({"enroll_model": [*"pppqqqr"], "utt_id": [*"1234567"]})
+    found = with_models(trials, index, tested)
+    assert found.size == 3
+    members: dict[str, list[str]] = {}
+    for row in found.models.to_pylist():
+        members.setdefault(row["enroll_model"], []).append(row["utt_id"])
+    assert [members[name] for name in found.trials["enroll"].to_pylist()] == [
+        ["a/0/1", "a/2/0", "a/0/0"],  # not those of the test's session
+        ["a/0/1", "a/2/0", "a/0/0"],
+        ["a/0/1", "a/1/0", "a/1/1"],
+        ["b/0/1", "b/0/0"],  # one session: all but the test
+        ["c/0/0"],
+    ]
+    assert len(members) == 4, "trials share models"
+    assert found.trials.select(["test", "target"]).equals(trials.select(["test", "target"]))
+    assert with_models(trials, index, None).trials is trials
+
+
+@pytest.mark.parametrize("mean", ["embeddings", "scores"])
+def test_calibration_is_fitted_on_models_where_models_are_tested(
+    tiny_recipe: Recipe,
+    tiny_store: str,
+    checkpoint: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    mean: str,
+):
+    models, trials = tmp_path / "models.csv", tmp_path / "trials.csv"
+    models.write_text(
+        "enroll_model,utt_id\none,test_0000/session_0/000\none,test_0000/session_0/001\n"
+        "two,test_0001/session_0/000\ntwo,test_0001/session_0/001\n"
+    )
+    trials.write_text("enroll,test,target\none,test_0000/session_1/000,1\ntwo,test_0000/session_1/001,0\n")
+    backend = {"_target_": "avis.scoring.cosine.Cosine", "center": False}
+    cfg = tiny_recipe | {"scoring": tiny_recipe["scoring"] | {"backend": backend}}
+    cfg = calibrated(cfg, enrolments=str(models), enrolment_mean=mean) | {"trials": {"synthetic": str(trials)}}
+    seen: list[np.ndarray] = []
+    fit = Calibration.fit
+    monkeypatch.setattr(Calibration, "fit", lambda self, *given: (seen.extend(given), fit(self, *given)))
+    score(cfg, checkpoint, tiny_store, str(tmp_path / "run"))
+
+    light = store.read_table(tiny_store, "utterances", columns=["utt_id", "speaker", "session", "split"])
+    drawn = calibration_trials(cfg, read_index(tiny_store))
+    given = with_models(drawn, light, pa.table({"enroll_model": ["one"] * 2, "utt_id": ["x", "y"]}))
+    assert set(given.models["enroll_model"].combine_chunks().value_counts().field("counts").to_pylist()) == {2}
+    kept = [store.read_table(str(path), "embeddings") for path in (tmp_path / "run" / "embeddings").iterdir()]
+    vectors = {row["utt_id"]: np.array(row["embedding"]) for part in kept for row in part.to_pylist()}
+    members: dict[str, list[np.ndarray]] = {}
+    for row in given.models.to_pylist():
+        members.setdefault(row["enroll_model"], []).append(vectors[row["utt_id"]])
+
+    def cosine(one: np.ndarray, other: np.ndarray) -> float:
+        return float(one @ other / np.linalg.norm(one) / np.linalg.norm(other))
+
+    for row, found in zip(given.trials.to_pylist(), seen[0], strict=True):
+        enrolled, test = members[row["enroll"]], vectors[row["test"]]
+        of_mean = cosine(np.mean(enrolled, axis=0), test)
+        assert found == pytest.approx(
+            of_mean if mean == "embeddings" else np.mean([cosine(each, test) for each in enrolled]), abs=1e-5
+        )
+    np.testing.assert_array_equal(seen[2], drawn["target"].to_numpy(zero_copy_only=False))

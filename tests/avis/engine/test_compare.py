@@ -9,8 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from avis.engine import compare as comparing
 from avis.engine.compare import compare
 from avis.engine.evaluate import Evaluation, evaluate
+from avis.engine.identify import Identification
+from avis.engine.scored import ReadScores
 
 EVALUATION = Evaluation(
     seed=0,
@@ -19,6 +22,7 @@ EVALUATION = Evaluation(
     operating_points={},
     fmrs=[0.1],
     subgroups=[],
+    identification=Identification(ranks=[], false_alarm_rates=[]),
     trials_in_memory=2000,
 )
 
@@ -103,3 +107,42 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path):
     evaluate({"x": scores(other / "x.parquet", 1.0)}, str(other), facts={}, evaluation=EVALUATION)
     with pytest.raises(ValueError, match="no trial list in common: got dev; x"):
         compared(tmp_path, "one", "other")
+
+
+def test_p_values_are_adjusted_for_the_number_of_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for name, distance in (("one", 1.0), ("two", 2.0), ("three", 3.0)):
+        run(tmp_path, name, distance)
+    seen: list[ReadScores] = []
+    raw = {"two": 0.03, "three": 0.02}
+
+    def known(ours: ReadScores, *_: Any) -> dict[str, Any]:
+        seen.append(ours)
+        p_value = list(raw.values())[len(seen) - 1]
+        found = {"difference": -0.01, "interval": [-0.02, -0.001], "p_value": p_value}
+        dcf = {"difference": 0.0, "interval": None, "p_value": None}
+        metrics = json.loads((tmp_path / "runs" / "one" / "metrics.json").read_text())["dev"]
+        figures = {"eer": found, "min_dcf": {"0.01": dcf}}
+        return {"metrics": metrics, "differences": {"figures": figures, "confidence": 0.95}}
+
+    monkeypatch.setattr(comparing, "_difference", known)
+    text = compared(tmp_path, "one", "two", "three")
+    # The smaller times two, 0.04, and the larger times one, but no less than that.
+    assert text.count("p = 0.040") == 2
+    assert text.count('label="p-value">0.040<') == 2
+    assert "adjusted for 2 runs being compared with one (Holm)" in text
+    seen.clear()
+    alone = compared(tmp_path, "one", "two")
+    assert "p = 0.030" in alone
+    assert "Holm" not in alone
+
+
+def test_other_answers_are_said_with_their_file(tmp_path: Path):
+    run(tmp_path, "one", 1.0)
+    run(tmp_path, "two", 2.0)
+    path = tmp_path / "runs" / "two" / "dev.parquet"
+    table = pq.read_table(path)
+    turned = [not target if row < 3 else target for row, target in enumerate(table["target"].to_pylist())]
+    pq.write_table(table.set_column(table.column_names.index("target"), "target", pa.array(turned)), path)
+    text = compared(tmp_path, "one", "two")
+    assert "two: other answers in the baseline: got 3 of 276 trials" in text
+    assert f"At {tmp_path}/runs/one/dev.parquet." in text

@@ -143,3 +143,30 @@ def test_an_unknown_run_cannot_be_resumed(composed: Callable[..., DictConfig], t
     with pytest.raises(ValueError, match=rf"no run to resume: got resume=first, .*At {tmp_path}/runs/first"):
         open_run(composed("resume=first", f"output_dir={tmp_path}"))
     assert not (tmp_path / "runs").exists()
+
+
+OWN = {
+    "calibration": {"trials": "own.txt"},
+    "operating_point": {"p_target": 0.5},
+    "enrolments": "own.csv",
+    "scoring": {"backend": 1},
+    "model": {"channels": 3},
+}
+
+
+def test_null_is_the_checkpoints_own_and_none_is_nothing(composed: Callable[..., DictConfig]):
+    as_its_own = resolve(composed("checkpoint=x", name="score"), own=lambda given: OWN)
+    assert {key: as_its_own[key] for key in OWN} == OWN
+    assert as_its_own["trials"] is None
+    off = ["calibration=none", "operating_point=none", "enrolments=none", "trials=none", "scoring=wccn"]
+    seen = []
+    recipe = resolve(composed("checkpoint=x", *off, name="score"), own=lambda given: seen.append(given) or OWN)
+    assert seen[0]["checkpoint"] == "x"
+    assert {recipe[key] for key in ("calibration", "operating_point", "enrolments", "trials")} == {None}
+    assert recipe["scoring"] != OWN["scoring"]
+    assert recipe["model"] == OWN["model"]
+
+
+def test_none_is_nothing_in_every_pipeline(composed: Callable[..., DictConfig]):
+    assert resolve(composed("calibration=none", "enrolments=none")) == {**resolve(composed()), "calibration": None}
+    assert resolve(composed("scores=x", "baseline=none", name="evaluate"))["baseline"] is None

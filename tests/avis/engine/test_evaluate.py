@@ -12,6 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from avis import store
 from avis.engine.evaluate import Evaluation, evaluate, show
+from avis.engine.identify import Identification
 from avis.engine.scored import Scored, matching_rows, read_scores
 from avis.reports.reading import verdict
 
@@ -26,6 +27,7 @@ OPTIONS: dict[str, Any] = {
     "operating_points": {},
     "fmrs": [0.01],
     "subgroups": [],
+    "identification": Identification(ranks=[], false_alarm_rates=[]),
     "trials_in_memory": 1000,
 }
 EVALUATION = Evaluation(**OPTIONS)
@@ -353,3 +355,51 @@ def test_just_enough_draws_will_do():
 def test_options_that_make_no_sense_are_errors(changed: dict, message: str):
     with pytest.raises(ValueError, match=message):
         Evaluation(**{**OPTIONS, **changed})
+
+
+def lines_of(table: pa.Table, *columns: str) -> list[str]:
+    return [" ".join(str(row[name]) for name in columns) for row in table.to_pylist()]
+
+
+def test_text_with_ids_can_be_compared_whatever_the_order(tmp_path: Path):
+    ours, theirs = speakers_table(1, 2.0), speakers_table(2, 0.1)
+    answer = pa.array(["target" if target else "nontarget" for target in ours["target"].to_pylist()])
+    labelled = ours.set_column(ours.column_names.index("target"), "target", answer)
+    four = text(tmp_path / "four.txt", lines_of(labelled, "enroll", "test", "target", "score"))
+    three = text(tmp_path / "three.txt", lines_of(theirs, "enroll", "test", "score"))
+    tables = [written(tmp_path / f"{name}.parquet", t) for name, t in (("ours", ours), ("theirs", theirs))]
+    found, expected = (
+        evaluate({"x": one}, str(tmp_path / "out"), facts={}, evaluation=EVALUATION, baseline=other)["metrics"]["x"]
+        for one, other in ((four, three), tables)
+    )
+    assert found["eer"] == expected["eer"]
+    assert found["baseline"]["metrics"]["eer"] == expected["baseline"]["metrics"]["eer"]
+    assert found["min_dcf"] == pytest.approx(expected["min_dcf"])
+    with pytest.raises(ValueError, match=r"answers unknown: got .* text has lines 'enroll test label score'"):
+        evaluate({"x": three}, str(tmp_path / "out"), facts={}, evaluation=EVALUATION)
+    few = text(tmp_path / "few.txt", lines_of(theirs.slice(5), "enroll", "test", "score"))
+    with pytest.raises(ValueError, match=rf"other trials in the baseline: .* At {few}"):
+        evaluate({"x": four}, str(tmp_path / "out"), facts={}, evaluation=EVALUATION, baseline=few)
+
+
+@pytest.mark.parametrize("line", ["a b 1 0.5 x", "a b maybe 0.5", "a b 1 x", "1 0.5", "a b 0.5"])
+def test_lines_of_another_format_than_the_first_are_errors(tmp_path: Path, line: str):
+    with pytest.raises(ValueError, match=r"score line malformed: .*:2\. Correct the line"):
+        Scored(text(tmp_path / "scores.txt", ["a b 1 0.5", line]))
+
+
+def test_text_without_ids_has_no_baseline(tmp_path: Path):
+    uri = as_text(tmp_path / "scores.txt")
+    with pytest.raises(
+        ValueError, match=rf"columns missing: .* At {uri}\. Add enroll, test: lines may be .*'enroll test"
+    ):
+        evaluate({"x": uri}, str(tmp_path / "out"), facts={}, evaluation=EVALUATION, baseline=uri)
+
+
+def test_a_baseline_of_other_answers_is_named(tmp_path: Path):
+    table = speakers_table(1, 2.0)
+    target = [not answer if row == 7 else answer for row, answer in enumerate(table["target"].to_pylist())]
+    turned = table.set_column(table.column_names.index("target"), "target", pa.array(target))
+    ours, theirs = written(tmp_path / "ours.parquet", table), written(tmp_path / "theirs.parquet", turned)
+    with pytest.raises(ValueError, match=rf"other answers in the baseline: got 1 of {len(table)} trials.* At {theirs}"):
+        evaluate({"x": ours}, str(tmp_path / "out"), facts={}, evaluation=EVALUATION, baseline=theirs)

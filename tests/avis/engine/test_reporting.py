@@ -43,13 +43,15 @@ def stated(scored: Scored) -> tuple:
 
 
 def test_a_full_table_gives_all_there_is(tmp_path: Path):
-    scored = as_store(tmp_path / "s", TABLE, {"list": KNOWN, "flagged": {"duplicates": 2, "self_trials": 0}})
+    facts = {"list": KNOWN, "flagged": {"duplicates": 2, "self_trials": 0}, "warnings": ["beware"]}
+    scored = as_store(tmp_path / "s", TABLE, facts)
     report = list_report("vox1_o", scored, *stated(scored), DRAWS)
     assert set(report.pictures) == set(PICTURES)
     assert all(picture.startswith(PNG_SIGNATURE) for picture in report.pictures.values())
     assert report.false_accepts[0] == Trial(4, "b1", "a2", "b", "a", 0.5)
     assert report.false_rejects[0] == Trial(3, "b1", "b2", "b", "b", -1.0)
     assert report.flagged == {"duplicates": 2, "self_trials": 0}
+    assert report.warnings == ["beware"]
     assert report.facts["Published list"] == "VoxCeleb1-O (cleaned) (the published list itself)"
     assert report.facts["MD5 of the list"] == KNOWN["md5"]
     assert report.facts["Speakers"] == "2"

@@ -225,3 +225,8 @@ def test_every_row_has_one_sentence() -> None:
 def test_pictures_must_be_png() -> None:
     with pytest.raises(ValueError, match="Plots are PNG files: got the bytes b'<svg/>'"):
         data_uri(b"<svg/>")
+
+
+def test_warnings_of_the_scoring_come_before_all_others() -> None:
+    words = Page(full_page(warnings=["Not calibrated <at all>."])).words
+    assert "Before you rely on this Not calibrated <at all>. 3 trials repeat" in words
