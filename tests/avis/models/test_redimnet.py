@@ -9,7 +9,8 @@ from hydra.utils import instantiate
 from torch import nn
 from torch.nn import functional
 
-from avis.models.redimnet import Aggregation, ChannelNorm, ReDimNet, ReDimStage, TimeContext
+from avis.models.redimnet import Aggregation, ReDimNet, ReDimStage
+from avis.models.redimnet_blocks import ChannelNorm, TimeContext
 
 CONFIGS = Path(__file__).parents[3] / "configs" / "model"
 FEATURE_CONSTANTS = 257 * 72 + 400 + 2 + 1
