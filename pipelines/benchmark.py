@@ -3,7 +3,9 @@
     python pipelines/benchmark.py ingest    # samples/s of each placement, from memory, and in a plain PyTorch loop
     python pipelines/benchmark.py plain     # the whole training as a plain single-process loop, then scored
     python pipelines/benchmark.py scoring   # 10 million trials with AS-norm: trials/s, memory; and loops over pairs
-    python pipelines/benchmark.py metrics   # all figures of ten million scores against two plain sorts of them
+    python pipelines/benchmark.py metrics   # all figures of ten million scores against two plain sorts of them, and
+                                            # a list longer than memory: 100 million trials or +long_trials=<number>
+    python pipelines/benchmark.py augment augment=every   # what each transform takes, in ms per second of audio
     python pipelines/benchmark.py models    # parameters, and operations per second of audio, of every model choice
 
 All take the settings of pipelines/train.py: python pipelines/benchmark.py ingest experiment=mini_speech
@@ -26,8 +28,10 @@ from typing import Any
 import hydra
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import ray
 import ray.train
+import soxr
 import torch
 from hydra import compose
 from hydra.utils import instantiate
@@ -38,8 +42,11 @@ from ray.train.torch import TorchTrainer
 from sklearn.metrics.pairwise import cosine_similarity
 
 from avis import location, store
+from avis.augment.bank import Bank
+from avis.augment.speed import change_speed
+from avis.corpora import voice
 from avis.engine.config import resolve
-from avis.engine.evaluate import evaluate, show
+from avis.engine.evaluate import Evaluation, evaluate, show
 from avis.engine.pairs import Scorer, Sides, score_list, transform
 from avis.engine.prepare import prepare
 from avis.engine.score import score
@@ -58,12 +65,14 @@ BATCHES_IN_MEMORY = 8
 PLAIN_STEPS = 40
 NUM_SCORES = 10_000_000
 TARGET_SHARES = (0.01, 0.1, 0.5)
+LONG_TRIALS, LONG_TRIALS_AT_A_TIME, LONG_TARGET_SHARE = 100_000_000, 1_000_000, 0.1
 REPEATS = 3
 SCORED_TRIALS, PAIRS_IN_LOOP = 10_000_000, 5_000
 EMBEDDING_DIM, COHORT_SPEAKERS, AS_NORM_TOP_N = 192, 5994, 300
 """As in VoxCeleb recipes: the cohort are the speakers of VoxCeleb2 dev."""
 TEST_SPEAKERS, UTTERANCES_PER_TEST_SPEAKER = 1251, 20
 MEMORY_INTERVAL_S = 0.5
+AUGMENTED_CROPS = 20
 MODEL_CHOICES = Path(__file__).parents[1] / "configs" / "model"
 COSTED_S = 2
 """As in published figures, which are its multiply-accumulates: as many as operations per second of audio."""
@@ -190,6 +199,29 @@ def metrics(recipe: dict[str, Any]) -> None:
             print(
                 f"  all figures  {stated:7.3f} s, {stated / two_sorts:.2f} times that, and {peak:.1f} times the memory"
             )
+    _long_list(recipe, recipe.get("long_trials", LONG_TRIALS))
+
+
+def _long_list(recipe: dict[str, Any], num_trials: int) -> None:
+    """Evaluate a Parquet file of random scores and likelihood ratios that is longer than memory, page included."""
+    evaluation: Evaluation = instantiate(recipe["evaluation"])
+    rng = np.random.default_rng(recipe["seed"])
+    schema = pa.schema({"target": pa.bool_(), "score": pa.float32(), "llr": pa.float32()})
+    with tempfile.TemporaryDirectory() as folder:
+        uri = location.join(folder, "long.parquet")
+        with pq.ParquetWriter(uri, schema) as file:
+            for first in range(0, num_trials, LONG_TRIALS_AT_A_TIME):
+                target = rng.random(min(LONG_TRIALS_AT_A_TIME, num_trials - first)) < LONG_TARGET_SHARE
+                scores = rng.normal(3.0 * target).astype(np.float32)
+                file.write_table(pa.table([target, scores, 3.0 * scores - 4.5], schema=schema))
+        with PeakMemory() as memory:
+            started = time.perf_counter()
+            evaluate({"long": uri}, folder, facts={}, evaluation=evaluation)
+            took = time.perf_counter() - started
+    print(
+        f"{num_trials:,} trials with likelihood ratios in a Parquet file, {evaluation.trials_in_memory:,} of them in "
+        f"memory at a time: {took:.1f} s, peak memory {memory.peak_bytes / 2**30:.2f} GiB"
+    )
 
 
 def _seconds(work: Callable[[], Any]) -> float:
@@ -271,6 +303,37 @@ def _loop_paces(backend: AsNorm, embeddings: np.ndarray, rows: np.ndarray, expec
     return paces
 
 
+def augment(recipe: dict[str, Any]) -> None:
+    """State the processor time of each transform of a recipe on crops of synthetic voices, and of what else is done."""
+    rng, crop_s, rate = np.random.default_rng(recipe["seed"]), recipe["trainer"]["crop_s"], voice.SAMPLE_RATE
+    crops = []
+    for _ in range(AUGMENTED_CROPS):
+        speaker, channel = voice.draw_voice(rng), voice.draw_channel(rng)
+        spoken = voice.synthesise(speaker, channel, num_samples=round(crop_s * rate), rng=rng)
+        crops.append(soxr.resample(spoken.astype(np.float32), rate, recipe["sharding"]["sample_rate"]))
+    chain, features = instantiate(recipe["augment"]["chain"]), instantiate(recipe["features"]["front_end"])
+    banks = {name: instantiate(recipe["augment"][f"{name}_bank"]) for name in chain.required_banks - {"speech"}}
+    banks["speech"] = Bank.from_recordings(crops)
+    works: list[tuple[str, Callable[[np.ndarray], Any]]] = [
+        ("features", lambda crop: features(torch.from_numpy(crop))),
+        ("speed 1.1", partial(change_speed, factor=1.1)),
+        ("all, at their shares", partial(chain, rng=rng, banks=banks)),
+    ]
+    for each in chain.transforms:
+        drawn_from = {"bank": banks[each.bank]} if each.bank else {}
+        works.append((f"{type(each).__name__} {getattr(each, 'codec', '')}", partial(each, rng=rng, **drawn_from)))
+    print(f"ms of one core per second of audio, in {len(crops)} crops of {crop_s} s:")
+    for name, work in works:
+        work(crops[0])
+        least = min(_seconds(partial(_for_each, work, crops)) for _ in range(REPEATS))
+        print(f"  {name:<22}{1000 * least / len(crops) / crop_s:7.2f}")
+
+
+def _for_each(work: Callable[[np.ndarray], Any], crops: list[np.ndarray]) -> None:
+    for crop in crops:
+        work(crop)
+
+
 class PeakMemory:
     """Watch the memory of this process and all below it, shared pages counted once, as Linux tells it (PSS)."""
 
@@ -323,7 +386,14 @@ def models(recipe: dict[str, Any]) -> None:
         print(f"{path.stem:<22} {parameters / 1e6:>9.2f} M   {flops / 1e9 / COSTED_S:6.2f}")
 
 
-MEASUREMENTS = {"models": models, "ingest": ingest, "plain": plain, "scoring": scoring, "metrics": metrics}
+MEASUREMENTS = {
+    "ingest": ingest,
+    "plain": plain,
+    "scoring": scoring,
+    "metrics": metrics,
+    "augment": augment,
+    "models": models,
+}
 
 
 @hydra.main(config_path="../configs", config_name="train", version_base="1.3")

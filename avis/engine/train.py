@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
+import numpy as np
 import ray
 import ray.data
 import ray.train
@@ -22,8 +23,12 @@ from avis.engine.materialize import materialize
 from avis.engine.parts import raise_cause
 from avis.engine.session import Compute
 from avis.engine.stream import Shared, example_maker, example_stream, local_batches, make_banks
+from avis.losses.building import build_loss
+from avis.losses.classifier import weigh_speakers
+from avis.losses.distillation import watch_student
+from avis.losses.head_memory import say_head_memory
 from avis.training.checkpoint import average_checkpoint, best_checkpoint, next_epoch, read_checkpoint
-from avis.training.examples import speaker_index, validation_examples
+from avis.training.examples import speaker_counts, speaker_index, validation_examples
 from avis.training.fit import fit
 from avis.training.module import SpeakerVerifier
 from avis.training.plan import Plan, list_row_groups
@@ -43,8 +48,12 @@ class Training:
         Length of a training example.
     speeds : list of float
         Speed factors; a voice at another speed is another speaker.
+    utterances_per_speaker : int
+        Examples in turn that are of one speaker, for losses that compare the utterances of a batch: different
+        utterances of one block, as far as it has them, else further crops of the same. 1 leaves the order to chance.
     groups_per_block : int
-        Row groups that are read and mixed together.
+        Row groups that are read and mixed together. With several utterances per speaker, enough of them that a block
+        holds several of most speakers.
     babble_utterances : int
         Training utterances whose voices serve as babble.
     max_validation_utterances : int
@@ -71,6 +80,7 @@ class Training:
     batch_size: PositiveInt
     crop_s: PositiveFloat
     speeds: list[PositiveFloat]
+    utterances_per_speaker: PositiveInt
     groups_per_block: PositiveInt
     babble_utterances: PositiveInt
     max_validation_utterances: PositiveInt
@@ -153,27 +163,36 @@ def share(cfg: dict[str, Any], utterances: str, num_workers: int) -> Shared:
     """Plan a training and gather what its workers need, features computed beforehand among it."""
     training: Training = instantiate(cfg["trainer"])
     features: Features = instantiate(cfg["features"])
-    if training.batch_size % num_workers:
+    if training.utterances_per_speaker > 1 and features.placement == "materialize":
         raise ValueError(
-            f"batch does not divide: got trainer.batch_size={training.batch_size} for {num_workers} workers, expected "
-            "a multiple. At trainer.batch_size. Change it or compute.num_workers."
+            "stored features keep the speeds they were made at: got utterances_per_speaker="
+            f"{training.utterances_per_speaker} and placement=materialize, expected 1. "
+            "At trainer.utterances_per_speaker. Set features.placement=stream."
+        )
+    if training.batch_size % (num_workers * training.utterances_per_speaker):
+        raise ValueError(
+            f"batch does not divide: got trainer.batch_size={training.batch_size} for {num_workers} workers and "
+            f"{training.utterances_per_speaker} utterances per speaker, expected a multiple. At trainer.batch_size. "
+            "Change it, trainer.utterances_per_speaker or compute.num_workers."
         )
     groups = list_row_groups(utterances, "train")
-    speakers = speaker_index(
-        store.read_table(utterances, "utterances", columns=["speaker"], prefix="train-")["speaker"]
-    )
+    column = store.read_table(utterances, "utterances", columns=["speaker"], prefix="train-")["speaker"]
+    speakers = speaker_index(column)
+    counts = speaker_counts(column)
     plan = Plan(
         groups,
         seed=cfg["seed"],
         groups_per_block=training.groups_per_block,
         passes_per_epoch=training.passes_per_epoch,
         global_batch=training.batch_size,
+        utterances_per_speaker=training.utterances_per_speaker,
     )
     start = read_checkpoint(location.absolute(cfg["start_from"])) if cfg["start_from"] else None
     banks, stored = make_banks(cfg, utterances), None
     if features.placement == "materialize":
         stored = materialize(cfg, utterances, groups, partial(example_maker, cfg), banks)
-    return Shared(cfg, plan, list_row_groups(utterances, "validation"), speakers, banks, stored, start)
+    validation = list_row_groups(utterances, "validation")
+    return Shared(cfg, plan, validation, speakers, counts, banks, stored, start)
 
 
 def build_module(shared: Shared) -> SpeakerVerifier:
@@ -181,12 +200,15 @@ def build_module(shared: Shared) -> SpeakerVerifier:
     recipe = shared.recipe
     torch.manual_seed(recipe["seed"])
     model = instantiate(recipe["model"])
-    num_speakers = len(shared.speakers) * len(recipe["trainer"]["speeds"])
+    utterances = np.tile(shared.utterances_per_speaker, len(recipe["trainer"]["speeds"]))
+    loss = build_loss(instantiate(recipe["loss"]), embedding_dim=model.embedding_dim, num_speakers=len(utterances))
+    weigh_speakers(loss, torch.from_numpy(utterances))
+    watch_student(loss, model)
     features: Features = instantiate(recipe["features"])
     module = SpeakerVerifier(
         front_end=features.front_end if features.placement == "device" else None,
         model=model,
-        loss=instantiate(recipe["loss"])(embedding_dim=model.embedding_dim, num_speakers=num_speakers),
+        loss=loss,
         optimizer=instantiate(recipe["optimizer"]),
         learning_rate=instantiate(recipe["scheduler"]["learning_rate"]),
         margin=instantiate(recipe["scheduler"]["margin"]),
@@ -214,8 +236,11 @@ def fit_share(
         rank=rank,
         world_size=world_size,
     )
+    module = build_module(shared)
+    if rank == 0:
+        say_head_memory(module.loss, training["batch_size"] // world_size)
     fit(
-        build_module(shared),
+        module,
         batches,
         validation,
         run_dir=run_dir,

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from avis.augment.spec_augment import mask_features
+from avis.losses.margin import set_margins
 from avis.metrics.eer import equal_error_rate
 from avis.metrics.roc import accuracy
 
@@ -17,7 +18,7 @@ Schedule = Callable[[float], float]
 
 
 class SpeakerVerifier(pl.LightningModule):
-    """An embedding model under a classification loss over the training speakers.
+    """An embedding model under a loss over the training speakers.
 
     Parameters
     ----------
@@ -27,13 +28,14 @@ class SpeakerVerifier(pl.LightningModule):
     model : torch.nn.Module
         Maps features [batch, frames, mels] to embeddings [batch, dim].
     loss : torch.nn.Module
-        Maps embeddings and speaker numbers to the loss and the logits [batch, speakers]; has a ``margin``.
+        Maps embeddings and speaker numbers to the loss and to bool [decisions]: which of its decisions among speakers
+        were correct.
     optimizer : callable
         Makes the optimiser of the parameters; its learning rate is the peak of the schedule.
     learning_rate : Schedule
         Share of the peak learning rate.
     margin : Schedule
-        The loss's margin.
+        Share of the full height of the loss's margin, if it has one.
     num_epochs, steps_per_epoch : int
         Length of the training, by which progress is measured: the same recipe on 1 or 64 workers.
     recipe : dict
@@ -81,10 +83,9 @@ class SpeakerVerifier(pl.LightningModule):
         own, given = self.state_dict(), dict(checkpoint["state_dict"])
         heads = {key: given.pop(key) for key in list(given) if key.startswith("loss.")}
         if checkpoint["speakers"] == self.speakers:
-            fits = [
-                key for key, value in heads.items() if key in own and value[: len(own[key])].shape == own[key].shape
-            ]
-            given |= {key: heads[key][: len(own[key])] for key in fits}
+            given |= {
+                key: first for key, value in heads.items() if (first := _first_rows(value, own.get(key))) is not None
+            }
         missing = sorted(key for key in own if not key.startswith("loss.") and key not in given)
         try:
             unexpected = self.load_state_dict(given, strict=False).unexpected_keys
@@ -110,19 +111,18 @@ class SpeakerVerifier(pl.LightningModule):
         """Set learning rate and margin for a progress in [0, 1]."""
         for group, peak in zip(self.optimizer.param_groups, self.peak_learning_rates, strict=True):
             group["lr"] = peak * self.learning_rate(progress)
-        self.loss.margin = self.margin(progress)  # type: ignore[assignment]
+        set_margins(self.loss, self.margin(progress))
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """Return the loss of a batch."""
-        loss, logits = self.loss(self(batch), batch["speaker"])
+        loss, correct = self.loss(self(batch), batch["speaker"])
         if not torch.isfinite(loss):
             raise ValueError(
                 f"training diverged: got loss={loss.item()}, expected a finite number. At epoch {self.current_epoch}, "
                 f"step {batch_idx}. Lower optimizer.lr or lengthen the warm-up."
             )
-        correct = (logits.argmax(dim=1) == batch["speaker"]).float().mean()
         rate = self.optimizer.param_groups[0]["lr"]
-        self.log_dict({"train/loss": loss, "train/accuracy": correct, "train/learning_rate": rate})
+        self.log_dict({"train/loss": loss, "train/accuracy": correct.float().mean(), "train/learning_rate": rate})
         return loss
 
     def validation_step(self, batch: tuple[dict[str, Tensor], list[str]], batch_idx: int) -> None:
@@ -156,6 +156,14 @@ def features_of(inputs: Mapping[str, Tensor], front_end: Callable[[Tensor], Tens
     assert front_end is not None, "waveforms need a front end"
     features = front_end(inputs["waveforms"])
     return mask_features(features, inputs["masked"]) if "masked" in inputs else features
+
+
+def _first_rows(value: Tensor, own: Tensor | None) -> Tensor | None:
+    """Return the first rows of a weight, or all of it, if they have the shape of one's own."""
+    if own is None or value.ndim != own.ndim:
+        return None
+    first = value[: len(own)] if own.ndim else value
+    return first if first.shape == own.shape else None
 
 
 def all_pairs(embeddings: np.ndarray, speakers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
