@@ -190,8 +190,8 @@ class ReDimNet(nn.Module):
         if num_mels % total or channels < group_size or channels % (channels // group_size):
             raise ValueError(
                 f"strides and groups divide mels and channels: got num_mels={num_mels}, channels={channels}, expected "
-                f"a multiple of the strides' product {total}, and equal groups of {group_size} or so. At model.num_mels, "
-                "model.channels. Choose features with such a number of mels, as fbank_72."
+                f"a multiple of the strides' product {total}, and equal groups of {group_size} or so. At "
+                "model.num_mels, model.channels. Choose features with such a number of mels, as fbank_72."
             )
         if block not in BLOCKS:
             raise ValueError(
