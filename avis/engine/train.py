@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import ray
@@ -21,6 +21,7 @@ from torch import Tensor
 from avis import location, store
 from avis.engine.materialize import materialize
 from avis.engine.parts import raise_cause
+from avis.engine.placement import Features
 from avis.engine.session import Compute
 from avis.engine.stream import Shared, example_maker, example_stream, local_batches, make_banks
 from avis.losses.building import build_loss
@@ -95,39 +96,6 @@ class Training:
             raise ValueError(
                 f"too few epochs: got average_epochs={self.average_epochs}, expected at most "
                 f"num_epochs={self.num_epochs}. At trainer.average_epochs. Lower it."
-            )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Features:
-    """What a model sees of the audio, and where that is computed.
-
-    Parameters
-    ----------
-    front_end : torch.nn.Module
-        Maps waveforms to features; see `avis.features`.
-    placement : {"stream", "device", "materialize"}
-        On the workers that stream examples, fresh in every pass; on the training's device, inside the step; or once,
-        before the training.
-    copies : int
-        Of ``materialize``: differently cropped and augmented copies of every utterance, of which passes take turns.
-
-    Raises
-    ------
-    ValueError
-        If the front end learns but is not on the training's device.
-    """
-
-    front_end: torch.nn.Module
-    placement: Literal["stream", "device", "materialize"]
-    copies: PositiveInt
-
-    def __post_init__(self) -> None:
-        if self.placement != "device" and any(weight.requires_grad for weight in self.front_end.parameters()):
-            raise ValueError(
-                f"front end out of the training's reach: got placement={self.placement} for "
-                f"{type(self.front_end).__name__}, which learns, expected device. At features.placement. "
-                "Set features.placement=device, or freeze the front end."
             )
 
 
