@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from avis.models.masking import mean_frames
+
 
 def check_features(features: Tensor, *, num_mels: int) -> None:
     """Refuse features that are not ``[batch, frames, num_mels]``, or have no frames.
@@ -128,7 +130,7 @@ class SqueezeExcitation(nn.Module):
         self.squeeze = nn.Linear(channels, se_channels)
         self.excite = nn.Linear(se_channels, channels)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
         """Return the gates to multiply ``x`` ``[batch, channels, frames]`` with: ``[batch, channels, 1]``."""
-        hidden = functional.relu(self.squeeze(x.mean(dim=2)))
+        hidden = functional.relu(self.squeeze(mean_frames(x, num_frames).squeeze(2)))
         return torch.sigmoid(self.excite(hidden)).unsqueeze(2)

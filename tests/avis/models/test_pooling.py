@@ -95,6 +95,25 @@ def test_statistics_pooling_is_mean_and_sample_deviation():
     torch.testing.assert_close(one, torch.cat([x[:, :, 0], torch.full((2, 6), STATISTICS_FLOOR**0.5)], dim=1))
 
 
+@pytest.mark.parametrize("num_frames", [1, 2, 20])
+@pytest.mark.parametrize("options", [{}, {"context": False}, {"norm": False}, {"tanh": False}, None], ids=str)
+def test_frames_beyond_the_end_do_not_matter(num_frames: int, options: dict[str, bool] | None):
+    torch.manual_seed(0)
+    pooling = StatisticsPooling() if options is None else AttentiveStatisticsPooling(6, attention_channels=4, **options)
+    pooling.eval()
+    x = torch.randn(2, 6, 20)
+    padded, alone = pooling(x, torch.tensor([num_frames, 20])), pooling(x[:1, :, :num_frames])
+    torch.testing.assert_close(padded, torch.cat([alone, pooling(x[1:])]))
+
+
+def test_attention_without_context_and_norm_is_tanh_of_the_frame_alone():
+    pooling = AttentiveStatisticsPooling(6, attention_channels=4, norm=False, context=False)
+    x = torch.randn(2, 6, 20)
+    logits = pooling.attention(torch.tanh(functional.conv1d(x, pooling.frame.weight, pooling.frame.bias)))
+    torch.testing.assert_close(pooling.attention_weights(x), logits.softmax(dim=2))
+    assert sum(p.numel() for p in pooling.parameters()) == 6 * 4 + 4 + 4 * 6 + 6
+
+
 @pytest.mark.parametrize("frames", [1, 30])
 def test_constant_input_has_finite_gradients(pooling: AttentiveStatisticsPooling, frames: int):
     x = torch.full((2, 6, frames), 3.0, requires_grad=True)

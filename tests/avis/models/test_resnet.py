@@ -49,9 +49,9 @@ def test_layers_and_parameters_are_those_of_the_name(name: str):
 def test_three_stages_halve_mels_and_frames():
     model = ResNet(num_mels=80, channels=4, depths=[1, 2, 1, 1], bottleneck=False, embedding_dim=8).eval()
     shapes = []
-    for block in model.blocks:
+    for block in (block for stage in model.trunk.stages for block in stage):
         block.register_forward_hook(lambda _module, _inputs, output: shapes.append(tuple(output.shape[1:])))
-    frames = model.frame_representations(torch.randn(2, 61, 80))
+    frames = model.trunk(torch.randn(2, 61, 80))
     assert shapes == [(4, 80, 61), (8, 40, 31), (8, 40, 31), (16, 20, 16), (32, 10, 8)]
     assert frames.shape == (2, 32 * 10, 8)
 
@@ -64,18 +64,18 @@ def test_any_number_of_mels(num_mels: int):
 
 @pytest.mark.parametrize("block", [BasicBlock(8, 8, stride=(1, 1)), Bottleneck(32, 8, stride=(1, 1))], ids=["2", "3"])
 def test_block_without_a_residual_is_the_rectified_input(block: nn.Module):
-    nn.init.zeros_(block.residual[-1][1].weight)
+    last = block.second if isinstance(block, BasicBlock) else block.widen
+    nn.init.zeros_(last.norm.weight)
     x = torch.randn(2, 8 * block.expansion, 10, 12)
     torch.testing.assert_close(block(x), x.relu())
 
 
 def test_basic_block_is_two_normalised_convolutions_beside_a_projection():
     block = BasicBlock(4, 8, stride=(2, 1)).eval()
-    conv1, norm1 = block.residual[0]
-    conv2, norm2 = block.residual[2]
     x = torch.randn(2, 4, 10, 12)
-    branch = norm2(conv2(norm1(conv1(x)).relu()))
-    projected = nn.functional.conv2d(x, block.shortcut[0].weight, stride=(2, 1)) / (1 + block.shortcut[1].eps) ** 0.5
+    branch = block.second.norm(block.second.conv(block.first.norm(block.first.conv(x)).relu()))
+    weight, norm = block.shortcut.conv.weight, block.shortcut.norm
+    projected = nn.functional.conv2d(x, weight, stride=(2, 1)) / (1 + norm.eps) ** 0.5
     torch.testing.assert_close(block(x), (branch + projected).relu())
 
 
