@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from avis.models.blocks import Res2Block, SqueezeExcitation, TdnnBlock, check_features
+from avis.models.masking import strided
 from avis.models.pooling import AttentiveStatisticsPooling
 
 FIRST_KERNEL_SIZE = 5
@@ -40,10 +41,12 @@ class SeRes2Block(nn.Module):
         )
         self.gates = SqueezeExcitation(channels, se_channels=se_channels)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``[batch, channels, frames]`` to the same shape."""
-        y = self.convs(x)
-        return torch.addcmul(x, y, self.gates(y))
+    def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
+        """Map ``[batch, channels, frames]``, ``num_frames`` of each the utterance's, to the same shape."""
+        y = x
+        for conv in self.convs:
+            y = conv(y, num_frames)
+        return torch.addcmul(x, y, self.gates(y, num_frames))
 
 
 class EcapaTdnn(nn.Module):
@@ -58,8 +61,8 @@ class EcapaTdnn(nn.Module):
       has tanh alone, which cost 0.9 points of EER on held-out speakers of a small corpus;
     - the embedding is batch-normalised, as in TaoRuijie; SpeechBrain and (by default) wespeaker don't.
 
-    At inference all that follows the pooling is affine. Training needs two or more utterances in a batch. There is no
-    padding mask: every frame of the batch counts as speech.
+    At inference all that follows the pooling is affine. Training needs two or more utterances in a batch, and
+    its batch normalisation counts padded frames too.
 
     Parameters
     ----------
@@ -113,6 +116,7 @@ class EcapaTdnn(nn.Module):
         super().__init__()
         self.num_mels = num_mels
         self.embedding_dim = embedding_dim
+        self.stride = stride
         self.first = TdnnBlock(num_mels, channels, kernel_size=FIRST_KERNEL_SIZE, stride=stride)
         self.blocks = nn.ModuleList(
             SeRes2Block(channels, dilation=dilation, se_channels=se_channels, scale=scale)
@@ -124,23 +128,27 @@ class EcapaTdnn(nn.Module):
         self.embedding = nn.Linear(2 * mfa_channels, embedding_dim)
         self.embedding_norm = nn.BatchNorm1d(embedding_dim)
 
-    def frame_representations(self, features: Tensor) -> Tensor:
+    def frame_representations(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
         """Return what is pooled, ``[batch, mfa_channels, ceil(frames / stride)]``, for ``[batch, frames, mels]``."""
         check_features(features, num_mels=self.num_mels)
-        total = self.first(features.transpose(1, 2))
+        total = self.first(features.transpose(1, 2), num_frames)
+        num_frames = strided(num_frames, self.stride)
         outputs = []
         for block in self.blocks:
-            outputs.append(block(total))
+            outputs.append(block(total, num_frames))
             total = total + outputs[-1]
         return functional.relu(self.aggregation(torch.cat(outputs, dim=1)), inplace=True)
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
         """Return embeddings ``[batch, embedding_dim]``, not length-normalised, of ``[batch, frames, mels]``.
+
+        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
 
         Raises
         ------
         ValueError
             If ``features`` has no frames or another number of mels than the model.
         """
-        pooled = self.pooling(self.frame_representations(features))
+        frames = self.frame_representations(features, num_frames)
+        pooled = self.pooling(frames, strided(num_frames, self.stride))
         return self.embedding_norm(self.embedding(self.pooling_norm(pooled)))

@@ -180,8 +180,6 @@ MANY_LAYERS = {
 """Models that take seconds to trace, or for ten minutes of features."""
 QUADRATIC = {"mfa_conformer", "redimnet", "redimnet_convnext"}
 """Models whose time grows with the square of the frames."""
-UNMASKED = {"ecapa_tdnn", "mfa_conformer", "ska_tdnn"}
-"""Models that cannot yet tell padding from speech."""
 
 
 def build(name: str) -> nn.Module:
@@ -264,11 +262,11 @@ def test_an_embedding_does_not_depend_on_its_batch(name: str):
     torch.testing.assert_close(shuffled, together[[2, 0, 3, 1]], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", [name for name in NARROW if name not in UNMASKED])
+@every_model
 def test_padding_to_the_longest_of_a_batch_changes_nothing(name: str):
     """Whatever the padding is, and from 0.3 s on; loud, so that one frame of it that is looked at would be seen."""
-    model, features = trained(name), torch.randn(6, 230, NUM_MELS)
-    lengths = [28, 29, 101, 200, 229, 230]
+    model, features = trained(name), torch.randn(7, 230, NUM_MELS)
+    lengths = [1, 28, 29, 101, 200, 227, 230]
     for row, length in zip(features, lengths, strict=True):
         row[length:] = 50.0
     with torch.inference_mode():
@@ -276,7 +274,7 @@ def test_padding_to_the_longest_of_a_batch_changes_nothing(name: str):
         alone = torch.cat([model(row[None, :length]) for row, length in zip(features, lengths, strict=True)])
         unmasked = model(features)
     torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-5)
-    assert ((unmasked - alone).norm(dim=1) > 1e-2 * alone.norm(dim=1))[:5].all()
+    assert ((unmasked - alone).norm(dim=1) > 1e-3 * alone.norm(dim=1))[:6].all()
 
 
 @every_model
