@@ -1,12 +1,14 @@
 """ECAPA-TDNN (Desplanques et al., 2020): the 1-D convolutional speaker embedding most work compares with."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from avis.models.blocks import Res2Block, SqueezeExcitation, TdnnBlock, check_features
 from avis.models.masking import strided
-from avis.models.pooling import AttentiveStatisticsPooling
+from avis.models.pooling import Pooling
 
 FIRST_KERNEL_SIZE = 5
 BLOCK_KERNEL_SIZE = 3
@@ -75,13 +77,15 @@ class EcapaTdnn(nn.Module):
     mfa_channels
         Channels of the multi-layer feature aggregation (1536 in the paper for both sizes; SpeechBrain's and
         3D-Speaker's 20.8 M model has 3072).
-    attention_channels, se_channels
-        Bottlenecks of the pooling's attention and of the channel gates (128 in the paper).
+    se_channels
+        Bottleneck of the channel gates (128 in the paper).
     scale
         Res2 channel groups (8 in the paper).
     stride
         Frames the first convolution advances by: 1 is as published; 2 halves the frame rate, and with it the cost
         of all that follows.
+    pooling
+        Builds the pooling layer from the number of its channels (`AttentiveStatisticsPooling` in the paper).
 
     Raises
     ------
@@ -96,8 +100,11 @@ class EcapaTdnn(nn.Module):
 
     Examples
     --------
-    >>> sizes = dict(channels=16, embedding_dim=4, mfa_channels=24, attention_channels=8, se_channels=8, scale=8)
-    >>> EcapaTdnn(num_mels=80, stride=1, **sizes)(torch.zeros(2, 30, 80)).shape
+    >>> from functools import partial
+    >>> from avis.models.pooling import AttentiveStatisticsPooling
+    >>> pooling = partial(AttentiveStatisticsPooling, attention_channels=8)
+    >>> sizes = dict(channels=16, embedding_dim=4, mfa_channels=24, se_channels=8, scale=8)
+    >>> EcapaTdnn(num_mels=80, stride=1, pooling=pooling, **sizes)(torch.zeros(2, 30, 80)).shape
     torch.Size([2, 4])
     """
 
@@ -108,10 +115,10 @@ class EcapaTdnn(nn.Module):
         channels: int,
         embedding_dim: int,
         mfa_channels: int,
-        attention_channels: int,
         se_channels: int,
         scale: int,
         stride: int,
+        pooling: Callable[[int], Pooling],
     ) -> None:
         super().__init__()
         self.num_mels = num_mels
@@ -123,9 +130,9 @@ class EcapaTdnn(nn.Module):
             for dilation in BLOCK_DILATIONS
         )
         self.aggregation = nn.Conv1d(len(BLOCK_DILATIONS) * channels, mfa_channels, 1)
-        self.pooling = AttentiveStatisticsPooling(mfa_channels, attention_channels=attention_channels)
-        self.pooling_norm = nn.BatchNorm1d(2 * mfa_channels)
-        self.embedding = nn.Linear(2 * mfa_channels, embedding_dim)
+        self.pooling = pooling(mfa_channels)
+        self.pooling_norm = nn.BatchNorm1d(self.pooling.out_channels)
+        self.embedding = nn.Linear(self.pooling.out_channels, embedding_dim)
         self.embedding_norm = nn.BatchNorm1d(embedding_dim)
 
     def frame_representations(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
