@@ -11,7 +11,7 @@ import ray.data
 import ray.train
 import torch
 from hydra.utils import instantiate
-from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from ray.data import ExecutionOptions
 from ray.train import DataConfig, FailureConfig, RunConfig, ScalingConfig
 from ray.train.lightning import RayDDPStrategy, RayLightningEnvironment
@@ -67,6 +67,9 @@ class Training:
         Largest norm of the gradient.
     log_interval_s : float
         Seconds between progress lines.
+    mixup_alpha : float
+        Of the Beta distribution that shares are drawn from at which waveforms of a batch are mixed in pairs, labels
+        likewise; 0 mixes nothing.
     average_epochs : int
         So many last epochs' weights are averaged, and trials scored with that; 0 takes the best epoch's.
 
@@ -89,6 +92,7 @@ class Training:
     precision: str
     gradient_clip: PositiveFloat
     log_interval_s: PositiveFloat
+    mixup_alpha: NonNegativeFloat
     average_epochs: NonNegativeInt
 
     def __post_init__(self) -> None:
@@ -137,6 +141,11 @@ def share(cfg: dict[str, Any], utterances: str, num_workers: int) -> Shared:
             f"{training.utterances_per_speaker} and placement=materialize, expected 1. "
             "At trainer.utterances_per_speaker. Set features.placement=stream."
         )
+    if training.mixup_alpha and features.placement != "device":
+        raise ValueError(
+            f"mixup needs waveforms: got mixup_alpha={training.mixup_alpha} and placement={features.placement}, "
+            "expected device. At trainer.mixup_alpha. Set features.placement=device."
+        )
     if training.batch_size % (num_workers * training.utterances_per_speaker):
         raise ValueError(
             f"batch does not divide: got trainer.batch_size={training.batch_size} for {num_workers} workers and "
@@ -180,6 +189,7 @@ def build_module(shared: Shared) -> SpeakerVerifier:
         optimizer=instantiate(recipe["optimizer"]),
         learning_rate=instantiate(recipe["scheduler"]["learning_rate"]),
         margin=instantiate(recipe["scheduler"]["margin"]),
+        mixup_alpha=recipe["trainer"]["mixup_alpha"],
         num_epochs=recipe["trainer"]["num_epochs"],
         steps_per_epoch=shared.plan.steps_per_epoch,
         recipe=recipe,
