@@ -1,5 +1,6 @@
 """Find the bytes behind a local path or a URI such as ``s3://bucket/key.wav``."""
 
+import functools
 import io
 import os
 import posixpath
@@ -7,7 +8,6 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
-from urllib.parse import quote
 
 import pyarrow.fs as pafs
 
@@ -29,9 +29,45 @@ def absolute(path: str) -> str:
     return path if is_uri(path) else os.path.abspath(os.path.expanduser(path))
 
 
+def split_query(path: str) -> tuple[str, str]:
+    """Split a URI before its query, which holds options of the file system; a local path has none.
+
+    >>> split_query("s3://bucket/a.wav?region=eu-west-1"), split_query("/data/what?.wav")
+    (('s3://bucket/a.wav', '?region=eu-west-1'), ('/data/what?.wav', ''))
+    """
+    head, question_mark, query = path.partition("?") if is_uri(path) else (path, "", "")
+    return head, question_mark + query
+
+
 def join(path: str, *names: str) -> str:
-    """Join a local path or URI with names below it."""
-    return posixpath.join(path, *names)
+    """Join a local path or URI with names below it; a name that is a URI or an absolute path stands for itself.
+
+    >>> join("s3://bucket/a?region=eu-west-1", "b", "c.wav"), join("s3://bucket/a", "gs://other/b")
+    ('s3://bucket/a/b/c.wav?region=eu-west-1', 'gs://other/b')
+    """
+    if names and is_uri(names[-1]):
+        return names[-1]
+    head, query = split_query(path)
+    return posixpath.join(head, *names) + query
+
+
+def parent(path: str) -> str:
+    """Return the folder of a local path or URI.
+
+    >>> parent("s3://bucket/a/b.wav?region=eu-west-1"), parent("/data/b.wav")
+    ('s3://bucket/a?region=eu-west-1', '/data')
+    """
+    head, query = split_query(path)
+    return posixpath.dirname(head) + query
+
+
+def stem(path: str) -> str:
+    """Return the name of a file without its last suffix.
+
+    >>> stem("s3://bucket/a/b.csv?region=eu-west-1"), stem("/data/b/")
+    ('b', 'b')
+    """
+    return posixpath.splitext(posixpath.basename(split_query(path)[0].rstrip("/")))[0]
 
 
 def below(path: str, folder: str) -> str:
@@ -39,15 +75,20 @@ def below(path: str, folder: str) -> str:
 
     >>> below("/runs/a/scores/x", "/runs/a"), below("/elsewhere/x", "/runs/a")
     ('scores/x', '/elsewhere/x')
+    >>> below("s3://b/runs/a/scores/x?region=eu-west-1", "s3://b/runs/a?region=eu-west-1")
+    'scores/x'
     """
-    return path[len(folder) :].lstrip("/") if path.startswith(folder.rstrip("/") + "/") else path
+    (inner, query), (outer, outer_query) = split_query(path), split_query(folder)
+    inside = inner.startswith(outer.rstrip("/") + "/") and query == outer_query
+    return inner[len(outer) :].lstrip("/") if inside else path
 
 
 def filesystem(path: str) -> tuple[pafs.FileSystem, str]:
     """Return the file system of a local path or URI and the path inside it.
 
     The path is taken literally, as ``aws s3`` does: spaces, ``%`` and non-ASCII letters need no escaping. A query
-    (``s3://bucket/key?region=eu-west-1``) holds options of the file system.
+    (``s3://bucket/key?region=eu-west-1``) holds options of the file system; others come from the environment, as
+    ``AWS_ENDPOINT_URL`` and ``AWS_REGION``.
 
     Raises
     ------
@@ -56,10 +97,17 @@ def filesystem(path: str) -> tuple[pafs.FileSystem, str]:
     """
     if not is_uri(path):
         return pafs.LocalFileSystem(), absolute(path)
-    scheme, _, rest = path.partition("://")
-    location, question_mark, query = rest.partition("?")
-    authority, slash, key = location.partition("/")
-    return pafs.FileSystem.from_uri(f"{scheme}://{authority}{slash}{quote(key)}{question_mark}{query}")
+    head, query = split_query(path)
+    scheme, _, rest = head.partition("://")
+    authority, _, key = rest.partition("/")
+    system, root = _filesystem(scheme, authority, query)
+    return system, posixpath.join(root, key) if key else root
+
+
+@functools.lru_cache(maxsize=64)
+def _filesystem(scheme: str, authority: str, query: str) -> tuple[pafs.FileSystem, str]:
+    """Return a file system and its root; kept, so that requests share a client and its connections."""
+    return pafs.FileSystem.from_uri(f"{scheme}://{authority}/{query}")
 
 
 def exists(path: str) -> bool:

@@ -7,7 +7,7 @@ Tables are Parquet with plain Arrow types only, so that any tool reads them.
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Changes whenever a table below changes in a way that a reader would notice."""
 
 SOURCES = pa.schema(
@@ -34,6 +34,12 @@ without the audio suffix unless the corpus has names of its own; ``speaker`` is 
 ``session`` is ``<speaker>/<session>``, all globally unique. ``split`` is ``train`` or ``test``.
 """
 
+PLACED = SOURCES.append(pa.field("duplicate_of", pa.string()))
+"""The ``sources`` of a store: what its shards were made from, row by row.
+
+``split`` may be ``validation`` here; ``duplicate_of`` is the path that took the row's ``utt_id``, null if none did.
+"""
+
 UTTERANCES = pa.schema(
     [
         pa.field("utt_id", pa.string(), nullable=False),
@@ -49,6 +55,7 @@ UTTERANCES = pa.schema(
         pa.field("snr_db", pa.float32()),
         pa.field("clip_ratio", pa.float32()),
         pa.field("rms_dbfs", pa.float32()),
+        pa.field("dc_offset", pa.float32()),
         pa.field("bandwidth_hz", pa.float32()),
         pa.field("attributes", pa.map_(pa.string(), pa.string()), nullable=False),
     ]
@@ -70,6 +77,7 @@ REJECT_REASONS = (
     "empty",
     "truncated",
     "silent",
+    "no_speech",
     "too_short",
     "duplicate_id",
     "non_finite",

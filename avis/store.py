@@ -4,28 +4,37 @@ A store without its manifest is unfinished: it is resumed, never read. Each fini
 ``_parts/``, so that a rerun knows what is already there; the manifest gathers the records and they go. Files appear by
 rename (local) or by one put (object stores), so that a reader never sees half a file. Every URI that `pyarrow.fs`
 understands will do: a local path, ``s3://``, ``gs://``.
+
+A store may take over files of another one: its manifest then says of a file in which ``store`` it lies, as a path from
+the folder that both are in, so that they move together. Files of a finished store never change.
+
+Several drivers may make the same store at once: they write the same bytes, whoever is first finishes, and whoever
+writes after that clears up after itself.
 """
 
+import contextlib
 import errno
 import hashlib
 import io
 import json
 import os
 import posixpath
-from collections.abc import Collection
+import uuid
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from avis.location import exists, filesystem, join, read_bytes
+from avis.location import absolute, below, exists, filesystem, join, parent, read_bytes
 from avis.schema import SCHEMA_VERSION
 
 MANIFEST = "manifest.json"
 PARTS = "_parts"
 UNFINISHED = ".tmp"
 FINGERPRINT_DIGITS = 12
+WRITE_ATTEMPTS = 3
 DIGEST_ROWS = 1_000_000
 """Rows of a table that are hashed together, so that a large one is not copied whole."""
 
@@ -64,24 +73,30 @@ def write_bytes(uri: str, data: bytes | pa.Buffer) -> None:
     """Write a file so that it appears whole or not at all."""
     fs, path = filesystem(uri)
     local = isinstance(fs, pafs.LocalFileSystem)
-    target = f"{path}.{os.getpid()}{UNFINISHED}" if local else path
-    try:
-        fs.create_dir(posixpath.dirname(path), recursive=True)
-        with fs.open_output_stream(target, compression=None) as stream:
-            stream.write(data)
-        if local:
-            os.replace(target, path)
-    except OSError as error:
-        if local and os.path.exists(target):
-            os.remove(target)
-        if error.errno == errno.ENOSPC:
-            raise OSError(
-                errno.ENOSPC,
-                f"disk full: got no room for {len(data)} bytes, expected enough free space. At {uri}. "
-                "Free some space or choose another output_dir, then run the same command again: "
-                "what was finished is kept",
-            ) from error
-        raise
+    for attempt in range(WRITE_ATTEMPTS):
+        target = f"{path}.{uuid.uuid4().hex}{UNFINISHED}" if local else path
+        try:
+            if local:  # object stores have no folders, only names with slashes
+                fs.create_dir(posixpath.dirname(path), recursive=True)
+            with fs.open_output_stream(target, compression=None) as stream:
+                stream.write(data)
+            if local:
+                os.replace(target, path)
+            return
+        except OSError as error:
+            if local:
+                with contextlib.suppress(FileNotFoundError):
+                    os.remove(target)
+            if isinstance(error, FileNotFoundError) and attempt < WRITE_ATTEMPTS - 1:
+                continue  # cleared away by another driver, which has just finished the store
+            if error.errno == errno.ENOSPC:
+                raise OSError(
+                    errno.ENOSPC,
+                    f"disk full: got no room for {len(data)} bytes, expected enough free space. At {uri}. "
+                    "Free some space or choose another output_dir, then run the same command again: "
+                    "what was finished is kept",
+                ) from error
+            raise
 
 
 def read_json(uri: str) -> dict[str, Any]:
@@ -111,7 +126,14 @@ def commit_part(uri: str, part: str, tables: dict[str, pa.Table], *, row_group_r
         write_bytes(join(uri, file), data)
         record[file] = {"rows": table.num_rows, "bytes": data.size, "sha256": hashlib.sha256(data).hexdigest()}
     write_json(join(uri, PARTS, f"{part}.json"), record)
+    if exists(join(uri, MANIFEST)):
+        _clear(uri)
     return record
+
+
+def is_committed(uri: str, part: str) -> bool:
+    """Tell whether a part is there, be it in a finished store."""
+    return exists(join(uri, PARTS, f"{part}.json")) or exists(join(uri, MANIFEST))
 
 
 def committed_parts(uri: str) -> dict[str, dict[str, Any]]:
@@ -119,10 +141,16 @@ def committed_parts(uri: str) -> dict[str, dict[str, Any]]:
     fs, path = filesystem(join(uri, PARTS))
     found = fs.get_file_info(pafs.FileSelector(path, allow_not_found=True))
     names = sorted(info.base_name for info in found if info.base_name.endswith(".json"))
-    return {name.removesuffix(".json"): read_json(join(uri, PARTS, name)) for name in names}
+    records = {}
+    for name in names:
+        with contextlib.suppress(FileNotFoundError):  # another driver has just finished the store
+            records[name.removesuffix(".json")] = read_json(join(uri, PARTS, name))
+    return records
 
 
-def finish(uri: str, *, parts: Collection[str], inputs: str, facts: dict[str, Any]) -> dict[str, Any]:
+def finish(
+    uri: str, *, parts: Collection[str], inputs: str, facts: dict[str, Any], kept: Mapping[str, dict[str, Any]] = {}
+) -> dict[str, Any]:
     """Gather the parts' records into ``manifest.json``, which makes the store readable.
 
     Parameters
@@ -133,29 +161,70 @@ def finish(uri: str, *, parts: Collection[str], inputs: str, facts: dict[str, An
         Fingerprint of what the store was made from.
     facts : dict
         What a reader may want to know: kept under its own keys.
+    kept : mapping of str to dict
+        Files that are taken over from other stores, as `take_over` returns them.
     """
     records = committed_parts(uri)
     missing = sorted(set(parts) - set(records))
     if missing:
         if manifest := finished(uri, inputs):
-            return manifest  # another driver was first
+            _clear(uri)  # another driver was first
+            return manifest
         raise ValueError(
             f"parts missing: got {len(records)} of {len(parts)} parts, expected all. At {uri}, {missing[0]} for one. "
             "On a cluster output_dir must be a folder that all nodes reach; otherwise run the same command again."
         )
-    files = {file: info for record in records.values() for file, info in record.items()}
+    files = {**kept, **{file: info for record in records.values() for file, info in record.items()}}
     rows: dict[str, int] = {}
     for file, info in files.items():
         table = file.split("/")[0]
         rows[table] = rows.get(table, 0) + info["rows"]
     manifest = {"schema_version": SCHEMA_VERSION, "inputs": inputs, "rows": rows, **facts, "files": files}
     write_json(join(uri, MANIFEST), manifest)
-    fs, path = filesystem(uri)
-    fs.delete_dir(posixpath.join(path, PARTS))
-    for info in fs.get_file_info(pafs.FileSelector(path, recursive=True)):
-        if info.path.endswith(UNFINISHED):
-            fs.delete_file(info.path)
+    _clear(uri)
     return manifest
+
+
+def _clear(uri: str) -> None:
+    """Remove from a finished store what it was made with.
+
+    Another driver may be writing or clearing there as well. What it adds meanwhile it clears itself, see
+    `commit_part`, so that it is no error to find a file gone or a folder filled again.
+    """
+    fs, path = filesystem(uri)
+    unfinished = [info.path for info in fs.get_file_info(pafs.FileSelector(path, recursive=True))]
+    for file in (name for name in unfinished if name.endswith(UNFINISHED)):
+        with contextlib.suppress(FileNotFoundError):
+            fs.delete_file(file)
+    try:
+        if exists(join(uri, PARTS)):
+            fs.delete_dir(posixpath.join(path, PARTS))
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTEMPTY):
+            raise
+
+
+def take_over(base: str, uri: str, files: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return entries of the manifest of ``base`` as they are written in that of the store at ``uri``."""
+    return {file: info | {"store": below(_lies_in(base, info), parent(absolute(uri)))} for file, info in files.items()}
+
+
+def file_uri(uri: str, file: str, info: Mapping[str, Any]) -> str:
+    """Return where a file of a manifest is."""
+    return join(_lies_in(uri, info), file)
+
+
+def _lies_in(uri: str, info: Mapping[str, Any]) -> str:
+    return join(parent(absolute(uri)), info["store"]) if "store" in info else uri
+
+
+def part_of(file: str) -> str:
+    """Return the part that a file of a manifest belongs to.
+
+    >>> part_of("utterances/train-00000.parquet")
+    'train-00000'
+    """
+    return file.split("/")[1].removesuffix(".parquet")
 
 
 def finished(uri: str, inputs: str) -> dict[str, Any] | None:
@@ -195,21 +264,33 @@ def open_manifest(uri: str) -> dict[str, Any]:
             f"store of another version: got schema_version={manifest['schema_version']}, expected {SCHEMA_VERSION}. "
             f"At {uri}. Make it again."
         )
-    fs, root = filesystem(uri)
-    for info in fs.get_file_info([join(root, file) for file in manifest["files"]]):
-        expected = manifest["files"][info.path[len(root) :].lstrip("/")]["bytes"]
+    by_store: dict[str, list[str]] = {}
+    for file, info in manifest["files"].items():
+        by_store.setdefault(_lies_in(uri, info), []).append(file)
+    for holder, files in by_store.items():
+        _check_sizes(uri, holder, {file: manifest["files"][file]["bytes"] for file in files})
+    return manifest
+
+
+def _check_sizes(uri: str, holder: str, sizes: Mapping[str, int]) -> None:
+    fs, root = filesystem(holder)
+    found = fs.get_file_info([join(root, file) for file in sizes])
+    for info, expected in zip(found, sizes.values(), strict=True):
         if info.size != expected:
+            advice = f"Delete {uri} and make it again."
+            extended = (
+                f"It belongs to the store that {uri} extends: put it back, or make a store that does not extend it."
+            )
             raise ValueError(
                 f"corrupt shard: got {info.size} bytes, expected {expected}. At {info.path}. "
-                f"Delete {uri} and make it again."
+                f"{advice if holder == uri else extended}"
             )
-    return manifest
 
 
 def part_uris(uri: str, table: str, prefix: str = "") -> list[str]:
     """Return the files of one table of a finished store, in order."""
     files = open_manifest(uri)["files"]
-    return [join(uri, file) for file in sorted(files) if file.startswith(f"{table}/{prefix}")]
+    return [file_uri(uri, file, files[file]) for file in sorted(files) if file.startswith(f"{table}/{prefix}")]
 
 
 def open_part(uri: str) -> pq.ParquetFile:

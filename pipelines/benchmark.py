@@ -3,7 +3,12 @@
     python pipelines/benchmark.py ingest    # samples/s of each placement, from memory, and in a plain PyTorch loop
     python pipelines/benchmark.py plain     # the whole training as a plain single-process loop, then scored
     python pipelines/benchmark.py scoring   # 10 million trials with AS-norm: trials/s, memory; and loops over pairs
-    python pipelines/benchmark.py metrics   # all figures of ten million scores against two plain sorts of them
+    python pipelines/benchmark.py metrics   # all figures of ten million scores against two plain sorts of them, and
+                                            # a list longer than memory: 100 million trials or +long_trials=<number>
+    python pipelines/benchmark.py augment augment=every   # what each transform takes, in ms per second of audio
+    python pipelines/benchmark.py features  # Kaldi mels of a second of audio on one core, ours and torchaudio's
+    python pipelines/benchmark.py prepare   # audio hours per core hour beside a plain loop; two workers beside one
+    python pipelines/benchmark.py models    # parameters, and operations per second of audio, of every model choice
 
 All take the settings of pipelines/train.py: python pipelines/benchmark.py ingest experiment=mini_speech
 """
@@ -25,9 +30,14 @@ from typing import Any
 import hydra
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import ray
 import ray.train
+import soundfile as sf
+import soxr
 import torch
+import torchaudio
+from hydra import compose
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from ray.train import RunConfig, ScalingConfig
@@ -36,15 +46,23 @@ from ray.train.torch import TorchTrainer
 from sklearn.metrics.pairwise import cosine_similarity
 
 from avis import location, store
+from avis.audio import codec
+from avis.audio.quality import measure as measure_quality
+from avis.augment.bank import Bank
+from avis.augment.speed import change_speed
+from avis.corpora import voice
 from avis.engine.config import resolve
-from avis.engine.evaluate import evaluate, show
+from avis.engine.evaluate import Evaluation, evaluate, show
 from avis.engine.pairs import Scorer, Sides, score_list, transform
 from avis.engine.prepare import prepare
 from avis.engine.score import score
 from avis.engine.session import Compute
 from avis.engine.stream import Shared, local_batches
 from avis.engine.train import build_module, fit_share, share, train
+from avis.engine.worker import RUNTIME_ENV
+from avis.features.fbank import PCM16_SCALE, Fbank
 from avis.metrics.summary import summarize
+from avis.models.cost import cost
 from avis.scoring.as_norm import AsNorm
 from avis.scoring.cosine import Cosine
 from avis.training.checkpoint import best_checkpoint
@@ -55,12 +73,23 @@ BATCHES_IN_MEMORY = 8
 PLAIN_STEPS = 40
 NUM_SCORES = 10_000_000
 TARGET_SHARES = (0.01, 0.1, 0.5)
+LONG_TRIALS, LONG_TRIALS_AT_A_TIME, LONG_TARGET_SHARE = 100_000_000, 1_000_000, 0.1
 REPEATS = 3
+CROPS, CROP_S = 32, 3
 SCORED_TRIALS, PAIRS_IN_LOOP = 10_000_000, 5_000
 EMBEDDING_DIM, COHORT_SPEAKERS, AS_NORM_TOP_N = 192, 5994, 300
 """As in VoxCeleb recipes: the cohort are the speakers of VoxCeleb2 dev."""
 TEST_SPEAKERS, UTTERANCES_PER_TEST_SPEAKER = 1251, 20
 MEMORY_INTERVAL_S = 0.5
+AUGMENTED_CROPS = 20
+NUM_RECORDINGS, RECORDING_S = 120, 8.0
+RECORDED_AS = (("flac", 44100), ("wav", 16000))
+"""Suffix and sample rate, in turns."""
+TIMES_LISTED, PARTS = 4, 32
+"""Of the recordings, where workers are compared: what they cost to start is left out, but should not outweigh."""
+MODEL_CHOICES = Path(__file__).parents[1] / "configs" / "model"
+COSTED_S = 2
+"""As in published figures, which are its multiply-accumulates: as many as operations per second of audio."""
 
 
 def ingest(recipe: dict[str, Any]) -> None:
@@ -184,6 +213,61 @@ def metrics(recipe: dict[str, Any]) -> None:
             print(
                 f"  all figures  {stated:7.3f} s, {stated / two_sorts:.2f} times that, and {peak:.1f} times the memory"
             )
+    _long_list(recipe, recipe.get("long_trials", LONG_TRIALS))
+
+
+def _long_list(recipe: dict[str, Any], num_trials: int) -> None:
+    """Evaluate a Parquet file of random scores and likelihood ratios that is longer than memory, page included."""
+    evaluation: Evaluation = instantiate(recipe["evaluation"])
+    rng = np.random.default_rng(recipe["seed"])
+    schema = pa.schema({"target": pa.bool_(), "score": pa.float32(), "llr": pa.float32()})
+    with tempfile.TemporaryDirectory() as folder:
+        uri = location.join(folder, "long.parquet")
+        with pq.ParquetWriter(uri, schema) as file:
+            for first in range(0, num_trials, LONG_TRIALS_AT_A_TIME):
+                target = rng.random(min(LONG_TRIALS_AT_A_TIME, num_trials - first)) < LONG_TARGET_SHARE
+                scores = rng.normal(3.0 * target).astype(np.float32)
+                file.write_table(pa.table([target, scores, 3.0 * scores - 4.5], schema=schema))
+        with PeakMemory() as memory:
+            started = time.perf_counter()
+            evaluate({"long": uri}, folder, facts={}, evaluation=evaluation)
+            took = time.perf_counter() - started
+    print(
+        f"{num_trials:,} trials with likelihood ratios in a Parquet file, {evaluation.trials_in_memory:,} of them in "
+        f"memory at a time: {took:.1f} s, peak memory {memory.peak_bytes / 2**30:.2f} GiB"
+    )
+
+
+def features(recipe: dict[str, Any]) -> None:
+    """Compare the time that Kaldi mels of crops take on one core with that of torchaudio's."""
+    torch.set_num_threads(1)
+    options = recipe["features"]["front_end"]
+    fbank: Fbank = instantiate(options | {"mean_norm": False})
+    crops = 0.1 * torch.randn(CROPS, CROP_S * options["sample_rate"], generator=torch.Generator().manual_seed(0))
+    torchaudios = partial(
+        torchaudio.compliance.kaldi.fbank,
+        num_mel_bins=options["dim"],
+        sample_frequency=options["sample_rate"],
+        frame_length=options["frame_length_ms"],
+        frame_shift=options["frame_shift_ms"],
+        window_type=options["window"],
+        low_freq=options["low_hz"],
+        high_freq=options["high_hz"],
+    )
+    ways: dict[str, Callable[[], list[torch.Tensor]]] = {
+        "torchaudio": lambda: [torchaudios(crop[None] * PCM16_SCALE) for crop in crops],
+        "AVIS, one by one": lambda: [fbank(crop) for crop in crops],
+        "AVIS, a batch": lambda: list(fbank(crops)),
+    }
+    with torch.inference_mode():
+        expected = torch.stack(ways["torchaudio"]())
+        for way in ways.values():
+            torch.testing.assert_close(torch.stack(way()), expected, atol=1e-3, rtol=0)
+        rounds = [[_seconds(way) for way in ways.values()] for _ in range(10 * REPEATS)]
+    best = [min(times) for times in zip(*rounds, strict=True)]
+    print(f"{CROPS} crops of {CROP_S} s, {options['dim']} mels, one core, per second of audio:")
+    for name, seconds in zip(ways, best, strict=True):
+        print(f"  {name:<17} {1000 * seconds / (CROPS * CROP_S):6.3f} ms, torchaudio's time / {best[0] / seconds:.2f}")
 
 
 def _seconds(work: Callable[[], Any]) -> float:
@@ -265,6 +349,114 @@ def _loop_paces(backend: AsNorm, embeddings: np.ndarray, rows: np.ndarray, expec
     return paces
 
 
+def preparing(recipe: dict[str, Any]) -> None:
+    """Compare making a store with a plain loop over the same files, and two workers with one."""
+    rate = recipe["sharding"]["sample_rate"]
+    with tempfile.TemporaryDirectory() as folder:
+        paths = _recordings(folder, recipe["seed"])
+        encoded = {path: codec.encode(_plain_decode(path, rate), sample_rate=rate, encoding="flac") for path in paths}
+        decoded = [codec.read_all(data) for data in encoded.values()]
+        works: dict[str, Callable[[], Any]] = {
+            "reading and decoding alone": lambda: [sf.read(path, dtype="float32") for path in paths],
+            "writing alone": lambda: _plain_write(encoded),
+            "plain loop": lambda: _plain_prepare(paths, rate),
+            "quality figures alone": lambda: [measure_quality(samples, sample_rate=rate) for samples in decoded],
+            "AVIS in one process": lambda: prepare(_listing(recipe, paths, folder, times=1, where="debug")),
+        }
+        hours = len(paths) * RECORDING_S / 3600
+        core_hours = {name: min(_seconds(work) for _ in range(REPEATS)) / 3600 for name, work in works.items()}
+        paces = [_worker_pace(recipe, paths, folder, num_workers) for num_workers in (1, 2)]
+    print(f"{hours:.2f} hours in {len(paths)} files {RECORDED_AS}, to FLAC at {rate} Hz, {os.cpu_count()} cores:")
+    for name, core in core_hours.items():
+        share = core / core_hours["plain loop"]
+        print(f"  {name:<26} {hours / core:8.0f} audio hours per core hour, {share:.2f} of the plain loop's time")
+    print(
+        f"  one worker {paces[0]:.0f}, two {paces[1]:.0f} audio hours an hour: {paces[1] / paces[0]:.2f} times as fast"
+    )
+
+
+def _recordings(folder: str, seed: int) -> list[str]:
+    paths = []
+    for number in range(NUM_RECORDINGS):
+        suffix, rate = RECORDED_AS[number % len(RECORDED_AS)]
+        rng = np.random.default_rng([seed, number])
+        num_samples = round(RECORDING_S * voice.SAMPLE_RATE)
+        samples = voice.synthesise(voice.draw_voice(rng), voice.draw_channel(rng), num_samples=num_samples, rng=rng)
+        paths.append(f"{folder}/{number}.{suffix}")
+        sf.write(paths[-1], soxr.resample(samples, voice.SAMPLE_RATE, rate), rate)
+    return paths
+
+
+def _plain_decode(path: str, sample_rate: int) -> np.ndarray:
+    samples, rate = sf.read(path, dtype="float32")
+    return samples if rate == sample_rate else soxr.resample(samples, rate, sample_rate)
+
+
+def _plain_write(encoded: dict[str, bytes]) -> None:
+    for path, data in encoded.items():
+        store.write_bytes(f"{path}.out", data)
+
+
+def _plain_prepare(paths: list[str], sample_rate: int) -> None:
+    for path in paths:
+        sf.write(f"{path}.flac", _plain_decode(path, sample_rate), sample_rate)
+
+
+def _listing(recipe: dict[str, Any], paths: list[str], folder: str, *, times: int, where: str) -> dict[str, Any]:
+    """Return a recipe that prepares the files, listed so many times, into a folder of its own."""
+    output_dir = tempfile.mkdtemp(dir=folder)
+    rows = [f"{path},s,{number}-{again}\n" for again in range(times) for number, path in enumerate(paths)]
+    Path(output_dir, "list.csv").write_text("path,speaker,utt_id\n" + "".join(rows))
+    listed = {"_target_": "avis.corpora.manifest.Manifest", "name": "listed", "root": None, "split": "test"}
+    return recipe | {
+        "output_dir": output_dir,
+        "corpus": {"sources": {"listed": listed | {"path": f"{output_dir}/list.csv"}}},
+        "sharding": recipe["sharding"] | {"shard_rows": -(-len(rows) // PARTS) if times > 1 else len(rows)},
+        "compute": recipe["compute"] | {"where": where},
+    }
+
+
+def _worker_pace(recipe: dict[str, Any], paths: list[str], folder: str, num_workers: int) -> float:
+    """Return audio hours an hour between the first part and the last."""
+    listing = _listing(recipe, paths, folder, times=TIMES_LISTED, where="local")
+    with ray.init(address="local", num_cpus=num_workers, include_dashboard=False, runtime_env=RUNTIME_ENV):
+        uri = prepare(listing)
+    finished = sorted(os.path.getmtime(part) for part in store.part_uris(uri, "utterances"))[num_workers - 1 :]
+    parts = (len(finished) - 1) / PARTS
+    return parts * TIMES_LISTED * len(paths) * RECORDING_S / (finished[-1] - finished[0])
+
+
+def augment(recipe: dict[str, Any]) -> None:
+    """State the processor time of each transform of a recipe on crops of synthetic voices, and of what else is done."""
+    rng, crop_s, rate = np.random.default_rng(recipe["seed"]), recipe["trainer"]["crop_s"], voice.SAMPLE_RATE
+    crops = []
+    for _ in range(AUGMENTED_CROPS):
+        speaker, channel = voice.draw_voice(rng), voice.draw_channel(rng)
+        spoken = voice.synthesise(speaker, channel, num_samples=round(crop_s * rate), rng=rng)
+        crops.append(soxr.resample(spoken.astype(np.float32), rate, recipe["sharding"]["sample_rate"]))
+    chain, features = instantiate(recipe["augment"]["chain"]), instantiate(recipe["features"]["front_end"])
+    banks = {name: instantiate(recipe["augment"][f"{name}_bank"]) for name in chain.required_banks - {"speech"}}
+    banks["speech"] = Bank.from_recordings(crops)
+    works: list[tuple[str, Callable[[np.ndarray], Any]]] = [
+        ("features", lambda crop: features(torch.from_numpy(crop))),
+        ("speed 1.1", partial(change_speed, factor=1.1)),
+        ("all, at their shares", partial(chain, rng=rng, banks=banks)),
+    ]
+    for each in chain.transforms:
+        drawn_from = {"bank": banks[each.bank]} if each.bank else {}
+        works.append((f"{type(each).__name__} {getattr(each, 'codec', '')}", partial(each, rng=rng, **drawn_from)))
+    print(f"ms of one core per second of audio, in {len(crops)} crops of {crop_s} s:")
+    for name, work in works:
+        work(crops[0])
+        least = min(_seconds(partial(_for_each, work, crops)) for _ in range(REPEATS))
+        print(f"  {name:<22}{1000 * least / len(crops) / crop_s:7.2f}")
+
+
+def _for_each(work: Callable[[np.ndarray], Any], crops: list[np.ndarray]) -> None:
+    for crop in crops:
+        work(crop)
+
+
 class PeakMemory:
     """Watch the memory of this process and all below it, shared pages counted once, as Linux tells it (PSS)."""
 
@@ -304,7 +496,29 @@ class PeakMemory:
         return 0
 
 
-MEASUREMENTS = {"ingest": ingest, "plain": plain, "scoring": scoring, "metrics": metrics}
+def models(recipe: dict[str, Any]) -> None:
+    """Print what every choice of ``configs/model`` costs, with the features it is given."""
+    print(f"{'model':<22} {'parameters':>11}   GFLOPs per second of audio")
+    for path in sorted(MODEL_CHOICES.glob("*.yaml")):
+        composed = resolve(compose("train", [f"model={path.stem}"]))
+        front_end = instantiate(composed["features"]["front_end"])
+        with torch.device("meta"):
+            model = instantiate(composed["model"])
+        frames = front_end.num_frames(COSTED_S * recipe["sharding"]["sample_rate"])
+        parameters, flops = cost(model, num_frames=frames, dim=front_end.dim)
+        print(f"{path.stem:<22} {parameters / 1e6:>9.2f} M   {flops / 1e9 / COSTED_S:6.2f}")
+
+
+MEASUREMENTS = {
+    "ingest": ingest,
+    "plain": plain,
+    "scoring": scoring,
+    "metrics": metrics,
+    "features": features,
+    "augment": augment,
+    "prepare": preparing,
+    "models": models,
+}
 
 
 @hydra.main(config_path="../configs", config_name="train", version_base="1.3")

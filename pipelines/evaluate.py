@@ -6,8 +6,6 @@ python pipelines/evaluate.py scores=<path> baseline=<scores of another system on
 python pipelines/evaluate.py scores=<path> evaluation.subgroups=[<column>,...]
 """
 
-import os
-
 import hydra
 from hydra.utils import instantiate
 from omegaconf import DictConfig
@@ -24,7 +22,7 @@ def main(cfg: DictConfig) -> None:
     recipe = resolve(cfg)
     evaluation = instantiate(recipe["evaluation"])
     scores = location.absolute(recipe["scores"])
-    name = os.path.splitext(os.path.basename(scores.rstrip("/")))[0]
+    name = location.stem(scores)
     out = location.join(location.absolute(recipe["output_dir"]), "evaluated", name)
     baseline = recipe["baseline"] and location.absolute(recipe["baseline"])
     facts = known_origin(scores) | ({"baseline": baseline} if baseline else {})

@@ -6,8 +6,6 @@ python pipelines/inspect_store.py store=<store> trials=<list>
 The last line printed is where the page is.
 """
 
-import os
-
 import hydra
 from hydra.utils import instantiate
 from omegaconf import DictConfig
@@ -23,8 +21,8 @@ def main(cfg: DictConfig) -> None:
     recipe = resolve(cfg)
     uri, trials, enrolments = location.absolute(recipe["store"]), recipe["trials"] or {}, recipe["enrolments"]
     if isinstance(trials, str):
-        trials = {os.path.splitext(os.path.basename(trials))[0]: trials}
-    out = location.join(location.absolute(recipe["output_dir"]), "inspected", os.path.basename(uri.rstrip("/")))
+        trials = {location.stem(trials): trials}
+    out = location.join(location.absolute(recipe["output_dir"]), "inspected", location.stem(uri))
     result = inspect_store(
         uri,
         out,

@@ -7,6 +7,8 @@ Features, back-end and corpus are the checkpoint's own where nothing else is giv
 out by ``none``: calibration=none operating_point=none enrolments=none.
 """
 
+from typing import Any
+
 import hydra
 from hydra.utils import instantiate
 from omegaconf import DictConfig
@@ -21,10 +23,16 @@ from avis.engine.score import score, show_decisions, with_answers
 from avis.training.checkpoint import read_checkpoint
 
 
+def _of_checkpoint(given: dict[str, Any]) -> dict[str, Any]:
+    """Return the checkpoint's own recipe; the store that its corpus extends goes with that corpus alone."""
+    own: dict[str, Any] = read_checkpoint(location.absolute(given["checkpoint"]))["recipe"]
+    return own | {"extends": None} if given.get("corpus") else own
+
+
 @hydra.main(config_path="../configs", config_name="score", version_base="1.3")
 def main(cfg: DictConfig) -> None:
     """Prepare the audio, score the trials and evaluate the scores."""
-    recipe = resolve(cfg, own=lambda given: read_checkpoint(location.absolute(given["checkpoint"]))["recipe"])
+    recipe = resolve(cfg, own=_of_checkpoint)
     checkpoint = location.absolute(recipe["checkpoint"])
     made_with_it = location.join(location.absolute(recipe["output_dir"]), "scored", checkpoint_digest(checkpoint)[:12])
     evaluation = instantiate(recipe["evaluation"])

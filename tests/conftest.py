@@ -11,6 +11,10 @@ from hydra import compose, initialize_config_dir
 os.environ.setdefault("HYDRA_FULL_ERROR", "1")
 os.environ.setdefault("RAY_TRAIN_ENABLE_PRINT_PATCH", "0")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models are slower on more
+os.environ |= {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+}  # never anybody's own; workers inherit them
 DEVELOPMENT_DATA = "AVIS_SHARED"
 CONFIGS = Path(__file__).parents[1] / "configs"
 OBJECT_STORE_BYTES = 200_000_000

@@ -36,11 +36,20 @@ def encode(samples: np.ndarray, *, sample_rate: int, encoding: Literal["flac", "
     >>> encode(np.array([0.5, -1.0, 2.0], np.float32), sample_rate=16000, encoding="pcm16").hex()
     '00400080ff7f'
     """
+    return pack(quantise(samples), sample_rate=sample_rate, encoding=encoding)
+
+
+def quantise(samples: np.ndarray) -> np.ndarray:
+    """Return finite float32 ``[samples]`` as int16: rounded to the nearest step, clipped to full scale."""
     assert samples.ndim == 1, f"expected samples [samples], got shape {samples.shape}"
     assert np.isfinite(samples).all(), "expected finite samples"
-    # float64, so that the product is exact
-    steps = np.rint(samples.astype(np.float64) * FULL_SCALE)
-    values = np.clip(steps, -FULL_SCALE, FULL_SCALE - 1).astype("<i2")
+    with np.errstate(over="ignore"):
+        steps = np.rint(samples * samples.dtype.type(FULL_SCALE))  # a power of two: the product is exact
+    return np.clip(steps, -FULL_SCALE, FULL_SCALE - 1).astype("<i2")
+
+
+def pack(values: np.ndarray, *, sample_rate: int, encoding: Literal["flac", "pcm16"]) -> bytes:
+    """Encode what `quantise` returned; see `encode`."""
     if encoding == "flac":
         stream = io.BytesIO()
         sf.write(stream, values, sample_rate, format="FLAC", subtype="PCM_16")
@@ -48,7 +57,7 @@ def encode(samples: np.ndarray, *, sample_rate: int, encoding: Literal["flac", "
     if encoding == "pcm16":
         if values[:2].tobytes() == FLAC_MAGIC:
             # One step (-90 dBFS) keeps the two encodings distinguishable by their first bytes.
-            values[0] -= 1
+            values = np.concatenate([values[:1] - 1, values[1:]], dtype="<i2")
         return values.tobytes()
     raise ValueError(
         f"unknown encoding: got encoding={encoding!r}, expected 'flac' or 'pcm16'. At encode. Choose one of them."

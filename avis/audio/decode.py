@@ -87,16 +87,20 @@ def decode(
     where = f"{where}, channel {channel}" if isinstance(channel, int) else where
     samples, source_rate = _read(path, stretch, channel, where)
     samples = _one_channel(samples, source_rate, where)
-    duration_s = len(samples) / source_rate
+    check_duration(len(samples) / source_rate, min_duration_s, where=where)
+    if source_rate != sample_rate:
+        samples = soxr.resample(samples, source_rate, sample_rate, quality="HQ")
+    return samples
+
+
+def check_duration(duration_s: float, min_duration_s: float, *, where: str) -> None:
+    """Refuse, as ``too_short``, a recording that is shorter than of use."""
     if duration_s < min_duration_s:
         raise AudioError(
             "too_short",
             f"recording too short: got duration_s={duration_s:.3f} s, expected at least {min_duration_s} s. "
             f"At {where}. Lower the minimum duration or leave the file out.",
         )
-    if source_rate != sample_rate:
-        samples = soxr.resample(samples, source_rate, sample_rate, quality="HQ")
-    return samples
 
 
 def _read(path: str, stretch: Stretch, channel: ChannelChoice, where: str) -> tuple[np.ndarray, int]:

@@ -1,12 +1,15 @@
 """Hold the recordings that augmentation mixes in: many of them in one block of memory that workers can share."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import soxr
 from numpy.typing import NDArray
 
+from avis import location, store
+from avis.audio.codec import read_crop
 from avis.audio.decode import AUDIO_SUFFIXES, decode
 
 INT16_PEAK = 32767
@@ -87,33 +90,60 @@ class Bank:
 
 
 def load_bank(root: str, *, sample_rate: int, max_duration_s: float) -> Bank:
-    """Return a bank of every audio file below a folder, in the order of their paths.
+    """Return a bank of every utterance of a store, in its order, or every audio file below a folder, by path.
+
+    A store is decoded and checked once, by `pipelines/prepare.py`, and lies where every node can read it; a folder is
+    decoded again for every training.
 
     Parameters
     ----------
     root
-        Folder, searched with its subfolders for files that end in `AUDIO_SUFFIXES`.
+        Utterances store (path or URI), or a local folder, searched with its subfolders for files that end in
+        `AUDIO_SUFFIXES`.
     sample_rate
-        Of the bank, in Hz: every file is resampled to it.
+        Of the bank, in Hz: every recording of another rate is resampled to it.
     max_duration_s
         Each recording is cut after this.
 
     Raises
     ------
     ValueError
-        When there is no audio below ``root``, or a file is silent.
+        When there is no audio below ``root``, a recording is silent, or the store is unfinished or corrupt.
     avis.audio.audio_error.AudioError
         When a file cannot be decoded.
     """
+    recordings = _store_recordings if _is_store(root) else _folder_recordings
+    quantised = [_quantise(each, where) for where, each in recordings(root, sample_rate, max_duration_s)]
+    return Bank._pack(quantised)
+
+
+def _is_store(root: str) -> bool:
+    return all(location.exists(location.join(root, name)) for name in (store.MANIFEST, "utterances"))
+
+
+def _store_recordings(root: str, sample_rate: int, max_duration_s: float) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    for uri in store.part_uris(root, "utterances"):
+        part = store.open_part(uri)
+        for group in range(part.num_row_groups):
+            columns = ["utt_id", "audio", "num_samples", "sample_rate"]
+            for row in store.read_row_group(part, uri, group, columns).to_pylist():
+                num_samples = min(row["num_samples"], max(1, round(max_duration_s * row["sample_rate"])))
+                waveform = read_crop(row["audio"], start=0, num=num_samples)
+                if row["sample_rate"] != sample_rate:
+                    waveform = soxr.resample(waveform, row["sample_rate"], sample_rate, quality="HQ")
+                yield row["utt_id"], waveform
+
+
+def _folder_recordings(root: str, sample_rate: int, max_duration_s: float) -> Iterator[tuple[str, NDArray[np.float32]]]:
     paths = sorted(path for path in Path(root).rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file())
     if not paths:
         raise ValueError(
             f"A bank's folder must hold audio: got num_files=0, expected files that end in {AUDIO_SUFFIXES}. "
             f"At {root}. Correct the path, or use a synthetic bank."
         )
-    max_samples = max(1, round(max_duration_s * sample_rate))
-    decoded = ((path, decode(str(path), sample_rate=sample_rate, min_duration_s=0.0, channel="mix")) for path in paths)
-    return Bank._pack([_quantise(waveform[:max_samples], str(path)) for path, waveform in decoded])
+    for path in paths:
+        waveform = decode(str(path), sample_rate=sample_rate, min_duration_s=0.0, channel="mix")
+        yield str(path), waveform[: max(1, round(max_duration_s * sample_rate))]
 
 
 def _quantise(recording: NDArray[np.float32], where: str) -> NDArray[np.int16]:

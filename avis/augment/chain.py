@@ -1,7 +1,7 @@
 """Compose the augmentation that a training example goes through."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,13 +10,32 @@ from avis.augment.bank import Bank
 
 
 class Transform(Protocol):
-    """What `Noise`, `Babble`, `Reverb` and `Channel` have in common."""
+    """What the transforms of waveforms have in common, one file each in this package."""
 
-    bank: ClassVar[str | None]
     probability: float
+
+    @property
+    def bank(self) -> str | None:
+        """Name of the bank that it draws from, if any."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> NDArray[np.float32]:
         """Take the waveform, the generator and, where ``bank`` names one, the bank."""
+
+
+class InOrder:
+    """Apply several transforms, one after the other, as one choice of `OneOf`.
+
+    Parameters
+    ----------
+    probability
+        Share of the examples that get all of them; their own probabilities don't count.
+    transforms
+        In order.
+    """
+
+    def __init__(self, *, probability: float, transforms: Sequence[Transform]) -> None:
+        self.probability = probability
+        self.transforms = list(transforms)
 
 
 class OneOf:
@@ -28,7 +47,7 @@ class OneOf:
     Parameters
     ----------
     choices
-        Transforms whose probabilities sum to at most 1.
+        Transforms, or several `InOrder`, whose probabilities sum to at most 1.
 
     Raises
     ------
@@ -36,18 +55,18 @@ class OneOf:
         When the probabilities are outside [0, 1] or sum to more than 1.
     """
 
-    def __init__(self, *, choices: Sequence[Transform]) -> None:
+    def __init__(self, *, choices: Sequence[Transform | InOrder]) -> None:
         self.choices = list(choices)
         _check_probabilities([choice.probability for choice in self.choices])
 
-    def pick(self, rng: np.random.Generator) -> Transform | None:
-        """Return the transform to apply, or None; takes one number from the generator."""
+    def pick(self, rng: np.random.Generator) -> list[Transform]:
+        """Return the transforms to apply, often one or none; takes one number from the generator."""
         position = rng.random()
         for choice in self.choices:
             position -= choice.probability
             if position < 0:
-                return choice
-        return None
+                return _transforms(choice)
+        return []
 
 
 class Augment:
@@ -59,7 +78,7 @@ class Augment:
     Parameters
     ----------
     steps
-        Transforms, each applied or not by itself, and `OneOf`; with none, waveforms stay as they are.
+        Transforms (or several `InOrder`), each applied or not by itself, and `OneOf`; with none, waveforms stay.
 
     Examples
     --------
@@ -71,10 +90,10 @@ class Augment:
     ['noise', 'rir']
     """
 
-    def __init__(self, *, steps: Sequence[Transform | OneOf]) -> None:
+    def __init__(self, *, steps: Sequence[Transform | InOrder | OneOf]) -> None:
         self.steps = [step if isinstance(step, OneOf) else OneOf(choices=[step]) for step in steps]
-        transforms = [choice for step in self.steps for choice in step.choices]
-        self.required_banks = frozenset(transform.bank for transform in transforms if transform.bank is not None)
+        self.transforms = [each for step in self.steps for choice in step.choices for each in _transforms(choice)]
+        self.required_banks = frozenset(transform.bank for transform in self.transforms if transform.bank is not None)
 
     def __call__(
         self, waveform: NDArray[np.float32], rng: np.random.Generator, banks: Mapping[str, Bank]
@@ -88,7 +107,7 @@ class Augment:
         rng
             The example's own generator (`avis.augment.rng.example_rng`).
         banks
-            At least `required_banks`: ``noise``, ``rir`` and ``speech``.
+            At least `required_banks`, by name: ``noise``, ``music``, ``rir``, ``speech``.
 
         Raises
         ------
@@ -102,14 +121,14 @@ class Augment:
                 f"At augment.banks. Add {sorted(missing)}, or leave out the steps that draw from them."
             )
         for step in self.steps:
-            transform = step.pick(rng)
-            if transform is None:
-                continue
-            if transform.bank is None:
-                waveform = transform(waveform, rng)
-            else:
-                waveform = transform(waveform, rng, banks[transform.bank])
+            for transform in step.pick(rng):
+                drawn_from = [] if transform.bank is None else [banks[transform.bank]]
+                waveform = transform(waveform, rng, *drawn_from)
         return waveform
+
+
+def _transforms(choice: Transform | InOrder) -> list[Transform]:
+    return choice.transforms if isinstance(choice, InOrder) else [choice]
 
 
 def _check_probabilities(probabilities: list[float]) -> None:

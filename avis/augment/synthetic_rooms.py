@@ -16,7 +16,12 @@ WALL_DISTANCE_M = 0.3
 T60_LIMITS_S = (0.15, 1.0)
 DISTANCE_LIMITS_M = (0.1, 2.0)
 MAX_ORDER = 40
-"""Reflections followed: about 40 ms of one core per room. The end of a long decay comes out shorter than T60 says."""
+"""Reflections followed: about 40 ms of one core per room. Small rooms then lose the end of a long decay."""
+DECAY_DB = (-5.0, -25.0)
+"""Between these the reverberation time is measured (T20, ISO 3382)."""
+DIRECT_S = 0.0025
+"""What comes so soon after the direct path counts as part of it."""
+T60_TOLERANCE = 0.15
 LEAD_SAMPLES = 40
 """Kept before the direct path: half of pyroomacoustics' interpolation filter."""
 
@@ -33,7 +38,8 @@ def synthetic_room_bank(
 ) -> Bank:
     """Return a bank of impulse responses of rectangular rooms of random size, decay, talker and microphone.
 
-    In every response the direct path is the strongest peak, within a sample of `LEAD_SAMPLES`.
+    In every response the direct path is the strongest peak, within a sample of `LEAD_SAMPLES`, and the sound decays
+    (T20) as asked, to `T60_TOLERANCE`; rooms that cannot be had so are drawn again.
 
     Parameters
     ----------
@@ -42,8 +48,8 @@ def synthetic_room_bank(
     num
         Number of rooms.
     min_t60_s, max_t60_s
-        The reverberation time is drawn uniformly between these, 0.15 and 1 at the widest: Sabine's formula can be met
-        for these in rooms of all sizes.
+        The reverberation time is drawn uniformly between these, 0.15 and 1 at the widest: Sabine's formula, from
+        which the walls follow, can be met for these in rooms of all sizes.
     min_distance_m, max_distance_m
         The distance between talker and microphone is drawn log-uniformly between these, 0.1 and 2 at the widest.
     seed
@@ -76,7 +82,7 @@ def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
 def _room_response(
     rng: np.random.Generator, sample_rate: int, t60_s: float, distance_m: float
 ) -> NDArray[np.float32] | None:
-    """Return the response of a room drawn at random, or None if its direct path is not its strongest peak."""
+    """Return the response of a random room, or None if its direct path is not its peak or it misses its decay."""
     size = np.array([rng.uniform(*LENGTH_M), rng.uniform(*WIDTH_M), rng.uniform(*HEIGHT_M)])
     absorption, order = pra.inverse_sabine(t60_s, size)
     room = pra.ShoeBox(size, fs=sample_rate, materials=pra.Material(absorption), max_order=min(order, MAX_ORDER))
@@ -87,9 +93,24 @@ def _room_response(
     response = room.rir[0][0]
     direct_s = np.linalg.norm(talker - microphone) / room.c
     direct = round(direct_s * sample_rate) + pra.constants.get("frac_delay_length") // 2
-    if abs(int(np.argmax(np.abs(response))) - direct) > 1:
+    response = response[direct - LEAD_SAMPLES :]
+    after_s = np.maximum(np.arange(len(response)) - LEAD_SAMPLES, 0) / sample_rate
+    # Sabine's formula is rough: an exponential more or less makes the decay what was asked for
+    response *= 10 ** (-3 * after_s * (1 / t60_s - 1 / _reverberation_time(response, sample_rate)))
+    if abs(int(np.argmax(np.abs(response))) - LEAD_SAMPLES) > 1:
         return None
-    return response[direct - LEAD_SAMPLES :].astype(np.float32)
+    if abs(_reverberation_time(response, sample_rate) / t60_s - 1) > T60_TOLERANCE:
+        return None
+    return response.astype(np.float32)
+
+
+def _reverberation_time(response: NDArray[np.float64], sample_rate: int) -> float:
+    """Return T20 of what follows the direct path, in seconds, by Schroeder's backward integration."""
+    late = response[LEAD_SAMPLES + round(DIRECT_S * sample_rate) :]
+    energy = np.cumsum(np.square(late[::-1]))[::-1]
+    decay_db = 10 * np.log10(np.maximum(energy / energy[0], 1e-12))
+    first, last = (int(np.argmax(decay_db < level)) for level in DECAY_DB)
+    return float(-60 / np.polyfit(np.arange(first, last) / sample_rate, decay_db[first:last], 1)[0])
 
 
 def _positions(

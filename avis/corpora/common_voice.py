@@ -7,7 +7,8 @@ import pyarrow as pa
 
 from avis.corpora.files import NO_SESSION, check_split, existing_root, source, sources_table, stat_audio
 
-ATTRIBUTES = ("gender", "age", "accents", "locale")
+ATTRIBUTES = {"gender": "gender", "age": "age", "accents": "accents", "locale": "language"}
+"""Columns, and the attributes that they become."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,8 +18,8 @@ class CommonVoice:
     The speaker is the full ``client_id`` (a hash of browser and account: one person may have several, and several
     people may share one). Common Voice has no sessions, so all clips of a speaker are one session
     (`avis.corpora.files.NO_SESSION`). Clips that are listed but not on disk become rows of size -1, which `prepare`
-    rejects as unreadable. Columns other than speaker, clip and the attributes ``gender``, ``age``, ``accents``
-    and ``locale`` are left behind.
+    rejects as unreadable. Columns other than speaker, clip and those of `ATTRIBUTES` are left behind;
+    ``gender`` is ``f``, ``m`` or what else the speaker says.
 
     Attributes
     ----------
@@ -57,7 +58,7 @@ class CommonVoice:
         for row in read_tsv(os.path.join(root, self.tsv)):
             clip = row["path"]
             file = stat_audio(os.path.join(root, "clips", clip), relative=clip)
-            attributes = {key: row[key] for key in ATTRIBUTES if row.get(key)}
+            attributes = {name: row[key] for key, name in ATTRIBUTES.items() if row.get(key)}
             rows.append(
                 source(
                     file,

@@ -5,9 +5,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.fs as pafs
 
 from avis.audio.decode import AUDIO_SUFFIXES
 from avis.corpora.segment import WHOLE, Segment
+from avis.location import filesystem, is_uri, join
 from avis.schema import SOURCES
 
 SPLITS = ("train", "test")
@@ -17,6 +19,9 @@ NO_SESSION = "-"
 
 That is the cautious reading: no pair of them is ever taken for a cross-session trial.
 """
+
+GENDERS = {"female": "f", "female_feminine": "f", "male": "m", "male_masculine": "m"}
+"""How corpora write what is ``f`` or ``m`` in the attribute ``gender``, in lower case; what else they say stays."""
 
 NUM_NAMED = 5
 """How many offenders an error names."""
@@ -33,7 +38,7 @@ class AudioFile:
     relative
         Path below the corpus root, with ``/`` on every system.
     size_bytes, modified_ns
-        -1 if there is no such file: the row goes on to `prepare`, which rejects it as unreadable.
+        -1 if there is no such file, or no way to it: the row goes on to `prepare`, which rejects it as unreadable.
     """
 
     path: str
@@ -43,7 +48,7 @@ class AudioFile:
 
 
 def list_audio(root: str) -> list[AudioFile]:
-    """List the audio files below a folder, sorted by relative path.
+    """List the audio files below a folder, local or at a URI, sorted by relative path.
 
     Symbolic links to folders are followed, except back into a folder that contains them.
 
@@ -54,8 +59,9 @@ def list_audio(root: str) -> list[AudioFile]:
     OSError
         A folder below the root cannot be listed.
     """
-    top = existing_root(root)
-    files = sorted(_walk(top, "", ()), key=lambda file: file.relative)
+    top = root if is_uri(root) else existing_root(root)
+    found = _list_remote(top) if is_uri(top) else _walk(top, "", ())
+    files = sorted(found, key=lambda file: file.relative)
     if not files:
         raise ValueError(
             f"no audio found: got num_files=0, expected files ending in {', '.join(AUDIO_SUFFIXES)}. At {top}. "
@@ -82,10 +88,10 @@ def existing_root(root: str) -> str:
 
 
 def stat_audio(path: str, *, relative: str) -> AudioFile:
-    """Look up one local file that a list names; a missing one gets size -1."""
+    """Look up one local file that a list names; one that is missing or out of reach gets size -1."""
     try:
         found = os.stat(path)
-    except FileNotFoundError:
+    except OSError:
         return AudioFile(path=path, relative=relative, size_bytes=-1, modified_ns=-1)
     return AudioFile(path=path, relative=relative, size_bytes=found.st_size, modified_ns=found.st_mtime_ns)
 
@@ -104,8 +110,12 @@ def source(
     """Make one row of the sources table, with ids that are unique over corpora.
 
     Unless given, ``utt_id`` is the file's relative path without its suffix, and what tells the segment from others of
-    the file.
+    the file. ``gender`` is spelled alike for all corpora, see `GENDERS`.
     """
+    attributes = dict(attributes or {})
+    if "gender" in attributes:
+        gender = attributes["gender"].lower()
+        attributes["gender"] = GENDERS.get(gender, gender)
     name = without_suffix(file.relative) + segment.suffix if utt_id is None else utt_id
     return {
         "utt_id": f"{corpus}/{name}",
@@ -119,7 +129,7 @@ def source(
         "channel": segment.channel,
         "size_bytes": file.size_bytes,
         "modified_ns": file.modified_ns,
-        "attributes": sorted((attributes or {}).items()),
+        "attributes": sorted(attributes.items()),
     }
 
 
@@ -171,6 +181,16 @@ def named(items: Iterable[str]) -> str:
     return ", ".join(listed[:NUM_NAMED]) + more
 
 
+def _list_remote(root: str) -> Iterator[AudioFile]:
+    system, top = filesystem(root)
+    for info in system.get_file_info(pafs.FileSelector(top, allow_not_found=True, recursive=True)):
+        if info.type == pafs.FileType.File and info.base_name.lower().endswith(AUDIO_SUFFIXES):
+            relative = info.path[len(top) :].lstrip("/")
+            yield AudioFile(
+                path=join(root, relative), relative=relative, size_bytes=info.size, modified_ns=info.mtime_ns or -1
+            )
+
+
 def _walk(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Iterator[AudioFile]:
     found = os.stat(folder)
     identity = (found.st_dev, found.st_ino)
@@ -178,7 +198,8 @@ def _walk(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Itera
         return
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.is_dir():
+            # is_dir raises where a link leads to itself
+            if os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir():
                 yield from _walk(entry.path, f"{prefix}{entry.name}/", (*above, identity))
             elif entry.name.lower().endswith(AUDIO_SUFFIXES):
                 yield stat_audio(entry.path, relative=prefix + entry.name)

@@ -20,7 +20,7 @@ class Folder:
     name
         Name of the corpus; begins every id.
     root
-        Local folder that holds the speakers' folders.
+        Folder that holds the speakers' folders, local or a URI.
     split
         ``train`` or ``test``.
     """

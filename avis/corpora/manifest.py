@@ -5,7 +5,7 @@ import io
 import json
 import os
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.fs as pafs
@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from avis.corpora.files import NO_SESSION, AudioFile, check_split, source, sources_table, stat_audio
 from avis.corpora.segment import COLUMNS as SEGMENT
 from avis.corpora.segment import parse_segment
-from avis.location import filesystem, is_uri, read_bytes
+from avis.location import absolute, filesystem, is_uri, join, parent, read_bytes, split_query
 
 REQUIRED = ("path", "speaker")
 OPTIONAL = ("utt_id", "session", "split", *SEGMENT)
@@ -63,9 +63,7 @@ class Manifest:
             The table is missing, empty or lacks a column, or a row lacks a value or has an unknown split or segment.
         """
         rows = read_rows(self.path)
-        root = os.path.dirname(self.path) if self.root is None else self.root
-        if not is_uri(root):
-            root = os.path.abspath(os.path.expanduser(root))
+        root = absolute(parent(self.path) if self.root is None else self.root)
         files = look_up([row["path"] for row in rows], root=root)
         pairs = zip(files, rows, strict=True)
         return sources_table([self._source(file, row, number) for number, (file, row) in enumerate(pairs, start=1)])
@@ -91,10 +89,11 @@ def read_rows(path: str) -> list[dict[str, str]]:
         raise ValueError(
             f"manifest missing: got {error}, expected a CSV, JSONL or Parquet file. At {path}. Check the path."
         ) from error
-    if path.endswith(".parquet"):
+    name = split_query(path)[0]
+    if name.endswith(".parquet"):
         columns, values = _parquet_rows(data)
     else:
-        columns, values = _jsonl_rows(data, path) if path.endswith(".jsonl") else _csv_rows(data, path)
+        columns, values = _jsonl_rows(data, path) if name.endswith(".jsonl") else _csv_rows(data, path)
     missing = [column for column in REQUIRED if column not in columns]
     if missing:
         raise ValueError(
@@ -118,15 +117,17 @@ def look_up(paths: list[str], *, root: str) -> list[AudioFile]:
 
     ``relative`` is the path below ``root`` for files that lie there, else the whole path.
     """
+    top = split_query(root)[0].rstrip("/") + "/"
     files: list[AudioFile] = []
-    remote: dict[str, list[int]] = defaultdict(list)
+    remote: dict[tuple[str, str], list[int]] = defaultdict(list)
     for index, listed in enumerate(paths):
         path = listed.removeprefix("./")
-        full = path if is_uri(path) or os.path.isabs(path) else f"{root.rstrip('/')}/{path}"
-        relative = full.removeprefix(root.rstrip("/") + "/").lstrip("/")
+        full = path if os.path.isabs(path) else join(root, path)
+        head, query = split_query(full)
+        relative = head.removeprefix(top).lstrip("/")
         if is_uri(full):
-            scheme, _, rest = full.partition("://")
-            remote[f"{scheme}://{rest.partition('/')[0]}"].append(index)
+            scheme, _, rest = head.partition("://")
+            remote[f"{scheme}://{rest.partition('/')[0]}", query].append(index)
             files.append(AudioFile(path=full, relative=relative, size_bytes=-1, modified_ns=-1))
         else:
             files.append(stat_audio(full, relative=relative))
@@ -136,18 +137,12 @@ def look_up(paths: list[str], *, root: str) -> list[AudioFile]:
 
 
 def _look_up_remote(files: list[AudioFile], indices: list[int]) -> None:
-    """Fill in size and time of files that share a scheme and host, asking once for all of them."""
-    system, first_key = filesystem(files[indices[0]].path)
-    locations = [files[index].path.partition("://")[2].partition("?")[0] for index in indices]
-    num_host = len(locations[0]) - len(first_key)
-    keys = [location[num_host:] for location in locations]
-    assert keys[0] == first_key, f"expected the key {first_key} at the end of {locations[0]}"
+    """Fill in size and time of files that share a file system, asking once for all of them."""
+    system, _ = filesystem(files[indices[0]].path)
+    keys = [filesystem(files[index].path)[1] for index in indices]
     for index, info in zip(indices, system.get_file_info(keys), strict=True):
         if info.type == pafs.FileType.File:
-            file = files[index]
-            files[index] = AudioFile(
-                path=file.path, relative=file.relative, size_bytes=info.size, modified_ns=info.mtime_ns or -1
-            )
+            files[index] = replace(files[index], size_bytes=info.size, modified_ns=info.mtime_ns or -1)
 
 
 def _parquet_rows(data: bytes) -> tuple[list[str], list[list[str]]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from avis.corpora.files import NO_SESSION, check_split, existing_root, list_audio, named, source, sources_table
+from avis.corpora.files import GENDERS, NO_SESSION, check_split, existing_root, list_audio, named, source, sources_table
 
 LAYOUT = re.compile(r"(?P<submission>[^/]+)/(?:wav|flac)/[^/]+")
 
@@ -119,7 +119,6 @@ def read_readme(folder: str) -> dict[str, str]:
                 label, said = ATTRIBUTES.get(key.strip().lower()), value.strip(" \t\r\n;[]").lower()
                 if label and said not in NOT_SAID:
                     attributes.setdefault(label, said)
-    if "gender" in attributes:
-        gender = {"female": "f", "male": "m"}.get(attributes.pop("gender"))
-        attributes |= {"gender": gender} if gender else {}
+    if attributes.get("gender") not in GENDERS:
+        attributes.pop("gender", None)
     return attributes

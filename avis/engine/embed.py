@@ -2,7 +2,6 @@
 
 import functools
 import hashlib
-import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -128,7 +127,7 @@ def embed(
     for uri in store.part_uris(utterances, "utterances"):
         ids = [name for name in store.open_part(uri).read(["utt_id"])["utt_id"].to_pylist() if name in wanted_ids]
         if ids:
-            part = os.path.splitext(os.path.basename(uri))[0]
+            part = location.stem(uri)
             tasks[part] = pa.table({"uri": [uri] * len(ids), "utt_id": ids})
     made_from = [checkpoint_digest(checkpoint), utterances, sorted(wanted_ids), copies]
     inputs = store.fingerprint(made_from)

@@ -8,7 +8,7 @@ import avis
 from avis import location, store
 from avis.engine.identify import Identification, not_stated
 from avis.engine.reporting import list_report
-from avis.engine.scored import PAIR, Scored, matched, read_scores
+from avis.engine.scored import NO_SPEAKERS, PAIR, SPEAKERS, Scored, matched, read_scores
 from avis.metrics.bootstrap import (
     Resampling,
     beyond_chance,
@@ -20,7 +20,7 @@ from avis.metrics.bootstrap import (
 )
 from avis.metrics.dcf import OperatingPoint
 from avis.metrics.figures import Wanted, figures, tally
-from avis.metrics.out_of_core import tally_chunks
+from avis.metrics.out_of_core import LongList, tally_chunks
 from avis.metrics.protocols import PROTOCOLS
 from avis.metrics.subgroups import group_names, subgroups
 from avis.metrics.summary import summary_of
@@ -30,7 +30,6 @@ from avis.reports.page import ListReport, Report
 
 METRICS, REPORT = "metrics.json", "report.html"
 NO_DRAWS = "no interval: evaluation.bootstrap_draws=0"
-TOO_LONG = "no interval: the list is longer than evaluation.trials_in_memory"
 
 
 class Evaluation:
@@ -137,13 +136,11 @@ def evaluate(
     metrics: dict[str, Any] = {}
     reports = []
     for name, uri in scores.items():
-        scored, trials = Scored(uri), None
-        if scored.num_trials > evaluation.trials_in_memory:
-            metrics[name] = evaluate_out_of_core(scored, evaluation, baseline)
-            if evaluation.identification.ranks:
-                metrics[name] |= not_stated("the list is longer than evaluation.trials_in_memory")
-        else:
-            trials, metrics[name] = evaluate_trials(scored, evaluation, baseline)
+        scored = Scored(uri)
+        long = scored.num_trials > evaluation.trials_in_memory
+        trials, metrics[name] = (evaluate_out_of_core if long else evaluate_trials)(scored, evaluation, baseline)
+        if long and evaluation.identification.ranks:
+            metrics[name] |= not_stated("the list is longer than evaluation.trials_in_memory")
         metrics[name]["scores"] = location.below(uri, out)
         drawn = evaluation.resampling if evaluation.draws else None
         reports.append(list_report(name, scored, trials, metrics[name], drawn))
@@ -229,8 +226,8 @@ def comparison(trials: Trials, baseline: Trials, chosen: Evaluation, no_speakers
     return {"metrics": theirs, "differences": {"figures": nest(differences), "intervals_note": note}}
 
 
-def evaluate_out_of_core(scored: Scored, chosen: Evaluation, baseline: str | None) -> dict[str, Any]:
-    """Return the figures of a list that is read in chunks; see `avis.metrics.out_of_core`.
+def evaluate_out_of_core(scored: Scored, chosen: Evaluation, baseline: str | None) -> tuple[LongList, dict[str, Any]]:
+    """Return what `evaluate_trials` does of a list that is read in chunks; see `avis.metrics.out_of_core`.
 
     Raises
     ------
@@ -245,8 +242,15 @@ def evaluate_out_of_core(scored: Scored, chosen: Evaluation, baseline: str | Non
     llr = partial(scored.chunks, "llr") if "llr" in scored.columns else None
     scores = partial(scored.chunks, scored.deciding)
     with scored.named():
-        counts = tally_chunks(scores, llr, wanted=chosen.wanted, trials_in_memory=chosen.trials_in_memory)
-    return {**summary_of(counts, chosen.wanted), "intervals": None, "intervals_note": TOO_LONG}
+        long = tally_chunks(scores, llr, wanted=chosen.wanted, trials_in_memory=chosen.trials_in_memory)
+    too_long = (
+        "no interval, nor a band around the curve: drawing speakers takes all trials in memory, and these "
+        f"{scored.num_trials:,} are more than evaluation.trials_in_memory={chosen.trials_in_memory}. "
+        "Raise it if memory allows"
+    )
+    note = too_long if set(SPEAKERS) <= set(scored.columns) else NO_SPEAKERS
+    note = note if chosen.draws else NO_DRAWS
+    return long, {**summary_of(long.counts, chosen.wanted), "intervals": None, "intervals_note": note}
 
 
 def show(result: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from avis.engine.leakage import PlacedList, duplicates, easy_trials, shared
 from avis.engine.light import LIGHT, light
 from avis.engine.suspects import Rules, suspicious_speakers, suspicious_utterances
 from avis.reports.inspection import inspection_page
-from avis.reports.inspection_warnings import warnings
+from avis.reports.inspection_warnings import counted, warnings
 from avis.scoring.enrolment import expand, read_enrolments
 from avis.scoring.trial_ids import resolve
 from avis.scoring.trials import read_trials
@@ -134,8 +134,8 @@ def show(result: Mapping[str, Any]) -> None:
     """Print how much there is, and the warnings."""
     total = result["total"]
     print(
-        f"{total['hours']:,.1f} hours, {total['utterances']:,} utterances, {total['speakers']:,} speakers, "
-        f"{total['sessions']:,} sessions"
+        f"{total['hours']:,.1f} hours, {counted(total['utterances'], 'utterance')}, "
+        f"{counted(total['speakers'], 'speaker')}, {counted(total['sessions'], 'session')}"
     )
     for warning in result["warnings"]:
         print(f"warning: {warning}")

@@ -1,7 +1,6 @@
 """Keep what was fitted beside the checkpoint it was fitted for, and find it again."""
 
 import io
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -38,7 +37,7 @@ def fitted_once(
     ValueError
         If there is nothing to fit it on and none was kept, or several.
     """
-    folder = os.path.dirname(checkpoint)
+    folder = location.parent(checkpoint)
     names = [f"{kind}-{recipe}-{data}.npz"]
     if data is None:
         fs, path = location.filesystem(folder)

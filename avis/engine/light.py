@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 LIGHT = [
     *("utt_id", "speaker", "session", "corpus", "split", "num_samples", "sample_rate", "sha256"),
-    *("speech_s", "snr_db", "clip_ratio", "rms_dbfs", "bandwidth_hz"),
+    *("speech_s", "snr_db", "clip_ratio", "rms_dbfs", "dc_offset", "bandwidth_hz"),
 ]
 """Columns of `avis.schema.UTTERANCES` that are read."""
 
-QUALITY = ("rms_dbfs", "snr_db", "clip_ratio", "bandwidth_hz")
+QUALITY = ("rms_dbfs", "dc_offset", "snr_db", "clip_ratio", "bandwidth_hz")
 """Columns of `LIGHT` that are measures as they are."""
 
 SPLITS = ("train", "validation", "test")

@@ -39,7 +39,8 @@ class _PartWriter:
         self.uri, self.maker, self.row_group_rows = uri, make(), row_group_rows
 
     def write(self, part: str, task: pa.Table) -> None:
-        store.commit_part(self.uri, part, self.maker(task), row_group_rows=self.row_group_rows)
+        if not store.is_committed(self.uri, part):  # by another driver, or by a worker that died after it
+            store.commit_part(self.uri, part, self.maker(task), row_group_rows=self.row_group_rows)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         for part, task in zip(batch["part"].to_pylist(), batch["task"].to_pylist(), strict=True):

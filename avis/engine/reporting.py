@@ -1,16 +1,17 @@
 """Gather what the page of an evaluation shows: plots, worst trials, and what the manifest says of the list."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
-
-import pyarrow as pa
 
 from avis import location, store
 from avis.engine.embed import checkpoint_digest
 from avis.engine.pairs import ORIGIN
 from avis.engine.scored import PAIR, SPEAKERS, Scored
 from avis.metrics.bootstrap import Resampling
+from avis.metrics.counting import Counted, counted
 from avis.metrics.det_band import det_band
+from avis.metrics.out_of_core import LongList
 from avis.metrics.scores import error_rates
 from avis.metrics.trials import Trials
 from avis.reports.calibration_plots import bayes_error_plot, pav_plot
@@ -18,7 +19,7 @@ from avis.reports.det_plot import DetCurve, det_plot
 from avis.reports.drawing import png
 from avis.reports.page import ListReport
 from avis.reports.score_plots import histogram_plot, tippett_plot
-from avis.reports.worst_trials import Trial, worst_trials
+from avis.reports.worst_trials import Trial, worst_of_chunks, worst_trials
 
 _CERTAINTIES = {"checksum": "the published list itself", "counts": "as many trials as the published list"}
 
@@ -39,7 +40,7 @@ def known_origin(scores: str) -> dict[str, str]:
 
 
 def list_report(
-    name: str, scored: Scored, trials: Trials | None, metrics: Mapping[str, Any], resampling: Resampling | None
+    name: str, scored: Scored, trials: Trials | LongList, metrics: Mapping[str, Any], resampling: Resampling | None
 ) -> ListReport:
     """Return all that the page shows of one list.
 
@@ -50,38 +51,38 @@ def list_report(
     scored
         Its scores.
     trials
-        The same, read; None if the list is longer than memory, which leaves plots and worst trials out.
+        The same, read or, if the list is longer than memory, counted.
     metrics
         What is stated of it.
     resampling
         How speakers are drawn for the band of the DET curve; None draws none.
     """
     manifest = store.open_manifest(scored.uri) if location.is_folder(scored.uri) else {}
-    flagged = manifest.get("flagged", {})
-    facts, warnings = _facts(scored, manifest, metrics), manifest.get("warnings", [])
-    report = ListReport(name, metrics, facts=facts, flagged=flagged, warnings=warnings)
-    if trials is None:
-        return report
-    found = worst_trials(trials)
-    return report._replace(
-        pictures=_pictures(name, trials, metrics, resampling),
-        false_accepts=_identified(found.nontargets, scored, trials),
-        false_rejects=_identified(found.targets, scored, trials),
+    if isinstance(trials, LongList):
+        worst = worst_of_chunks(partial(scored.chunks, scored.deciding))
+        curve, scores, llrs = DetCurve(trials.scores.rates), trials.scores, trials.llrs
+    else:
+        worst = worst_trials(trials)
+        curve, scores = det_curve(trials, resampling), counted(trials.scores, trials.target)
+        llrs = None if trials.llr is None else counted(trials.llr, trials.target)
+    return ListReport(
+        name,
+        metrics,
+        _pictures({name: curve}, scores, llrs, metrics["eer_threshold"]),
+        false_accepts=_identified(worst.nontargets, scored),
+        false_rejects=_identified(worst.targets, scored),
+        facts=_facts(scored, manifest, metrics),
+        flagged=manifest.get("flagged", {}),
+        warnings=manifest.get("warnings", []),
     )
 
 
-def _pictures(name: str, trials: Trials, metrics: Mapping[str, Any], resampling: Resampling | None) -> dict[str, bytes]:
-    scores, target = trials.scores, trials.target
-    figures = {
-        "det": det_plot({name: det_curve(trials, resampling)}),
-        "histogram": histogram_plot(scores, target, metrics["eer_threshold"]),
-    }
-    if trials.llr is not None:
-        figures |= {
-            "tippett": tippett_plot(trials.llr, target),
-            "pav": pav_plot(trials.llr, target),
-            "bayes_error": bayes_error_plot(trials.llr, target),
-        }
+def _pictures(
+    curves: Mapping[str, DetCurve], scores: Counted, llrs: Counted | None, threshold: float
+) -> dict[str, bytes]:
+    figures = {"det": det_plot(curves), "histogram": histogram_plot(scores, threshold)}
+    if llrs is not None:
+        figures |= {"tippett": tippett_plot(llrs), "pav": pav_plot(llrs), "bayes_error": bayes_error_plot(llrs)}
     return {kind: png(figure) for kind, figure in figures.items()}
 
 
@@ -93,14 +94,14 @@ def det_curve(trials: Trials, resampling: Resampling | None) -> DetCurve:
     return DetCurve(rates, det_band(trials, resampling))
 
 
-def _identified(rows: list[int], scored: Scored, trials: Trials) -> list[Trial]:
+def _identified(rows: list[int], scored: Scored) -> list[Trial]:
     """Return trials with what the scores table says of their sides."""
     columns = [column for column in (*PAIR, *SPEAKERS) if column in scored.columns]
-    taken = scored.table(["target", *columns]).take(pa.array(rows, pa.int64())).to_pylist()
+    taken = scored.rows([scored.deciding, *columns], rows).to_pylist()
     return [
         Trial(
             number=row + 1,
-            score=float(trials.scores[row]),
+            score=float(named[scored.deciding]),
             **{key: _text(named.get(key)) for key in (*PAIR, *SPEAKERS)},
         )
         for row, named in zip(rows, taken, strict=True)

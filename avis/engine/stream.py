@@ -35,6 +35,7 @@ class Shared:
     plan: Plan
     validation: list[RowGroup]
     speakers: dict[str, int]
+    utterances_per_speaker: np.ndarray
     banks: dict[str, Bank]
     stored: str | None = None
     """Features store of ``features.placement=materialize``."""

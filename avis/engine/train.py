@@ -3,14 +3,15 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
+import numpy as np
 import ray
 import ray.data
 import ray.train
 import torch
 from hydra.utils import instantiate
-from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from ray.data import ExecutionOptions
 from ray.train import DataConfig, FailureConfig, RunConfig, ScalingConfig
 from ray.train.lightning import RayDDPStrategy, RayLightningEnvironment
@@ -20,10 +21,15 @@ from torch import Tensor
 from avis import location, store
 from avis.engine.materialize import materialize
 from avis.engine.parts import raise_cause
+from avis.engine.placement import Features
 from avis.engine.session import Compute
 from avis.engine.stream import Shared, example_maker, example_stream, local_batches, make_banks
+from avis.losses.building import build_loss
+from avis.losses.classifier import weigh_speakers
+from avis.losses.distillation import watch_student
+from avis.losses.head_memory import say_head_memory
 from avis.training.checkpoint import average_checkpoint, best_checkpoint, next_epoch, read_checkpoint
-from avis.training.examples import speaker_index, validation_examples
+from avis.training.examples import speaker_counts, speaker_index, validation_examples
 from avis.training.fit import fit
 from avis.training.module import SpeakerVerifier
 from avis.training.plan import Plan, list_row_groups
@@ -43,8 +49,12 @@ class Training:
         Length of a training example.
     speeds : list of float
         Speed factors; a voice at another speed is another speaker.
+    utterances_per_speaker : int
+        Examples in turn that are of one speaker, for losses that compare the utterances of a batch: different
+        utterances of one block, as far as it has them, else further crops of the same. 1 leaves the order to chance.
     groups_per_block : int
-        Row groups that are read and mixed together.
+        Row groups that are read and mixed together. With several utterances per speaker, enough of them that a block
+        holds several of most speakers.
     babble_utterances : int
         Training utterances whose voices serve as babble.
     max_validation_utterances : int
@@ -57,6 +67,9 @@ class Training:
         Largest norm of the gradient.
     log_interval_s : float
         Seconds between progress lines.
+    mixup_alpha : float
+        Of the Beta distribution that shares are drawn from at which waveforms of a batch are mixed in pairs, labels
+        likewise; 0 mixes nothing.
     average_epochs : int
         So many last epochs' weights are averaged, and trials scored with that; 0 takes the best epoch's.
 
@@ -71,6 +84,7 @@ class Training:
     batch_size: PositiveInt
     crop_s: PositiveFloat
     speeds: list[PositiveFloat]
+    utterances_per_speaker: PositiveInt
     groups_per_block: PositiveInt
     babble_utterances: PositiveInt
     max_validation_utterances: PositiveInt
@@ -78,6 +92,7 @@ class Training:
     precision: str
     gradient_clip: PositiveFloat
     log_interval_s: PositiveFloat
+    mixup_alpha: NonNegativeFloat
     average_epochs: NonNegativeInt
 
     def __post_init__(self) -> None:
@@ -85,39 +100,6 @@ class Training:
             raise ValueError(
                 f"too few epochs: got average_epochs={self.average_epochs}, expected at most "
                 f"num_epochs={self.num_epochs}. At trainer.average_epochs. Lower it."
-            )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Features:
-    """What a model sees of the audio, and where that is computed.
-
-    Parameters
-    ----------
-    front_end : torch.nn.Module
-        Maps waveforms to features; see `avis.features`.
-    placement : {"stream", "device", "materialize"}
-        On the workers that stream examples, fresh in every pass; on the training's device, inside the step; or once,
-        before the training.
-    copies : int
-        Of ``materialize``: differently cropped and augmented copies of every utterance, of which passes take turns.
-
-    Raises
-    ------
-    ValueError
-        If the front end learns but is not on the training's device.
-    """
-
-    front_end: torch.nn.Module
-    placement: Literal["stream", "device", "materialize"]
-    copies: PositiveInt
-
-    def __post_init__(self) -> None:
-        if self.placement != "device" and any(weight.requires_grad for weight in self.front_end.parameters()):
-            raise ValueError(
-                f"front end out of the training's reach: got placement={self.placement} for "
-                f"{type(self.front_end).__name__}, which learns, expected device. At features.placement. "
-                "Set features.placement=device, or freeze the front end."
             )
 
 
@@ -153,27 +135,41 @@ def share(cfg: dict[str, Any], utterances: str, num_workers: int) -> Shared:
     """Plan a training and gather what its workers need, features computed beforehand among it."""
     training: Training = instantiate(cfg["trainer"])
     features: Features = instantiate(cfg["features"])
-    if training.batch_size % num_workers:
+    if training.utterances_per_speaker > 1 and features.placement == "materialize":
         raise ValueError(
-            f"batch does not divide: got trainer.batch_size={training.batch_size} for {num_workers} workers, expected "
-            "a multiple. At trainer.batch_size. Change it or compute.num_workers."
+            "stored features keep the speeds they were made at: got utterances_per_speaker="
+            f"{training.utterances_per_speaker} and placement=materialize, expected 1. "
+            "At trainer.utterances_per_speaker. Set features.placement=stream."
+        )
+    if training.mixup_alpha and features.placement != "device":
+        raise ValueError(
+            f"mixup needs waveforms: got mixup_alpha={training.mixup_alpha} and placement={features.placement}, "
+            "expected device. At trainer.mixup_alpha. Set features.placement=device."
+        )
+    if training.batch_size % (num_workers * training.utterances_per_speaker):
+        raise ValueError(
+            f"batch does not divide: got trainer.batch_size={training.batch_size} for {num_workers} workers and "
+            f"{training.utterances_per_speaker} utterances per speaker, expected a multiple. At trainer.batch_size. "
+            "Change it, trainer.utterances_per_speaker or compute.num_workers."
         )
     groups = list_row_groups(utterances, "train")
-    speakers = speaker_index(
-        store.read_table(utterances, "utterances", columns=["speaker"], prefix="train-")["speaker"]
-    )
+    column = store.read_table(utterances, "utterances", columns=["speaker"], prefix="train-")["speaker"]
+    speakers = speaker_index(column)
+    counts = speaker_counts(column)
     plan = Plan(
         groups,
         seed=cfg["seed"],
         groups_per_block=training.groups_per_block,
         passes_per_epoch=training.passes_per_epoch,
         global_batch=training.batch_size,
+        utterances_per_speaker=training.utterances_per_speaker,
     )
     start = read_checkpoint(location.absolute(cfg["start_from"])) if cfg["start_from"] else None
     banks, stored = make_banks(cfg, utterances), None
     if features.placement == "materialize":
         stored = materialize(cfg, utterances, groups, partial(example_maker, cfg), banks)
-    return Shared(cfg, plan, list_row_groups(utterances, "validation"), speakers, banks, stored, start)
+    validation = list_row_groups(utterances, "validation")
+    return Shared(cfg, plan, validation, speakers, counts, banks, stored, start)
 
 
 def build_module(shared: Shared) -> SpeakerVerifier:
@@ -181,15 +177,19 @@ def build_module(shared: Shared) -> SpeakerVerifier:
     recipe = shared.recipe
     torch.manual_seed(recipe["seed"])
     model = instantiate(recipe["model"])
-    num_speakers = len(shared.speakers) * len(recipe["trainer"]["speeds"])
+    utterances = np.tile(shared.utterances_per_speaker, len(recipe["trainer"]["speeds"]))
+    loss = build_loss(instantiate(recipe["loss"]), embedding_dim=model.embedding_dim, num_speakers=len(utterances))
+    weigh_speakers(loss, torch.from_numpy(utterances))
+    watch_student(loss, model)
     features: Features = instantiate(recipe["features"])
     module = SpeakerVerifier(
         front_end=features.front_end if features.placement == "device" else None,
         model=model,
-        loss=instantiate(recipe["loss"])(embedding_dim=model.embedding_dim, num_speakers=num_speakers),
+        loss=loss,
         optimizer=instantiate(recipe["optimizer"]),
         learning_rate=instantiate(recipe["scheduler"]["learning_rate"]),
         margin=instantiate(recipe["scheduler"]["margin"]),
+        mixup_alpha=recipe["trainer"]["mixup_alpha"],
         num_epochs=recipe["trainer"]["num_epochs"],
         steps_per_epoch=shared.plan.steps_per_epoch,
         recipe=recipe,
@@ -214,8 +214,11 @@ def fit_share(
         rank=rank,
         world_size=world_size,
     )
+    module = build_module(shared)
+    if rank == 0:
+        say_head_memory(module.loss, training["batch_size"] // world_size)
     fit(
-        build_module(shared),
+        module,
         batches,
         validation,
         run_dir=run_dir,

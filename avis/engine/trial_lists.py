@@ -1,7 +1,6 @@
 """Get the configured trial lists ready for scoring: read or made, recognised, checked, in the ids of a store."""
 
 import hashlib
-import os
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -143,7 +142,7 @@ def _sources(cfg: Mapping[str, Any]) -> dict[str, Any]:
                 "make one."
             )
     if isinstance(trials, str):
-        trials = {os.path.splitext(os.path.basename(trials))[0]: trials}
+        trials = {location.stem(trials): trials}
     return dict(trials)
 
 

@@ -1,1 +1,1 @@
-"""Features: waveforms in, frames of mel energies out."""
+"""Features: waveforms in, frames out."""

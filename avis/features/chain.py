@@ -38,8 +38,8 @@ class Chain(torch.nn.Module):
         if len(framing) != 1:
             raise ValueError(
                 f"One step of a chain makes frames: got {len(framing)} of "
-                f"{[type(step).__name__ for step in steps]}, expected 1. At features.steps. Put one front end, such "
-                "as Fbank, PowerSpectrogram, Raw or Sinc, among the steps."
+                f"{[type(step).__name__ for step in steps]}, expected 1. At features.front_end.steps. Put one front "
+                "end, such as Fbank, PowerSpectrogram, Raw or Sinc, among the steps."
             )
         self.framing = framing[0]
 
@@ -58,6 +58,6 @@ class Chain(torch.nn.Module):
         if features.shape[-1] != self.dim:
             raise ValueError(
                 f"The features have another width than stated: got dim={self.dim}, expected {features.shape[-1]}. At "
-                "features.dim. State what the steps give."
+                "features.front_end.dim. State what the steps give."
             )
         return features

@@ -25,8 +25,8 @@ class PreEmphasis(torch.nn.Module):
         super().__init__()
         if edge not in EDGES:
             raise ValueError(
-                f"Unknown edge: got edge={edge!r}, expected one of {EDGES}. At features.steps, edge. Choose one of "
-                "these."
+                f"Unknown edge: got edge={edge!r}, expected one of {EDGES}. At features.front_end.steps, edge. "
+                "Choose one of these."
             )
         self.coefficient = coefficient
         self.edge = edge

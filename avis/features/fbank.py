@@ -145,7 +145,8 @@ def _window(name: str, num_samples: int) -> torch.Tensor:
     if name == "hamming":
         return torch.hamming_window(num_samples, periodic=False)
     raise ValueError(
-        f"Unknown window: got window={name!r}, expected one of {WINDOWS}. At features.window. Choose one of these."
+        f"Unknown window: got window={name!r}, expected one of {WINDOWS}. At features.front_end.window. "
+        "Choose one of these."
     )
 
 
@@ -154,7 +155,7 @@ def _mel_filters(num_mels: int, fft_samples: int, sample_rate: int, low_hz: floa
     if not 0 <= low_hz < high_hz <= sample_rate / 2:
         raise ValueError(
             f"The mel filters must lie between 0 and the Nyquist frequency: got low_hz={low_hz} Hz to {high_hz} Hz, "
-            f"expected 0 <= low < high <= {sample_rate / 2}. At features.low_hz and features.high_hz. "
+            f"expected 0 <= low < high <= {sample_rate / 2}. At features.front_end, low_hz and high_hz. "
             "A high_hz of zero or less counts down from the Nyquist frequency."
         )
     low, high = _hz_to_mel(low_hz), _hz_to_mel(high_hz)
@@ -168,7 +169,8 @@ def _mel_filters(num_mels: int, fft_samples: int, sample_rate: int, low_hz: floa
     if num_empty:
         raise ValueError(
             f"Every mel filter must hold an FFT bin: got dim={num_mels}, of which {num_empty} are empty, expected "
-            f"0 empty with an FFT of {fft_samples} samples. At features.dim. Take fewer mels or longer frames."
+            f"0 empty with an FFT of {fft_samples} samples. At features.front_end.dim. Take fewer mels or "
+            "longer frames."
         )
     return filters
 

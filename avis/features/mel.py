@@ -44,7 +44,8 @@ class MelFilters(torch.nn.Module):
         if shape not in SHAPES or not 0 <= low_hz < high_hz <= sample_rate / 2:
             raise ValueError(
                 f"No such mel filters: got shape={shape!r}, low_hz={low_hz} Hz and high_hz={high_hz} Hz, expected one "
-                f"of {SHAPES} and 0 <= low < high <= {sample_rate / 2} Hz. At features.steps. Choose among these."
+                f"of {SHAPES} and 0 <= low < high <= {sample_rate / 2} Hz. At features.front_end.steps. Choose "
+                "among these."
             )
         if shape == "speechbrain":
             filters = _equal_sides(num_mels, sample_rate, fft_samples, low_hz, high_hz)

@@ -51,7 +51,7 @@ class Mfcc(torch.nn.Module):
         if not 1 <= dim <= fbank.dim:
             raise ValueError(
                 f"There are as many cepstra as mels at most: got dim={dim}, expected 1 to {fbank.dim}. At "
-                "features.dim. Take fewer coefficients or more mels."
+                "features.front_end.dim. Take fewer coefficients or more mels."
             )
         self.dim = dim
         self.use_energy = use_energy

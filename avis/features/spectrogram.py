@@ -63,7 +63,7 @@ class PowerSpectrogram(torch.nn.Module):
             raise ValueError(
                 f"No such spectrogram: got window={window!r}, pad_mode={pad_mode!r} and {frame_samples} samples in a "
                 f"frame, expected one of {tuple(WINDOWS)}, one of {PAD_MODES} and at most fft_samples={fft_samples}. "
-                "At features. Choose among these."
+                "At features.front_end. Choose among these."
             )
         self.dim = fft_samples // 2 + 1
         self.fft_samples = fft_samples

@@ -36,6 +36,6 @@ def frame_sizes(*, sample_rate: int, frame_length_ms: float, frame_shift_ms: flo
         raise ValueError(
             f"A frame must hold two samples and move by one: got frame_length_ms={frame_length_ms} ms and "
             f"frame_shift_ms={frame_shift_ms} ms, expected at least 2 and 1 samples at {sample_rate} Hz. "
-            "At features. Both are in milliseconds."
+            "At features.front_end. Both are in milliseconds."
         )
     return length, shift

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from avis.metrics.convex_hull import hull
-from avis.metrics.scores import sort_scores
+from avis.metrics.counting import Counted, counted
 
 
 class BayesErrorCurves(NamedTuple):
@@ -50,9 +50,13 @@ def bayes_error_curves(llr: ArrayLike, target: ArrayLike, log_odds: ArrayLike) -
     >>> bayes_error_curves([1, 1, -1, -1], [True, True, False, False], [-2, 0, 2]).actual
     array([1., 0., 1.])
     """
+    return bayes_error_of(counted(llr, target), log_odds)
+
+
+def bayes_error_of(llrs: Counted, log_odds: ArrayLike) -> BayesErrorCurves:
+    """Return the curves of a list that was counted before; see `bayes_error_curves`."""
     odds = np.sort(np.asarray(log_odds, dtype=np.float64))
-    ordered = sort_scores(llr, target)
-    decided, corners = ordered.rates_at(-odds[::-1]), hull(ordered.rates())
+    decided, corners = llrs.rates_at(-odds[::-1]), hull(llrs.rates)
     prior = 1.0 / (1.0 + np.exp(-odds))
     actual = _cost(prior, decided.fnr[::-1], decided.fpr[::-1])
     minimum = np.array([_cost(each, corners.fnr, corners.fpr).min() for each in prior])

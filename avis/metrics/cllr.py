@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from avis.metrics.scores import check
+from avis.metrics.scores import PIECE, check
 
 LN2 = math.log(2.0)
 
@@ -41,8 +41,19 @@ def cllr(llr: ArrayLike, target: ArrayLike) -> float:
     1.0
     """
     values, known = check(llr, target)
-    of_targets, of_nontargets = costs(values[known], target=True), costs(values[~known], target=False)
-    return float(of_targets.mean() + of_nontargets.mean()) / 2
+    return mean_of_kinds(values[known], values[~known])
+
+
+def mean_of_kinds(targets: NDArray, nontargets: NDArray) -> float:
+    """Return the cost from the log-likelihood ratios of each kind ``[trials]``, in any order; see `cllr`."""
+    of_targets = total_cost(targets, target=True) / targets.size
+    return (of_targets + total_cost(nontargets, target=False) / nontargets.size) / 2
+
+
+def total_cost(llr: NDArray, *, target: bool) -> float:
+    """Return what all trials of one kind cost together, in bits."""
+    pieces = (llr[first : first + PIECE] for first in range(0, llr.size, PIECE))
+    return math.fsum(float(costs(piece, target=target).sum()) for piece in pieces)
 
 
 def costs(llr: NDArray, *, target: bool) -> NDArray[np.float64]:

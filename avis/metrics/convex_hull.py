@@ -2,11 +2,10 @@
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import isotonic_regression
 
 from avis.metrics.eer import crossing
 from avis.metrics.scores import ErrorRates, error_rates
-
-_LEAST_PROGRESS = 16
 
 
 def rocch_equal_error_rate(scores: ArrayLike, target: ArrayLike) -> float:
@@ -52,30 +51,23 @@ def hull(rates: ErrorRates) -> ErrorRates:
 
 
 def hull_corners(x: NDArray[np.int64], y: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return which points are corners of the lower left convex hull, ``x`` falling and ``y`` rising ``[points]``."""
-    kept = np.flatnonzero(np.concatenate(([True], (x[1:] != x[:-1]) | (y[1:] != y[:-1]))))
+    """Return which points are corners of the lower left convex hull, ``x`` falling and ``y`` rising ``[points]``.
+
+    Pool-adjacent-violators finds them in linear time, whatever the shape; whole numbers then decide on points that
+    rounding left on a line between their neighbours.
+    """
+    kept = np.flatnonzero(np.append(True, x[1:] != x[:-1]))  # above one another, only the lowest may be a corner
+    end = int(np.searchsorted(y, y[-1]))
+    if end > kept[-1]:
+        kept = np.append(kept, end)
+    if kept.size > 2:
+        dx, dy = np.diff(-x[kept]), np.diff(y[kept])
+        steps = (dx + dy).astype(np.float64)
+        kept = kept[isotonic_regression(dy / steps, weights=steps).blocks]
     while kept.size > 2:
-        px, py = x[kept], y[kept]
-        dx, dy = px[1:] - px[:-1], py[1:] - py[:-1]
-        bends = dx[:-1] * dy[1:] < dy[:-1] * dx[1:]  # a point on or above the line between its neighbours is no corner
-        dropped = bends.size - np.count_nonzero(bends)
-        if not dropped:
+        dx, dy = np.diff(x[kept]), np.diff(y[kept])
+        bends = dx[:-1] * dy[1:] < dy[:-1] * dx[1:]
+        if bends.all():
             break
         kept = kept[np.concatenate(([True], bends, [True]))]
-        if dropped * _LEAST_PROGRESS < bends.size:
-            kept = kept[_chain(x[kept].tolist(), y[kept].tolist())]
-            break
     return kept
-
-
-def _chain(x: list[int], y: list[int]) -> NDArray[np.int64]:
-    """Return the corners by Andrew's monotone chain: linear time, whatever the shape."""
-    corners: list[int] = []
-    for i in range(len(x)):
-        while len(corners) > 1:
-            a, b = corners[-2], corners[-1]
-            if (x[b] - x[a]) * (y[i] - y[b]) < (y[b] - y[a]) * (x[i] - x[b]):
-                break
-            corners.pop()
-        corners.append(i)
-    return np.array(corners)

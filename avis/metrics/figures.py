@@ -97,7 +97,7 @@ def tally(
     if llr is None:
         return counts
     ordered = sort_scores(llr, target)
-    cost = cllr.cllr(llr, target)
+    cost = cllr.mean_of_kinds(ordered.targets, ordered.nontargets)
     return counts._replace(llrs=key_rates(ordered, ())[0], at_bayes=ordered.rates_at(wanted.thresholds()), cllr=cost)
 
 

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from avis.metrics.convex_hull import hull_corners
-from avis.metrics.scores import ErrorRates, SortedScores, tie_groups
+from avis.metrics.convex_hull import hull, hull_corners
+from avis.metrics.scores import ErrorRates, SortedScores
+from avis.metrics.ties import tie_groups
 
 
 def key_rates(ordered: SortedScores, fmrs: tuple[float, ...]) -> tuple[ErrorRates, int]:
@@ -12,8 +13,7 @@ def key_rates(ordered: SortedScores, fmrs: tuple[float, ...]) -> tuple[ErrorRate
     Parameters
     ----------
     ordered
-        A whole list. Only scores of its rarer kind are looked at one by one: the lower left corners of the curve lie at
-        targets, and just above non-targets.
+        A whole list. It is looked at in pieces: what is no corner of a piece's convex hull is none of the whole one.
     fmrs
         False-match rates whose thresholds are wanted.
 
@@ -23,20 +23,15 @@ def key_rates(ordered: SortedScores, fmrs: tuple[float, ...]) -> tuple[ErrorRate
         Both ends, the corners of the convex hull, the neighbours of the equal error rate and of the false-match rates;
         and the pairs in whole numbers.
     """
-    start, end, at, after = tie_groups(ordered.every, ordered.rare)
-    count = end - start
-    won = int(np.sum(count * (2 * (at - start) + (after - at - count))))  # by the rarer kind, ties counting once
-    if ordered.rare_is_target:
-        x, y, below = ordered.num_nontarget - (at - start), start, at
-    else:
-        won = 2 * ordered.num_target * ordered.num_nontarget - won
-        x, y, below = ordered.num_nontarget - end, after - end, after
-    ends = [0, ordered.every.size]
-    corners = hull_corners(
-        np.concatenate(([ordered.num_nontarget], x, [0])), np.concatenate(([0], y, [ordered.num_target]))
-    )
-    inner = corners[(corners > 0) & (corners <= below.size)] - 1
+    won = 0
+    thresholds = [[min(ordered.targets[0], ordered.nontargets[0]), np.inf]]
+    for piece in ordered.pieces():
+        start, end, left, right = tie_groups(piece.targets, piece.nontargets)
+        won += int(np.sum((end - start) * (left + right))) + 2 * piece.nontargets_before * piece.targets.size
+        corners = hull_corners(-left, start)  # lower left corners of the curve lie at targets
+        thresholds.append(piece.targets[start[corners]])
+    corners_of_all = hull(ordered.rates_at(np.unique(np.concatenate(thresholds)))).thresholds
     exact = ordered.around(lambda rates: bool(rates.gap[0] >= 0))
     for fmr in fmrs:
         exact += ordered.around(lambda rates, fmr=fmr: bool(rates.fpr[0] <= fmr))  # type: ignore[misc]
-    return ordered.rates_below(np.unique(np.concatenate([below[inner], exact, ends]).astype(np.int64))), won
+    return ordered.rates_at(np.union1d(corners_of_all, exact)), won

@@ -9,6 +9,7 @@ false-match rates, and what a DET plot can show.
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -16,12 +17,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from avis.metrics import cllr
 from avis.metrics.convex_hull import hull
+from avis.metrics.counting import Counted, marks, reach
 from avis.metrics.det import det_points
 from avis.metrics.eer import crossing
 from avis.metrics.figures import Tally, Wanted
 from avis.metrics.fnmr import first_within
 from avis.metrics.roc import twice_won_pairs
-from avis.metrics.scores import ErrorRates, SortedScores, check_both, check_each
+from avis.metrics.scores import ErrorRates, SortedScores, check_both, check_each, join, sort_kinds
 
 Chunks = Callable[[], Iterable[tuple[ArrayLike, ArrayLike]]]
 """Reads the list from its start: scores and answers of some trials at a time, in any order."""
@@ -40,8 +42,25 @@ class _Range(NamedTuple):
     nontargets_before: int
 
 
-def tally_chunks(scores: Chunks, llr: Chunks | None, *, wanted: Wanted, trials_in_memory: int) -> Tally:
-    """Count the errors of a list that is read in chunks: the same counts as of `avis.metrics.figures.tally`.
+class LongList(NamedTuple):
+    """What is known of a list without having all of it in memory.
+
+    Attributes
+    ----------
+    counts
+        Those of `avis.metrics.figures.tally`.
+    scores, llrs
+        For plots; the second is None where there are no log-likelihood ratios. Counting at thresholds of one's own
+        reads the list once more.
+    """
+
+    counts: Tally
+    scores: Counted
+    llrs: Counted | None = None
+
+
+def tally_chunks(scores: Chunks, llr: Chunks | None, *, wanted: Wanted, trials_in_memory: int) -> LongList:
+    """Count the errors of a list that is read in chunks, exactly.
 
     Parameters
     ----------
@@ -58,19 +77,20 @@ def tally_chunks(scores: Chunks, llr: Chunks | None, *, wanted: Wanted, trials_i
     ValueError
         See `avis.metrics.scores.check`.
     """
-    rates, twice_won = chunked_rates(scores, fmrs=wanted.fmrs, trials_in_memory=trials_in_memory)
+    of_scores, twice_won = count_chunks(scores, fmrs=wanted.fmrs, trials_in_memory=trials_in_memory)
+    rates = of_scores.rates
     threshold = crossing(rates)[1]
     at = int(np.searchsorted(rates.thresholds, threshold))  # its neighbours are kept, so that none lies in between
     counts = Tally(rates, twice_won, rates.take(np.array([at])))
     if llr is None:
-        return counts
-    llrs, _ = chunked_rates(llr, fmrs=(), trials_in_memory=trials_in_memory)
-    at_bayes, cost = _calibration(llr, llrs, wanted.thresholds())
-    return counts._replace(llrs=llrs, at_bayes=at_bayes, cllr=cost)
+        return LongList(counts, of_scores)
+    llrs, _ = count_chunks(llr, fmrs=(), trials_in_memory=trials_in_memory)
+    at_bayes = llrs.rates_at(wanted.thresholds())
+    return LongList(counts._replace(llrs=llrs.rates, at_bayes=at_bayes, cllr=_cllr(llr, llrs.rates)), of_scores, llrs)
 
 
-def chunked_rates(chunks: Chunks, *, fmrs: tuple[float, ...], trials_in_memory: int) -> tuple[ErrorRates, int]:
-    """Return the thresholds that figures depend on, and `avis.metrics.roc.twice_won_pairs` of all.
+def count_chunks(chunks: Chunks, *, fmrs: tuple[float, ...], trials_in_memory: int) -> tuple[Counted, int]:
+    """Return the thresholds that figures and plots depend on, and `avis.metrics.roc.twice_won_pairs` of all.
 
     Parameters
     ----------
@@ -89,23 +109,18 @@ def chunked_rates(chunks: Chunks, *, fmrs: tuple[float, ...], trials_in_memory: 
     cells = _count_cells(chunks)
     num_target, num_nontarget = (int(part.sum()) for part in cells)
     check_both(num_target, num_nontarget)
-    kept, twice_won = [], 0
+    kept, marked, twice_won = [], [], 0
     for part in _ranges(*cells, trials_in_memory):
-        values, known = _gather(chunks, part)
-        rates = _sorted_part(values, known, part, num_target, num_nontarget).rates()
+        ordered = _sorted_part(*_gather(chunks, part), part, num_target, num_nontarget)
+        marked.append(marks(ordered))
+        rates = ordered.rates()
         twice_won += twice_won_pairs(rates)
         last = part.last == _NUM_CELLS
         points = _needed(rates, fmrs)
         # The end of a range is the start of the next one, which knows its score.
         kept.append(rates.take(points if last else points[points < rates.thresholds.size - 1]))
-    joined = ErrorRates(
-        np.concatenate([rates.thresholds for rates in kept]),
-        np.concatenate([rates.misses for rates in kept]),
-        np.concatenate([rates.false_alarms for rates in kept]),
-        num_target,
-        num_nontarget,
-    )
-    return joined, twice_won
+    joined = join(kept)
+    return Counted(joined, partial(_rates_at, chunks, joined), reach(marked)), twice_won
 
 
 def _cells(values: NDArray) -> NDArray[np.int64]:
@@ -117,8 +132,11 @@ def _cells(values: NDArray) -> NDArray[np.int64]:
 
 
 def _checked(chunks: Chunks) -> Iterator[tuple[NDArray, NDArray[np.bool_]]]:
+    first = 0
     for scores, target in chunks():
-        yield check_each(scores, target)
+        checked = check_each(scores, target, first=first)
+        first += checked[0].size
+        yield checked
 
 
 def _count_cells(chunks: Chunks) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -162,11 +180,8 @@ def _gather(chunks: Chunks, part: _Range) -> tuple[NDArray, NDArray[np.bool_]]:
 def _sorted_part(
     values: NDArray, known: NDArray[np.bool_], part: _Range, num_target: int, num_nontarget: int
 ) -> SortedScores:
-    rare_is_target = 2 * int(np.count_nonzero(known)) <= known.size
-    rare = np.sort(values[known if rare_is_target else ~known])
-    values.sort()
     return SortedScores(
-        values, rare, rare_is_target, num_target, num_nontarget, part.targets_before, part.nontargets_before
+        *sort_kinds(values, known), num_target, num_nontarget, part.targets_before, part.nontargets_before
     )
 
 
@@ -177,16 +192,22 @@ def _needed(rates: ErrorRates, fmrs: tuple[float, ...]) -> NDArray[np.int64]:
     return np.unique(np.concatenate([corners, fixed, det_points(rates)]))
 
 
-def _calibration(llr: Chunks, rates: ErrorRates, thresholds: NDArray[np.float64]) -> tuple[ErrorRates, float]:
-    """Return the errors at thresholds of one's own, and the cost of log-likelihood ratios, in one pass."""
-    misses, rejected = (np.zeros(thresholds.size, dtype=np.int64) for _ in range(2))
-    of_targets, of_nontargets = [], []
-    for values, known in _checked(llr):
-        targets, nontargets = values[known].astype(np.float64), values[~known].astype(np.float64)
-        misses += [np.count_nonzero(targets < threshold) for threshold in thresholds]
-        rejected += [np.count_nonzero(nontargets < threshold) for threshold in thresholds]
-        of_targets.append(float(cllr.costs(targets, target=True).sum()))
-        of_nontargets.append(float(cllr.costs(nontargets, target=False).sum()))
-    cost = math.fsum(of_targets) / rates.num_target + math.fsum(of_nontargets) / rates.num_nontarget
-    false_alarms = rates.num_nontarget - rejected
-    return rates._replace(thresholds=thresholds, misses=misses, false_alarms=false_alarms), cost / 2
+def _rates_at(chunks: Chunks, rates: ErrorRates, thresholds: ArrayLike) -> ErrorRates:
+    """Count both kinds of error of a list at rising thresholds of one's own, in one pass."""
+    own = np.asarray(thresholds, dtype=np.float64)
+    between = np.zeros(2 * (own.size + 1), dtype=np.int64)
+    for values, known in _checked(chunks):
+        reached = np.searchsorted(own, values.astype(np.float64, copy=False), side="right")
+        between += np.bincount(2 * reached + known, minlength=between.size)
+    below = np.cumsum(between.reshape(-1, 2)[:-1], axis=0)
+    return rates._replace(thresholds=own, misses=below[:, 1], false_alarms=rates.num_nontarget - below[:, 0])
+
+
+def _cllr(llr: Chunks, rates: ErrorRates) -> float:
+    """Return the cost of log-likelihood ratios, in one pass."""
+    cost = [
+        (cllr.total_cost(values[known], target=True), cllr.total_cost(values[~known], target=False))
+        for values, known in _checked(llr)
+    ]
+    of_targets, of_nontargets = (math.fsum(kind) for kind in zip(*cost, strict=True))
+    return (of_targets / rates.num_target + of_nontargets / rates.num_nontarget) / 2

@@ -1,10 +1,17 @@
 """Check scores against their answers and count both kinds of error at every threshold."""
 
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from avis.metrics.ties import bends
+
+PIECE = 1 << 15
+"""Trials looked at at a time, so that what is made of them stays in a processor's cache."""
 
 
 def check(scores: ArrayLike, target: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -51,8 +58,8 @@ def check_both(num_target: int, num_nontarget: int) -> None:
         )
 
 
-def check_each(scores: ArrayLike, target: ArrayLike) -> tuple[NDArray, NDArray[np.bool_]]:
-    """Return what `check` does of a part of the trials, in which one kind or both may be missing."""
+def check_each(scores: ArrayLike, target: ArrayLike, *, first: int = 0) -> tuple[NDArray, NDArray[np.bool_]]:
+    """Return what `check` does of the trials from index ``first`` on, in which one kind or both may be missing."""
     values = np.asarray(scores)
     if values.dtype != np.float32:
         values = values.astype(np.float64, copy=False)
@@ -66,10 +73,11 @@ def check_each(scores: ArrayLike, target: ArrayLike) -> tuple[NDArray, NDArray[n
     if not finite.all():
         index = int(np.argmin(finite))
         raise ValueError(
-            f"Scores must be finite: got score={values[index]} and {np.count_nonzero(~finite)} such scores, expected a "
-            f"number. At trial index {index}. Check the embeddings of this trial for NaN or zero vectors."
+            f"Scores must be finite: got score={values[index]} and {np.count_nonzero(~finite)} such scores among "
+            f"{values.size} trials, expected a number. At trial index {first + index}. Check the embeddings of this "
+            "trial for NaN or zero vectors."
         )
-    return values, _as_bool(answers)
+    return values, _as_bool(answers, first)
 
 
 class ErrorRates(NamedTuple):
@@ -115,24 +123,30 @@ class ErrorRates(NamedTuple):
         )
 
 
+def join(parts: Sequence[ErrorRates]) -> ErrorRates:
+    """Return the thresholds of several parts of one list's curve, one part after the other."""
+    return parts[0]._replace(
+        thresholds=np.concatenate([part.thresholds for part in parts]),
+        misses=np.concatenate([part.misses for part in parts]),
+        false_alarms=np.concatenate([part.false_alarms for part in parts]),
+    )
+
+
 class SortedScores(NamedTuple):
-    """Scores in rising order, from which the errors at any threshold follow; made by `sort_scores`.
+    """Scores of each kind of trial in rising order, from which the errors at any threshold follow; see `sort_scores`.
 
     Attributes
     ----------
-    every, rare
-        All scores, and those of the rarer kind of trial, both rising: float32 or float64 ``[trials]``.
-    rare_is_target
-        Which kind that is.
+    targets, nontargets
+        Scores of either kind, rising: float32 or float64 ``[trials]``.
     num_target, num_nontarget
         Trials of each kind in the whole list.
     targets_before, nontargets_before
         Trials of each kind below these, where these are a part of the list.
     """
 
-    every: NDArray
-    rare: NDArray
-    rare_is_target: bool
+    targets: NDArray
+    nontargets: NDArray
     num_target: int
     num_nontarget: int
     targets_before: int = 0
@@ -141,37 +155,41 @@ class SortedScores(NamedTuple):
     def rates_at(self, thresholds: ArrayLike) -> ErrorRates:
         """Count both kinds of error at thresholds of one's own."""
         wanted = np.asarray(thresholds, dtype=np.float64)
-        own = ceiling(wanted, self.every.dtype)
-        return self._count(wanted, np.searchsorted(self.every, own), np.searchsorted(self.rare, own))
-
-    def rates_below(self, below: NDArray[np.int64]) -> ErrorRates:
-        """Count both kinds of error at own scores, given by how many scores are below each; all gives infinity."""
-        inside = below < self.every.size
-        own = self.every[np.where(inside, below, 0)]
-        rare_below = np.where(inside, np.searchsorted(self.rare, own), self.rare.size)
-        return self._count(np.where(inside, own, np.inf).astype(np.float64), below, rare_below)
+        own = ceiling(wanted, self.targets.dtype)
+        return self._count(wanted, np.searchsorted(self.targets, own), np.searchsorted(self.nontargets, own))
 
     def rates(self) -> ErrorRates:
         """Count both kinds of error where the curve bends and around the equal error rate; see `error_rates`."""
-        balanced = self.around(lambda rates: bool(rates.gap[0] >= 0))
-        return self.rates_below(np.union1d(bends(self.every, self.rare), balanced))
+        below = bends(self.targets, self.nontargets)
+        following = [np.append(kind.astype(np.float64), np.inf) for kind in (self.targets, self.nontargets)]
+        bent = self._count(np.minimum(*(kind[at] for kind, at in zip(following, below, strict=True))), *below)
+        balanced = self.rates_at(self.around(lambda rates: bool(rates.gap[0] >= 0)))
+        both = join([bent, balanced])
+        return both.take(np.unique(both.thresholds, return_index=True)[1])
 
-    def around(self, reached: Callable[[ErrorRates], bool]) -> list[int]:
-        """Return how many scores are below the last threshold before a rising condition holds, and the next one."""
-        low, high = -1, self.every.size
-        while high - low > 1:
-            middle = self.every[(low + high) // 2]
-            group = int(np.searchsorted(self.every, middle))
-            if reached(self.rates_below(np.array([group]))):
-                high = group
-            else:
-                low = int(np.searchsorted(self.every, middle, side="right")) - 1
-        return [int(np.searchsorted(self.every, self.every[high - 1])), high] if high else [high]
+    def around(self, reached: Callable[[ErrorRates], bool]) -> list[float]:
+        """Return the last score at which a rising condition does not hold yet, and the threshold from which it does."""
+        below, above = [], [np.inf]
+        for kind in (self.targets, self.nontargets):
+            first = bisect_left(range(kind.size), True, key=lambda at: reached(self.rates_at([kind[at]])))
+            below += kind[max(first - 1, 0) : first].tolist()
+            above += kind[first : first + 1].tolist()
+        return [max(below), min(above)] if below else [min(above)]
 
-    def _count(self, thresholds: NDArray, below: NDArray[np.int64], rare_below: NDArray[np.int64]) -> ErrorRates:
-        targets_below, nontargets_below = rare_below, below - rare_below
-        if not self.rare_is_target:
-            targets_below, nontargets_below = nontargets_below, targets_below
+    def pieces(self) -> Iterator["SortedScores"]:
+        """Cut the scores at some of the targets', into parts that a processor's cache holds."""
+        cuts = np.unique(self.targets[::PIECE])[1:]
+        kinds = (self.targets, self.nontargets)
+        edges = zip(*([0, *np.searchsorted(kind, cuts).tolist(), kind.size] for kind in kinds), strict=True)
+        for (target, nontarget), (target_end, nontarget_end) in pairwise(edges):
+            yield self._replace(
+                targets=self.targets[target:target_end],
+                nontargets=self.nontargets[nontarget:nontarget_end],
+                targets_before=self.targets_before + target,
+                nontargets_before=self.nontargets_before + nontarget,
+            )
+
+    def _count(self, thresholds: NDArray, targets_below: NDArray, nontargets_below: NDArray) -> ErrorRates:
         return ErrorRates(
             thresholds,
             self.targets_before + targets_below,
@@ -182,10 +200,9 @@ class SortedScores(NamedTuple):
 
 
 def sort_scores(scores: ArrayLike, target: ArrayLike) -> SortedScores:
-    """Sort scores once, for errors at any number of thresholds.
+    """Sort the scores of each kind once, for errors at any number of thresholds.
 
-    Two plain sorts, of all scores and of those of the rarer kind, take a fraction of the time of one sort that carries
-    the answers along.
+    Two plain sorts take a fraction of the time of one sort that carries the answers along.
 
     Raises
     ------
@@ -193,10 +210,22 @@ def sort_scores(scores: ArrayLike, target: ArrayLike) -> SortedScores:
         See `check`.
     """
     values, known = check(scores, target)
+    targets, nontargets = sort_kinds(values, known)
+    return SortedScores(targets, nontargets, targets.size, nontargets.size)
+
+
+def sort_kinds(values: NDArray, known: NDArray[np.bool_]) -> tuple[NDArray, NDArray]:
+    """Return the scores of the targets and those of the non-targets, both rising."""
     num_target = int(np.count_nonzero(known))
-    rare_is_target = 2 * num_target <= known.size
-    rare = np.sort(values[known if rare_is_target else ~known])
-    return SortedScores(np.sort(values), rare, rare_is_target, num_target, known.size - num_target)
+    kinds = np.empty(num_target, values.dtype), np.empty(known.size - num_target, values.dtype)
+    for kind, chosen in zip(kinds, (known, ~known), strict=True):
+        filled = 0
+        for first in range(0, known.size, PIECE):  # at once, the indices alone would take twice the scores' memory
+            found = np.compress(chosen[first : first + PIECE], values[first : first + PIECE])
+            kind[filled : filled + found.size] = found
+            filled += found.size
+        kind.sort()
+    return kinds
 
 
 def error_rates(scores: ArrayLike, target: ArrayLike) -> ErrorRates:
@@ -229,36 +258,6 @@ def error_rates(scores: ArrayLike, target: ArrayLike) -> ErrorRates:
     return sort_scores(scores, target).rates()
 
 
-def bends(every: NDArray, rare: NDArray) -> NDArray[np.int64]:
-    """Return at how many scores below it the curve of errors may bend, from none below to all.
-
-    Parameters
-    ----------
-    every, rare
-        All scores, and those of one kind of trial (better the rarer), both rising ``[trials]``.
-    """
-    start, end, at, after = tie_groups(every, rare)
-    below = np.concatenate(([0], np.stack([at, after], axis=1).ravel(), [every.size]))
-    rare_below = np.concatenate(([0], np.stack([start, end], axis=1).ravel(), [rare.size]))
-    new = np.concatenate(([True], below[1:] != below[:-1]))
-    below, rare_below = below[new], rare_below[new]
-    flat = np.zeros(below.size, dtype=bool)
-    for kind in (rare_below, below - rare_below):
-        flat[1:-1] |= (kind[:-2] == kind[1:-1]) & (kind[1:-1] == kind[2:])
-    return below[~flat]
-
-
-def tie_groups(every: NDArray, rare: NDArray) -> tuple[NDArray, NDArray, NDArray, NDArray]:
-    """Return, for each distinct score of ``rare``, where its equals start and end in ``rare`` and in ``every``."""
-    start = np.flatnonzero(np.concatenate(([True], rare[1:] != rare[:-1])))[: rare.size]
-    end = np.append(start[1:], rare.size)[: start.size]
-    at = np.searchsorted(every, rare[start])
-    after = at + (end - start)
-    shared = (after < every.size) & (every[np.minimum(after, every.size - 1)] == rare[start])
-    after[shared] = np.searchsorted(every, rare[start[shared]], side="right")
-    return start, end, at, after
-
-
 def ceiling(thresholds: NDArray[np.float64], dtype: np.dtype) -> NDArray:
     """Return the lowest values of another float type that are not below the thresholds: they accept the same scores."""
     with np.errstate(over="ignore"):
@@ -266,7 +265,7 @@ def ceiling(thresholds: NDArray[np.float64], dtype: np.dtype) -> NDArray:
     return np.where(rounded < thresholds, np.nextafter(rounded, dtype.type(np.inf)), rounded)
 
 
-def _as_bool(answers: NDArray) -> NDArray[np.bool_]:
+def _as_bool(answers: NDArray, first: int) -> NDArray[np.bool_]:
     """Turn answers 0/1 or false/true of any dtype into bool ``[trials]``; anything else is an unknown answer."""
     if answers.dtype == np.bool_:
         return answers
@@ -282,6 +281,6 @@ def _as_bool(answers: NDArray) -> NDArray[np.bool_]:
         index = int(np.argmin(valid))
         raise ValueError(
             f"Answers must be known: got target={answers[index]!r} and {np.count_nonzero(~valid)} such answers, "
-            f"expected true or false. At trial index {index}. Keep only trials whose answer is known."
+            f"expected true or false. At trial index {first + index}. Keep only trials whose answer is known."
         )
     return answers.astype(bool)

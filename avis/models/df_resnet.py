@@ -27,7 +27,7 @@ class InvertedBottleneck(nn.Module):
 
     References
     ----------
-    Liu et al., "DF-ResNet", 2022, section 3; after Sandler et al., "MobileNetV2", 2018.
+    Liu et al., "DF-ResNet", 2022; after Sandler et al., "MobileNetV2", 2018.
     """
 
     def __init__(self, channels: int) -> None:

@@ -24,7 +24,7 @@ class AttentionalFusion(nn.Module):
 
     References
     ----------
-    Chen et al., 2023, Eq. 3-4, https://arxiv.org/abs/2305.12838; after Dai et al., "Attentional feature fusion", 2020,
+    Chen et al., 2023, https://arxiv.org/abs/2305.12838; after Dai et al., "Attentional feature fusion", 2020,
     https://arxiv.org/abs/2009.14082.
 
     Examples

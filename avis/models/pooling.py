@@ -168,7 +168,7 @@ class SelfAttentivePooling(Pooling):
     References
     ----------
     Cai et al., "Exploring the encoding layer and loss function in end-to-end speaker and language recognition
-    system", Odyssey 2018, Eq. 3-5, https://arxiv.org/abs/1804.05160.
+    system", Odyssey 2018, https://arxiv.org/abs/1804.05160.
 
     Examples
     --------

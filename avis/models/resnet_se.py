@@ -66,7 +66,7 @@ class ResNetSe34L(nn.Module):
 
     References
     ----------
-    Chung et al., "In defence of metric learning for speaker recognition", Interspeech 2020, section 3.2,
+    Chung et al., "In defence of metric learning for speaker recognition", Interspeech 2020,
     https://arxiv.org/abs/2003.11982. Layers: clovaai/voxceleb_trainer, ``models/ResNetSE34L.py``.
 
     Examples
@@ -121,7 +121,7 @@ class ResNetSe34V2(nn.Module):
 
     References
     ----------
-    Heo et al., "Clova baseline system for the VoxCeleb Speaker Recognition Challenge 2020", section 3 (H / ASP),
+    Heo et al., "Clova baseline system for the VoxCeleb Speaker Recognition Challenge 2020" (H / ASP),
     https://arxiv.org/abs/2009.14153. Layers: clovaai/voxceleb_trainer, ``models/ResNetSE34V2.py``.
 
     Examples

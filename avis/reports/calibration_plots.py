@@ -4,13 +4,13 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from avis.metrics.bayes_error import bayes_error_curves
+from avis.metrics.bayes_error import bayes_error_of
+from avis.metrics.convex_hull import hull
+from avis.metrics.counting import Counted
 from avis.metrics.figures import P_TARGETS
-from avis.metrics.pav import pav_curve
-from avis.metrics.scores import check
+from avis.metrics.pav import pav_of
 from avis.reports.drawing import COLOURS, DIFFERENT, SAME, draw_legend, new_axes
 
-_OUTSIDE = 0.001
 _LEAST_REACH = 2.0
 _MOST_LOG_ODDS = 7.0
 _NUM_PRIORS = 141
@@ -18,33 +18,26 @@ _PRIORS_PERCENT = (0.1, 1, 10, 50, 90, 99, 99.9)
 _HIGHEST_COST = 1.5
 
 
-def pav_plot(llr: ArrayLike, target: ArrayLike) -> Figure:
+def pav_plot(llrs: Counted) -> Figure:
     """Draw given likelihood ratios against those that the trials themselves bear out (pool-adjacent-violators).
 
     Parameters
     ----------
-    llr, target
-        Log-likelihood ratios (natural logarithm) and answers ``[trials]``; see `avis.metrics.scores.check`.
-
-    Raises
-    ------
-    ValueError
-        See `avis.metrics.scores.check`.
+    llrs
+        Log-likelihood ratios (natural logarithm) of the list.
 
     References
     ----------
     Vergeer et al., "Measuring calibration of likelihood-ratio systems: a comparison of four metrics, including a new
     metric devPAV", Forensic Science International 321, 2021.
     """
-    values, _ = check(llr, target)
-    stairs, borne_out = pav_curve(llr, target)
-    low, high = (float(end) for end in np.quantile(values, [_OUTSIDE, 1.0 - _OUTSIDE]))
-    low, high = min(low, -_LEAST_REACH), max(high, _LEAST_REACH)
+    stairs, borne_out = pav_of(hull(llrs.rates))
+    low, high = min(llrs.reach.low, -_LEAST_REACH), max(llrs.reach.high, _LEAST_REACH)
     figure, axes = new_axes(4.7)
     axes.plot([low, high], [low, high], color="black", linewidth=1, label="Well calibrated: both agree")
     beyond = 2.0 * (high - low)
     heights = np.clip(borne_out, low - beyond, high + beyond)
-    edges, heights = np.append(stairs, values.max()), np.append(heights, heights[-1])
+    edges, heights = np.append(stairs, llrs.reach.highest), np.append(heights, heights[-1])
     axes.step(edges, heights, where="post", color=COLOURS[0], linewidth=2, label="These trials")
     axes.set_xlim(low, high)
     axes.set_ylim(low, high)
@@ -54,24 +47,19 @@ def pav_plot(llr: ArrayLike, target: ArrayLike) -> Figure:
     return figure
 
 
-def bayes_error_plot(llr: ArrayLike, target: ArrayLike) -> Figure:
+def bayes_error_plot(llrs: Counted) -> Figure:
     """Draw the cost of the decisions that likelihood ratios imply, and of the best ones, over the prior.
 
     Parameters
     ----------
-    llr, target
-        Log-likelihood ratios (natural logarithm) and answers ``[trials]``; see `avis.metrics.scores.check`.
-
-    Raises
-    ------
-    ValueError
-        See `avis.metrics.scores.check`.
+    llrs
+        Log-likelihood ratios (natural logarithm) of the list.
 
     References
     ----------
     See `avis.metrics.bayes_error.bayes_error_curves`.
     """
-    curves = bayes_error_curves(llr, target, np.linspace(-_MOST_LOG_ODDS, _MOST_LOG_ODDS, _NUM_PRIORS))
+    curves = bayes_error_of(llrs, np.linspace(-_MOST_LOG_ODDS, _MOST_LOG_ODDS, _NUM_PRIORS))
     figure, axes = new_axes(4.4)
     axes.plot(curves.log_odds, curves.actual, color=DIFFERENT, linestyle="--", linewidth=2, label="Actual (as given)")
     axes.plot(curves.log_odds, curves.minimum, color=SAME, linewidth=2, label="Minimum (after the best calibration)")

@@ -44,6 +44,13 @@ MEASURES = {
     ),
     "duration_s": Measure("Duration", "s", 2, "Of whole utterances, pauses included."),
     "rms_dbfs": Measure("Level", "dBFS", 1, "Of all samples; a sine at full scale has \N{MINUS SIGN}3 dB."),
+    "dc_offset": Measure(
+        "DC offset",
+        "% of full scale",
+        2,
+        "Mean of all samples. It comes from the sound card; where speakers differ in it, so do their microphones.",
+        100.0,
+    ),
     "snr_db": Measure(
         "Signal-to-noise ratio",
         "dB",

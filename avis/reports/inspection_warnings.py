@@ -6,10 +6,11 @@ from typing import Any
 Findings = Mapping[str, Any]
 
 _LEAKS = {
-    "speakers": "{} speakers are in both {} and {}: error rates on the one say little of speakers never heard.",
-    "sessions": "{} sessions are in both {} and {}: what is learnt of their microphones and rooms is tested.",
-    "audio": "{} recordings are in both {} and {}, sample by sample.",
+    "speakers": ("speaker", "in both {} and {}: error rates on the one say little of speakers never heard."),
+    "sessions": ("session", "in both {} and {}: what is learnt of microphones and rooms is tested."),
+    "audio": ("recording", "in both {} and {}, sample by sample."),
 }
+_SINGULAR = {"are": "is", "were": "was", "have": "has", "belong": "belongs", "compare": "compares", "name": "names"}
 _UTTERANCES = {
     "quiet": "near-silent",
     "clipped": "clipped",
@@ -17,9 +18,9 @@ _UTTERANCES = {
     "mostly_silence": "mostly silence",
 }
 _SPEAKERS = {
-    "few_utterances": "have too few utterances",
-    "near_silent": "are near-silent",
-    "mixed_bandwidth": "are of mixed bandwidth",
+    "few_utterances": ("have", "too few utterances"),
+    "near_silent": ("are", "near-silent"),
+    "mixed_bandwidth": ("are", "of mixed bandwidth"),
 }
 
 MOST_SINGLE_SESSIONS = 0.5
@@ -40,37 +41,52 @@ def warnings(found: Findings) -> list[str]:
     return [*_leaks(found), *_copies(found), *_sessions(found), *_unlike(found), *_odd(found), *_unknown(found)]
 
 
+def counted(num: int, noun: str, verb: str = "", *, of: str = "") -> str:
+    """Return a number with what it counts, and the verb that goes with it.
+
+    >>> counted(1, "utterance", "are"), counted(1234, "trial", "compare", of="of dev")
+    ('1 utterance is', '1,234 trials of dev compare')
+    """
+    words = [f"{num:,}", noun + "s" * (num != 1), of, _SINGULAR.get(verb, verb) if num == 1 else verb]
+    return " ".join(filter(None, words))
+
+
 def _leaks(found: Findings) -> Iterator[str]:
     for pair in found["shared"]:
-        for kind, words in _LEAKS.items():
+        for kind, (noun, words) in _LEAKS.items():
             if pair[kind]["num"]:
-                yield words.format(f"{pair[kind]['num']:,}", *pair["between"])
+                yield f"{counted(pair[kind]['num'], noun, 'are')} {words.format(*pair['between'])}"
     for name, trials in found["trials"].items():
         if trials["same_audio"]:
             yield (
-                f"{trials['same_audio']:,} trials of {name} compare a recording with itself or an exact copy; their "
-                "score is always perfect."
+                f"{counted(trials['same_audio'], 'trial', 'compare', of=f'of {name}')} a recording with itself or an "
+                "exact copy, of which the score is always perfect."
             )
         if trials["same_session_targets"]:
             yield (
-                f"{trials['same_session_targets']:,} same-speaker trials of {name} are within one session: microphone "
-                "and room agree as well as the voice, which makes them easy."
+                f"{counted(trials['same_session_targets'], 'same-speaker trial', 'are', of=f'of {name}')} within one "
+                "session: microphone and room agree as well as the voice, which is easy."
             )
         if trials["missing"]:
-            yield f"{trials['missing']:,} trials of {name} name audio that is not here; nothing is said of them."
+            yield (
+                f"{counted(trials['missing'], 'trial', 'name', of=f'of {name}')} audio that is not here; nothing is "
+                "said of it."
+            )
 
 
 def _copies(found: Findings) -> Iterator[str]:
     across, within = (found["duplicates"][kind] for kind in ("across_speakers", "within_speaker"))
     if across["groups"]:
         yield (
-            f"{across['groups']:,} recordings belong to several speakers ({across['utterances']:,} utterances): "
+            f"{counted(across['groups'], 'recording', 'belong')} to several speakers "
+            f"({counted(across['utterances'], 'utterance')}): "
             "one of the labels is wrong, or one person has two names."
         )
     if within["groups"]:
         yield (
-            f"{within['groups']:,} recordings are there more than once under one speaker "
-            f"({within['utterances']:,} utterances): they count more than others, and trials among them are perfect."
+            f"{counted(within['groups'], 'recording', 'are')} there more than once under one speaker "
+            f"({counted(within['utterances'], 'utterance')}): copies count more than others, and trials among them are "
+            "perfect."
         )
 
 
@@ -79,7 +95,8 @@ def _sessions(found: Findings) -> Iterator[str]:
         single, speakers = group["single_session_speakers"], group["speakers"]
         if group["corpus"] is None and single > MOST_SINGLE_SESSIONS * speakers:
             yield (
-                f"{single:,} of {speakers:,} speakers of {group['split']} have one session only: what is learnt from "
+                f"{single:,} of {counted(speakers, 'speaker', 'have', of='of ' + group['split'])} one session only: "
+                "what is learnt from "
                 "them, or tested on them, may be the microphone and the room as well as the voice."
             )
 
@@ -99,18 +116,19 @@ def _unlike(found: Findings) -> Iterator[str]:
 def _odd(found: Findings) -> Iterator[str]:
     for row in found["suspicious_speakers"]:
         if row["num"]:
-            yield f"{row['num']:,} speakers {_SPEAKERS[row['rule']]} ({row['says']})."
+            verb, words = _SPEAKERS[row["rule"]]
+            yield f"{counted(row['num'], 'speaker', verb)} {words} ({row['says']})."
     for row in found["suspicious_utterances"]:
         num = sum(row["num"].values())
         if num:
-            yield f"{num:,} utterances are {_UTTERANCES[row['rule']]} ({row['says']})."
+            yield f"{counted(num, 'utterance', 'are')} {_UTTERANCES[row['rule']]} ({row['says']})."
 
 
 def _unknown(found: Findings) -> Iterator[str]:
     rejected, utterances = sum(row["num"] for row in found["rejects"]), found["total"]["utterances"]
     if rejected:
-        yield f"{rejected:,} of {rejected + utterances:,} inputs were rejected; the reasons are below."
+        yield f"{rejected:,} of {counted(rejected + utterances, 'input', 'were')} rejected; the reasons are below."
     missing = {name: summary["missing"] for name, summary in found["total"]["measures"].items() if summary["missing"]}
     if missing:
-        listed = ", ".join(f"{name} of {num:,} utterances" for name, num in missing.items())
+        listed = ", ".join(f"{name} of {counted(num, 'utterance')}" for name, num in missing.items())
         yield f"Not known, hence neither counted nor judged: {listed}."

@@ -2,45 +2,42 @@
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike
 
-from avis.metrics.scores import check
-from avis.metrics.tippett import tippett_curves
+from avis.metrics.counting import Counted
+from avis.metrics.tippett import tippett_of
 from avis.reports.drawing import DIFFERENT, SAME, draw_legend, new_axes
 
 _FEWEST_BINS, _MOST_BINS = 12, 60
-_OUTSIDE = 0.0005
 _MOST_LOG10_LR = 10.0
+_LEAST_RANGE = 1e-300
+"""Scores closer together are drawn as one: their density would be no finite number."""
 
 
-def histogram_plot(scores: ArrayLike, target: ArrayLike, threshold: float) -> Figure:
+def histogram_plot(scores: Counted, threshold: float) -> Figure:
     """Draw how the scores of target and of non-target trials are distributed, and the threshold between them.
 
     The few scores far out are counted in the outermost bars, so that they do not squeeze all others.
 
     Parameters
     ----------
-    scores, target
-        Scores and answers ``[trials]``; see `avis.metrics.scores.check`.
+    scores
+        Of the list.
     threshold
         Lowest accepted score, drawn as a line.
-
-    Raises
-    ------
-    ValueError
-        See `avis.metrics.scores.check`.
     """
-    values, known = check(scores, target)
     figure, axes = new_axes(4.0)
-    kinds = (("Different speakers", values[~known], DIFFERENT, "////"), ("Same speaker", values[known], SAME, ""))
-    ends = np.array([np.quantile(kind, [_OUTSIDE, 1.0 - _OUTSIDE]) for _, kind, _, _ in kinds], dtype=np.float64)
-    low, high = ends[:, 0].min(), ends[:, 1].max()
-    rarer = min(kind.size for _, kind, _, _ in kinds)
-    num_bins = int(np.clip(2 * np.sqrt(rarer), _FEWEST_BINS, _MOST_BINS))
-    edges = np.histogram_bin_edges(np.array([low, high]), bins=num_bins)
-    for name, kind, colour, hatch in kinds:
-        density, _ = np.histogram(np.clip(kind, edges[0], edges[-1]), bins=edges, density=True)
-        label = f"{name} ({kind.size:,} trials)"
+    num_target, num_nontarget = scores.rates.num_target, scores.rates.num_nontarget
+    num_bins = int(np.clip(2 * np.sqrt(min(num_target, num_nontarget)), _FEWEST_BINS, _MOST_BINS))
+    low, high = scores.reach.low, scores.reach.high
+    edges = np.histogram_bin_edges(np.array([low, high if high - low > _LEAST_RANGE else low]), bins=num_bins)
+    inner = scores.rates_at(edges[1:-1])
+    kinds = (
+        ("Different speakers", num_nontarget - inner.false_alarms, num_nontarget, DIFFERENT, "////"),
+        ("Same speaker", inner.misses, num_target, SAME, ""),
+    )
+    for name, below, total, colour, hatch in kinds:
+        density = np.diff(below, prepend=0, append=total) / total / np.diff(edges)
+        label = f"{name} ({total:,} trials)"
         axes.stairs(density, edges, fill=True, facecolor=colour, alpha=0.35, edgecolor=colour, hatch=hatch, label=label)
         axes.stairs(density, edges, color=colour, linewidth=1.6)
     axes.axvline(threshold, color="black", linestyle="--", linewidth=1.6, label=f"EER threshold {threshold:.3g}")
@@ -52,24 +49,19 @@ def histogram_plot(scores: ArrayLike, target: ArrayLike, threshold: float) -> Fi
     return figure
 
 
-def tippett_plot(llr: ArrayLike, target: ArrayLike) -> Figure:
+def tippett_plot(llrs: Counted) -> Figure:
     """Draw for each likelihood ratio how many trials of each kind reach it.
 
     Parameters
     ----------
-    llr, target
-        Log-likelihood ratios (natural logarithm) and answers ``[trials]``; see `avis.metrics.scores.check`.
-
-    Raises
-    ------
-    ValueError
-        See `avis.metrics.scores.check`.
+    llrs
+        Log-likelihood ratios (natural logarithm) of the list.
 
     References
     ----------
     See `avis.metrics.tippett.tippett_curves`.
     """
-    curves = tippett_curves(llr, target)
+    curves = tippett_of(llrs)
     at_one = int(np.searchsorted(curves.log10_lr, 0.0))
     misses, false_alarms = 1.0 - curves.same[at_one], curves.different[at_one]
     figure, axes = new_axes(4.0)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from avis.metrics.out_of_core import Chunks
 from avis.metrics.trials import Trials
 
 NUM_WORST = 10
@@ -44,6 +45,22 @@ def worst_trials(trials: Trials, *, num: int = NUM_WORST) -> WorstTrials:
     nontargets = _lowest(-trials.scores[~target], num)
     targets = _lowest(trials.scores[target], num)
     return WorstTrials(np.flatnonzero(~target)[nontargets].tolist(), np.flatnonzero(target)[targets].tolist())
+
+
+def worst_of_chunks(chunks: Chunks, *, num: int = NUM_WORST) -> WorstTrials:
+    """Return the indices of the worst trials of each kind of a list that is read in chunks."""
+    first, rows = 0, np.zeros(0, dtype=np.int64)
+    kept = Trials(np.zeros(0), np.zeros(0, dtype=bool))
+    worst = WorstTrials([], [])
+    for scores, target in chunks():
+        last = first + np.size(scores)
+        rows = np.append(rows, np.arange(first, last))
+        kept = Trials(np.append(kept.scores, scores), np.append(kept.target, target))
+        found = worst_trials(kept, num=num)
+        worst = WorstTrials(rows[found.nontargets].tolist(), rows[found.targets].tolist())
+        these = np.array([*found.nontargets, *found.targets], dtype=np.int64)
+        first, rows, kept = last, rows[these], kept.take(these)
+    return worst
 
 
 def _lowest(values: NDArray, num: int) -> NDArray[np.int64]:

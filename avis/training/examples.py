@@ -19,6 +19,7 @@ from avis.augment.chain import Augment
 from avis.augment.rng import example_rng
 from avis.augment.spec_augment import SpecAugment, mask_features
 from avis.augment.speed import change_speed
+from avis.training.grouping import DRAWN_BY, SPEED_DRAWN_BY, in_groups
 from avis.training.plan import Block, RowGroup, read_block
 
 COLUMNS = ["utt_id", "speaker", "audio", "num_samples"]
@@ -91,8 +92,10 @@ class ExampleMaker:
             Index of the drawn factor in ``speeds``.
         """
         clock = [time.perf_counter()]
-        rng = example_rng(self.seed, pass_, row["utt_id"])
+        rng = example_rng(self.seed, pass_, row.get(DRAWN_BY, row["utt_id"]))
         speed = int(rng.integers(len(self.speeds)))
+        if SPEED_DRAWN_BY in row:
+            speed = int(example_rng(self.seed, pass_, row[SPEED_DRAWN_BY]).integers(len(self.speeds)))
         waveform = self._crop(row, rng, self.speeds[speed])
         clock.append(time.perf_counter())
         if self.augment is not None:
@@ -133,7 +136,7 @@ class ExampleMaker:
             rows has ``speaker`` and ``epoch`` alone.
         """
         started = time.perf_counter()
-        rows = read_block(block, COLUMNS).to_pylist()
+        rows = in_groups(read_block(block, COLUMNS).to_pylist(), block.utterances_per_speaker)
         reading_s = (time.perf_counter() - started) / max(1, len(rows))
         made = [self.example(row, pass_=block.pass_, banks=banks) for row in rows]
         labels = [speakers[row["speaker"]] + speed * len(speakers) for row, (_, speed) in zip(rows, made, strict=True)]
@@ -190,3 +193,9 @@ def validation_examples(
 def speaker_index(speakers: pa.ChunkedArray) -> dict[str, int]:
     """Give each speaker of a column a number, in alphabetical order."""
     return {name: index for index, name in enumerate(sorted(speakers.unique().to_pylist()))}
+
+
+def speaker_counts(speakers: pa.ChunkedArray) -> np.ndarray:
+    """Return the number of rows of each speaker of a column, int64 [speakers], in the order of `speaker_index`."""
+    counts = sorted(speakers.value_counts().to_pylist(), key=lambda entry: entry["values"])
+    return np.array([entry["counts"] for entry in counts], np.int64)

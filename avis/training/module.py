@@ -8,7 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from avis.augment.mixup import mixup
 from avis.augment.spec_augment import mask_features
+from avis.losses.margin import set_margins
 from avis.metrics.eer import equal_error_rate
 from avis.metrics.roc import accuracy
 
@@ -17,7 +19,7 @@ Schedule = Callable[[float], float]
 
 
 class SpeakerVerifier(pl.LightningModule):
-    """An embedding model under a classification loss over the training speakers.
+    """An embedding model under a loss over the training speakers.
 
     Parameters
     ----------
@@ -27,13 +29,16 @@ class SpeakerVerifier(pl.LightningModule):
     model : torch.nn.Module
         Maps features [batch, frames, mels] to embeddings [batch, dim].
     loss : torch.nn.Module
-        Maps embeddings and speaker numbers to the loss and the logits [batch, speakers]; has a ``margin``.
+        Maps embeddings and speaker numbers to the loss and to bool [decisions]: which of its decisions among speakers
+        were correct.
     optimizer : callable
         Makes the optimiser of the parameters; its learning rate is the peak of the schedule.
     learning_rate : Schedule
         Share of the peak learning rate.
     margin : Schedule
-        The loss's margin.
+        Share of the full height of the loss's margin, if it has one.
+    mixup_alpha : float
+        See `avis.augment.mixup.mixup`; 0 mixes nothing.
     num_epochs, steps_per_epoch : int
         Length of the training, by which progress is measured: the same recipe on 1 or 64 workers.
     recipe : dict
@@ -51,6 +56,7 @@ class SpeakerVerifier(pl.LightningModule):
         optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer],
         learning_rate: Schedule,
         margin: Schedule,
+        mixup_alpha: float,
         num_epochs: int,
         steps_per_epoch: int,
         recipe: dict[str, Any],
@@ -59,7 +65,7 @@ class SpeakerVerifier(pl.LightningModule):
         super().__init__()
         self.front_end, self.model, self.loss = front_end, model, loss
         self.make_optimizer, self.learning_rate, self.margin = optimizer, learning_rate, margin
-        self.num_epochs, self.steps_per_epoch = num_epochs, steps_per_epoch
+        self.mixup_alpha, self.num_epochs, self.steps_per_epoch = mixup_alpha, num_epochs, steps_per_epoch
         self.recipe, self.speakers = recipe, speakers
         self.validation: list[tuple[Tensor, list[str]]] = []
 
@@ -81,10 +87,9 @@ class SpeakerVerifier(pl.LightningModule):
         own, given = self.state_dict(), dict(checkpoint["state_dict"])
         heads = {key: given.pop(key) for key in list(given) if key.startswith("loss.")}
         if checkpoint["speakers"] == self.speakers:
-            fits = [
-                key for key, value in heads.items() if key in own and value[: len(own[key])].shape == own[key].shape
-            ]
-            given |= {key: heads[key][: len(own[key])] for key in fits}
+            given |= {
+                key: first for key, value in heads.items() if (first := _first_rows(value, own.get(key))) is not None
+            }
         missing = sorted(key for key in own if not key.startswith("loss.") and key not in given)
         try:
             unexpected = self.load_state_dict(given, strict=False).unexpected_keys
@@ -110,20 +115,31 @@ class SpeakerVerifier(pl.LightningModule):
         """Set learning rate and margin for a progress in [0, 1]."""
         for group, peak in zip(self.optimizer.param_groups, self.peak_learning_rates, strict=True):
             group["lr"] = peak * self.learning_rate(progress)
-        self.loss.margin = self.margin(progress)  # type: ignore[assignment]
+        set_margins(self.loss, self.margin(progress))
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """Return the loss of a batch."""
-        loss, logits = self.loss(self(batch), batch["speaker"])
+        loss, correct = self._loss_of(batch, batch_idx)
         if not torch.isfinite(loss):
             raise ValueError(
                 f"training diverged: got loss={loss.item()}, expected a finite number. At epoch {self.current_epoch}, "
                 f"step {batch_idx}. Lower optimizer.lr or lengthen the warm-up."
             )
-        correct = (logits.argmax(dim=1) == batch["speaker"]).float().mean()
         rate = self.optimizer.param_groups[0]["lr"]
-        self.log_dict({"train/loss": loss, "train/accuracy": correct, "train/learning_rate": rate})
+        self.log_dict({"train/loss": loss, "train/accuracy": correct.float().mean(), "train/learning_rate": rate})
         return loss
+
+    def _loss_of(self, batch: dict[str, Tensor], batch_idx: int) -> tuple[Tensor, Tensor]:
+        """Return the loss of a batch, mixed in pairs if so configured, and where the speaker was found."""
+        speakers = batch["speaker"]
+        if not self.mixup_alpha:
+            return self.loss(self(batch), speakers)
+        rng = np.random.default_rng([self.recipe["seed"], self.current_epoch, batch_idx, self.global_rank])
+        mixed = mixup(batch["waveforms"], alpha=self.mixup_alpha, rng=rng)
+        embeddings = self(batch | {"waveforms": mixed.waveforms})
+        loss, correct = self.loss(embeddings, speakers)
+        partners, _ = self.loss(embeddings, speakers[mixed.partner])
+        return (1.0 - mixed.share) * loss + mixed.share * partners, correct
 
     def validation_step(self, batch: tuple[dict[str, Tensor], list[str]], batch_idx: int) -> None:
         """Embed a batch of held-out speakers' utterances."""
@@ -156,6 +172,14 @@ def features_of(inputs: Mapping[str, Tensor], front_end: Callable[[Tensor], Tens
     assert front_end is not None, "waveforms need a front end"
     features = front_end(inputs["waveforms"])
     return mask_features(features, inputs["masked"]) if "masked" in inputs else features
+
+
+def _first_rows(value: Tensor, own: Tensor | None) -> Tensor | None:
+    """Return the first rows of a weight, or all of it, if they have the shape of one's own."""
+    if own is None or value.ndim != own.ndim:
+        return None
+    first = value[: len(own)] if own.ndim else value
+    return first if first.shape == own.shape else None
 
 
 def all_pairs(embeddings: np.ndarray, speakers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

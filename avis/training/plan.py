@@ -35,12 +35,15 @@ class Block:
         Read whole.
     order : int64 [rows]
         Positions in the joined row groups, in the order in which examples are made of them.
+    utterances_per_speaker : int
+        Examples in turn that are of one speaker; see `avis.training.grouping.in_groups`.
     """
 
     epoch: int
     pass_: int
     row_groups: list[RowGroup]
     order: np.ndarray
+    utterances_per_speaker: int = 1
 
 
 def list_row_groups(uri: str, split: str) -> list[RowGroup]:
@@ -68,14 +71,28 @@ class Plan:
     global_batch : int
         Examples per optimiser step over all workers; an epoch's last rows that do not fill one are left out, others
         each time.
+    utterances_per_speaker : int
+        Examples in turn that are of one speaker. A block's last rows that do not fill a group are left out; the
+        length of an epoch allows for the most that can be.
     """
 
     def __init__(
-        self, row_groups: list[RowGroup], *, seed: int, groups_per_block: int, passes_per_epoch: int, global_batch: int
+        self,
+        row_groups: list[RowGroup],
+        *,
+        seed: int,
+        groups_per_block: int,
+        passes_per_epoch: int,
+        global_batch: int,
+        utterances_per_speaker: int = 1,
     ) -> None:
         self.row_groups, self.seed = row_groups, seed
         self.groups_per_block, self.passes_per_epoch = groups_per_block, passes_per_epoch
-        rows = passes_per_epoch * sum(group.num_rows for group in row_groups)
+        self.utterances_per_speaker = utterances_per_speaker
+        self.blocks_per_pass = -(-len(row_groups) // groups_per_block)
+        self.blocks_per_epoch = self.blocks_per_pass * passes_per_epoch
+        left_out = (utterances_per_speaker - 1) * self.blocks_per_pass
+        rows = passes_per_epoch * max(0, sum(group.num_rows for group in row_groups) - left_out)
         self.steps_per_epoch = rows // global_batch
         if not self.steps_per_epoch:
             raise ValueError(
@@ -83,25 +100,32 @@ class Plan:
                 "At trainer.batch_size. Lower it or raise trainer.passes_per_epoch."
             )
         self.examples_per_epoch = self.steps_per_epoch * global_batch
-        self.blocks_per_pass = -(-len(row_groups) // groups_per_block)
-        self.blocks_per_epoch = self.blocks_per_pass * passes_per_epoch
 
     def block(self, number: int) -> Block:
         """Return a block by its number, counted from the start of the training."""
         epoch, place = divmod(number, self.blocks_per_epoch)
         pass_ = epoch * self.passes_per_epoch + place // self.blocks_per_pass
         index = place % self.blocks_per_pass
-        shuffled = np.random.default_rng([self.seed, pass_]).permutation(len(self.row_groups))
         start = index * self.groups_per_block
-        groups = [self.row_groups[i] for i in shuffled[start : start + self.groups_per_block]]
+        groups = [self.row_groups[i] for i in self._shuffled(pass_)[start : start + self.groups_per_block]]
         order = np.random.default_rng([self.seed, pass_, index]).permutation(sum(g.num_rows for g in groups))
-        return Block(epoch, pass_, groups, order[: self._take(place, pass_, shuffled, start)])
+        return Block(epoch, pass_, groups, order[: self._take(pass_, index)], self.utterances_per_speaker)
 
-    def _take(self, place: int, pass_: int, shuffled: np.ndarray, start: int) -> int:
-        """Return how many examples a block may give before its epoch is full."""
-        rows = np.array([group.num_rows for group in self.row_groups])
-        before = (place // self.blocks_per_pass) * int(rows.sum()) + int(rows[shuffled[:start]].sum())
-        return max(0, self.examples_per_epoch - before)
+    def _shuffled(self, pass_: int) -> np.ndarray:
+        return np.random.default_rng([self.seed, pass_]).permutation(len(self.row_groups))
+
+    def _take(self, pass_: int, index: int) -> int:
+        """Return how many examples a block gives before its epoch is full."""
+        first = pass_ - pass_ % self.passes_per_epoch
+        before = sum(int(self._rows(earlier).sum()) for earlier in range(first, pass_))
+        rows = self._rows(pass_)
+        return int(np.clip(self.examples_per_epoch - before - rows[:index].sum(), 0, rows[index]))
+
+    def _rows(self, pass_: int) -> np.ndarray:
+        """Return how many rows each block of a pass has, in whole groups."""
+        rows = np.array([group.num_rows for group in self.row_groups])[self._shuffled(pass_)]
+        blocks = np.add.reduceat(rows, np.arange(0, len(rows), self.groups_per_block))
+        return blocks // self.utterances_per_speaker * self.utterances_per_speaker
 
 
 def read_block(block: Block, columns: list[str]) -> pa.Table:

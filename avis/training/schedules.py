@@ -3,7 +3,7 @@
 Progress is samples seen / samples planned: 0 before the first batch, 1 after the last. A recipe written in it means the
 same on one GPU and on 64, at any batch size. Beyond 1 (a last batch that overshoots) a schedule holds its final value.
 
-Learning-rate schedules return a multiplier in (0, 1] of the peak learning rate; margin schedules return radians.
+Schedules return a multiplier: of the peak learning rate, in (0, 1], or of the loss's full margin, in [0, 1].
 """
 
 import math
@@ -127,16 +127,14 @@ class ExponentialDecay:
 class MarginRamp:
     """Hold the margin at 0, raise it exponentially towards its full value, then hold that.
 
-    Between ``start`` and ``end``, with ``q`` the share of the ramp that is done, the margin is
-    ``margin * (1 - r**q) / (1 - r)`` with ``r`` = `RAMP_REMAINDER`: steep at first, flat at the end. wespeaker and
-    3D-Speaker use ``margin * (1 - r**q)``, which jumps by the remaining thousandth at ``end``.
+    Between ``start`` and ``end``, with ``q`` the share of the ramp that is done, the multiplier is
+    ``(1 - r**q) / (1 - r)`` with ``r`` = `RAMP_REMAINDER`: steep at first, flat at the end. wespeaker and
+    3D-Speaker use ``1 - r**q``, which jumps by the remaining thousandth at ``end``.
 
     Parameters
     ----------
     start, end
         Progress at which the ramp begins and is complete, 0 to 1. Equal values make a step; both 0, a fixed margin.
-    margin
-        Full margin, in radians.
 
     Raises
     ------
@@ -145,28 +143,27 @@ class MarginRamp:
 
     Examples
     --------
-    >>> schedule = MarginRamp(start=0.2, end=0.4, margin=0.2)
+    >>> schedule = MarginRamp(start=0.2, end=0.4)
     >>> [round(schedule(progress), 4) for progress in (0.1, 0.2, 0.3, 0.4, 1.0)]
-    [0.0, 0.0, 0.1939, 0.2, 0.2]
+    [0.0, 0.0, 0.9693, 1.0, 1.0]
     """
 
     start: float
     end: float
-    margin: float
 
     def __post_init__(self) -> None:
         if not 0 <= self.start <= self.end <= 1:
             raise ValueError(
                 f"the margin ramp must lie within training: got start={self.start}, end={self.end} of training, "
-                "expected 0 <= start <= end <= 1. At loss.margin_ramp. Give both as shares of all samples."
+                "expected 0 <= start <= end <= 1. At scheduler.margin. Give both as shares of all samples."
             )
 
     def __call__(self, progress: float) -> float:
-        """Return the margin, in radians."""
+        """Return the share of the full margin."""
         _check_progress(progress)
         if progress >= self.end:
-            return self.margin
+            return 1.0
         if progress <= self.start:
             return 0.0
         done = (progress - self.start) / (self.end - self.start)
-        return self.margin * (1 - RAMP_REMAINDER**done) / (1 - RAMP_REMAINDER)
+        return (1 - RAMP_REMAINDER**done) / (1 - RAMP_REMAINDER)

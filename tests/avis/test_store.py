@@ -4,6 +4,9 @@ import contextlib
 import errno
 import hashlib
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +17,7 @@ import pytest
 
 from avis import location, store
 
+ROOT = Path(__file__).parents[2]
 BYTES_FLIPPED = 40
 
 
@@ -211,3 +215,59 @@ def test_files_that_were_cut_off_go_when_the_store_is_finished(tmp_path: Path):
     (uri / "letters" / f"b.parquet.77{store.UNFINISHED}").write_bytes(b"half")
     store.finish(str(uri), parts=["a"], inputs="abc", facts={})
     assert sorted(path.name for path in uri.rglob("*") if path.is_file()) == ["a.parquet", "manifest.json"]
+
+
+def test_what_is_written_while_another_driver_finishes_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The other one clears away the folder of records, and the file that is just being written."""
+    uri, replace, cleared = str(tmp_path / "store"), os.replace, []
+    two_parts(uri)
+    expected = files_below(tmp_path / "store")
+
+    def finished_before(source: str, target: str) -> None:
+        if not target.endswith(store.MANIFEST) and not cleared:
+            cleared.append(target)
+            store.finish(uri, parts=["train-0", "train-1"], inputs="abc", facts={})
+            assert not os.path.exists(source)
+        replace(source, target)
+
+    for kind in (".parquet", ".json"):
+        cleared.clear()
+        shutil.rmtree(uri)
+        two_parts(uri)
+        assert files_below(tmp_path / "store") == expected
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "replace", lambda s, t, k=kind: finished_before(s, t) if t.endswith(k) else replace(s, t))
+            store.commit_part(uri, "train-1", {"utterances": rows(seed=1)}, row_group_rows=20)
+        assert cleared
+        assert files_below(tmp_path / "store") == [store.MANIFEST, *(n for n in expected if n.endswith(".parquet"))]
+        assert store.read_table(uri, "utterances").num_rows == 100
+
+
+DRIVER = """
+import sys
+import pyarrow as pa
+from avis import store
+
+for number in range(40):
+    uri = f"{sys.argv[1]}/{number}"
+    tasks = {f"p{i}": pa.table({"x": list(range(i, i + 50))}) for i in range(4)}
+    if not store.finished(uri, "abc"):
+        for part, table in tasks.items():
+            if not store.is_committed(uri, part):
+                store.commit_part(uri, part, {"a": table, "b": table}, row_group_rows=10)
+        store.finish(uri, parts=tasks, inputs="abc", facts={})
+"""
+
+
+def test_three_processes_make_the_same_stores_at_once(tmp_path: Path):
+    drivers = [
+        subprocess.Popen([sys.executable, "-c", DRIVER, str(tmp_path)], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    for driver in drivers:
+        _, errors = driver.communicate(timeout=120)
+        assert driver.returncode == 0, errors
+    for number in range(40):
+        names = [f"{table}/p{part}.parquet" for table in "ab" for part in range(4)]
+        assert files_below(tmp_path / str(number)) == [*names, store.MANIFEST]
+        assert store.read_table(str(tmp_path / str(number)), "a").num_rows == 200

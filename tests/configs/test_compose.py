@@ -41,11 +41,16 @@ def every_choice() -> list[tuple[str, str, str]]:
     ]
 
 
+def left_out(values: dict[str, Any]) -> list[str]:
+    below = [f"{key}.{name}" for key, value in values.items() if isinstance(value, dict) for name in left_out(value)]
+    return [key for key, value in values.items() if value == "???"] + below
+
+
 def mandatory(path: Path) -> list[str]:
     """Return overrides for the values that a choice leaves to the user (``???``)."""
     values = yaml.safe_load(path.read_text()) or {}
     inherited = [entry for entry in values.get("defaults", []) if isinstance(entry, str) and entry != "_self_"]
-    own = [f"{path.parent.name}.{key}=x" for key, value in values.items() if value == "???"]
+    own = [f"{path.parent.name}.{key}=x" for key in left_out(values)]
     return own + [line for name in inherited for line in mandatory(path.parent / f"{name}.yaml")]
 
 

@@ -17,8 +17,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile as sf
 
+from avis import store
+from avis.engine.prepare import prepare
 from avis.training.checkpoint import LAST, read_checkpoint
 
 PROJECT = Path(__file__).parents[2]
@@ -221,3 +225,33 @@ def test_training_outlives_its_workers(cluster, tiny, end):
     assert checkpoint["epoch"] == num_epochs - 1
     assert checkpoint["global_step"] == num_epochs * steps_per_epoch
     assert (run / "metrics.json").is_file()
+
+
+@pytest.mark.slow
+def test_preparing_outlives_its_node(cluster, recipe):
+    """No part that was committed is made again, and the bytes are those of a run in this process."""
+    audio, rows = cluster.folder / "audio", ["path,speaker,utt_id"]
+    audio.mkdir()
+    for speaker in range(4):
+        noise = np.random.default_rng(speaker).uniform(-0.3, 0.3, 9600)
+        sf.write(audio / f"{speaker}.wav", noise, 16000)
+        rows += [f"{audio}/{speaker}.wav,s{speaker},u{speaker}-{number}" for number in range(1000)]
+    (audio / "list.csv").write_text("\n".join(rows))
+    settings = [f"corpus.path={audio}/list.csv", "sharding.num_validation_speakers=2", "sharding.shard_rows=100"]
+    expected = prepare(recipe(*settings, f"output_dir={cluster.folder}/here", name="prepare", corpus="manifest"))
+    out = cluster.folder / "prepared"
+    command = ["python", "pipelines/prepare.py", "compute=cluster", "corpus=manifest", f"output_dir={out}", *settings]
+    job = cluster.submit(*command)
+    made = out / "stores" / Path(expected).name
+    wait_for(lambda: len(list(made.glob("_parts/*.json"))) > 5, JOB_TIMEOUT_S, lambda: "parts")
+    cluster.nodes.pop().kill()
+    files = [file for record in store.committed_parts(str(made)).values() for file in record]
+    committed = {made / file: (made / file).stat().st_mtime_ns for file in files}
+    assert len(committed) < 3 * 40
+    cluster.add_node()
+    output, _ = job.communicate(timeout=JOB_TIMEOUT_S)
+    assert job.returncode == 0, output
+    assert {path: path.stat().st_mtime_ns for path in committed} == committed
+    for folder, other in ((Path(expected), made), (made, Path(expected))):
+        for path in folder.rglob("*.*"):
+            assert path.read_bytes() == (other / path.relative_to(folder)).read_bytes()

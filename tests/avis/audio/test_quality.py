@@ -54,6 +54,12 @@ def test_what_is_steady_is_no_speech_and_has_no_snr() -> None:
         assert found["snr_db"] is None
 
 
+@pytest.mark.parametrize("offset", [-0.2, 0.0, 0.001])
+def test_dc_offset_is_the_mean_of_whole_periods(offset: float) -> None:
+    x = 0.25 * np.sin(2 * np.pi * 100 * np.arange(RATE) / RATE) + offset
+    assert measure(x.astype(np.float32), sample_rate=RATE)["dc_offset"] == pytest.approx(offset, abs=1e-6)
+
+
 def test_clip_ratio_and_level_of_a_clipped_sine() -> None:
     sine = np.sin(2 * np.pi * 101 * np.arange(RATE) / RATE)
     clipped = measure(np.clip(2 * sine, -1, 1).astype(np.float32), sample_rate=RATE)
@@ -90,6 +96,17 @@ def test_keys_are_columns_of_the_utterances_table() -> None:
 
 
 @pytest.mark.shared_data
+@pytest.mark.parametrize("num_samples", [37, 400, 16000, 700_000])
+def test_bandwidth_is_that_of_welchs_method(num_samples: int) -> None:
+    rng = np.random.default_rng(num_samples)
+    b, a = scipy.signal.butter(8, rng.uniform(0.2, 0.6))
+    x = scipy.signal.lfilter(b, a, rng.standard_normal(num_samples)).astype(np.float32) + np.float32(0.1)
+    num = min(1024, num_samples)
+    frequencies, power = scipy.signal.welch(x.astype(np.float64), RATE, window="blackmanharris", nperseg=num)
+    expected = frequencies[np.flatnonzero(power >= power.max() * 1e-6)[-1]]
+    assert measure(x, sample_rate=RATE)["bandwidth_hz"] == pytest.approx(expected, abs=RATE / num)
+
+
 def test_telephone_speech_shows_its_bandwidth(shared: Path) -> None:
     for path in sorted((shared / "speech" / "commonvoice" / "clips").glob("*.mp3"))[::60]:
         wide = decode(str(path), sample_rate=RATE, min_duration_s=0.1, channel="mix")

@@ -6,7 +6,7 @@ import pytest
 
 from avis.augment.babble import Babble
 from avis.augment.bank import Bank
-from avis.augment.chain import Augment, OneOf
+from avis.augment.chain import Augment, InOrder, OneOf
 from avis.augment.noise import Noise
 from avis.augment.reverb import Reverb
 
@@ -48,6 +48,16 @@ def test_one_of_applies_at_most_one():
     assert share(counts[2]) == pytest.approx(0.1, abs=0.015)
     assert share(counts[3]) == pytest.approx(0.2, abs=0.02)
     assert share(counts[5]) == pytest.approx(0.3, abs=0.022)
+
+
+def test_in_order_applies_all_or_none():
+    both = InOrder(probability=0.3, transforms=[Scale(1.0, 3), Scale(0.0, 5)])
+    counts = outcomes(Augment(steps=[OneOf(choices=[Scale(0.2, 2), both])]))
+    assert set(counts) == {1, 2, 15}
+    assert share(counts[15]) == pytest.approx(0.3, abs=0.022)
+    assert set(outcomes(Augment(steps=[both]), num=200)) == {1, 15}
+    room = InOrder(probability=1.0, transforms=[Reverb(probability=1.0), Scale(1.0, 2)])
+    assert Augment(steps=[room]).required_banks == {"rir"}
 
 
 def test_steps_keep_their_order():

@@ -57,6 +57,16 @@ def test_rooms_decay_as_rooms_do_and_start_with_the_direct_path():
         assert response[: LEAD_SAMPLES - 20].max() < 0.1 * 32767
 
 
+@pytest.mark.parametrize("t60_s", [0.2, 0.4, 0.8, 1.0])
+@pytest.mark.parametrize("sample_rate", [8000, 16000])
+def test_the_reverberation_time_is_the_one_asked_for(t60_s, sample_rate):
+    asked = {"min_t60_s": t60_s, "max_t60_s": t60_s, "min_distance_m": 0.7, "max_distance_m": 2.0}
+    bank = synthetic_room_bank(sample_rate=sample_rate, num=5, seed=1, **asked)
+    times = [reverberation_time(bank[i], sample_rate) for i in range(5)]
+    assert times == pytest.approx([t60_s] * 5, rel=0.2)
+    assert np.median(times) == pytest.approx(t60_s, rel=0.1)
+
+
 def test_nearer_talkers_are_drier():
     def direct_to_reverberant(distance_m):
         placed = ROOMS | {"min_distance_m": distance_m, "max_distance_m": distance_m}

@@ -30,14 +30,14 @@ def test_rows_speakers_and_attributes(tmp_path: Path) -> None:
     assert table["session"].to_pylist()[0] == f"cv/{ANNA}/-"
     assert table["size_bytes"].to_pylist() == [3, 3, 3]
     assert [dict(a) for a in table["attributes"].to_pylist()] == [
-        {"locale": "en"},
+        {"language": "en"},
         {
             "age": "thirties",
-            "gender": "male",
+            "gender": "m",
             "accents": "India and South Asia (India, Pakistan)",
-            "locale": "en",
+            "language": "en",
         },
-        {"gender": "male", "locale": "en"},
+        {"gender": "m", "language": "en"},
     ]
 
 
@@ -54,7 +54,7 @@ def test_newer_headers_are_read_by_name(tmp_path: Path) -> None:
     )
     line = f"{ANNA}\t1.mp3\tabc\thello\t\t2\t0\ttwenties\tfemale_feminine\t\t\tde\t"
     (row,) = make(tmp_path, header, line).sources().to_pylist()
-    assert dict(row["attributes"]) == {"gender": "female_feminine", "age": "twenties", "locale": "de"}
+    assert dict(row["attributes"]) == {"gender": "f", "age": "twenties", "language": "de"}
 
 
 def test_what_does_not_fit_is_named(tmp_path: Path) -> None:

@@ -291,12 +291,25 @@ def test_a_long_list_has_the_figures_of_one_in_memory(tmp_path: Path):
     chosen = {**OPTIONS, "trials_in_memory": 100}
     long = evaluate({"x": uri}, str(tmp_path / "out"), facts={}, evaluation=Evaluation(**chosen))["metrics"]["x"]
     assert long["intervals"] is None
-    assert "trials_in_memory" in long["intervals_note"]
+    assert "these 600 are more than evaluation.trials_in_memory=100. Raise it" in long["intervals_note"]
+    assert long["intervals_note"] in (tmp_path / "out" / "report.html").read_text()
+    assert len(list((tmp_path / "out").glob("x-*.png"))) == 5
     for key in set(short) - {"intervals", "cllr", "calibration_loss"}:
         assert long[key] == short[key]
     assert long["cllr"] == pytest.approx(short["cllr"], abs=1e-12)
     with pytest.raises(ValueError, match="list too long: got 600 trials"):
         evaluate({"x": uri}, str(tmp_path / "out"), facts={}, evaluation=Evaluation(**chosen), baseline=uri)
+
+
+def test_a_few_rows_are_read_in_the_order_asked_for(tmp_path: Path):
+    rows = [7, 0, 5, 4]
+    grouped = written(tmp_path / "x.parquet", pa.table({"target": TARGET, "score": SCORES}), row_group_size=3)
+    for uri in (as_store(tmp_path / "store"), grouped, as_text(tmp_path / "x.txt")):
+        scored = Scored(uri)
+        assert scored.rows(["score", "target"], rows).to_pylist() == [
+            {"score": SCORES[row], "target": TARGET[row]} for row in rows
+        ]
+        assert scored.rows(["score"], []).num_rows == 0
 
 
 def test_a_baseline_is_of_the_same_list(tmp_path: Path):

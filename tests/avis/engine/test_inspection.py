@@ -35,6 +35,7 @@ USUAL = {
     "snr_db": 20.0,
     "clip_ratio": 0.0,
     "rms_dbfs": -25.0,
+    "dc_offset": 0.001,
     "bandwidth_hz": 7800.0,
     "attributes": [],
 }
@@ -73,6 +74,7 @@ def test_amounts_are_counted_by_split_and_corpus():
     assert train["hours"] * 3600 == pytest.approx(2 + 2 + 4)
     assert train["speech_hours"] * 3600 == pytest.approx(1.5 + 1.5 + 3)
     assert train["measures"]["silence_share"]["mean"] == pytest.approx(0.25)
+    assert train["measures"]["dc_offset"]["mean"] == pytest.approx(0.001)
     assert train["measures"]["utterances_per_speaker"]["max"] == 2
     assert train["measures"]["sessions_per_speaker"]["median"] == 1.5
     assert amounts["test", None]["speech_hours"] is None
@@ -171,7 +173,7 @@ def test_odd_speakers_and_utterances_are_flagged_by_their_rule():
 
 
 def test_what_was_not_measured_is_not_judged():
-    unknown = dict.fromkeys(("speech_s", "snr_db", "clip_ratio", "rms_dbfs", "bandwidth_hz"))
+    unknown = dict.fromkeys(("speech_s", "snr_db", "clip_ratio", "rms_dbfs", "dc_offset", "bandwidth_hz"))
     result = found(*(row(f"u{i}", "a", **unknown) for i in range(3)))
     assert not any(each["num"] for each in result["suspicious_speakers"])
     assert not any(each["num"]["train"] for each in result["suspicious_utterances"])
@@ -230,7 +232,7 @@ def test_store_and_list_make_page_and_json(small_store: str, tmp_path: Path, mon
     assert json.loads(Path(out, "inspect.json").read_text()) == result
     assert result["trials"]["dev"]["same_audio"] == 1
     assert result["trials"]["dev"]["missing"] == 1
-    assert result["warnings"][0].startswith("1 recordings are in both train and test")
+    assert result["warnings"][0].startswith("1 recording is in both train and test")
     assert sorted(os.listdir(out)) == ["inspect.html", "inspect.json"]
 
 

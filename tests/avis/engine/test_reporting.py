@@ -1,15 +1,17 @@
 """What the engine gathers for a page: identified worst trials, plots, and the manifest's word on the list."""
 
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 from avis import store
-from avis.engine.reporting import list_report
+from avis.engine.reporting import _facts, list_report
 from avis.engine.scored import Scored, read_scores
 from avis.metrics.bootstrap import Resampling, speaker_intervals
 from avis.metrics.figures import Wanted
+from avis.metrics.out_of_core import tally_chunks
 from avis.metrics.summary import summarize
 from avis.reports.html import PICTURES, PNG_SIGNATURE
 from avis.reports.worst_trials import Trial
@@ -71,7 +73,7 @@ def test_a_full_table_gives_all_there_is(tmp_path: Path):
 )
 def test_the_manifest_says_what_the_list_is(tmp_path: Path, known: dict, fact: tuple[str, str]):
     scored = as_store(tmp_path / "s", TABLE, {"list": known})
-    assert fact in list_report("x", scored, None, stated(scored)[1], None).facts.items()
+    assert fact in _facts(scored, {"list": known}, stated(scored)[1]).items()
 
 
 def test_scores_and_answers_alone_will_do(tmp_path: Path):
@@ -84,7 +86,12 @@ def test_scores_and_answers_alone_will_do(tmp_path: Path):
     assert report.facts == {"Scores": str(path)}
 
 
-def test_a_list_longer_than_memory_has_neither_plots_nor_worst_trials(tmp_path: Path):
+def test_a_list_longer_than_memory_has_the_same_plots_and_worst_trials(tmp_path: Path):
     scored = as_store(tmp_path / "s", TABLE, {})
-    report = list_report("long", scored, None, stated(scored)[1], DRAWS)
-    assert (report.pictures, report.false_accepts) == ({}, ())
+    trials, metrics = stated(scored)
+    chunks = partial(scored.chunks, "llr")
+    long = tally_chunks(chunks, chunks, wanted=Wanted(), trials_in_memory=2)
+    report, short = (list_report("x", scored, each, metrics, None) for each in (long, trials))
+    assert report == short
+    assert set(report.pictures) == set(PICTURES)
+    assert [trial.enroll for trial in report.false_accepts] == ["b1", "a1"]

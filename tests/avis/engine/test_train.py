@@ -105,9 +105,18 @@ def test_a_finished_run_is_not_trained_again(on_ray: Recipe, tiny_store: str, ra
 
 def test_a_batch_that_does_not_divide_is_refused(ray_session: None, on_ray: Recipe, tiny_store: str, tmp_path: Path):
     cfg = with_settings(on_ray, trainer={"batch_size": 5}, compute={})
-    message = r"batch does not divide: got trainer\.batch_size=5 for 2 workers, .*compute\.num_workers"
+    message = r"batch does not divide: got trainer\.batch_size=5 for 2 workers and 1 .*compute\.num_workers"
     with pytest.raises(ValueError, match=message):
         train(cfg, tiny_store, str(tmp_path))
+
+
+def test_batches_that_cannot_be_in_groups_are_refused(on_ray: Recipe, tiny_store: str):
+    cfg = with_settings(on_ray, trainer={"utterances_per_speaker": 2}, compute={})
+    with pytest.raises(ValueError, match=r"for 2 workers and 2 utterances per speaker, .*At trainer\.batch_size"):
+        share(cfg, tiny_store, 2)
+    cfg["features"] = cfg["features"] | {"placement": "materialize"}
+    with pytest.raises(ValueError, match=r"placement=materialize, expected 1\. At trainer\.utterances_per_speaker"):
+        share(cfg, tiny_store, 1)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
@@ -156,3 +165,35 @@ def test_a_shard_that_went_bad_stops_the_training_with_its_path(
     none = {"augment": on_ray["augment"] | {"chain": None}}
     with pytest.raises(ValueError, match=f"corrupt shard: .* At {re.escape(str(shard))}"):
         train(on_ray | none, str(copy), str(tmp_path / "run"))
+
+
+@pytest.mark.slow
+def test_two_workers_compare_utterances_of_groups_of_speakers(
+    ray_session: None, on_ray: Recipe, tiny_store: str, tmp_path: Path
+):
+    """The loss refuses a batch that is not made of groups, on any worker."""
+    cfg = with_settings(
+        on_ray, trainer={"batch_size": 8, "utterances_per_speaker": 2, "groups_per_block": 4}, compute={}
+    )
+    cfg["loss"] = {"_target_": "avis.losses.ge2e.Ge2e", "utterances_per_speaker": 2}
+    train(cfg, tiny_store, str(tmp_path))
+    assert np.isfinite(column(str(tmp_path), "train/loss")).all()
+    assert max(column(str(tmp_path), "train/loss")) > 0
+
+
+def test_a_checkpoint_teaches_a_model_of_another_size(
+    tiny_recipe: Recipe, tiny_store: str, tiny_run: str, tmp_path: Path
+):
+    cfg = with_settings(tiny_recipe, trainer={}, compute={})
+    cfg["model"] = cfg["model"] | {"embedding_dim": 12}
+    cfg["loss"] = {
+        "_target_": "avis.engine.teacher.distillation",
+        "_partial_": True,
+        "classification": tiny_recipe["loss"],
+        "teacher_checkpoint": best_checkpoint(tiny_run),
+        "distance": "cosine",
+        "distance_weight": 1.0,
+    }
+    checkpoint = read_checkpoint(train(cfg, tiny_store, str(tmp_path)))
+    assert checkpoint["state_dict"]["loss.project.weight"].shape == (tiny_recipe["model"]["embedding_dim"], 12)
+    assert not any("teacher" in name for name in checkpoint["state_dict"])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.spatial import ConvexHull
 
-from avis.metrics.convex_hull import _chain, hull, rocch_equal_error_rate
+from avis.metrics.convex_hull import hull, rocch_equal_error_rate
 from avis.metrics.dcf import minimum_cost
 from avis.metrics.eer import equal_error_rate
 from avis.metrics.scores import ErrorRates, error_rates
@@ -62,11 +62,24 @@ def test_every_minimum_cost_is_that_of_a_corner() -> None:
         assert minimum_cost(hull(rates), p_target=p_target) == minimum_cost(rates, p_target=p_target)
 
 
+def monotone_chain(x: list[int], y: list[int]) -> list[int]:
+    """Return the corners by Andrew's algorithm."""
+    corners: list[int] = []
+    for i in range(len(x)):
+        while len(corners) > 1:
+            a, b = corners[-2], corners[-1]
+            if (x[b] - x[a]) * (y[i] - y[b]) < (y[b] - y[a]) * (x[i] - x[b]):
+                break
+            corners.pop()
+        corners.append(i)
+    return corners
+
+
 def test_curves_that_lose_one_point_a_round_take_linear_time() -> None:
     """A convex arc undercut by its last point: pruning takes the points away one by one, from one end."""
     steps = np.arange(20_000)
     misses = np.append(np.cumsum(steps), np.sum(steps) + 1)
     false_alarms = np.append(30_000 + steps[::-1], 0)
     rates = ErrorRates(np.arange(20_001.0), misses, false_alarms, int(misses[-1]), int(false_alarms[0]))
-    expected = _chain(false_alarms.tolist(), misses.tolist())
+    expected = monotone_chain(false_alarms.tolist(), misses.tolist())
     np.testing.assert_array_equal(hull(rates).misses, misses[expected])

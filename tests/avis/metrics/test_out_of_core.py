@@ -3,6 +3,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from avis.metrics.counting import counted
 from avis.metrics.det import det_curve
 from avis.metrics.figures import Wanted, tally
 from avis.metrics.out_of_core import Chunks, _cells, tally_chunks
@@ -32,7 +33,7 @@ def test_figures_are_those_in_core(
     llr = (rng.normal(3 * target) - 1).astype(dtype)
     found = tally_chunks(
         chunked(scores, target, 999), chunked(llr, target, 1234), wanted=WANTED, trials_in_memory=trials_in_memory
-    )
+    ).counts
     expected = tally(scores, target, llr, wanted=WANTED)
     assert found._replace(scores=None, llrs=None, at_bayes=None, cllr=None, decided=None) == expected._replace(
         scores=None, llrs=None, at_bayes=None, cllr=None, decided=None
@@ -47,7 +48,7 @@ def test_a_det_curve_out_of_core_shows_what_one_in_core_shows() -> None:
     rng = np.random.default_rng(0)
     target = rng.random(20_000) < 0.2
     scores = rng.normal(2 * target)
-    found = tally_chunks(chunked(scores, target, 4096), None, wanted=WANTED, trials_in_memory=3000)
+    found = tally_chunks(chunked(scores, target, 4096), None, wanted=WANTED, trials_in_memory=3000).counts
     expected = tally(scores, target, None, wanted=WANTED)
     assert found.llrs is None
     assert np.isin(det_curve(expected.scores).thresholds, found.scores.thresholds).mean() > 0.9
@@ -76,3 +77,25 @@ def test_what_cannot_be_judged(scores: list, target: list, message: str) -> None
     chunks = chunked(np.array(scores), np.array(target, dtype=bool), 2)
     with pytest.raises(ValueError, match=message):
         tally_chunks(chunks, None, wanted=WANTED, trials_in_memory=2)
+
+
+@pytest.mark.parametrize("decimals", [0, 9])
+@pytest.mark.parametrize("trials_in_memory", [300, 10**6])
+def test_errors_at_any_threshold_and_the_reach_are_those_in_core(decimals: int, trials_in_memory: int) -> None:
+    rng = np.random.default_rng(1)
+    target = rng.random(5000) < 0.3
+    scores = rng.normal(2 * target).round(decimals).astype(np.float32)
+    found = tally_chunks(chunked(scores, target, 640), None, wanted=WANTED, trials_in_memory=trials_in_memory).scores
+    expected = counted(scores, target)
+    assert found.reach == expected.reach
+    thresholds = np.union1d(np.linspace(-9, 9, 99), scores[:50])
+    for one, other in zip(found.rates_at(thresholds), expected.rates_at(thresholds), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(("wrong", "message"), [(np.nan, "got score=nan"), (np.inf, "got score=inf")])
+def test_a_wrong_score_is_found_in_the_whole_list(wrong: float, message: str) -> None:
+    scores, target = np.arange(10.0), np.arange(10) > 4
+    scores[7] = wrong
+    with pytest.raises(ValueError, match=f"{message}.* At trial index 7"):
+        tally_chunks(chunked(scores, target, 3), None, wanted=WANTED, trials_in_memory=5)

@@ -9,7 +9,8 @@ from hydra.utils import instantiate
 from torch import nn
 from torch.nn import functional
 
-from avis.models.redimnet import Aggregation, ChannelNorm, ReDimNet, ReDimStage, TimeContext
+from avis.models.redimnet import Aggregation, ReDimNet, ReDimStage
+from avis.models.redimnet_blocks import ChannelNorm, TimeContext
 
 CONFIGS = Path(__file__).parents[3] / "configs" / "model"
 FEATURE_CONSTANTS = 257 * 72 + 400 + 2 + 1
@@ -127,7 +128,7 @@ def test_channel_norm_normalises_each_place():
     ("wrong", "message"),
     [
         ({"num_mels": 80}, "got num_mels=80"),
-        ({"group_size": 3}, "group_size=3"),
+        ({"group_size": 5}, "groups of 5"),
         ({"block": "dense"}, "got block=dense"),
         ({"stages": [[1, 1, 1, 9]]}, "got 5 channels at reduction=9"),
     ],

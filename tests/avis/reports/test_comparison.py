@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from avis.metrics.bootstrap import Resampling, paired_difference
+from avis.metrics.counting import counted
 from avis.metrics.figures import Wanted
 from avis.metrics.summary import summarize
 from avis.metrics.trials import Trials
@@ -32,7 +33,7 @@ def page(**changes: object) -> str:
         "dev",
         METRICS,
         {"second": {"metrics": METRICS["first"], "differences": DIFFERENCES}},
-        png(histogram_plot(*ONE[:2], 0.0)),
+        png(histogram_plot(counted(*ONE[:2]), 0.0)),
         [],
     )
     settings = {"model.channels": {"first": "16", "second": ""}}

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from avis.metrics.bootstrap import Resampling, flatten, paired_difference, speaker_intervals
+from avis.metrics.counting import counted
 from avis.metrics.figures import Wanted
 from avis.metrics.subgroups import subgroups
 from avis.metrics.summary import summarize
@@ -208,7 +209,7 @@ def test_page_suits_phones_and_print() -> None:
 
 
 def test_every_kind_of_picture_is_shown_in_its_place() -> None:
-    picture = png(tippett_plot([1.0, -1.0], [True, False]))
+    picture = png(tippett_plot(counted([1.0, -1.0], [True, False])))
     page = Page(full_page(pictures=dict.fromkeys(reversed(PICTURES), picture)))
     alts = [value for _, name, value in page.attributes if name == "alt"]
     assert alts == [f"{heading} of vox1_o" for heading, _ in PICTURES.values()]

@@ -13,7 +13,7 @@ from avis.augment.bank import Bank
 from avis.augment.chain import Augment
 from avis.augment.noise import Noise
 from avis.augment.spec_augment import SpecAugment
-from avis.training.examples import ExampleMaker, speaker_index, validation_examples
+from avis.training.examples import ExampleMaker, speaker_counts, speaker_index, validation_examples
 from avis.training.plan import Block, Plan, list_row_groups
 
 SAMPLE_RATE = 8000
@@ -203,6 +203,29 @@ def test_workers_share_the_same_validation_examples(uri: str, world_size: int):
         assert torch.equal(mine, features[rank::world_size])
 
 
+@pytest.mark.parametrize("size", [2, 4])
+def test_a_block_s_examples_are_in_groups_of_one_speaker_at_one_speed(uri: str, size: int):
+    groups = list_row_groups(uri, "train")
+    settings = {"seed": 0, "groups_per_block": 2, "passes_per_epoch": 1, "utterances_per_speaker": size}
+    plan = Plan(groups, global_batch=size, **settings)
+    labels = set()
+    for number in range(12 * plan.blocks_per_epoch):
+        if not len(plan.block(number).order):  # the epoch was full before
+            continue
+        made, again = (
+            noisy_maker().block(plan.block(number), speakers={"s0": 0, "s1": 1, "s2": 2}, banks=BANKS) for _ in range(2)
+        )
+        np.testing.assert_array_equal(made["features"], again["features"])
+        assert len(made["speaker"]) == len(plan.block(number).order)
+        for group in made["speaker"].reshape(-1, size):
+            assert len(set(group.tolist())) == 1
+            labels.add(int(group[0]))
+        crops = {features.tobytes() for features in made["features"]}
+        assert len(crops) == len(made["features"])
+    assert len(labels) > 3
+
+
 def test_speakers_are_numbered_alphabetically():
     column = pa.chunked_array([["b", "a"], ["c", "b"]])
     assert speaker_index(column) == {"a": 0, "b": 1, "c": 2}
+    assert speaker_counts(column).tolist() == [1, 2, 1]

@@ -11,7 +11,9 @@ from scipy.optimize import brentq
 from sklearn.metrics import roc_curve
 from torch import Tensor, nn
 
+from avis.augment.mixup import mixup
 from avis.losses.aam_softmax import AamSoftmax
+from avis.losses.ge2e import Ge2e
 from avis.models.ecapa_tdnn import EcapaTdnn
 from avis.models.pooling import AttentiveStatisticsPooling
 from avis.training.module import SpeakerVerifier, all_pairs
@@ -25,10 +27,19 @@ def verifier(model: nn.Module, dim: int, *, steps: int = 10) -> SpeakerVerifier:
     return SpeakerVerifier(
         front_end=None,
         model=model,
-        loss=AamSoftmax(embedding_dim=dim, num_speakers=NUM_SPEAKERS, scale=30.0, margin=0.2, num_subcenters=1),
+        loss=AamSoftmax(
+            embedding_dim=dim,
+            num_speakers=NUM_SPEAKERS,
+            scale=30.0,
+            margin=0.2,
+            num_subcenters=1,
+            sample_rate=1.0,
+            balance=0.0,
+        ),
         optimizer=partial(torch.optim.AdamW, lr=PEAK),
         learning_rate=WarmupCosine(warmup=0.2, final=0.1),
-        margin=MarginRamp(start=0.2, end=0.6, margin=0.2),
+        margin=MarginRamp(start=0.2, end=0.6),
+        mixup_alpha=0.0,
         num_epochs=2,
         steps_per_epoch=steps,
         recipe={"seed": 0},
@@ -76,7 +87,7 @@ def test_training_under_aam_softmax_lowers_the_loss(monkeypatch: pytest.MonkeyPa
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        module.loss.margin = 0.0  # so that all steps are measured alike
+        module.loss.margin.share = 0.0  # so that all steps are measured alike
         with torch.no_grad():
             losses.append(float(module.training_step(voices(16, seed=99), step)))
     assert np.mean(losses[-3:]) < 0.3 * np.mean(losses[:3])
@@ -89,7 +100,7 @@ def test_learning_rate_and_margin_follow_progress():
     for progress, rate, margin in expected:
         module.set_progress(progress)
         assert optimizer.param_groups[0]["lr"] == pytest.approx(PEAK * rate)
-        assert module.loss.margin == pytest.approx(margin)
+        assert module.loss.margin.height == pytest.approx(margin)
     module.on_train_batch_start(voices(4, 0), 4)  # the fifth of ten steps of the first of two epochs
     assert optimizer.param_groups[0]["lr"] == pytest.approx(PEAK)
 
@@ -173,3 +184,28 @@ def test_checkpoints_hold_recipe_and_speakers():
     checkpoint: dict[str, Any] = {}
     verifier(ecapa(), 8).on_save_checkpoint(checkpoint)
     assert checkpoint == {"recipe": {"seed": 0}, "speakers": ["a", "b", "c", "d"]}
+
+
+def test_the_weights_of_a_loss_without_rows_are_taken_over_too():
+    module, other = verifier(nn.Linear(3, 2), 2), verifier(nn.Linear(3, 2), 2)
+    module.loss, other.loss = Ge2e(utterances_per_speaker=2), Ge2e(utterances_per_speaker=2)
+    other.loss.scale.data.fill_(3.0)
+    module.start_from({"state_dict": other.state_dict(), "speakers": other.speakers}, "x")
+    assert module.loss.scale.item() == 3.0
+
+
+def test_mixup_weighs_the_losses_of_both_labels_like_the_waveforms(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(SpeakerVerifier, "log_dict", lambda *_: None)
+    module = verifier(ecapa(), 8).eval()
+    module.front_end, module.mixup_alpha = nn.Unflatten(1, (30, NUM_MELS)), 1.0
+    module.configure_optimizers()
+    batch = voices(8, seed=3)
+    batch["waveforms"] = batch.pop("features").flatten(1)
+    loss = module.training_step(batch, 5)
+    mixed = mixup(batch["waveforms"], alpha=1.0, rng=np.random.default_rng([0, 0, 5, 0]))
+    embeddings = module.model(mixed.waveforms.unflatten(1, (30, NUM_MELS)))
+    ours, theirs = (
+        module.loss(embeddings, labels)[0] for labels in (batch["speaker"], batch["speaker"][mixed.partner])
+    )
+    assert 0 < mixed.share < 0.5
+    assert loss.item() == pytest.approx((1 - mixed.share) * ours.item() + mixed.share * theirs.item(), rel=1e-5)

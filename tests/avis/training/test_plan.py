@@ -121,3 +121,24 @@ def test_an_epoch_smaller_than_a_batch_is_refused(uri: str):
     with pytest.raises(ValueError, match=r"epoch smaller than a batch: got 18 .* expected at least 19.*batch_size"):
         plan(uri, batch=19)
     assert plan(uri, batch=19, passes=2).steps_per_epoch == 1
+
+
+@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize(("passes", "groups"), [(1, 2), (3, 2), (2, 3), (1, 100)])
+def test_groups_fill_every_block_and_every_epoch(uri: str, size: int, passes: int, groups: int):
+    made = Plan(
+        list_row_groups(uri, "train"),
+        seed=0,
+        groups_per_block=groups,
+        passes_per_epoch=passes,
+        global_batch=size,
+        utterances_per_speaker=size,
+    )
+    lost = passes * made.blocks_per_pass * (size - 1)
+    assert passes * 18 - lost - size < made.examples_per_epoch <= passes * 18
+    for epoch in range(4):
+        blocks = [made.block(epoch * made.blocks_per_epoch + place) for place in range(made.blocks_per_epoch)]
+        assert all(len(block.order) % size == 0 for block in blocks)
+        assert sum(len(block.order) for block in blocks) == made.examples_per_epoch
+        assert all(len(set(block.order.tolist())) == len(block.order) for block in blocks)
+        assert {block.utterances_per_speaker for block in blocks} == {size}

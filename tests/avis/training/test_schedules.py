@@ -64,46 +64,46 @@ def test_learning_rate_settings_out_of_range(kind: type[WarmupCosine | Exponenti
     [
         (0.0, 0.0),
         (0.2, 0.0),
-        (0.2 + 0.2 / 3, 0.3 * 0.9 / 0.999),
-        (0.2 + 0.4 / 3, 0.3 * 0.99 / 0.999),
-        (0.4, 0.3),
-        (0.9, 0.3),
-        (1.001, 0.3),
+        (0.2 + 0.2 / 3, 0.9 / 0.999),
+        (0.2 + 0.4 / 3, 0.99 / 0.999),
+        (0.4, 1.0),
+        (0.9, 1.0),
+        (1.001, 1.0),
     ],
 )
 def test_margin_ramp_by_hand(progress: float, expected: float):
     """Every third of the ramp leaves a tenth of what was missing: 0.9, 0.99 and 0.999 of 0.999."""
-    assert MarginRamp(start=0.2, end=0.4, margin=0.3)(progress) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    assert MarginRamp(start=0.2, end=0.4)(progress) == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
 def test_margin_ramp_follows_the_published_form_within_a_thousandth():
-    """The published form: epochs 20 to 40 of 150, margin 0 to 0.2, m (1 - exp(ln(1e-3) q))."""
-    schedule = MarginRamp(start=20 / 150, end=40 / 150, margin=0.2)
+    """The published form: epochs 20 to 40 of 150, 1 - exp(ln(1e-3) q)."""
+    schedule = MarginRamp(start=20 / 150, end=40 / 150)
     for epoch in (21, 25, 30, 35, 39):
-        published = 0.2 * (1 - math.exp(math.log(1e-3) * (epoch - 20) / 20))
+        published = 1 - math.exp(math.log(1e-3) * (epoch - 20) / 20)
         assert schedule(epoch / 150) == pytest.approx(published, rel=1.1e-3)
 
 
 def test_margin_ramp_never_falls():
-    schedule = MarginRamp(start=0.1, end=0.8, margin=0.5)
+    schedule = MarginRamp(start=0.1, end=0.8)
     values = [schedule(i / 1000) for i in range(1001)]
     assert values == sorted(values)
-    assert values[-1] == 0.5
+    assert values[-1] == 1.0
 
 
 def test_margin_step_and_fixed_margin():
-    step = MarginRamp(start=0.5, end=0.5, margin=0.2)
-    assert [step(0.4999), step(0.5)] == [0.0, 0.2]
-    assert MarginRamp(start=0.0, end=0.0, margin=0.2)(0.0) == 0.2
+    step = MarginRamp(start=0.5, end=0.5)
+    assert [step(0.4999), step(0.5)] == [0.0, 1.0]
+    assert MarginRamp(start=0.0, end=0.0)(0.0) == 1.0
 
 
 @pytest.mark.parametrize(("start", "end"), [(0.5, 0.4), (-0.1, 0.4), (0.2, 1.1), (20, 40)])
 def test_margin_ramp_out_of_order(start: float, end: float):
     with pytest.raises(ValueError, match="got start="):
-        MarginRamp(start=start, end=end, margin=0.2)
+        MarginRamp(start=start, end=end)
 
 
-@pytest.mark.parametrize("schedule", [*LEARNING_RATES, MarginRamp(start=0.2, end=0.4, margin=0.2)])
+@pytest.mark.parametrize("schedule", [*LEARNING_RATES, MarginRamp(start=0.2, end=0.4)])
 def test_schedules_pickle_and_refuse_negative_progress(schedule: WarmupCosine | ExponentialDecay | MarginRamp):
     assert pickle.loads(pickle.dumps(schedule)) == schedule
     with pytest.raises(AssertionError, match="negative"):

@@ -1,0 +1,157 @@
+"""Plan the shards of an utterances store: which utterance goes into which, before anything is decoded."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import pyarrow as pa
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
+
+from avis.audio.vad import TrimChoice, VadChoice
+from avis.schema import PLACED, SOURCES
+
+MIN_SHARDS = 8
+"""Small corpora are cut into this many shards all the same, so that several workers have something to do."""
+
+EXAMPLES_SHOWN = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sharding:
+    """How the utterances store is made.
+
+    Parameters
+    ----------
+    sample_rate : int
+        Hz; every utterance is brought to it.
+    encoding : {"flac", "pcm16"}
+        How audio is kept in the shards.
+    channel : {"mix", "first", "best"}
+        What becomes of recordings with several channels, where a row of the corpus names none: their mean, the first,
+        or the one of the highest speech-to-noise ratio.
+    vad : {"energy", "silero"} or None
+        What finds the speech, for ``speech_s`` and ``trim``: see `avis.audio.vad.find_speech`. None counts frames by
+        their energy and leaves short pauses out: see `avis.audio.quality.measure`.
+    trim : {"none", "ends", "all"}
+        What is cut away where there is no speech: see `avis.audio.vad.trim`. Needs a ``vad``. The quality columns are
+        measured before.
+    min_duration_s : float
+        Shorter files are rejected, trimmed or not.
+    max_reject_share : float
+        The run fails when more than this share of the files is rejected.
+    num_validation_speakers : int
+        Training speakers held out to choose checkpoints by.
+    shard_rows, row_group_rows : int
+        Utterances per file and per Parquet row group (the unit that training reads and mixes).
+    seed : int
+        Of the global shuffle and of the choice of held-out speakers.
+    """
+
+    sample_rate: PositiveInt
+    encoding: Literal["flac", "pcm16"]
+    channel: Literal["mix", "first", "best"]
+    vad: VadChoice | None
+    trim: TrimChoice
+    min_duration_s: NonNegativeFloat
+    max_reject_share: Annotated[float, Field(ge=0, le=1)]
+    num_validation_speakers: NonNegativeInt
+    shard_rows: PositiveInt
+    row_group_rows: PositiveInt
+    seed: int
+
+    def __post_init__(self) -> None:
+        if self.vad is None and self.trim != "none":
+            raise ValueError(
+                f"nothing to trim by: got vad=null with trim={self.trim}, expected energy or silero. At sharding.vad. "
+                "Choose one, or set sharding.trim=none."
+            )
+
+    @property
+    def made_from(self) -> dict[str, Any]:
+        """All that decides the content of a shard, beside its rows."""
+        return {key: value for key, value in vars(self).items() if key != "max_reject_share"}
+
+
+def plan_shards(sources: pa.Table, sharding: Sharding) -> dict[str, pa.Table]:
+    """Assign every source to a shard, globally shuffled within its split.
+
+    Returns
+    -------
+    dict of str to pyarrow.Table
+        ``<split>-<number>`` to the rows of that shard, each split in shards of its own.
+    """
+    return cut(place(sources, _hold_out(sources, sharding)), sharding)
+
+
+def place(sources: pa.Table, held_out: Collection[str]) -> pa.Table:
+    """Sort sources by id, move held-out speakers from train to validation, and mark ids that come more than once.
+
+    Returns
+    -------
+    pyarrow.Table
+        In schema `avis.schema.PLACED`.
+
+    Raises
+    ------
+    ValueError
+        If a speaker is in both train and test.
+    """
+    _check_disjoint(sources)
+    sources = sources.sort_by([("utt_id", "ascending"), ("path", "ascending")])
+    ids, paths = sources["utt_id"].to_pylist(), sources["path"].to_pylist()
+    duplicate_of = [None, *(paths[i] if ids[i] == ids[i + 1] else None for i in range(len(ids) - 1))]
+    pairs = zip(sources["speaker"].to_pylist(), sources["split"].to_pylist(), strict=True)
+    split = ["validation" if part == "train" and name in held_out else part for name, part in pairs]
+    sources = sources.set_column(SOURCES.get_field_index("split"), SOURCES.field("split"), pa.array(split))
+    return sources.append_column(PLACED.field("duplicate_of"), pa.array(duplicate_of, pa.string())).cast(PLACED)
+
+
+def cut(
+    rows: pa.Table, sharding: Sharding, *, first: Mapping[str, int] | None = None, min_rows: int = 1
+) -> dict[str, pa.Table]:
+    """Shuffle placed rows and cut each split into shards.
+
+    Parameters
+    ----------
+    rows : pyarrow.Table
+        In schema `avis.schema.PLACED`.
+    first : mapping of str to int, optional
+        The number that a split's shards begin with, where it isn't 0.
+    min_rows : int
+        To have `MIN_SHARDS` of them is no reason to make shards smaller than this.
+    """
+    order = np.random.default_rng(sharding.seed).permutation(len(rows))
+    split = np.asarray(rows["split"].to_pylist(), dtype=object)
+    tasks = {}
+    for name in sorted(set(split)):
+        mine = order[split[order] == name]
+        num_shards = max(-(-len(mine) // sharding.shard_rows), min(MIN_SHARDS, -(-len(mine) // min_rows)))
+        for number, shard in enumerate(np.array_split(mine, num_shards), start=(first or {}).get(name, 0)):
+            tasks[f"{name}-{number:05d}"] = rows.take(shard)
+    return tasks
+
+
+def _hold_out(sources: pa.Table, sharding: Sharding) -> set[str]:
+    speakers, split = sources["speaker"].to_pylist(), sources["split"].to_pylist()
+    counts = Counter(name for name, part in zip(speakers, split, strict=True) if part == "train")
+    training = sorted(name for name, count in counts.items() if count > 1)
+    if counts and not 1 < sharding.num_validation_speakers < len(training):
+        raise ValueError(
+            f"held-out speakers: got sharding.num_validation_speakers={sharding.num_validation_speakers}, expected "
+            f"between 2 and {len(training) - 1}. At {len(training)} training speakers with two utterances or more. "
+            "Hold out fewer, or add speakers."
+        )
+    order = np.random.default_rng([sharding.seed, 1]).permutation(len(training))
+    return {training[index] for index in order[: sharding.num_validation_speakers]}
+
+
+def _check_disjoint(sources: pa.Table) -> None:
+    pairs = set(zip(sources["speaker"].to_pylist(), sources["split"].to_pylist(), strict=True))
+    shared = sorted({name for name, split in pairs if split == "train"} & {n for n, split in pairs if split == "test"})
+    if shared:
+        raise ValueError(
+            f"speaker in train and test: got {len(shared)} speakers in both, expected none. "
+            f"At {', '.join(shared[:EXAMPLES_SHOWN])}. Move all files of a speaker to one side."
+        )

@@ -1,0 +1,35 @@
+"""The choices named after recipes: what share of the examples gets what, counted over examples."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+
+CONFIGS = Path(__file__).parents[3] / "configs" / "augment"
+NUM = 3000
+SHARES = {
+    "wespeaker": {"": 0.4, "Reverb": 0.3, "Noise/noise": 0.138, "Noise/music": 0.098, "Noise/speech": 0.064},
+    "voxceleb_trainer": dict.fromkeys(["", "Reverb", "Noise/music", "Babble", "Noise/noise"], 0.2),
+    "three_d_speaker": {"": 0.2, "Noise/noise": 0.8 / 3, "Reverb": 0.8 / 3, "Reverb+Noise/noise": 0.8 / 3},
+    "speechbrain": dict.fromkeys(["", "Reverb", "Noise/noise", "DropFreq", "DropChunk"], 0.2),
+}
+
+
+def kind(transform):
+    name = type(transform).__name__
+    return f"{name}/{transform.bank}" if name == "Noise" else name
+
+
+@pytest.mark.parametrize("preset", SHARES)
+def test_shares(preset):
+    chain = yaml.safe_load((CONFIGS / f"{preset}.yaml").read_text())["chain"]
+    config = OmegaConf.create({"sharding": {"sample_rate": 16000}, "chain": chain})
+    (step,) = instantiate(OmegaConf.to_container(config, resolve=True)["chain"]).steps
+    counts = Counter("+".join(map(kind, step.pick(np.random.default_rng(seed)))) for seed in range(NUM))
+    assert counts.keys() == SHARES[preset].keys()
+    for name, share in SHARES[preset].items():
+        assert counts[name] / NUM == pytest.approx(share, abs=4 * np.sqrt(share * (1 - share) / NUM)), name

@@ -1,0 +1,157 @@
+"""Corpora, stores and scores on S3: the same bytes as on a disk, cut off and gone on with."""
+
+import io
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.fs as pafs
+import pytest
+import soundfile as sf
+from hydra.utils import instantiate
+
+from avis import location, store
+from avis.corpora.folder import Folder
+from avis.engine.evaluate import evaluate
+from avis.engine.prepare import ShardMaker, prepare
+
+Recipe = dict[str, Any]
+BUCKET = "speech"
+NUM_SPEAKERS = 4
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    """Serve S3 on this machine; return the query of URIs that lead there."""
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    query = f"?endpoint_override={host}:{port}&scheme=http&region=us-east-1"
+    system, _ = location.filesystem(f"s3://{BUCKET}{query}&allow_bucket_creation=true")
+    system.create_dir(BUCKET)
+    yield query
+    server.stop()
+
+
+@pytest.fixture
+def corpus(s3: str, tmp_path: Path) -> tuple[Path, str]:
+    """Lay the same files down on the disk and on S3, and lists of them."""
+    local, remote = tmp_path / "audio", f"s3://{BUCKET}/audio{s3}"
+    names = [f"s{speaker}/a/{number} é.wav" for speaker in range(NUM_SPEAKERS) for number in range(3)]
+    for seed, name in enumerate(names):
+        samples = np.random.default_rng(seed).uniform(-0.3, 0.3, 16000)
+        buffer = io.BytesIO()
+        sf.write(buffer, samples, 16000, format="WAV")
+        for root in (str(local), remote):
+            store.write_bytes(location.join(root, name), buffer.getvalue())
+    rows = "".join(f"{name},{name[:2]}\n" for name in [*names, "s0/a/missing.wav"])
+    for root in (str(local), remote):
+        store.write_bytes(location.join(root, "list.csv"), f"path,speaker\n{rows}".encode())
+    return local, remote
+
+
+def checksums(uri: str) -> dict[str, str]:
+    files = store.open_manifest(uri)["files"]
+    return {file: info["sha256"] for file, info in files.items() if file.startswith("utterances/")}
+
+
+@pytest.mark.parametrize("where", ["debug", "local"])
+def test_the_same_bytes_as_on_a_disk_after_a_break(
+    corpus: tuple[Path, str],
+    s3: str,
+    recipe: Callable[..., Recipe],
+    where: str,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+):
+    local, remote = corpus
+    settings = ["sharding.num_validation_speakers=2", "sharding.max_reject_share=0.1"]
+    composed = recipe(*settings, f"corpus.path={local}/list.csv", name="prepare", corpus="manifest")
+    expected = checksums(prepare(composed | {"output_dir": str(tmp_path)}))
+    composed["corpus"]["sources"]["manifest"]["path"] = location.join(remote, "list.csv")
+    on_s3 = composed | {"output_dir": f"s3://{BUCKET}/outputs-{where}{s3}"}
+    if where == "local":
+        request.getfixturevalue("ray_session")
+        on_s3 |= {"compute": composed["compute"] | {"where": "local"}}
+    else:
+        with monkeypatch.context() as patch:
+            patch.setattr(ShardMaker, "__call__", broken_after(3, ShardMaker.__call__))
+            with pytest.raises(OSError, match="pulled the plug"):
+                prepare(on_s3)
+    uri = prepare(on_s3)
+    assert uri.startswith(f"s3://{BUCKET}/outputs-{where}/stores/")
+    assert checksums(uri) == expected
+    assert store.read_table(uri, "utterances").num_rows == 12
+    assert [row["path"] for row in store.read_table(uri, "rejects").to_pylist()] == [
+        location.join(remote, "s0/a/missing.wav")
+    ]
+    system, key = location.filesystem(uri)
+    kept = {info.path for info in system.get_file_info(pafs.FileSelector(key, recursive=True)) if info.is_file}
+    assert kept == {f"{key}/{name}" for name in [*store.open_manifest(uri)["files"], store.MANIFEST]}
+    assert prepare(on_s3) == uri
+
+
+def test_a_store_on_s3_is_extended(corpus: tuple[Path, str], s3: str, recipe: Callable[..., Recipe]):
+    settings = ["sharding.num_validation_speakers=2", "sharding.max_reject_share=0.1"]
+    path = corpus[0] / "list.csv"
+    cfg = recipe(*settings, f"corpus.path={path}", name="prepare", corpus="manifest")
+    cfg |= {"output_dir": f"s3://{BUCKET}/extended{s3}"}
+    base = prepare(cfg)
+    path.write_text("\n".join(line for line in path.read_text().splitlines() if "s0/a/0" not in line))
+    grown = prepare(cfg | {"extends": base})
+    uris = store.part_uris(grown, "utterances")
+    assert all(uri.startswith(f"s3://{BUCKET}/extended/stores/") and uri.endswith(s3) for uri in uris)
+    whole, less = (set(store.read_table(uri, "utterances")["utt_id"].to_pylist()) for uri in (base, grown))
+    assert whole - less == {"manifest/s0/a/0 é"}
+    assert len(less) == 11
+
+
+def broken_after(num_parts: int, make: Callable[..., Any]) -> Callable[..., Any]:
+    made = []
+
+    def break_off(self: ShardMaker, task: Any) -> Any:
+        made.append(task)
+        if len(made) > num_parts:
+            raise OSError("pulled the plug")
+        return make(self, task)
+
+    return break_off
+
+
+def test_what_was_finished_before_the_break_is_kept(corpus: tuple[Path, str], s3: str):
+    uri = f"s3://{BUCKET}/broken{s3}"
+    table = Folder(name="a", root=corpus[1], split="train").sources()
+    record = store.commit_part(uri, "train-00000", {"utterances": table}, row_group_rows=4)
+    assert store.committed_parts(uri) == {"train-00000": record}
+    with pytest.raises(ValueError, match="parts missing: got 1 of 2 parts"):
+        store.finish(uri, parts=["train-00000", "train-00001"], inputs="x", facts={})
+    store.finish(uri, parts=["train-00000"], inputs="x", facts={})
+    assert store.committed_parts(uri) == {}
+    assert store.read_table(uri, "utterances").equals(table)
+    store.write_bytes(location.join(uri, "utterances/train-00000.parquet"), b"damaged")
+    with pytest.raises(ValueError, match="corrupt shard: got 7 bytes"):
+        store.open_manifest(uri)
+
+
+def test_a_folder_on_s3_is_listed_like_one_on_a_disk(corpus: tuple[Path, str]):
+    local, remote = (Folder(name="a", root=str(root), split="train").sources() for root in corpus)
+    assert remote.drop_columns(["path", "modified_ns"]).equals(local.drop_columns(["path", "modified_ns"]))
+    assert remote["path"][0].as_py() == location.join(corpus[1], "s0/a/0 é.wav")
+    with pytest.raises(ValueError, match="no audio found"):
+        Folder(name="a", root=location.join(corpus[1], "nothing"), split="train").sources()
+
+
+def test_scores_are_evaluated_where_they_lie(s3: str, recipe: Callable[..., Recipe]):
+    uri, out = f"s3://{BUCKET}/scores/dev.txt{s3}", f"s3://{BUCKET}/evaluated{s3}"
+    store.write_bytes(uri, b"1 0.9\n1 0.6\n0 0.7\n0 0.1\n")
+    evaluation = instantiate(recipe("evaluation.bootstrap_draws=0")["evaluation"])
+    evaluated = evaluate({location.stem(uri): uri}, out, facts={}, evaluation=evaluation)
+    assert evaluated["metrics"]["dev"]["eer"] == pytest.approx(0.5)
+    assert store.read_json(location.join(out, "metrics.json"))["dev"]["scores"] == uri
+    assert b"<html" in location.read_bytes(evaluated["report_path"])
