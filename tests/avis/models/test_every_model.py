@@ -18,6 +18,7 @@ from avis.models.ecapa_tdnn import EcapaTdnn
 from avis.models.eres2net import ERes2Net
 from avis.models.mfa_conformer import MfaConformer
 from avis.models.pooling import AttentiveStatisticsPooling, StatisticsPooling
+from avis.models.posterior_pooling import PosteriorPooling
 from avis.models.rawnet3 import RawNet3
 from avis.models.redimnet import ReDimNet
 from avis.models.res2net import Res2Net
@@ -25,6 +26,8 @@ from avis.models.resnet import ResNet
 from avis.models.resnet_se import ResNetSe34L, ResNetSe34V2
 from avis.models.resnet_simam import SimAmResNet
 from avis.models.ska_tdnn import SkaTdnn
+from avis.models.titanet import TitaNet
+from avis.models.xvector import XVector
 
 CONFIGS = Path(__file__).parents[3] / "configs" / "model"
 WESPEAKER = "wenet-e2e/wespeaker, examples/voxceleb/v2/README.md"
@@ -38,6 +41,8 @@ PUBLISHED = [
     ("ecapa_1024", 80, "14.65", WESPEAKER),
     ("ecapa_1024_wide", 80, "20.761", f"{WESPEAKER} at 04d2226"),
     ("ecapa_1024_wide", 80, "20.8", D_SPEAKER),
+    ("xvector", 80, "4.34", D_SPEAKER),
+    ("wespeaker_xvector", 80, "4.61", WESPEAKER),
     ("resnet34", 80, "6.63", WESPEAKER),
     ("resnet221", 80, "23.79", WESPEAKER),
     ("resnet293", 80, "28.62", WESPEAKER),
@@ -173,6 +178,27 @@ NARROW: dict[str, tuple[type[nn.Module], dict[str, Any]]] = {
             "scale": 4,
         },
     ),
+    "titanet": (TitaNet, {"channels": 16, "epilog_channels": 24, "dropout": 0.1, "embedding_dim": 8}),
+    "xvector": (
+        XVector,
+        {
+            "channels": 8,
+            "pooled_channels": 12,
+            "pooling": StatisticsPooling,
+            "num_segment_layers": 1,
+            "embedding_dim": 8,
+        },
+    ),
+    "xi_vector": (
+        XVector,
+        {
+            "channels": 8,
+            "pooled_channels": 12,
+            "pooling": partial(PosteriorPooling, hidden_channels=8),
+            "num_segment_layers": 2,
+            "embedding_dim": 8,
+        },
+    ),
 }
 SHIFTS = [
     ("ecapa_tdnn", 1, 400),
@@ -188,6 +214,9 @@ SHIFTS = [
     ("redimnet", 1, 800),
     ("campplus", 200, 1200),
     ("ska_tdnn", 2, 800),
+    ("titanet", 1, 400),
+    ("xvector", 1, 400),
+    ("xi_vector", 1, 400),
 ]
 """Model, frames it advances by at once (CAM++: a segment), and frames that hold its receptive field twice."""
 
