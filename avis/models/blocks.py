@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from avis.models.masking import mean_frames
+from avis.models.masking import mask_frames, mean_frames
 
 
 def check_features(features: Tensor, *, num_mels: int) -> None:
@@ -57,8 +57,9 @@ class TdnnBlock(nn.Module):
         self.conv = nn.Conv1d(in_channels, out_channels, kernel_size, stride, padding, dilation)
         self.norm = nn.BatchNorm1d(out_channels)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``[batch, in_channels, frames]`` to ``[batch, out_channels, frames]``."""
+    def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
+        """Map ``[batch, in_channels, frames]``, ``num_frames`` of each the utterance's, to ``out_channels``."""
+        x = mask_frames(x, num_frames) if self.conv.kernel_size[0] > 1 else x
         return self.norm(functional.relu(self.conv(x), inplace=True))
 
 
@@ -100,12 +101,12 @@ class Res2Block(nn.Module):
             TdnnBlock(width, width, kernel_size=kernel_size, dilation=dilation) for _ in range(scale - 1)
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``[batch, channels, frames]`` to the same shape."""
+    def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
+        """Map ``[batch, channels, frames]``, ``num_frames`` of each the utterance's, to the same shape."""
         first, second, *rest = x.chunk(self.scale, dim=1)
-        outputs = [first, self.groups[0](second)]
+        outputs = [first, self.groups[0](second, num_frames)]
         for group, part in zip(self.groups[1:], rest, strict=True):
-            outputs.append(group(part + outputs[-1]))
+            outputs.append(group(part + outputs[-1], num_frames))
         return torch.cat(outputs, dim=1)
 
 

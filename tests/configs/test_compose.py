@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
@@ -78,6 +79,15 @@ def test_every_choice_that_needs_no_files_can_be_built(group: str):
         if not mandatory(path):
             built = instantiate(composed("train", f"{group}={path.stem}")[group])
             assert built is not None, path
+
+
+@pytest.mark.parametrize("model", ["ecapa_512", "resnet34"])
+@pytest.mark.parametrize("pooling", [path.stem for path in sorted((CONFIGS / "model" / "pooling").glob("*.yaml"))])
+def test_every_pooling_fits_models_that_leave_it_open(model: str, pooling: str):
+    values = composed("train", f"model={model}", f"model/pooling={pooling}")["model"]
+    with torch.device("meta"):
+        built = instantiate(values)
+    assert built.embedding.in_features == built.pooling.out_channels
 
 
 def test_the_groups_are_used():
