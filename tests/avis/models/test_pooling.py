@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from avis.models.correlation_pooling import CorrelationPooling
 from avis.models.multi_head_pooling import MultiHeadPooling
 from avis.models.pooling import (
     STATISTICS_FLOOR,
@@ -34,6 +35,7 @@ EVERY_POOLING = {
     "multi_head": partial(MultiHeadPooling, 6, num_queries=1, num_heads=2, hidden_channels=4, per_channel=False),
     "multi_query": partial(MultiHeadPooling, 6, num_queries=2, num_heads=3, hidden_channels=4, per_channel=True),
     "posterior": partial(PosteriorPooling, 6, hidden_channels=4),
+    "correlation": partial(CorrelationPooling, 6, rows=2, num_channels=4, num_ranges=2, dropout=0.0),
 }
 every_pooling = pytest.mark.parametrize("build", EVERY_POOLING.values(), ids=EVERY_POOLING)
 
