@@ -521,7 +521,8 @@ def families(recipe: dict[str, Any]) -> None:
         family = resolve(compose("train", [*of_all, f"model={name}"]))
         run_dir = location.join(location.absolute(recipe["output_dir"]), "families", name)
         config, evaluated = location.join(run_dir, RUN_CONFIG), location.join(run_dir, METRICS)
-        if location.exists(config) and store.read_json(config) != {**family, "utterances": utterances}:
+        kept = store.read_json(config) if location.exists(config) else {**family, "utterances": utterances}
+        if kept != {**family, "utterances": utterances, "compute": kept["compute"]}:
             raise ValueError(
                 f"the families must be trained alike: got another configuration for {name}, expected that of {config}. "
                 "At output_dir. Choose another folder, or go on with the settings that were begun with."
