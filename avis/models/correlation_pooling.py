@@ -6,6 +6,7 @@ from torch.nn import functional
 
 from avis.models.masking import mask_frames
 from avis.models.pooling import Pooling, weighted_statistics
+from avis.models.precision import without_autocast
 
 
 class CorrelationPooling(Pooling):
@@ -68,7 +69,7 @@ class CorrelationPooling(Pooling):
         ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
         """
         projected = self.projection(x.unflatten(1, (-1, self.rows)).transpose(1, 2).flatten(1, 2))
-        with torch.autocast(x.device.type, enabled=False):
+        with without_autocast(x.device):
             wide = projected.to(torch.promote_types(x.dtype, torch.float32))
             mean, deviation = weighted_statistics(wide, num_frames=num_frames)
             normalised = mask_frames((wide - mean) / deviation, num_frames).unflatten(1, (self.rows, -1))

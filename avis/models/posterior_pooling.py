@@ -29,7 +29,7 @@ class PosteriorPooling(Pooling):
     References
     ----------
     Lee, Wang and Koshinaka, "Xi-vector embedding for speaker recognition", IEEE Signal Processing Letters 28, 2021,
-    Eq. 6-10, https://arxiv.org/abs/2108.05679. Layers: wenet-e2e/wespeaker, ``XI`` in
+    https://arxiv.org/abs/2108.05679. Layers: wenet-e2e/wespeaker, ``XI`` in
     ``wespeaker/models/pooling_layers.py``.
 
     Examples

@@ -9,6 +9,7 @@ from torch.nn import functional
 from avis.models.blocks import Res2Block, TdnnBlock
 from avis.models.masking import mask_frames, mean_frames
 from avis.models.pooling import AttentiveStatisticsPooling
+from avis.models.precision import without_autocast
 
 PRE_EMPHASIS = 0.97
 VARIANCE_OFFSET = 1e-4
@@ -244,7 +245,7 @@ class RawNet3(nn.Module):
 
     def frames(self, features: Tensor, num_samples: Tensor | None = None) -> Tensor:
         """Return the logarithms of the filters' outputs, ``[batch, channels / 4, frames]``."""
-        with torch.autocast(features.device.type, enabled=False):
+        with without_autocast(features.device):
             wide = features.to(torch.promote_types(features.dtype, torch.float32)).transpose(1, 2)
             normalised = self.norm(wide, num_samples)
             missing = max(0, MIN_SAMPLES - features.shape[1])

@@ -1,13 +1,16 @@
 """What holds for every model: published sizes, one embedding per utterance whatever its batch and length, training."""
 
+import copy
 import pickle
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from avis.models.blocks import SqueezeExcitation
 from avis.models.campplus import CamPlusPlus
@@ -370,12 +373,49 @@ def test_autocast_stays_close_to_float32(name: str, dtype: torch.dtype, toleranc
     assert all(p.grad.isfinite().all() for p in model.parameters())
 
 
+@every_model
+def test_masked_gradients_are_finite_in_bfloat16(name: str):
+    model, features = build(name), noise(name, 4, 60)
+    num_frames = torch.tensor([1, features.shape[1] // 2, features.shape[1] - 1, features.shape[1]])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        embeddings = model(features, num_frames)
+    (embeddings.float() * torch.randn(4, 8)).sum().backward()
+    assert all(p.grad.isfinite().all() for p in model.parameters())
+
+
 @patiently_every_model
-def test_is_one_graph(name: str):
+@pytest.mark.parametrize("masked", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_is_one_graph(name: str, masked: bool):
     """`torch.compile` finds no Python it must leave the graph for; the eager back-end needs no compiler."""
     model, features = trained(name), noise(name, 2, 50)
+    num_frames = torch.tensor([features.shape[1], features.shape[1] // 2]) if masked else None
     compiled = torch.compile(model, backend="eager", fullgraph=True)
-    torch.testing.assert_close(compiled(features), model(features))
+    torch.testing.assert_close(compiled(features, num_frames), model(features, num_frames))
+
+
+def gradients_of_half_a_batch(rank: int, file: str) -> None:
+    """In one of two processes: hold the mean of both processes' gradients to those of the whole batch in one."""
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group("gloo", init_method=f"file://{file}", rank=rank, world_size=2)
+    for name in NARROW:
+        model = trained(name).double()
+        features = noise(name, 4, 60).double()
+        num_frames = torch.tensor([1.0, 0.5, 0.8, 0.6]).mul(features.shape[1]).long()
+        parallel = DistributedDataParallel(copy.deepcopy(model))
+        half = slice(2 * rank, 2 * rank + 2)
+        for _ in range(2):  # the second step finds out if the first left a parameter without its gradient
+            parallel.zero_grad()
+            parallel(features[half], num_frames[half]).square().mean().backward()
+        model(features, num_frames).square().mean().backward()
+        for (parameter_name, alone), shared in zip(model.named_parameters(), parallel.parameters(), strict=True):
+            text = f"{name} {parameter_name}"
+            torch.testing.assert_close(shared.grad, alone.grad, rtol=1e-6, atol=1e-9, msg=lambda m, t=text: f"{t}: {m}")
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.slow
+def test_two_processes_have_the_gradients_of_one(tmp_path: Path):
+    torch.multiprocessing.spawn(gradients_of_half_a_batch, (str(tmp_path / "rendezvous"),), nprocs=2)
 
 
 @every_model
