@@ -13,6 +13,7 @@ from avis.metrics.bootstrap import (
     Resampling,
     beyond_chance,
     flatten,
+    has_width,
     least_p_value,
     nest,
     paired_difference,
@@ -258,8 +259,9 @@ def show(result: dict[str, Any]) -> None:
     for name, metrics in result["metrics"].items():
         trials = f"{metrics['num_target']} target, {metrics['num_nontarget']} non-target trials"
         interval = ""
-        if metrics["intervals"] and metrics["intervals"]["figures"]:
-            low, high = metrics["intervals"]["figures"]["eer"]
+        drawn = (metrics["intervals"] or {}).get("figures")
+        if drawn and has_width(drawn["eer"]):
+            low, high = drawn["eer"]
             interval = f" [{low:.2%}, {high:.2%}]"
         print(f"{name}: EER {metrics['eer']:.2%}{interval}, minDCF(0.01) {metrics['min_dcf']['0.01']:.4f} ({trials})")
         if metrics["reversed"]:

@@ -222,6 +222,11 @@ def _difference(one: Tally, other: Tally, wanted: Wanted) -> Flat:
     return {key: value - theirs[key] for key, value in ours.items() if key in theirs}
 
 
+def has_width(interval: list[float]) -> bool:
+    """Tell whether the draws differ: where no trial is decided wrongly, none do, and the interval says nothing."""
+    return interval[0] < interval[1]
+
+
 def beyond_chance(p_value: float, confidence: float) -> bool:
     """Tell whether a difference is more than chance explains.
 
