@@ -24,8 +24,7 @@ _MOST_AFTER_FITTING = {"min_cllr": 1.0, "calibration_loss": math.inf}
 """Figures after the best calibration of the very trials that they are stated of, and the highest they can be.
 
 It fits a draw, in which trials repeat, better than the list, and the list better than all speakers. So draws are
-reflected at what the list has ("basic" intervals in Davison and Hinkley, "Bootstrap Methods and their Application",
-1997): percentiles held the true calibration loss in 3 of 100 simulated lists.
+reflected at the list's figure (Davison and Hinkley, "Bootstrap Methods and their Application", 1997, basic intervals).
 """
 
 
