@@ -8,6 +8,7 @@
     python pipelines/benchmark.py augment augment=every   # what each transform takes, in ms per second of audio
     python pipelines/benchmark.py features  # Kaldi mels of a second of audio on one core, ours and torchaudio's
     python pipelines/benchmark.py prepare   # audio hours per core hour beside a plain loop; two workers beside one
+    python pipelines/benchmark.py models    # parameters, and operations per second of audio, of every model choice
 
 All take the settings of pipelines/train.py: python pipelines/benchmark.py ingest experiment=mini_speech
 """
@@ -36,6 +37,7 @@ import soundfile as sf
 import soxr
 import torch
 import torchaudio
+from hydra import compose
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from ray.train import RunConfig, ScalingConfig
@@ -60,6 +62,7 @@ from avis.engine.train import build_module, fit_share, share, train
 from avis.engine.worker import RUNTIME_ENV
 from avis.features.fbank import PCM16_SCALE, Fbank
 from avis.metrics.summary import summarize
+from avis.models.cost import cost
 from avis.scoring.as_norm import AsNorm
 from avis.scoring.cosine import Cosine
 from avis.training.checkpoint import best_checkpoint
@@ -84,6 +87,9 @@ RECORDED_AS = (("flac", 44100), ("wav", 16000))
 """Suffix and sample rate, in turns."""
 TIMES_LISTED, PARTS = 4, 32
 """Of the recordings, where workers are compared: what they cost to start is left out, but should not outweigh."""
+MODEL_CHOICES = Path(__file__).parents[1] / "configs" / "model"
+COSTED_S = 2
+"""As in published figures, which are its multiply-accumulates: as many as operations per second of audio."""
 
 
 def ingest(recipe: dict[str, Any]) -> None:
@@ -490,6 +496,19 @@ class PeakMemory:
         return 0
 
 
+def models(recipe: dict[str, Any]) -> None:
+    """Print what every choice of ``configs/model`` costs, with the features it is given."""
+    print(f"{'model':<22} {'parameters':>11}   GFLOPs per second of audio")
+    for path in sorted(MODEL_CHOICES.glob("*.yaml")):
+        composed = resolve(compose("train", [f"model={path.stem}"]))
+        front_end = instantiate(composed["features"]["front_end"])
+        with torch.device("meta"):
+            model = instantiate(composed["model"])
+        frames = front_end.num_frames(COSTED_S * recipe["sharding"]["sample_rate"])
+        parameters, flops = cost(model, num_frames=frames, dim=front_end.dim)
+        print(f"{path.stem:<22} {parameters / 1e6:>9.2f} M   {flops / 1e9 / COSTED_S:6.2f}")
+
+
 MEASUREMENTS = {
     "ingest": ingest,
     "plain": plain,
@@ -498,6 +517,7 @@ MEASUREMENTS = {
     "features": features,
     "augment": augment,
     "prepare": preparing,
+    "models": models,
 }
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
@@ -17,6 +18,12 @@ ASKED_FOR = {
     "evaluate": ["scores=x"],
     "compare": ["runs=[x,y]"],
     "inspect_store": ["store=x"],
+}
+
+ONE_ROW = ["model.pooling.rows=1", "model.pooling.num_ranges=1"]
+UNLIKE_RESNET = {
+    "correlation": {"ecapa_512": ONE_ROW, "xvector": ONE_ROW},
+    "multi_query_multi_head": {"xvector": ["model.pooling.num_heads=4"]},  # of 1500 channels
 }
 
 
@@ -78,6 +85,16 @@ def test_every_choice_that_needs_no_files_can_be_built(group: str):
         if not mandatory(path):
             built = instantiate(composed("train", f"{group}={path.stem}")[group])
             assert built is not None, path
+
+
+@pytest.mark.parametrize("model", ["ecapa_512", "resnet34", "xvector"])
+@pytest.mark.parametrize("pooling", [path.stem for path in sorted((CONFIGS / "model" / "pooling").glob("*.yaml"))])
+def test_every_pooling_fits_models_that_leave_it_open(model: str, pooling: str):
+    needed = UNLIKE_RESNET.get(pooling, {}).get(model, [])
+    values = composed("train", f"model={model}", f"model/pooling={pooling}", *needed)["model"]
+    with torch.device("meta"):
+        built = instantiate(values)
+    assert built.embedding.in_features == built.pooling.out_channels
 
 
 def test_the_groups_are_used():
