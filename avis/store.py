@@ -81,7 +81,7 @@ def write_file(uri: str, file: IO[bytes]) -> None:
             if local:
                 with contextlib.suppress(FileNotFoundError):
                     os.remove(target)
-            if isinstance(error, FileNotFoundError) and attempt < WRITE_ATTEMPTS - 1:
+            if isinstance(error, FileNotFoundError | FileExistsError) and attempt < WRITE_ATTEMPTS - 1:
                 continue  # cleared away by another driver, which has just finished the store
             if error.errno == errno.ENOSPC:
                 num_bytes = file.seek(0, io.SEEK_END)

@@ -113,6 +113,11 @@ def _compared_list(
             if note := found["differences"].get("intervals_note"):
                 notes.append(f"{run}: {note}.")
     _adjust(list(differences.values()))
+    if evaluation.draws and not evaluation.can_tell(len(differences)):
+        notes.append(
+            f"No difference could come out as more than chance: evaluation.bootstrap_draws="
+            f"{evaluation.resampling.num_draws} are too few for {len(differences)} comparisons at once."
+        )
     return ComparedList(name, metrics, differences, png(det_plot(curves)) if curves else None, notes)
 
 

@@ -13,6 +13,7 @@ from avis.metrics.bootstrap import (
     Resampling,
     beyond_chance,
     flatten,
+    has_width,
     least_p_value,
     nest,
     paired_difference,
@@ -87,13 +88,17 @@ class Evaluation:
         own = {name: (OperatingPoint(**given).checked(),) for name, given in operating_points.items()}
         self.wanted = Wanted({**PROTOCOLS, **own}, tuple(fmrs))
         self.resampling = Resampling(max(bootstrap_draws, 1), confidence, seed).checked()
-        if bootstrap_draws and not beyond_chance(least_p_value(bootstrap_draws), confidence):
+        if bootstrap_draws and not self.can_tell(1):
             raise ValueError(
                 f"too few draws to compare: got bootstrap_draws={bootstrap_draws} for confidence={confidence}, "
                 "expected at least 2 / (1 - confidence), or 0 for none. At evaluation.bootstrap_draws. Raise it."
             )
         self.draws, self.columns, self.trials_in_memory = bootstrap_draws > 0, subgroups, trials_in_memory
         self.identification = identification
+
+    def can_tell(self, num_comparisons: int) -> bool:
+        """Tell whether a difference could come out as more than chance among so many (see `avis.metrics.holm`)."""
+        return beyond_chance(num_comparisons * least_p_value(self.resampling.num_draws), self.resampling.confidence)
 
 
 def evaluate(
@@ -258,8 +263,9 @@ def show(result: dict[str, Any]) -> None:
     for name, metrics in result["metrics"].items():
         trials = f"{metrics['num_target']} target, {metrics['num_nontarget']} non-target trials"
         interval = ""
-        if metrics["intervals"] and metrics["intervals"]["figures"]:
-            low, high = metrics["intervals"]["figures"]["eer"]
+        drawn = (metrics["intervals"] or {}).get("figures")
+        if drawn and has_width(drawn["eer"]):
+            low, high = drawn["eer"]
             interval = f" [{low:.2%}, {high:.2%}]"
         print(f"{name}: EER {metrics['eer']:.2%}{interval}, minDCF(0.01) {metrics['min_dcf']['0.01']:.4f} ({trials})")
         if metrics["reversed"]:

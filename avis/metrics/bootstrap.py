@@ -5,6 +5,7 @@ speakers are drawn with replacement. A speaker drawn ``w`` times gives a target 
 trial the product of the weights of its two speakers.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -18,6 +19,13 @@ from avis.metrics.scores import ErrorRates, error_rates
 from avis.metrics.trials import Trials
 
 Flat = dict[tuple[str, ...], float]
+
+_MOST_AFTER_FITTING = {"min_cllr": 1.0, "calibration_loss": math.inf}
+"""Figures after the best calibration of the very trials that they are stated of, and the highest they can be.
+
+It fits a draw, in which trials repeat, better than the list, and the list better than all speakers. So draws are
+reflected at the list's figure (Davison and Hinkley, "Bootstrap Methods and their Application", 1997, basic intervals).
+"""
 
 
 class Resampling(NamedTuple):
@@ -150,7 +158,8 @@ def speaker_intervals(
     Returns
     -------
     dict
-        ``figures`` (as the figures are laid out, but ``[low, high]`` each: percentiles of the draws), ``confidence``,
+        ``figures`` (as the figures are laid out, but ``[low, high]`` each: percentiles of the draws, those of minCllr
+        and calibration loss reflected at the figure), ``confidence``,
         ``num_draws``, ``num_speakers``, and ``num_empty``: draws left out for want of target or of non-target trials.
         ``figures`` is None if all were.
 
@@ -164,8 +173,10 @@ def speaker_intervals(
     for drawn in speaker_draws(resampler.num_speakers, resampling.checked()):
         if (counts := resampler.weighted(drawn)) is not None:
             rows.append(flatten(figures(counts, wanted)))
+    found = flatten(figures(resampler.counts, wanted))
+    intervals = _percentiles(rows, resampling.confidence) if rows else {}
     return {
-        "figures": nest(_percentiles(rows, resampling.confidence)) if rows else None,
+        "figures": nest({key: _reflected(key[0], ends, found[key]) for key, ends in intervals.items()}) or None,
         **_facts(resampling, resampler.num_speakers, len(rows)),
     }
 
@@ -222,6 +233,11 @@ def _difference(one: Tally, other: Tally, wanted: Wanted) -> Flat:
     return {key: value - theirs[key] for key, value in ours.items() if key in theirs}
 
 
+def has_width(interval: list[float]) -> bool:
+    """Tell whether the draws differ: where no trial is decided wrongly, none do, and the interval says nothing."""
+    return interval[0] < interval[1]
+
+
 def beyond_chance(p_value: float, confidence: float) -> bool:
     """Tell whether a difference is more than chance explains.
 
@@ -247,6 +263,13 @@ def _percentiles(rows: list[Flat], confidence: float) -> dict[tuple[str, ...], l
     table = np.array([list(row.values()) for row in rows])
     low, high = np.quantile(table, [outside, 1.0 - outside], axis=0)
     return {key: [float(low[column]), float(high[column])] for column, key in enumerate(rows[0])}
+
+
+def _reflected(figure: str, ends: list[float], found: float) -> list[float]:
+    if figure not in _MOST_AFTER_FITTING:
+        return ends
+    low, high = (2.0 * found - end for end in reversed(ends))
+    return [max(min(low, found), 0.0), min(max(high, found), _MOST_AFTER_FITTING[figure])]
 
 
 def _facts(resampling: Resampling, num_speakers: int, num_kept: int) -> dict[str, Any]:

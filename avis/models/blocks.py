@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from avis.models.masking import mask_frames, mean_frames
+
 
 def check_features(features: Tensor, *, num_mels: int) -> None:
     """Refuse features that are not ``[batch, frames, num_mels]``, or have no frames.
@@ -55,8 +57,9 @@ class TdnnBlock(nn.Module):
         self.conv = nn.Conv1d(in_channels, out_channels, kernel_size, stride, padding, dilation)
         self.norm = nn.BatchNorm1d(out_channels)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``[batch, in_channels, frames]`` to ``[batch, out_channels, frames]``."""
+    def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
+        """Map ``[batch, in_channels, frames]``, ``num_frames`` of each the utterance's, to ``out_channels``."""
+        x = mask_frames(x, num_frames) if self.conv.kernel_size[0] > 1 else x
         return self.norm(functional.relu(self.conv(x), inplace=True))
 
 
@@ -98,12 +101,12 @@ class Res2Block(nn.Module):
             TdnnBlock(width, width, kernel_size=kernel_size, dilation=dilation) for _ in range(scale - 1)
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``[batch, channels, frames]`` to the same shape."""
+    def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
+        """Map ``[batch, channels, frames]``, ``num_frames`` of each the utterance's, to the same shape."""
         first, second, *rest = x.chunk(self.scale, dim=1)
-        outputs = [first, self.groups[0](second)]
+        outputs = [first, self.groups[0](second, num_frames)]
         for group, part in zip(self.groups[1:], rest, strict=True):
-            outputs.append(group(part + outputs[-1]))
+            outputs.append(group(part + outputs[-1], num_frames))
         return torch.cat(outputs, dim=1)
 
 
@@ -128,7 +131,7 @@ class SqueezeExcitation(nn.Module):
         self.squeeze = nn.Linear(channels, se_channels)
         self.excite = nn.Linear(se_channels, channels)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
         """Return the gates to multiply ``x`` ``[batch, channels, frames]`` with: ``[batch, channels, 1]``."""
-        hidden = functional.relu(self.squeeze(x.mean(dim=2)))
+        hidden = functional.relu(self.squeeze(mean_frames(x, num_frames).squeeze(2)))
         return torch.sigmoid(self.excite(hidden)).unsqueeze(2)

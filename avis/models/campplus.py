@@ -7,12 +7,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from avis.models.blocks import check_features
+from avis.models.masking import inside, mask_frames, mean_frames, strided
 from avis.models.pooling import StatisticsPooling
-from avis.models.residual import BasicBlock, conv_norm
+from avis.models.residual import BasicBlock, ConvNorm, Stage
 
 DENSE_BLOCKS = ((12, 1), (24, 2), (16, 2))
 """Layers and dilation of each densely connected block."""
 FIRST_KERNEL_SIZE = 5
+STRIDE = 2
 LAYER_KERNEL_SIZE = 3
 BOTTLENECK = 4
 """A dense layer's bottleneck, in multiples of its growth."""
@@ -39,18 +41,17 @@ class ConvolutionModule(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        strides = [(2, 1) if index == 0 else (1, 1) for _ in range(HEAD_STAGES) for index in range(HEAD_BLOCKS)]
-        self.layers = nn.Sequential(
-            conv_norm(1, channels, kernel_size=3),
-            nn.ReLU(inplace=True),
-            *(BasicBlock(channels, channels, stride=stride) for stride in strides),
-            conv_norm(channels, channels, kernel_size=3, stride=(2, 1)),
-            nn.ReLU(inplace=True),
-        )
+        sizes = {"channels": channels, "out_channels": channels, "depth": HEAD_BLOCKS}
+        self.first = ConvNorm(1, channels, kernel_size=3)
+        self.stages = nn.ModuleList(Stage(BasicBlock, channels, **sizes, stride=(2, 1)) for _ in range(HEAD_STAGES))
+        self.last = ConvNorm(channels, channels, kernel_size=3, stride=(2, 1))
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
         """Map ``[batch, frames, mels]`` to ``[batch, channels * ceil(mels / 8), frames]``."""
-        return self.layers(features.transpose(1, 2).unsqueeze(1)).flatten(1, 2)
+        x = functional.relu(self.first(features.transpose(1, 2).unsqueeze(1), num_frames), inplace=True)
+        for stage in self.stages:
+            x = stage(x, num_frames)
+        return functional.relu(self.last(x, num_frames), inplace=True).flatten(1, 2)
 
 
 class ContextAwareMasking(nn.Module):
@@ -78,19 +79,47 @@ class ContextAwareMasking(nn.Module):
         self.squeeze = nn.Conv1d(in_channels, in_channels // REDUCTION, 1)
         self.excite = nn.Conv1d(in_channels // REDUCTION, out_channels, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
         """Map ``[batch, in_channels, frames]`` to ``[batch, out_channels, frames]``."""
+        x = mask_frames(x, num_frames)
         segments = functional.avg_pool1d(x, SEGMENT_FRAMES, SEGMENT_FRAMES, ceil_mode=True)
-        context = x.mean(dim=2, keepdim=True) + segments
+        if num_frames is not None:
+            own = inside(x, num_frames).to(x.dtype)
+            share = functional.avg_pool1d(own, SEGMENT_FRAMES, SEGMENT_FRAMES, ceil_mode=True)
+            segments = segments / share.clamp(min=1 / SEGMENT_FRAMES)
+        context = mean_frames(x, num_frames) + segments
         gates = torch.sigmoid(self.excite(functional.relu(self.squeeze(context))))
         return self.conv(x) * gates.repeat_interleave(SEGMENT_FRAMES, dim=2)[:, :, : x.shape[2]]
 
 
+class DenseLayer(nn.Module):
+    """A bottleneck (batch normalisation, ReLU, 1x1 convolution), batch normalisation, ReLU, and a masked convolution.
+
+    Parameters
+    ----------
+    channels
+        Channels of the input.
+    growth
+        Channels of the output.
+    dilation
+        Of the masked convolution, in frames.
+    """
+
+    def __init__(self, channels: int, *, growth: int, dilation: int) -> None:
+        super().__init__()
+        width = BOTTLENECK * growth
+        self.bottleneck = nn.Sequential(
+            norm_relu(channels), nn.Conv1d(channels, width, 1, bias=False), norm_relu(width)
+        )
+        self.masking = ContextAwareMasking(width, growth, dilation=dilation)
+
+    def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
+        """Map ``[batch, channels, frames]`` to ``[batch, growth, frames]``."""
+        return self.masking(self.bottleneck(x), num_frames)
+
+
 class DenseBlock(nn.Module):
     """Layers that each see the block's input and the outputs of all layers before them, then a halving 1x1 convolution.
-
-    A layer is a bottleneck (batch normalisation, ReLU, 1x1 convolution), batch normalisation, ReLU, and a masked
-    convolution.
 
     Parameters
     ----------
@@ -110,24 +139,18 @@ class DenseBlock(nn.Module):
 
     def __init__(self, channels: int, *, growth: int, num_layers: int, dilation: int) -> None:
         super().__init__()
-        width = BOTTLENECK * growth
         self.layers = nn.ModuleList(
-            nn.Sequential(
-                norm_relu(before),
-                nn.Conv1d(before, width, 1, bias=False),
-                norm_relu(width),
-                ContextAwareMasking(width, growth, dilation=dilation),
-            )
+            DenseLayer(before, growth=growth, dilation=dilation)
             for before in range(channels, channels + num_layers * growth, growth)
         )
         after = channels + num_layers * growth
         self.out_channels = after // 2
         self.transition = nn.Sequential(norm_relu(after), nn.Conv1d(after, self.out_channels, 1, bias=False))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
         """Map ``[batch, channels, frames]`` to ``[batch, (channels + num_layers * growth) / 2, frames]``."""
         for layer in self.layers:
-            x = torch.cat([x, layer(x)], dim=1)
+            x = torch.cat([x, layer(x, num_frames)], dim=1)
         return self.transition(x)
 
 
@@ -138,7 +161,7 @@ class CamPlusPlus(nn.Module):
     16 layers, temporal statistics pooling, and a linear layer with batch normalisation without scale and offset.
     Weights of 1-D convolutions start as in the public code (normal, He et al.'s deviation).
 
-    Training needs two or more utterances in a batch. There is no padding mask: every frame counts as speech. Segments
+    Training needs two or more utterances in a batch, and its batch normalisation counts padded frames too. Segments
     are counted from the first frame, so the embedding depends a little on where an utterance begins.
 
     Parameters
@@ -174,7 +197,7 @@ class CamPlusPlus(nn.Module):
         self.head = ConvolutionModule(head_channels)
         rows = math.ceil(num_mels / 2 ** (HEAD_STAGES + 1))
         self.first = nn.Sequential(
-            nn.Conv1d(head_channels * rows, channels, FIRST_KERNEL_SIZE, 2, FIRST_KERNEL_SIZE // 2, bias=False),
+            nn.Conv1d(head_channels * rows, channels, FIRST_KERNEL_SIZE, STRIDE, FIRST_KERNEL_SIZE // 2, bias=False),
             norm_relu(channels),
         )
         blocks: list[nn.Module] = []
@@ -182,9 +205,10 @@ class CamPlusPlus(nn.Module):
             block = DenseBlock(channels, growth=growth, num_layers=num_layers, dilation=dilation)
             blocks.append(block)
             channels = block.out_channels
-        self.blocks = nn.Sequential(*blocks, norm_relu(channels))
-        self.pooling = StatisticsPooling()
-        self.embedding = nn.Linear(2 * channels, embedding_dim, bias=False)
+        self.blocks = nn.ModuleList(blocks)
+        self.norm_relu = norm_relu(channels)
+        self.pooling = StatisticsPooling(channels)
+        self.embedding = nn.Linear(self.pooling.out_channels, embedding_dim, bias=False)
         self.embedding_norm = nn.BatchNorm1d(embedding_dim, affine=False)
         for module in self.modules():
             if isinstance(module, nn.Conv1d | nn.Linear):
@@ -192,17 +216,24 @@ class CamPlusPlus(nn.Module):
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
 
-    def frame_representations(self, features: Tensor) -> Tensor:
+    def frame_representations(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
         """Return what is pooled, ``[batch, channels, ceil(frames / 2)]``, for ``[batch, frames, mels]``."""
         check_features(features, num_mels=self.num_mels)
-        return self.blocks(self.first(self.head(features)))
+        x = self.first(mask_frames(self.head(features, num_frames), num_frames))
+        num_frames = strided(num_frames, STRIDE)
+        for block in self.blocks:
+            x = block(x, num_frames)
+        return self.norm_relu(x)
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
         """Return embeddings ``[batch, embedding_dim]``, not length-normalised, of ``[batch, frames, mels]``.
+
+        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
 
         Raises
         ------
         ValueError
             If ``features`` has no frames or another number of mels than the model.
         """
-        return self.embedding_norm(self.embedding(self.pooling(self.frame_representations(features))))
+        frames = self.frame_representations(features, num_frames)
+        return self.embedding_norm(self.embedding(self.pooling(frames, strided(num_frames, STRIDE))))

@@ -1,11 +1,14 @@
 """ECAPA-TDNN (Desplanques et al., 2020): the 1-D convolutional speaker embedding most work compares with."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from avis.models.blocks import Res2Block, SqueezeExcitation, TdnnBlock, check_features
-from avis.models.pooling import AttentiveStatisticsPooling
+from avis.models.masking import strided
+from avis.models.pooling import Pooling
 
 FIRST_KERNEL_SIZE = 5
 BLOCK_KERNEL_SIZE = 3
@@ -40,10 +43,12 @@ class SeRes2Block(nn.Module):
         )
         self.gates = SqueezeExcitation(channels, se_channels=se_channels)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``[batch, channels, frames]`` to the same shape."""
-        y = self.convs(x)
-        return torch.addcmul(x, y, self.gates(y))
+    def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
+        """Map ``[batch, channels, frames]``, ``num_frames`` of each the utterance's, to the same shape."""
+        y = x
+        for conv in self.convs:
+            y = conv(y, num_frames)
+        return torch.addcmul(x, y, self.gates(y, num_frames))
 
 
 class EcapaTdnn(nn.Module):
@@ -58,8 +63,8 @@ class EcapaTdnn(nn.Module):
       has tanh alone, which cost 0.9 points of EER on held-out speakers of a small corpus;
     - the embedding is batch-normalised, as in TaoRuijie; SpeechBrain and (by default) wespeaker don't.
 
-    At inference all that follows the pooling is affine. Training needs two or more utterances in a batch. There is no
-    padding mask: every frame of the batch counts as speech.
+    At inference all that follows the pooling is affine. Training needs two or more utterances in a batch, and
+    its batch normalisation counts padded frames too.
 
     Parameters
     ----------
@@ -72,13 +77,15 @@ class EcapaTdnn(nn.Module):
     mfa_channels
         Channels of the multi-layer feature aggregation (1536 in the paper for both sizes; SpeechBrain's and
         3D-Speaker's 20.8 M model has 3072).
-    attention_channels, se_channels
-        Bottlenecks of the pooling's attention and of the channel gates (128 in the paper).
+    se_channels
+        Bottleneck of the channel gates (128 in the paper).
     scale
         Res2 channel groups (8 in the paper).
     stride
         Frames the first convolution advances by: 1 is as published; 2 halves the frame rate, and with it the cost
         of all that follows.
+    pooling
+        Builds the pooling layer from the number of its channels (`AttentiveStatisticsPooling` in the paper).
 
     Raises
     ------
@@ -93,8 +100,11 @@ class EcapaTdnn(nn.Module):
 
     Examples
     --------
-    >>> sizes = dict(channels=16, embedding_dim=4, mfa_channels=24, attention_channels=8, se_channels=8, scale=8)
-    >>> EcapaTdnn(num_mels=80, stride=1, **sizes)(torch.zeros(2, 30, 80)).shape
+    >>> from functools import partial
+    >>> from avis.models.pooling import AttentiveStatisticsPooling
+    >>> pooling = partial(AttentiveStatisticsPooling, attention_channels=8)
+    >>> sizes = dict(channels=16, embedding_dim=4, mfa_channels=24, se_channels=8, scale=8)
+    >>> EcapaTdnn(num_mels=80, stride=1, pooling=pooling, **sizes)(torch.zeros(2, 30, 80)).shape
     torch.Size([2, 4])
     """
 
@@ -105,42 +115,47 @@ class EcapaTdnn(nn.Module):
         channels: int,
         embedding_dim: int,
         mfa_channels: int,
-        attention_channels: int,
         se_channels: int,
         scale: int,
         stride: int,
+        pooling: Callable[[int], Pooling],
     ) -> None:
         super().__init__()
         self.num_mels = num_mels
         self.embedding_dim = embedding_dim
+        self.stride = stride
         self.first = TdnnBlock(num_mels, channels, kernel_size=FIRST_KERNEL_SIZE, stride=stride)
         self.blocks = nn.ModuleList(
             SeRes2Block(channels, dilation=dilation, se_channels=se_channels, scale=scale)
             for dilation in BLOCK_DILATIONS
         )
         self.aggregation = nn.Conv1d(len(BLOCK_DILATIONS) * channels, mfa_channels, 1)
-        self.pooling = AttentiveStatisticsPooling(mfa_channels, attention_channels=attention_channels)
-        self.pooling_norm = nn.BatchNorm1d(2 * mfa_channels)
-        self.embedding = nn.Linear(2 * mfa_channels, embedding_dim)
+        self.pooling = pooling(mfa_channels)
+        self.pooling_norm = nn.BatchNorm1d(self.pooling.out_channels)
+        self.embedding = nn.Linear(self.pooling.out_channels, embedding_dim)
         self.embedding_norm = nn.BatchNorm1d(embedding_dim)
 
-    def frame_representations(self, features: Tensor) -> Tensor:
+    def frame_representations(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
         """Return what is pooled, ``[batch, mfa_channels, ceil(frames / stride)]``, for ``[batch, frames, mels]``."""
         check_features(features, num_mels=self.num_mels)
-        total = self.first(features.transpose(1, 2))
+        total = self.first(features.transpose(1, 2), num_frames)
+        num_frames = strided(num_frames, self.stride)
         outputs = []
         for block in self.blocks:
-            outputs.append(block(total))
+            outputs.append(block(total, num_frames))
             total = total + outputs[-1]
         return functional.relu(self.aggregation(torch.cat(outputs, dim=1)), inplace=True)
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
         """Return embeddings ``[batch, embedding_dim]``, not length-normalised, of ``[batch, frames, mels]``.
+
+        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
 
         Raises
         ------
         ValueError
             If ``features`` has no frames or another number of mels than the model.
         """
-        pooled = self.pooling(self.frame_representations(features))
+        frames = self.frame_representations(features, num_frames)
+        pooled = self.pooling(frames, strided(num_frames, self.stride))
         return self.embedding_norm(self.embedding(self.pooling_norm(pooled)))

@@ -34,6 +34,13 @@ def inside(x: Tensor, num_frames: Tensor) -> Tensor:
     return (frames < num_frames.unsqueeze(1)).view(len(x), *(1,) * (x.ndim - 2), x.shape[-1])
 
 
+def mean_frames(x: Tensor, num_frames: Tensor | None) -> Tensor:
+    """Return the mean over each utterance's frames, ``[batch, ..., 1]``, of ``x`` ``[batch, ..., frames]``."""
+    if num_frames is None:
+        return x.mean(dim=-1, keepdim=True)
+    return mask_frames(x, num_frames).sum(dim=-1, keepdim=True) / num_frames.view(-1, *(1,) * (x.ndim - 1))
+
+
 def strided(num_frames: Tensor | None, stride: int) -> Tensor | None:
     """Return how many frames are left of each utterance when every ``stride``-th is kept."""
     return num_frames if num_frames is None else (num_frames + stride - 1) // stride

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from avis.models.masking import inside, mean_frames
+
 VARIANCE_FLOOR = 1e-5
 """Smallest variance before the square root, so that its gradient stays finite on constant channels."""
 STATISTICS_FLOOR = 1e-8
@@ -11,7 +13,7 @@ STATISTICS_FLOOR = 1e-8
 
 
 def weighted_statistics(
-    x: Tensor, weights: Tensor | None = None, *, floor: float = VARIANCE_FLOOR
+    x: Tensor, weights: Tensor | None = None, *, num_frames: Tensor | None = None, floor: float = VARIANCE_FLOOR
 ) -> tuple[Tensor, Tensor]:
     """Return the mean and the standard deviation over frames, both ``[batch, channels, 1]``.
 
@@ -24,9 +26,13 @@ def weighted_statistics(
         ``[batch, channels, frames]``, float32 or float64.
     weights
         ``[batch, channels, frames]``, non-negative, summing to one over frames; None for equal weights.
+    num_frames
+        With equal weights: int64 ``[batch]``, how many of its frames are the utterance's; None if all are.
     floor
         Smallest variance.
     """
+    if weights is None and num_frames is not None:
+        weights = inside(x, num_frames).to(x.dtype) / num_frames.view(-1, 1, 1)
     if weights is None:
         mean = x.mean(dim=2, keepdim=True)
         variance = (x - mean).square().mean(dim=2, keepdim=True)
@@ -36,11 +42,61 @@ def weighted_statistics(
     return mean, variance.clamp(min=floor).sqrt()
 
 
-class StatisticsPooling(nn.Module):
+def frame_weights(logits: Tensor, num_frames: Tensor | None) -> Tensor:
+    """Return ``logits`` ``[batch, channels, frames]`` as weights that sum to one over the utterance's frames."""
+    if num_frames is not None:
+        logits = logits.masked_fill(~inside(logits, num_frames), -torch.inf)
+    return logits.softmax(dim=2)
+
+
+class Pooling(nn.Module):
+    """What every pooling layer offers the layer after it.
+
+    Attributes
+    ----------
+    out_channels
+        Values per utterance.
+    """
+
+    out_channels: int
+
+
+class MeanPooling(Pooling):
+    """Temporal average pooling (TAP): the mean of each channel over frames; float32 under autocast.
+
+    Parameters
+    ----------
+    channels
+        Channels per frame.
+
+    Examples
+    --------
+    >>> MeanPooling(8)(torch.zeros(2, 8, 5)).shape
+    torch.Size([2, 8])
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.out_channels = channels
+
+    def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
+        """Map ``[batch, channels, frames]`` to ``[batch, channels]``.
+
+        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
+        """
+        return mean_frames(x.to(torch.promote_types(x.dtype, torch.float32)), num_frames).squeeze(2)
+
+
+class StatisticsPooling(Pooling):
     """Temporal statistics pooling (TSTP): the mean and standard deviation of each channel over frames.
 
     The deviation is the sample's (divisor ``frames - 1``) and its floor low, as in wespeaker and 3D-Speaker; one frame
     has the floor. Statistics are float32 under autocast.
+
+    Parameters
+    ----------
+    channels
+        Channels per frame.
 
     References
     ----------
@@ -48,26 +104,102 @@ class StatisticsPooling(nn.Module):
 
     Examples
     --------
-    >>> StatisticsPooling()(torch.zeros(2, 8, 5)).shape
+    >>> StatisticsPooling(8)(torch.zeros(2, 8, 5)).shape
     torch.Size([2, 16])
     """
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``[batch, channels, frames]`` to ``[batch, 2 * channels]``: the means, then the deviations."""
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.out_channels = 2 * channels
+
+    def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
+        """Map ``[batch, channels, frames]`` to ``[batch, 2 * channels]``: the means, then the deviations.
+
+        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
+        """
         wide = x.to(torch.promote_types(x.dtype, torch.float32))
-        mean, deviation = weighted_statistics(wide, floor=STATISTICS_FLOOR)
-        frames = x.shape[2]
-        return torch.cat([mean, deviation * (frames / max(frames - 1, 1)) ** 0.5], dim=1).squeeze(2)
+        mean, deviation = weighted_statistics(wide, num_frames=num_frames, floor=STATISTICS_FLOOR)
+        frames = torch.tensor(x.shape[2], device=x.device) if num_frames is None else num_frames.view(-1, 1, 1)
+        correction = (frames / (frames - 1).clamp(min=1)).sqrt()
+        return torch.cat([mean, deviation * correction], dim=1).squeeze(2)
 
 
-class AttentiveStatisticsPooling(nn.Module):
-    """Channel- and context-dependent attentive statistics pooling.
+class DeviationPooling(Pooling):
+    """Temporal standard deviation pooling (TSDP): the second half of `StatisticsPooling`.
 
-    Every channel has its own attention over frames, and the attention sees, besides the frame, the mean and standard
-    deviation of the whole utterance. The paper's first attention layer applies one matrix to the concatenation of the
-    three; applied part by part it is the same function with the same parameters, but the utterance's part is computed
-    once instead of once per frame. Its nonlinearity, which the paper leaves open, is ReLU, batch normalisation and
-    tanh, as in TaoRuijie/ECAPA-TDNN and SpeechBrain; wespeaker has tanh alone, SKA-TDNN and RawNet3 have no tanh.
+    Parameters
+    ----------
+    channels
+        Channels per frame.
+
+    References
+    ----------
+    Wang et al., "Revisiting the statistics pooling layer in deep speaker embedding learning", ISCSLP 2021.
+
+    Examples
+    --------
+    >>> DeviationPooling(8)(torch.zeros(2, 8, 5)).shape
+    torch.Size([2, 8])
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.out_channels = channels
+        self.statistics = StatisticsPooling(channels)
+
+    def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
+        """Map ``[batch, channels, frames]`` to ``[batch, channels]``.
+
+        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
+        """
+        return self.statistics(x, num_frames)[:, self.out_channels :]
+
+
+class SelfAttentivePooling(Pooling):
+    """Self-attentive pooling (SAP): the mean over frames, weighted by how much each agrees with a learned vector.
+
+    Logits and sums are float32 under autocast.
+
+    Parameters
+    ----------
+    channels
+        Channels per frame.
+
+    References
+    ----------
+    Cai et al., "Exploring the encoding layer and loss function in end-to-end speaker and language recognition
+    system", Odyssey 2018, https://arxiv.org/abs/1804.05160.
+
+    Examples
+    --------
+    >>> SelfAttentivePooling(8)(torch.zeros(2, 8, 5)).shape
+    torch.Size([2, 8])
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.out_channels = channels
+        self.frame = nn.Conv1d(channels, channels, 1)
+        self.attention = nn.Conv1d(channels, 1, 1, bias=False)
+
+    def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
+        """Map ``[batch, channels, frames]`` to ``[batch, channels]``.
+
+        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
+        """
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))
+        weights = frame_weights(self.attention(torch.tanh(self.frame(x))).to(wide.dtype), num_frames)
+        return (weights * wide).sum(dim=2)
+
+
+class AttentiveStatisticsPooling(Pooling):
+    """Attentive statistics pooling: means and standard deviations over frames that every channel weighs for itself.
+
+    The attention sees, besides the frame, the mean and standard deviation of the whole utterance. The paper's first
+    attention layer applies one matrix to the concatenation of the three; applied part by part it is the same function
+    with the same parameters, but the utterance's part is computed once instead of once per frame. Its nonlinearity,
+    which the paper leaves open, is ReLU, batch normalisation and tanh, as in TaoRuijie/ECAPA-TDNN and SpeechBrain;
+    wespeaker has tanh alone, SKA-TDNN and RawNet3 have no tanh.
 
     Attention logits and statistics are float32 under autocast.
 
@@ -79,6 +211,10 @@ class AttentiveStatisticsPooling(nn.Module):
         Width of the attention's bottleneck (128 in the paper).
     tanh
         Whether the nonlinearity ends with tanh.
+    norm
+        Whether it begins with ReLU and batch normalisation.
+    context
+        Whether the attention sees the utterance's mean and deviation, or the frame alone.
 
     References
     ----------
@@ -90,22 +226,35 @@ class AttentiveStatisticsPooling(nn.Module):
     torch.Size([2, 16])
     """
 
-    def __init__(self, channels: int, *, attention_channels: int, tanh: bool = True) -> None:
+    def __init__(
+        self, channels: int, *, attention_channels: int, tanh: bool = True, norm: bool = True, context: bool = True
+    ) -> None:
         super().__init__()
-        self.frame = nn.Conv1d(channels, attention_channels, 1, bias=False)
-        self.context = nn.Linear(2 * channels, attention_channels)
-        self.norm = nn.BatchNorm1d(attention_channels)
+        self.out_channels = 2 * channels
+        self.frame = nn.Conv1d(channels, attention_channels, 1, bias=not context)
+        self.context = nn.Linear(2 * channels, attention_channels) if context else None
+        self.norm = nn.BatchNorm1d(attention_channels) if norm else None
         self.squash = nn.Tanh() if tanh else nn.Identity()
         self.attention = nn.Conv1d(attention_channels, channels, 1)
 
-    def attention_weights(self, x: Tensor) -> Tensor:
-        """Return the weights ``[batch, channels, frames]`` of ``x`` of the same shape; they sum to one over frames."""
-        wide = x.to(torch.promote_types(x.dtype, torch.float32))
-        context = self.context(torch.cat(weighted_statistics(wide), dim=1).squeeze(2))
-        hidden = self.squash(self.norm(functional.relu(self.frame(x) + context.unsqueeze(2))))
-        return functional.softmax(self.attention(hidden), dim=2, dtype=wide.dtype)
+    def attention_weights(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
+        """Return the weights ``[batch, channels, frames]`` of ``x`` of the same shape; they sum to one over frames.
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``[batch, channels, frames]`` to ``[batch, 2 * channels]``: the means, then the deviations."""
+        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
+        """
         wide = x.to(torch.promote_types(x.dtype, torch.float32))
-        return torch.cat(weighted_statistics(wide, self.attention_weights(x)), dim=1).squeeze(2)
+        hidden = self.frame(x)
+        if self.context is not None:
+            statistics = torch.cat(weighted_statistics(wide, num_frames=num_frames), dim=1)
+            hidden = hidden + self.context(statistics.squeeze(2)).unsqueeze(2)
+        if self.norm is not None:
+            hidden = self.norm(functional.relu(hidden))
+        return frame_weights(self.attention(self.squash(hidden)).to(wide.dtype), num_frames)
+
+    def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
+        """Map ``[batch, channels, frames]`` to ``[batch, 2 * channels]``: the means, then the deviations.
+
+        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
+        """
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))
+        return torch.cat(weighted_statistics(wide, self.attention_weights(x, num_frames)), dim=1).squeeze(2)

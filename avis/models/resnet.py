@@ -1,15 +1,12 @@
 """ResNet r-vector (He et al., 2015; Zeinali et al., 2019): the 2-D convolutional speaker embedding."""
 
-import math
+from collections.abc import Callable
 
 from torch import Tensor, nn
-from torch.nn import functional
 
-from avis.models.blocks import check_features
-from avis.models.pooling import StatisticsPooling
-from avis.models.residual import BasicBlock, Bottleneck, conv_norm
-
-NUM_STAGES = 4
+from avis.models.masking import strided
+from avis.models.pooling import Pooling
+from avis.models.residual import FRAME_STRIDE, BasicBlock, Bottleneck, Trunk
 
 
 class ResNet(nn.Module):
@@ -19,7 +16,7 @@ class ResNet(nn.Module):
     three halve mels and frames and double the channels, temporal statistics pooling of each (channel, mel), and one
     linear layer. Unlike ResNets for pictures: no max-pooling, stride 1 at the start, a quarter or half of the channels.
 
-    Training needs two or more utterances in a batch. There is no padding mask: every frame counts as speech.
+    Training needs two or more utterances in a batch, and its batch normalisation counts padded frames too.
 
     Parameters
     ----------
@@ -31,6 +28,8 @@ class ResNet(nn.Module):
         Residual blocks in each of the four stages: [3, 4, 6, 3] is ResNet34, or with ``bottleneck`` ResNet50.
     bottleneck
         Whether blocks are of three convolutions (ResNet50 and deeper) instead of two.
+    pooling
+        Builds the pooling layer from the number of its channels (`StatisticsPooling` in wespeaker).
     embedding_dim
         Values per embedding (256 in wespeaker).
 
@@ -48,47 +47,38 @@ class ResNet(nn.Module):
     Examples
     --------
     >>> import torch
-    >>> model = ResNet(num_mels=80, channels=4, depths=[1, 1, 1, 1], bottleneck=False, embedding_dim=6)
-    >>> model(torch.zeros(2, 30, 80)).shape
+    >>> from avis.models.pooling import StatisticsPooling
+    >>> sizes = dict(channels=4, depths=[1, 1, 1, 1], bottleneck=False, embedding_dim=6)
+    >>> ResNet(num_mels=80, pooling=StatisticsPooling, **sizes)(torch.zeros(2, 30, 80)).shape
     torch.Size([2, 6])
     """
 
     def __init__(
-        self, *, num_mels: int, channels: int, depths: list[int], bottleneck: bool, embedding_dim: int
+        self,
+        *,
+        num_mels: int,
+        channels: int,
+        depths: list[int],
+        bottleneck: bool,
+        pooling: Callable[[int], Pooling],
+        embedding_dim: int,
     ) -> None:
         super().__init__()
-        if len(depths) != NUM_STAGES or min(depths) < 1:
-            raise ValueError(
-                f"a ResNet has four stages: got depths={list(depths)}, expected 4 numbers of blocks, each 1 or more. "
-                "At model.depths. Correct them."
-            )
-        self.num_mels = num_mels
-        self.embedding_dim = embedding_dim
-        self.first = conv_norm(1, channels, kernel_size=3)
         block = Bottleneck if bottleneck else BasicBlock
-        layers: list[nn.Module] = []
-        width = channels
-        for stage, depth in enumerate(depths):
-            for index in range(depth):
-                stride = (2, 2) if stage > 0 and index == 0 else (1, 1)
-                layers.append(block(width, channels * 2**stage, stride=stride))
-                width = block.expansion * channels * 2**stage
-        self.blocks = nn.Sequential(*layers)
-        self.pooling = StatisticsPooling()
-        self.embedding = nn.Linear(2 * width * math.ceil(num_mels / 2 ** (NUM_STAGES - 1)), embedding_dim)
+        self.embedding_dim = embedding_dim
+        self.trunk = Trunk(block, num_mels=num_mels, channels=channels, depths=depths, expansion=block.expansion)
+        self.pooling = pooling(self.trunk.out_channels)
+        self.embedding = nn.Linear(self.pooling.out_channels, embedding_dim)
 
-    def frame_representations(self, features: Tensor) -> Tensor:
-        """Return what is pooled, ``[batch, channels * mels, ceil(frames / 8)]``, for ``[batch, frames, mels]``."""
-        check_features(features, num_mels=self.num_mels)
-        image = features.transpose(1, 2).unsqueeze(1)
-        return self.blocks(functional.relu(self.first(image), inplace=True)).flatten(1, 2)
-
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
         """Return embeddings ``[batch, embedding_dim]``, not length-normalised, of ``[batch, frames, mels]``.
+
+        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
 
         Raises
         ------
         ValueError
             If ``features`` has no frames or another number of mels than the model.
         """
-        return self.embedding(self.pooling(self.frame_representations(features)))
+        frames = self.trunk(features, num_frames)
+        return self.embedding(self.pooling(frames, strided(num_frames, FRAME_STRIDE)))

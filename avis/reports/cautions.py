@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from avis.metrics.binomial import binomial_interval
 from avis.metrics.subgroups import LEAST_ERRORS
 from avis.reports.figure_words import percent
 
@@ -17,6 +18,7 @@ MOST_CALIBRATION_LOSS = 0.1
 """Share of minCllr above which calibration is worth a warning; below `_LEAST_LOSS` bits it never is."""
 
 _LEAST_LOSS = 0.02
+_CONFIDENCE = 0.95
 
 _FLAGS = {
     "shared_speakers": "{} speakers of these trials were also trained on, so the error rates are too good to be true.",
@@ -62,6 +64,8 @@ def _uncertain(metrics: Mapping[str, Any]) -> Iterator[str]:
             f"From {LEAST_ERRORS} errors of each kind on, the true rate is within about 30 % of the one found (rule of "
             "30), if trials are independent."
         )
+    if misses == 0 or false_alarms == 0:
+        yield _no_error(metrics, misses, false_alarms)
     rates = sorted(map(float, metrics["fnmr_at_fmr"]))
     short = [rate for rate in rates if rate * metrics["num_nontarget"] < LEAST_ERRORS]
     if short:
@@ -80,6 +84,23 @@ def _uncertain(metrics: Mapping[str, Any]) -> Iterator[str]:
             f"{intervals['num_empty']:,} of {intervals['num_draws']:,} draws of speakers had no trial of one kind and "
             "could not be used for the intervals."
         )
+
+
+def _no_error(metrics: Mapping[str, Any], misses: int, false_alarms: int) -> str:
+    """Say what seeing no error is worth: drawing speakers finds none either, and so an interval without width."""
+    kinds = (
+        ("same-speaker", misses, metrics["num_target"]),
+        ("different-speaker", false_alarms, metrics["num_nontarget"]),
+    )
+    limits = " and ".join(
+        f"{percent(binomial_interval(0, trials, _CONFIDENCE)[1])} of {kind} trials"
+        for kind, errors, trials in kinds
+        if errors == 0
+    )
+    return (
+        f"No error seen is not none to come: up to {limits} may be decided wrongly (exact {_CONFIDENCE:.0%} limit, if "
+        "trials were independent), whatever the intervals say."
+    )
 
 
 def _miscalibrated(metrics: Mapping[str, Any]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from avis.metrics.bootstrap import beyond_chance
+from avis.metrics.bootstrap import beyond_chance, has_width
 from avis.reports.figure_words import WORDS, difference, difference_interval, interval, p_value, percent
 
 MOST_UNEQUAL = 0.1
@@ -20,7 +20,7 @@ def reading(metrics: Mapping[str, Any]) -> list[str]:
     """
     sentences = [_headline(metrics)]
     intervals = metrics.get("intervals")
-    if intervals and intervals["figures"]:
+    if intervals and intervals["figures"] and has_width(intervals["figures"]["eer"]):
         sentences.append(
             f"With other speakers of the same kind it may as well be {_eer_interval(intervals)} "
             f"({100 * intervals['confidence']:g} % interval from {intervals['num_draws']:,} draws of these "

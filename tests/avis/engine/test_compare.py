@@ -136,6 +136,14 @@ def test_p_values_are_adjusted_for_the_number_of_runs(tmp_path: Path, monkeypatc
     assert "Holm" not in alone
 
 
+def test_too_few_draws_for_so_many_runs_are_said(tmp_path: Path):
+    names = ["one", "two", "three", "four"]
+    for name in names:
+        run(tmp_path, name, 2.0)
+    assert "No difference could come out" not in compared(tmp_path, *names[:3])  # 2 * 2 / 41 < 0.1
+    assert "bootstrap_draws=40 are too few for 3 comparisons" in compared(tmp_path, *names)
+
+
 def test_other_answers_are_said_with_their_file(tmp_path: Path):
     run(tmp_path, "one", 1.0)
     run(tmp_path, "two", 2.0)

@@ -94,6 +94,33 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
     assert by_trial < by_speaker
 
 
+def test_intervals_after_fitting_hold_the_truth_and_the_figure() -> None:
+    """Draws fit their own trials too well: percentiles lay above the true calibration loss in nearly all lists."""
+
+    def of_all(num_speakers: int, seed: int) -> Trials:
+        rng = np.random.default_rng(seed)
+        speaker = np.repeat(np.arange(num_speakers), 4)
+        vectors = rng.normal(size=(num_speakers, 8))[speaker] + 0.55 * rng.normal(size=(speaker.size, 8))
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        one, other = np.triu_indices(speaker.size, k=1)
+        scores = np.sum(vectors[one] * vectors[other], axis=1)
+        return Trials(scores, speaker[one] == speaker[other], 12.0 * scores - 5.8, speaker[one], speaker[other])
+
+    wanted = Wanted(protocols={}, fmrs=())
+    whole = of_all(300, 0)
+    truth = summarize(*whole[:3], wanted=wanted)
+    held = {"calibration_loss": 0, "min_cllr": 0}
+    for seed in range(1, 21):
+        trials = of_all(40, seed)
+        own = summarize(*trials[:3], wanted=wanted)
+        intervals = speaker_intervals(trials, Resampling(60, 0.95, seed), wanted=wanted)["figures"]
+        for figure in held:
+            low, high = intervals[figure]
+            assert 0.0 <= low <= own[figure] <= high
+            held[figure] += low <= truth[figure] <= high
+    assert min(held.values()) >= 15
+
+
 def test_draws_without_targets_are_left_out_and_counted() -> None:
     trials = Trials(
         np.array([3.0, 1.0, 0.0, 2.0]),

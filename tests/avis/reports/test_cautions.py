@@ -51,6 +51,14 @@ def test_each_reason_has_its_warning(change: dict, flagged: dict, words: str) ->
     assert words in said
 
 
+def test_no_error_is_not_called_certain() -> None:
+    metrics = {**SOUND, **summarize([1.0] * 300 + [0.0] * 400, [1] * 300 + [0] * 400), "calibration_loss": 0.0}
+    metrics["intervals"] = {**SOUND["intervals"], "figures": {"eer": [0.0, 0.0]}}
+    [said] = [each for each in cautions(metrics, {}) if "No error" in each]
+    assert "up to 1.22\N{NO-BREAK SPACE}% of same-speaker trials and 0.92" in said
+    assert not any("may as well be" in sentence for sentence in reading(metrics))
+
+
 @pytest.mark.parametrize(("eer", "words"), [(0.01, "about 1 trial in 100"), (0.0, "accepted."), (0.5, "accepted.")])
 def test_equal_error_rate_in_words(eer: float, words: str) -> None:
     assert words in reading({**summarize([1, 0], [1, 0]), "eer": eer})[0]
