@@ -1,15 +1,57 @@
 """ECAPA-TDNN (Desplanques et al., 2020): the 1-D convolutional speaker embedding most work compares with."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from avis.models.blocks import Res2Block, SqueezeExcitation, TdnnBlock, check_features
-from avis.models.pooling import AttentiveStatisticsPooling
+from avis.models.blocks import Padding, Res2Block, SqueezeExcitation, TdnnBlock, check_features
+from avis.models.pooling import VARIANCE_FLOOR, AttentiveStatisticsPooling
 
 FIRST_KERNEL_SIZE = 5
 BLOCK_KERNEL_SIZE = 3
 BLOCK_DILATIONS = (2, 3, 4)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How an implementation reads what the paper leaves open.
+
+    Parameters
+    ----------
+    summed_inputs
+        Whether a block's input is the sum of the outputs of all layers before it (section 3.3), or the last output.
+    attention_norm
+        Whether the attention's tanh comes after ReLU and batch normalisation.
+    context
+        Whether the attention sees the utterance's mean and deviation.
+    sample_deviation
+        Whether the deviation that the attention sees is the sample's.
+    aggregation_norm, embedding_norm
+        Whether the aggregation layer and the embedding are batch-normalised.
+    padding_mode
+        What convolutions see beyond the ends.
+    floor
+        Smallest variance in the pooling.
+    """
+
+    summed_inputs: bool
+    attention_norm: bool
+    context: bool
+    sample_deviation: bool
+    aggregation_norm: bool
+    embedding_norm: bool
+    padding_mode: Padding
+    floor: float
+
+
+READINGS = {
+    "paper": Reading(True, True, True, False, False, True, "zeros", VARIANCE_FLOOR),
+    "speechbrain": Reading(False, True, True, False, True, False, "reflect", 1e-12),
+    "wespeaker": Reading(False, False, False, False, False, False, "zeros", 1e-10),
+    "wespeaker_glob": Reading(False, False, True, True, False, False, "zeros", 1e-10),
+}
 
 
 class SeRes2Block(nn.Module):
@@ -25,17 +67,21 @@ class SeRes2Block(nn.Module):
         Bottleneck of the squeeze-and-excitation gates.
     scale
         Number of Res2 channel groups.
+    padding_mode
+        Of the Res2 convolutions.
 
     References
     ----------
     Desplanques et al., 2020, Figure 1, https://arxiv.org/abs/2005.07143.
     """
 
-    def __init__(self, channels: int, *, dilation: int, se_channels: int, scale: int) -> None:
+    def __init__(self, channels: int, *, dilation: int, se_channels: int, scale: int, padding_mode: Padding) -> None:
         super().__init__()
         self.convs = nn.Sequential(
             TdnnBlock(channels, channels),
-            Res2Block(channels, kernel_size=BLOCK_KERNEL_SIZE, dilation=dilation, scale=scale),
+            Res2Block(
+                channels, kernel_size=BLOCK_KERNEL_SIZE, dilation=dilation, scale=scale, padding_mode=padding_mode
+            ),
             TdnnBlock(channels, channels),
         )
         self.gates = SqueezeExcitation(channels, se_channels=se_channels)
@@ -49,17 +95,10 @@ class SeRes2Block(nn.Module):
 class EcapaTdnn(nn.Module):
     """ECAPA-TDNN: features ``[batch, frames, mels]`` to embeddings ``[batch, embedding_dim]``.
 
-    The layers follow Figure 2 of the paper, which public implementations read differently:
-
-    - a block's input is the sum of the outputs of all layers before it (section 3.3), as in TaoRuijie/ECAPA-TDNN;
-      SpeechBrain and wespeaker pass on the last output only (the parameters are the same);
-    - the aggregation layer has no batch normalisation, as in TaoRuijie and wespeaker; SpeechBrain has one;
-    - the attention's nonlinearity is ReLU, batch normalisation and tanh, as in TaoRuijie and SpeechBrain; wespeaker
-      has tanh alone, which cost 0.9 points of EER on held-out speakers of a small corpus;
-    - the embedding is batch-normalised, as in TaoRuijie; SpeechBrain and (by default) wespeaker don't.
-
-    At inference all that follows the pooling is affine. Training needs two or more utterances in a batch. There is no
-    padding mask: every frame of the batch counts as speech.
+    The layers follow Figure 2 of the paper, which public implementations read differently (`Reading`): ``paper`` is as
+    TaoRuijie/ECAPA-TDNN; wespeaker's attention, of tanh alone, cost 0.9 points of EER on held-out speakers of a small
+    corpus. At inference all that follows the pooling is affine. Training needs two or more utterances in a batch. There
+    is no padding mask: every frame of the batch counts as speech.
 
     Parameters
     ----------
@@ -79,11 +118,13 @@ class EcapaTdnn(nn.Module):
     stride
         Frames the first convolution advances by: 1 is as published; 2 halves the frame rate, and with it the cost
         of all that follows.
+    reading
+        ``"paper"``; ``"speechbrain"``, ``"wespeaker"`` or ``"wespeaker_glob"`` for models trained there.
 
     Raises
     ------
     ValueError
-        If ``channels`` is not a multiple of ``scale``.
+        If ``channels`` is not a multiple of ``scale``, or the reading is unknown.
 
     References
     ----------
@@ -109,20 +150,32 @@ class EcapaTdnn(nn.Module):
         se_channels: int,
         scale: int,
         stride: int,
+        reading: str = "paper",
     ) -> None:
         super().__init__()
+        read = _reading(reading)
+        padding = read.padding_mode
         self.num_mels = num_mels
         self.embedding_dim = embedding_dim
-        self.first = TdnnBlock(num_mels, channels, kernel_size=FIRST_KERNEL_SIZE, stride=stride)
+        self.summed_inputs = read.summed_inputs
+        self.first = TdnnBlock(num_mels, channels, kernel_size=FIRST_KERNEL_SIZE, stride=stride, padding_mode=padding)
         self.blocks = nn.ModuleList(
-            SeRes2Block(channels, dilation=dilation, se_channels=se_channels, scale=scale)
+            SeRes2Block(channels, dilation=dilation, se_channels=se_channels, scale=scale, padding_mode=padding)
             for dilation in BLOCK_DILATIONS
         )
         self.aggregation = nn.Conv1d(len(BLOCK_DILATIONS) * channels, mfa_channels, 1)
-        self.pooling = AttentiveStatisticsPooling(mfa_channels, attention_channels=attention_channels)
+        self.aggregation_norm = nn.BatchNorm1d(mfa_channels) if read.aggregation_norm else nn.Identity()
+        self.pooling = AttentiveStatisticsPooling(
+            mfa_channels,
+            attention_channels=attention_channels,
+            norm=read.attention_norm,
+            context=read.context,
+            sample_deviation=read.sample_deviation,
+            floor=read.floor,
+        )
         self.pooling_norm = nn.BatchNorm1d(2 * mfa_channels)
         self.embedding = nn.Linear(2 * mfa_channels, embedding_dim)
-        self.embedding_norm = nn.BatchNorm1d(embedding_dim)
+        self.embedding_norm = nn.BatchNorm1d(embedding_dim) if read.embedding_norm else nn.Identity()
 
     def frame_representations(self, features: Tensor) -> Tensor:
         """Return what is pooled, ``[batch, mfa_channels, ceil(frames / stride)]``, for ``[batch, frames, mels]``."""
@@ -131,8 +184,8 @@ class EcapaTdnn(nn.Module):
         outputs = []
         for block in self.blocks:
             outputs.append(block(total))
-            total = total + outputs[-1]
-        return functional.relu(self.aggregation(torch.cat(outputs, dim=1)), inplace=True)
+            total = total + outputs[-1] if self.summed_inputs else outputs[-1]
+        return self.aggregation_norm(functional.relu(self.aggregation(torch.cat(outputs, dim=1)), inplace=True))
 
     def forward(self, features: Tensor) -> Tensor:
         """Return embeddings ``[batch, embedding_dim]``, not length-normalised, of ``[batch, frames, mels]``.
@@ -144,3 +197,12 @@ class EcapaTdnn(nn.Module):
         """
         pooled = self.pooling(self.frame_representations(features))
         return self.embedding_norm(self.embedding(self.pooling_norm(pooled)))
+
+
+def _reading(name: str) -> Reading:
+    if name not in READINGS:
+        raise ValueError(
+            f"unknown reading of the paper: got reading={name!r}, expected one of {sorted(READINGS)}. At "
+            "model.reading. Choose one of these."
+        )
+    return READINGS[name]
