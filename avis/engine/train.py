@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import ray
@@ -11,7 +11,7 @@ import ray.data
 import ray.train
 import torch
 from hydra.utils import instantiate
-from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from ray.data import ExecutionOptions
 from ray.train import DataConfig, FailureConfig, RunConfig, ScalingConfig
 from ray.train.lightning import RayDDPStrategy, RayLightningEnvironment
@@ -21,6 +21,7 @@ from torch import Tensor
 from avis import location, store
 from avis.engine.materialize import materialize
 from avis.engine.parts import raise_cause
+from avis.engine.placement import Features
 from avis.engine.session import Compute
 from avis.engine.stream import Shared, example_maker, example_stream, local_batches, make_banks
 from avis.losses.building import build_loss
@@ -66,6 +67,9 @@ class Training:
         Largest norm of the gradient.
     log_interval_s : float
         Seconds between progress lines.
+    mixup_alpha : float
+        Of the Beta distribution that shares are drawn from at which waveforms of a batch are mixed in pairs, labels
+        likewise; 0 mixes nothing.
     average_epochs : int
         So many last epochs' weights are averaged, and trials scored with that; 0 takes the best epoch's.
 
@@ -88,6 +92,7 @@ class Training:
     precision: str
     gradient_clip: PositiveFloat
     log_interval_s: PositiveFloat
+    mixup_alpha: NonNegativeFloat
     average_epochs: NonNegativeInt
 
     def __post_init__(self) -> None:
@@ -95,39 +100,6 @@ class Training:
             raise ValueError(
                 f"too few epochs: got average_epochs={self.average_epochs}, expected at most "
                 f"num_epochs={self.num_epochs}. At trainer.average_epochs. Lower it."
-            )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Features:
-    """What a model sees of the audio, and where that is computed.
-
-    Parameters
-    ----------
-    front_end : torch.nn.Module
-        Maps waveforms to features; see `avis.features`.
-    placement : {"stream", "device", "materialize"}
-        On the workers that stream examples, fresh in every pass; on the training's device, inside the step; or once,
-        before the training.
-    copies : int
-        Of ``materialize``: differently cropped and augmented copies of every utterance, of which passes take turns.
-
-    Raises
-    ------
-    ValueError
-        If the front end learns but is not on the training's device.
-    """
-
-    front_end: torch.nn.Module
-    placement: Literal["stream", "device", "materialize"]
-    copies: PositiveInt
-
-    def __post_init__(self) -> None:
-        if self.placement != "device" and any(weight.requires_grad for weight in self.front_end.parameters()):
-            raise ValueError(
-                f"front end out of the training's reach: got placement={self.placement} for "
-                f"{type(self.front_end).__name__}, which learns, expected device. At features.placement. "
-                "Set features.placement=device, or freeze the front end."
             )
 
 
@@ -168,6 +140,11 @@ def share(cfg: dict[str, Any], utterances: str, num_workers: int) -> Shared:
             "stored features keep the speeds they were made at: got utterances_per_speaker="
             f"{training.utterances_per_speaker} and placement=materialize, expected 1. "
             "At trainer.utterances_per_speaker. Set features.placement=stream."
+        )
+    if training.mixup_alpha and features.placement != "device":
+        raise ValueError(
+            f"mixup needs waveforms: got mixup_alpha={training.mixup_alpha} and placement={features.placement}, "
+            "expected device. At trainer.mixup_alpha. Set features.placement=device."
         )
     if training.batch_size % (num_workers * training.utterances_per_speaker):
         raise ValueError(
@@ -212,6 +189,7 @@ def build_module(shared: Shared) -> SpeakerVerifier:
         optimizer=instantiate(recipe["optimizer"]),
         learning_rate=instantiate(recipe["scheduler"]["learning_rate"]),
         margin=instantiate(recipe["scheduler"]["margin"]),
+        mixup_alpha=recipe["trainer"]["mixup_alpha"],
         num_epochs=recipe["trainer"]["num_epochs"],
         steps_per_epoch=shared.plan.steps_per_epoch,
         recipe=recipe,

@@ -187,11 +187,11 @@ class ReDimNet(nn.Module):
     @staticmethod
     def _check(num_mels: int, channels: int, stages: list[list[int]], block: str, group_size: int) -> None:
         total = math.prod(stride for stride, *_ in stages)
-        if num_mels % total or channels % group_size:
+        if num_mels % total or channels < group_size or channels % (channels // group_size):
             raise ValueError(
                 f"strides and groups divide mels and channels: got num_mels={num_mels}, channels={channels}, expected "
-                f"multiples of the strides' product {total} and of group_size={group_size}. At model.num_mels, "
-                "model.channels. Choose features with such a number of mels, as fbank_72."
+                f"a multiple of the strides' product {total}, and equal groups of {group_size} or so. At "
+                "model.num_mels, model.channels. Choose features with such a number of mels, as fbank_72."
             )
         if block not in BLOCKS:
             raise ValueError(

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from avis.augment.mixup import mixup
 from avis.augment.spec_augment import mask_features
 from avis.losses.margin import set_margins
 from avis.metrics.eer import equal_error_rate
@@ -36,6 +37,8 @@ class SpeakerVerifier(pl.LightningModule):
         Share of the peak learning rate.
     margin : Schedule
         Share of the full height of the loss's margin, if it has one.
+    mixup_alpha : float
+        See `avis.augment.mixup.mixup`; 0 mixes nothing.
     num_epochs, steps_per_epoch : int
         Length of the training, by which progress is measured: the same recipe on 1 or 64 workers.
     recipe : dict
@@ -53,6 +56,7 @@ class SpeakerVerifier(pl.LightningModule):
         optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer],
         learning_rate: Schedule,
         margin: Schedule,
+        mixup_alpha: float,
         num_epochs: int,
         steps_per_epoch: int,
         recipe: dict[str, Any],
@@ -61,7 +65,7 @@ class SpeakerVerifier(pl.LightningModule):
         super().__init__()
         self.front_end, self.model, self.loss = front_end, model, loss
         self.make_optimizer, self.learning_rate, self.margin = optimizer, learning_rate, margin
-        self.num_epochs, self.steps_per_epoch = num_epochs, steps_per_epoch
+        self.mixup_alpha, self.num_epochs, self.steps_per_epoch = mixup_alpha, num_epochs, steps_per_epoch
         self.recipe, self.speakers = recipe, speakers
         self.validation: list[tuple[Tensor, list[str]]] = []
 
@@ -115,7 +119,7 @@ class SpeakerVerifier(pl.LightningModule):
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """Return the loss of a batch."""
-        loss, correct = self.loss(self(batch), batch["speaker"])
+        loss, correct = self._loss_of(batch, batch_idx)
         if not torch.isfinite(loss):
             raise ValueError(
                 f"training diverged: got loss={loss.item()}, expected a finite number. At epoch {self.current_epoch}, "
@@ -124,6 +128,18 @@ class SpeakerVerifier(pl.LightningModule):
         rate = self.optimizer.param_groups[0]["lr"]
         self.log_dict({"train/loss": loss, "train/accuracy": correct.float().mean(), "train/learning_rate": rate})
         return loss
+
+    def _loss_of(self, batch: dict[str, Tensor], batch_idx: int) -> tuple[Tensor, Tensor]:
+        """Return the loss of a batch, mixed in pairs if so configured, and where the speaker was found."""
+        speakers = batch["speaker"]
+        if not self.mixup_alpha:
+            return self.loss(self(batch), speakers)
+        rng = np.random.default_rng([self.recipe["seed"], self.current_epoch, batch_idx, self.global_rank])
+        mixed = mixup(batch["waveforms"], alpha=self.mixup_alpha, rng=rng)
+        embeddings = self(batch | {"waveforms": mixed.waveforms})
+        loss, correct = self.loss(embeddings, speakers)
+        partners, _ = self.loss(embeddings, speakers[mixed.partner])
+        return (1.0 - mixed.share) * loss + mixed.share * partners, correct
 
     def validation_step(self, batch: tuple[dict[str, Tensor], list[str]], batch_idx: int) -> None:
         """Embed a batch of held-out speakers' utterances."""

@@ -109,3 +109,11 @@ def test_a_front_end_that_learns_is_trained_and_kept(tiny_recipe: Recipe, tiny_s
     kept = load_front_end(checkpoint, "best.ckpt")
     assert torch.equal(kept[1].weight, checkpoint["state_dict"]["front_end.1.weight"])
     assert not torch.equal(kept[1].weight, build_module(share(recipe, tiny_store, 1)).front_end[1].weight)
+
+
+def test_mixup_trains_on_the_device_alone(tiny_recipe: Recipe, tiny_store: str, tmp_path: Path):
+    trainer = {"trainer": tiny_recipe["trainer"] | {"mixup_alpha": 0.5}}
+    with pytest.raises(ValueError, match=r"mixup needs waveforms: .*placement=stream, expected device"):
+        share(tiny_recipe | trainer, tiny_store, 1)
+    path = train(placed(tiny_recipe, "device", tmp_path) | trainer, tiny_store, str(tmp_path / "run"))
+    assert read_checkpoint(path)["epoch"] in (0, 1)

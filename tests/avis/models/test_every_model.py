@@ -27,6 +27,7 @@ CONFIGS = Path(__file__).parents[3] / "configs" / "model"
 WESPEAKER = "wenet-e2e/wespeaker, examples/voxceleb/v2/README.md"
 D_SPEAKER = "modelscope/3D-Speaker, egs/voxceleb/README.md"
 GEMINI = "Liu et al., 2024, as cited in IDRnD/ReDimNet, EVALUATION.md"
+REDIMNET = "wenet-e2e/wespeaker, wespeaker/models/redimnet.py, beside the paper's 2.2, 3.0, 6.3 and 9.2"
 PUBLISHED = [
     ("ecapa_512", 80, "6.2", "Desplanques et al., 2020, Table 1"),
     ("ecapa_512", 80, "6.19", WESPEAKER),
@@ -51,6 +52,10 @@ PUBLISHED = [
     ("gemini_df_resnet114", 80, "6.5", GEMINI),
     ("gemini_df_resnet183", 80, "9.2", GEMINI),
     ("redimnet_b0", 60, "1.0", "IDRnD/ReDimNet, EVALUATION.md"),
+    ("redimnet_b1", 72, "2.1", REDIMNET),
+    ("redimnet_b3", 72, "3.2", REDIMNET),
+    ("redimnet_b4", 72, "6.4", REDIMNET),
+    ("redimnet_b5", 72, "7.65", REDIMNET),
     ("redimnet_b6", 72, "15.0", "IDRnD/ReDimNet, EVALUATION.md"),
 ]
 """Choice of ``configs/model``, mels, millions of parameters as they are printed, and where."""

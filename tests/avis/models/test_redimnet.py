@@ -128,7 +128,7 @@ def test_channel_norm_normalises_each_place():
     ("wrong", "message"),
     [
         ({"num_mels": 80}, "got num_mels=80"),
-        ({"group_size": 3}, "group_size=3"),
+        ({"group_size": 5}, "groups of 5"),
         ({"block": "dense"}, "got block=dense"),
         ({"stages": [[1, 1, 1, 9]]}, "got 5 channels at reduction=9"),
     ],

@@ -11,6 +11,7 @@ from scipy.optimize import brentq
 from sklearn.metrics import roc_curve
 from torch import Tensor, nn
 
+from avis.augment.mixup import mixup
 from avis.losses.aam_softmax import AamSoftmax
 from avis.losses.ge2e import Ge2e
 from avis.models.ecapa_tdnn import EcapaTdnn
@@ -37,6 +38,7 @@ def verifier(model: nn.Module, dim: int, *, steps: int = 10) -> SpeakerVerifier:
         optimizer=partial(torch.optim.AdamW, lr=PEAK),
         learning_rate=WarmupCosine(warmup=0.2, final=0.1),
         margin=MarginRamp(start=0.2, end=0.6),
+        mixup_alpha=0.0,
         num_epochs=2,
         steps_per_epoch=steps,
         recipe={"seed": 0},
@@ -189,3 +191,20 @@ def test_the_weights_of_a_loss_without_rows_are_taken_over_too():
     other.loss.scale.data.fill_(3.0)
     module.start_from({"state_dict": other.state_dict(), "speakers": other.speakers}, "x")
     assert module.loss.scale.item() == 3.0
+
+
+def test_mixup_weighs_the_losses_of_both_labels_like_the_waveforms(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(SpeakerVerifier, "log_dict", lambda *_: None)
+    module = verifier(ecapa(), 8).eval()
+    module.front_end, module.mixup_alpha = nn.Unflatten(1, (30, NUM_MELS)), 1.0
+    module.configure_optimizers()
+    batch = voices(8, seed=3)
+    batch["waveforms"] = batch.pop("features").flatten(1)
+    loss = module.training_step(batch, 5)
+    mixed = mixup(batch["waveforms"], alpha=1.0, rng=np.random.default_rng([0, 0, 5, 0]))
+    embeddings = module.model(mixed.waveforms.unflatten(1, (30, NUM_MELS)))
+    ours, theirs = (
+        module.loss(embeddings, labels)[0] for labels in (batch["speaker"], batch["speaker"][mixed.partner])
+    )
+    assert 0 < mixed.share < 0.5
+    assert loss.item() == pytest.approx((1 - mixed.share) * ours.item() + mixed.share * theirs.item(), rel=1e-5)

@@ -1,0 +1,56 @@
+"""Mix the waveforms of a batch in pairs."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+
+class Mixed(NamedTuple):
+    """A batch in which every example is mixed with another.
+
+    Attributes
+    ----------
+    waveforms
+        ``[batch, samples]``.
+    partner
+        int64 ``[batch]``: which example each was mixed with.
+    share
+        Of the partner in the sum, 0 to 0.5.
+    """
+
+    waveforms: torch.Tensor
+    partner: torch.Tensor
+    share: float
+
+
+def mixup(waveforms: torch.Tensor, *, alpha: float, rng: np.random.Generator) -> Mixed:
+    """Return a batch of convex sums: each waveform with the lesser share of another's.
+
+    One share is drawn for the whole batch from Beta(alpha, alpha) and folded at a half, so that the first of the two is
+    never the quieter; its loss is then the same sum of the losses under the two labels.
+
+    Parameters
+    ----------
+    waveforms
+        float32 ``[batch, samples]``.
+    alpha
+        Above 0; 0.2 mixes little most of the time, 1 evenly.
+    rng
+        Draws the share, then the partners.
+
+    References
+    ----------
+    Zhang et al., "mixup: Beyond empirical risk minimization", ICLR 2018, https://arxiv.org/abs/1710.09412, Eq. 1; for
+    speakers: Zhu et al., "Mixup learning strategies for text-independent speaker verification", Interspeech 2019.
+
+    Examples
+    --------
+    >>> mixed = mixup(torch.eye(2), alpha=1.0, rng=np.random.default_rng(0))
+    >>> mixed.waveforms.sum(dim=1)
+    tensor([1., 1.])
+    """
+    share = float(rng.beta(alpha, alpha))
+    share = min(share, 1.0 - share)
+    partner = torch.from_numpy(rng.permutation(len(waveforms))).to(waveforms.device)
+    return Mixed((1.0 - share) * waveforms + share * waveforms[partner], partner, share)
