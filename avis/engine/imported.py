@@ -9,14 +9,22 @@ from typing import Any
 import numpy as np
 import torch
 from hydra.utils import instantiate
+from numpy._core.multiarray import scalar
 from torch import Tensor
 
 import avis
 from avis import location, store
 from avis.models.imported.renaming import Imported
 
-SCALARS = [np.dtype, np.dtypes.Float64DType, np.dtypes.Float32DType, np.dtypes.Int64DType]
-"""Plain numbers that toolkits leave beside the weights, such as the best error rate."""
+SCALARS: list[Any] = [
+    (scalar, "numpy.core.multiarray.scalar"),
+    scalar,
+    np.dtype,
+    np.dtypes.Float64DType,
+    np.dtypes.Float32DType,
+    np.dtypes.Int64DType,
+]
+"""NumPy's numbers, which toolkits leave beside the weights, such as the best error rate, under old and new names."""
 WRAPPERS = ("state_dict", "model")
 """Under which toolkits keep the state dict, where a file holds more."""
 DISTRIBUTED = "module."
@@ -83,9 +91,8 @@ def state_dict(data: bytes, path: str) -> dict[str, Tensor]:
     ValueError
         If it holds objects whose loading would run code, or no named tensors.
     """
-    scalar = np.core.multiarray.scalar if hasattr(np, "core") else np._core.multiarray.scalar  # type: ignore[attr-defined]
     try:
-        with torch.serialization.safe_globals([scalar, *SCALARS]):
+        with torch.serialization.safe_globals(SCALARS):
             loaded = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
         first_line = str(error).partition("\n")[0]

@@ -100,7 +100,7 @@ class Net(nn.Module):
         return self.xvector(self.head(features.mT))
 
 
-@pytest.mark.parametrize(("offset", "tolerance"), [(1e-8, 1e-5), (0.0, 2e-3)], ids=["wespeaker", "3d_speaker"])
+@pytest.mark.parametrize(("offset", "tolerance"), [(1e-8, 1e-4), (0.0, 2e-3)], ids=["wespeaker", "3d_speaker"])
 def test_embeddings_are_the_same(offset: float, tolerance: float, settled: Callable, largest_difference: Callable):
     """Most channels of this network are dead, and AVIS's deviations are never below 1e-4, unlike 3D-Speaker's."""
     reference = settled(Net(offset=offset))
