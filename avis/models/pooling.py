@@ -51,7 +51,8 @@ def frame_weights(logits: Tensor, num_frames: Tensor | None) -> Tensor:
 
 def sample_correction(x: Tensor, num_frames: Tensor | None) -> Tensor:
     """Return what makes the sample's deviation (divisor ``frames - 1``) of that over the frames of ``x``."""
-    frames = torch.tensor(x.shape[2], device=x.device) if num_frames is None else num_frames.view(-1, 1, 1)
+    one_per_frame = x.new_ones(()).expand(x.shape[2])  # counted, so that an exported model counts them too
+    frames = one_per_frame.sum() if num_frames is None else num_frames.view(-1, 1, 1)
     return (frames / (frames - 1).clamp(min=1)).sqrt()
 
 
