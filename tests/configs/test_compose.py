@@ -17,6 +17,7 @@ ASKED_FOR = {
     "evaluate": ["scores=x"],
     "compare": ["runs=[x,y]"],
     "inspect_store": ["store=x"],
+    "export": ["checkpoint=x", "file=x"],
     "import_checkpoint": ["source=speechbrain_ecapa", "weights=x", "checkpoint=x"],
 }
 

@@ -1,4 +1,4 @@
-"""A model of another toolkit is imported and scored as a user does it."""
+"""A model of another toolkit is imported, scored and exported as a user does it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -49,7 +49,7 @@ def write_speechbrains(path: Path) -> None:
     torch.save(weights, path)
 
 
-def test_an_imported_checkpoint_scores_trials(
+def test_an_imported_checkpoint_scores_trials_and_is_exported(
     start: Callable[..., None],
     tiny: dict[str, list[str]],
     monkeypatch: pytest.MonkeyPatch,
@@ -69,3 +69,8 @@ def test_an_imported_checkpoint_scores_trials(
     assert not list(tmp_path.glob("*.npz")), "a plain cosine has nothing to keep"
     start("score", "checkpoint=ecapa.ckpt", "compute=debug", "corpus=synthetic", "scoring=cosine", *corpus)
     assert len(list(tmp_path.glob("backend-*.npz"))) == 1, "the mean of the training split"
+
+    start("export", "checkpoint=ecapa.ckpt", "file=ecapa.pt", "format=torchscript")
+    said = capsys.readouterr().out.splitlines()
+    assert float(said[-2].rpartition(" ")[2]) > 0.9999
+    assert torch.jit.load(said[-1])(torch.zeros(1, 8000)).shape == (1, 6)
