@@ -32,11 +32,13 @@ WIDE = {
 }
 ATTENTION = "attention"
 """The vector of the self-attention is a parameter of the network itself."""
+PRE_EMPHASIS = "torchfb.0.flipped_filter"
+"""A constant of front ends that emphasise, as those after 2020 do."""
 NUM_MELS = 40
 """The mean over mels hides how many ResNetSE34L has: always 40 in the published recipes."""
 
 
-def voxceleb_trainer_resnet_se34_l(weights: Mapping[str, Tensor]) -> Imported:
+def voxceleb_trainer_resnet_se34_l(weights: Mapping[str, Tensor], *, pre_emphasis: bool) -> Imported:
     """Return the ResNetSE34L (self-attentive pooling, ``SAP``, of 40 mels) of a voxceleb_trainer checkpoint.
 
     The front end's constants and the loss are left out. With ``ASP`` the embedding layer has another shape: refused.
@@ -45,20 +47,23 @@ def voxceleb_trainer_resnet_se34_l(weights: Mapping[str, Tensor]) -> Imported:
     ----------
     weights
         State dict of a ``model*.model`` file.
+    pre_emphasis
+        Whether the front end that the model is to have emphasises; the published ``baseline_lite_ap.model`` is from
+        before the toolkit did.
 
     Raises
     ------
     ValueError
-        Naming the keys that are not those of such a model.
+        Naming the keys that are not those of such a model, or if it was trained with another front end.
 
     References
     ----------
     clovaai/voxceleb_trainer, ``models/ResNetSE34L.py`` (read at 33b81d2) and ``models/ResNetBlocks.py`` (at dee4dce).
     """
     bare = {key.removeprefix(PREFIX): value for key, value in weights.items()}
+    renamed = rename({key: bare[key] for key in bare if key != ATTENTION}, _rules(FAST), dropped=DROPPED)
+    _check_front_end(bare, pre_emphasis=pre_emphasis)
     vector = take(bare, ATTENTION)
-    del bare[ATTENTION]
-    renamed = rename(bare, _rules(FAST), dropped=DROPPED)
     renamed["pooling.attention.weight"] = vector.T.unsqueeze(2)
     renamed["pooling.frame.weight"] = take(renamed, "pooling.frame.weight").unsqueeze(2)
     channels = take(renamed, "first.conv.weight").shape[0]
@@ -91,6 +96,7 @@ def voxceleb_trainer_resnet_se34_v2(weights: Mapping[str, Tensor]) -> Imported:
     """
     bare = {key.removeprefix(PREFIX): value for key, value in weights.items()}
     renamed = rename(bare, _rules(WIDE), dropped=DROPPED)
+    _check_front_end(bare, pre_emphasis=True)
     channels = take(renamed, "first.0.weight").shape[0]
     flat, stride = take(renamed, "pooling.frame.weight").shape[1], 2 ** (len(STRIDES) - 1)
     sizes = {
@@ -99,6 +105,17 @@ def voxceleb_trainer_resnet_se34_v2(weights: Mapping[str, Tensor]) -> Imported:
         "embedding_dim": take(renamed, "embedding.weight").shape[0],
     }
     return Imported(ResNetSe34V2, sizes, renamed)
+
+
+def _check_front_end(weights: Mapping[str, Tensor], *, pre_emphasis: bool) -> None:
+    """Refuse a model whose front end, by the constants it left in the file, is another than the source's."""
+    constants = [key for key in weights if key.startswith("torchfb.")]
+    if not constants or (PRE_EMPHASIS in constants) != pre_emphasis:
+        raise ValueError(
+            f"front end of another version: got {constants or 'none of its constants'}, expected "
+            f"{'' if pre_emphasis else 'no '}{PRE_EMPHASIS}. At weights. ResNetSE34L with it is "
+            "source=voxceleb_trainer_resnet_se34_l, without it voxceleb_trainer_resnet_se34_l_2020."
+        )
 
 
 def _rules(layers: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""WeSpeaker's ResNet18 to ResNet293, pooled by temporal statistics."""
+"""WeSpeaker's ResNet18 to ResNet293, pooled by temporal statistics; 3D-Speaker has its ResNet34."""
 
 from collections.abc import Mapping
 
@@ -32,7 +32,8 @@ def wespeaker_resnet(weights: Mapping[str, Tensor]) -> Imported:
 
     References
     ----------
-    wenet-e2e/wespeaker, ``wespeaker/models/resnet.py`` (read at 10868f6) and ``pooling_layers.py`` (at 0333e19).
+    wenet-e2e/wespeaker, ``wespeaker/models/resnet.py`` (read at 10868f6) and ``pooling_layers.py`` (at 0333e19);
+    modelscope/3D-Speaker, ``speakerlab/models/resnet/ResNet.py`` (at 66001bc).
     """
     depths = [count(weights, rf"layer{stage}\.(\d+)\..*") for stage in range(1, len(STRIDES) + 1)]
     bottleneck = "layer1.0.conv3.weight" in weights
