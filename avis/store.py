@@ -87,7 +87,7 @@ def write_bytes(uri: str, data: bytes | pa.Buffer) -> None:
             if local:
                 with contextlib.suppress(FileNotFoundError):
                     os.remove(target)
-            if isinstance(error, FileNotFoundError) and attempt < WRITE_ATTEMPTS - 1:
+            if isinstance(error, FileNotFoundError | FileExistsError) and attempt < WRITE_ATTEMPTS - 1:
                 continue  # cleared away by another driver, which has just finished the store
             if error.errno == errno.ENOSPC:
                 raise OSError(

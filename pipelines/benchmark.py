@@ -9,6 +9,7 @@
     python pipelines/benchmark.py features  # Kaldi mels of a second of audio on one core, ours and torchaudio's
     python pipelines/benchmark.py prepare   # audio hours per core hour beside a plain loop; two workers beside one
     python pipelines/benchmark.py models    # parameters, and operations per second of audio, of every model choice
+    python pipelines/benchmark.py families experiment=mini_speech   # every small model trained alike: EER and pace
 
 All take the settings of pipelines/train.py: python pipelines/benchmark.py ingest experiment=mini_speech
 """
@@ -16,6 +17,7 @@ All take the settings of pipelines/train.py: python pipelines/benchmark.py inges
 import contextlib
 import csv
 import itertools
+import math
 import os
 import sys
 import tempfile
@@ -38,6 +40,7 @@ import soxr
 import torch
 import torchaudio
 from hydra import compose
+from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from ray.train import RunConfig, ScalingConfig
@@ -51,8 +54,8 @@ from avis.audio.quality import measure as measure_quality
 from avis.augment.bank import Bank
 from avis.augment.speed import change_speed
 from avis.corpora import voice
-from avis.engine.config import resolve
-from avis.engine.evaluate import Evaluation, evaluate, show
+from avis.engine.config import RUN_CONFIG, keep_run, resolve
+from avis.engine.evaluate import METRICS, Evaluation, evaluate, show
 from avis.engine.pairs import Scorer, Sides, score_list, transform
 from avis.engine.prepare import prepare
 from avis.engine.score import score
@@ -145,8 +148,10 @@ def _memory_worker(config: dict[str, Any]) -> None:
 
 def _pace(run_dir: str) -> tuple[float, float]:
     """Return samples/s and waiting share over all epochs of a run, the first included: the stream runs ahead in it."""
-    with open(location.join(run_dir, "csv", "version_0", "metrics.csv")) as file:
-        rows = [row for row in csv.DictReader(file) if row.get("train/samples_per_s")]
+    rows = []
+    for path in sorted(Path(run_dir, "csv").glob("version_*/metrics.csv")):  # one of each start
+        with path.open() as file:
+            rows += [row for row in csv.DictReader(file) if row.get("train/samples_per_s")]
     last = {row["epoch"]: row for row in rows}.values()
     seconds = [1 / float(row["train/samples_per_s"]) for row in last]
     waited = [float(row["train/waiting_share"]) * each for row, each in zip(last, seconds, strict=True)]
@@ -502,11 +507,39 @@ def models(recipe: dict[str, Any]) -> None:
     for path in sorted(MODEL_CHOICES.glob("*.yaml")):
         composed = resolve(compose("train", [f"model={path.stem}"]))
         front_end = instantiate(composed["features"]["front_end"])
-        with torch.device("meta"):
-            model = instantiate(composed["model"])
+        model = instantiate(composed["model"])
         frames = front_end.num_frames(COSTED_S * recipe["sharding"]["sample_rate"])
         parameters, flops = cost(model, num_frames=frames, dim=front_end.dim)
         print(f"{path.stem:<22} {parameters / 1e6:>9.2f} M   {flops / 1e9 / COSTED_S:6.2f}")
+
+
+def families(recipe: dict[str, Any]) -> None:
+    """Train every small choice of ``configs/model`` alike, one after the other; what is finished is not done again."""
+    of_all = [each for each in HydraConfig.get().overrides.task if not each.startswith("model=")]
+    utterances = prepare(recipe)
+    for name in sorted(path.stem for path in MODEL_CHOICES.glob("*_small.yaml")):
+        family = resolve(compose("train", [*of_all, f"model={name}"]))
+        run_dir = location.join(location.absolute(recipe["output_dir"]), "families", name)
+        config, evaluated = location.join(run_dir, RUN_CONFIG), location.join(run_dir, METRICS)
+        kept = store.read_json(config) if location.exists(config) else {**family, "utterances": utterances}
+        if kept != {**family, "utterances": utterances, "compute": kept["compute"]}:
+            raise ValueError(
+                f"the families must be trained alike: got another configuration for {name}, expected that of {config}. "
+                "At output_dir. Choose another folder, or go on with the settings that were begun with."
+            )
+        keep_run(run_dir, family, utterances)
+        if not location.exists(evaluated):
+            checkpoint = train(family, utterances, run_dir)
+            scores = score(family, checkpoint, utterances, run_dir)
+            evaluate(scores, run_dir, facts={"checkpoint": checkpoint}, evaluation=instantiate(family["evaluation"]))
+        for trials, figures in store.read_json(evaluated).items():
+            low, high = figures["intervals"]["figures"]["eer"] if figures["intervals"] else (math.nan, math.nan)
+            size = sum(weights.numel() for weights in instantiate(family["model"]).parameters()) / 1e6
+            print(
+                f"{name:<22} {trials}: EER {figures['eer']:.2%} [{low:.2%}, {high:.2%}], {size:.2f} M parameters, "
+                f"{_pace(run_dir)[0]:.0f} examples/s",
+                flush=True,
+            )
 
 
 MEASUREMENTS = {
@@ -518,6 +551,7 @@ MEASUREMENTS = {
     "augment": augment,
     "prepare": preparing,
     "models": models,
+    "families": families,
 }
 
 

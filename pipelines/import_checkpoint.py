@@ -19,7 +19,7 @@ def main(cfg: DictConfig) -> None:
     """Import one checkpoint."""
     recipe = resolve(cfg)
     imported = import_checkpoint(recipe)
-    sizes = ", ".join(f"{name}={value}" for name, value in imported.sizes.items())
+    sizes = ", ".join(f"{name}={value}" for name, value in imported.node().items() if name != "_target_")
     print(f"{imported.model_class.__name__}: {sizes}")
     print(location.absolute(recipe["checkpoint"]))
 

@@ -30,7 +30,7 @@ TINY_SHARDING = ["sharding.num_validation_speakers=2"]
 TINY_TRAINING = [
     "model.channels=16",
     "model.mfa_channels=24",
-    "model.attention_channels=8",
+    "model.pooling.attention_channels=8",
     "model.se_channels=8",
     "model.embedding_dim=16",
     "trainer.num_epochs=2",

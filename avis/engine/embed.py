@@ -2,7 +2,7 @@
 
 import functools
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,9 @@ from avis.engine.stream import example_maker
 from avis.schema import embeddings_schema
 from avis.training.checkpoint import read_checkpoint
 from avis.training.module import features_of
+
+FRAMES_ON_GPU = 30_000
+"""Frames that are embedded together: five minutes of speech. A CPU takes utterances one by one, which is no slower."""
 
 
 class Embedder:
@@ -40,29 +43,63 @@ class Embedder:
         self.device = torch.device("cuda" if use_gpu else "cpu")
         self.model = load_model(loaded, checkpoint).to(self.device).eval()
         self.front_end = load_front_end(loaded, checkpoint).to(self.device).eval()
+        self.frames_together = FRAMES_ON_GPU if use_gpu else 0
         self.maker, self.copies, self.banks = example_maker(recipe, training=False), copies, banks()
 
     @torch.inference_mode()
     def __call__(self, task: pa.Table) -> dict[str, pa.Table]:
         """Return the embeddings of the rows of ``task`` (``uri``, ``utt_id``), all of one part."""
         uri, wanted = task["uri"][0].as_py(), set(task["utt_id"].to_pylist())
-        ids, embeddings = [], []
+        ids: list[str] = []
+        embeddings: list[np.ndarray] = []
         part = store.open_part(uri)
         for index in range(part.num_row_groups):
-            for row in store.read_row_group(part, uri, index, ["utt_id", "audio", "num_samples"]).to_pylist():
-                for features in self._views(row) if row["utt_id"] in wanted else ():
-                    ids.append(row["utt_id"])
-                    embeddings.append(self.model(features[None])[0].float().cpu().numpy())
+            rows = store.read_row_group(part, uri, index, ["utt_id", "audio", "num_samples"]).to_pylist()
+            views = [(row["utt_id"], view) for row in rows if row["utt_id"] in wanted for view in self._views(row)]
+            ids += [name for name, _ in views]
+            embeddings += self.embed([features for _, features in views])
         vectors = np.stack(embeddings)
         schema = embeddings_schema(vectors.shape[1])
         column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
         return {"embeddings": pa.Table.from_arrays([pa.array(ids), column], schema=schema)}
+
+    @torch.inference_mode()
+    def embed(self, features: list[torch.Tensor]) -> list[np.ndarray]:
+        """Return the embedding of each of some utterances' features [frames, mels]."""
+        embeddings: list[np.ndarray] = [np.empty(0)] * len(features)
+        for batch in batches([len(each) for each in features], self.frames_together):
+            num_frames = torch.tensor([len(features[i]) for i in batch], device=self.device)
+            together = torch.nn.utils.rnn.pad_sequence([features[i] for i in batch], batch_first=True)
+            made = self.model(together, num_frames) if len(batch) > 1 else self.model(together)
+            for i, embedding in zip(batch, made.float().cpu().numpy(), strict=True):
+                embeddings[i] = embedding
+        return embeddings
 
     def _views(self, row: dict[str, Any]) -> list[torch.Tensor]:
         views = [{"waveforms": read_all(row["audio"])}]
         views += [self.maker.example(row, pass_=copy, banks=self.banks)[0] for copy in range(self.copies)]
         on_device = [{key: torch.from_numpy(value).to(self.device) for key, value in view.items()} for view in views]
         return [features_of(inputs, self.front_end) for inputs in on_device]
+
+
+def batches(lengths: list[int], limit: int) -> Iterator[list[int]]:
+    """Group utterances of like length so that a batch, padded to its longest, has at most ``limit`` frames.
+
+    An utterance longer than that is a batch of its own.
+
+    Examples
+    --------
+    >>> list(batches([3, 9, 2, 4], 8))
+    [[2, 0], [3], [1]]
+    """
+    batch: list[int] = []
+    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if batch and (len(batch) + 1) * lengths[index] > limit:
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch
 
 
 def load_model(checkpoint: Mapping[str, Any], path: str) -> torch.nn.Module:

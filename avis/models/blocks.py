@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from avis.models.masking import mean_frames
+from avis.models.masking import mask_frames, mean_frames, mirror_frames
 
 Padding = Literal["zeros", "reflect"]
 """What convolutions see beyond the ends: nothing, or the frames mirrored."""
@@ -73,9 +73,18 @@ class TdnnBlock(nn.Module):
         )
         self.norm = nn.BatchNorm1d(out_channels)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``[batch, in_channels, frames]`` to ``[batch, out_channels, frames]``."""
-        return self.norm(functional.relu(self.conv(x), inplace=True))
+    def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
+        """Map ``[batch, in_channels, frames]``, ``num_frames`` of each the utterance's, to ``out_channels``."""
+        return self.norm(functional.relu(self._convolved(x, num_frames), inplace=True))
+
+    def _convolved(self, x: Tensor, num_frames: Tensor | None) -> Tensor:
+        conv = self.conv
+        if num_frames is None or conv.kernel_size[0] == 1:
+            return conv(x)
+        if conv.padding_mode == "zeros":
+            return conv(mask_frames(x, num_frames))
+        mirrored = mirror_frames(x, num_frames, width=int(conv.padding[0]))
+        return functional.conv1d(mirrored, conv.weight, conv.bias, conv.stride, 0, conv.dilation)
 
 
 class Res2Block(nn.Module):
@@ -121,12 +130,12 @@ class Res2Block(nn.Module):
             for _ in range(scale - 1)
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``[batch, channels, frames]`` to the same shape."""
+    def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
+        """Map ``[batch, channels, frames]``, ``num_frames`` of each the utterance's, to the same shape."""
         first, second, *rest = x.chunk(self.scale, dim=1)
-        outputs = [first, self.groups[0](second)]
+        outputs = [first, self.groups[0](second, num_frames)]
         for group, part in zip(self.groups[1:], rest, strict=True):
-            outputs.append(group(part + outputs[-1]))
+            outputs.append(group(part + outputs[-1], num_frames))
         return torch.cat(outputs, dim=1)
 
 

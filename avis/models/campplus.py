@@ -207,8 +207,8 @@ class CamPlusPlus(nn.Module):
             channels = block.out_channels
         self.blocks = nn.ModuleList(blocks)
         self.norm_relu = norm_relu(channels)
-        self.pooling = StatisticsPooling()
-        self.embedding = nn.Linear(2 * channels, embedding_dim, bias=False)
+        self.pooling = StatisticsPooling(channels)
+        self.embedding = nn.Linear(self.pooling.out_channels, embedding_dim, bias=False)
         self.embedding_norm = nn.BatchNorm1d(embedding_dim, affine=False)
         for module in self.modules():
             if isinstance(module, nn.Conv1d | nn.Linear):

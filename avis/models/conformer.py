@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from avis.models.masking import inside, mask_frames
+
 LONGEST_WAVE = 10000.0
 
 
@@ -105,11 +107,16 @@ class PositionedAttention(nn.Module):
         """Map ``[..., frames, channels]`` to ``[..., heads, frames, channels / heads]``."""
         return x.unflatten(-1, (self.num_heads, -1)).transpose(-2, -3)
 
-    def forward(self, x: Tensor, positions: Tensor) -> Tensor:
-        """Map ``[batch, frames, channels]``, with positions ``[frames, channels]``, to the same shape."""
+    def forward(self, x: Tensor, positions: Tensor, num_frames: Tensor | None = None) -> Tensor:
+        """Map ``[batch, frames, channels]``, with positions ``[frames, channels]``, to the same shape.
+
+        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
+        """
         query, key, value = (self._heads(part) for part in self.query_key_value(self.norm(x)).chunk(3, dim=2))
         place = self._heads(self.position(positions))
         bias = (key * self.content_bias[:, None]).sum(dim=3) + (place * self.position_bias[:, None]).sum(dim=2)
+        if num_frames is not None:
+            bias = bias.masked_fill(~inside(bias, num_frames), -torch.inf)
         bias = (bias / math.sqrt(key.shape[3])).to(key.dtype).unsqueeze(2).expand(-1, -1, x.shape[1], -1)
         heads = functional.scaled_dot_product_attention(query, key + place, value, attn_mask=bias)
         return self.out(heads.transpose(1, 2).flatten(2))
@@ -150,9 +157,10 @@ class ConvolutionModule(nn.Module):
             nn.Dropout(dropout),
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``[batch, frames, channels]`` to the same shape."""
-        return self.layers(self.norm(x).transpose(1, 2)).transpose(1, 2)
+    def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
+        """Map ``[batch, frames, channels]``, ``num_frames`` of each the utterance's, to the same shape."""
+        gated = self.layers[:2](self.norm(x).transpose(1, 2))
+        return self.layers[2:](mask_frames(gated, num_frames)).transpose(1, 2)
 
 
 class ConformerBlock(nn.Module):
@@ -185,10 +193,13 @@ class ConformerBlock(nn.Module):
         self.feed_out = FeedForward(channels, hidden_channels=hidden_channels, dropout=dropout)
         self.norm = nn.LayerNorm(channels)
 
-    def forward(self, x: Tensor, positions: Tensor) -> Tensor:
-        """Map ``[batch, frames, channels]``, with positions ``[frames, channels]``, to the same shape."""
+    def forward(self, x: Tensor, positions: Tensor, num_frames: Tensor | None = None) -> Tensor:
+        """Map ``[batch, frames, channels]``, with positions ``[frames, channels]``, to the same shape.
+
+        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
+        """
         x = x + 0.5 * self.feed_in(x)
-        x = x + self.attention(x, positions)
-        x = x + self.convolution(x)
+        x = x + self.attention(x, positions, num_frames)
+        x = x + self.convolution(x, num_frames)
         x = x + 0.5 * self.feed_out(x)
         return self.norm(x)

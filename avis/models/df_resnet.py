@@ -127,8 +127,8 @@ class GeminiDfResNet(nn.Module):
             DepthFirstStage(before, after, depth=depth, stride=stride)
             for before, after, depth, stride in zip([channels, *widths[:-1]], widths, depths, STRIDES, strict=True)
         )
-        self.pooling = StatisticsPooling()
-        self.embedding = nn.Linear(2 * widths[-1] * math.ceil(num_mels / MEL_STRIDE), embedding_dim)
+        self.pooling = StatisticsPooling(widths[-1] * math.ceil(num_mels / MEL_STRIDE))
+        self.embedding = nn.Linear(self.pooling.out_channels, embedding_dim)
 
     def frame_representations(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
         """Return what is pooled, ``[batch, channels * mels, ceil(frames / 2)]``, for ``[batch, frames, mels]``."""

@@ -1,5 +1,6 @@
 """ECAPA-TDNN (Desplanques et al., 2020): the 1-D convolutional speaker embedding most work compares with."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -7,7 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from avis.models.blocks import Padding, Res2Block, SqueezeExcitation, TdnnBlock, check_features
-from avis.models.pooling import VARIANCE_FLOOR, AttentiveStatisticsPooling
+from avis.models.masking import strided
+from avis.models.pooling import Pooling
 
 FIRST_KERNEL_SIZE = 5
 BLOCK_KERNEL_SIZE = 3
@@ -22,35 +24,22 @@ class Reading:
     ----------
     summed_inputs
         Whether a block's input is the sum of the outputs of all layers before it (section 3.3), or the last output.
-    attention_norm
-        Whether the attention's tanh comes after ReLU and batch normalisation.
-    context
-        Whether the attention sees the utterance's mean and deviation.
-    sample_deviation
-        Whether the deviation that the attention sees is the sample's.
     aggregation_norm, embedding_norm
         Whether the aggregation layer and the embedding are batch-normalised.
     padding_mode
         What convolutions see beyond the ends.
-    floor
-        Smallest variance in the pooling.
     """
 
     summed_inputs: bool
-    attention_norm: bool
-    context: bool
-    sample_deviation: bool
     aggregation_norm: bool
     embedding_norm: bool
     padding_mode: Padding
-    floor: float
 
 
 READINGS = {
-    "paper": Reading(True, True, True, False, False, True, "zeros", VARIANCE_FLOOR),
-    "speechbrain": Reading(False, True, True, False, True, False, "reflect", 1e-12),
-    "wespeaker": Reading(False, False, False, False, False, False, "zeros", 1e-10),
-    "wespeaker_glob": Reading(False, False, True, True, False, False, "zeros", 1e-10),
+    "paper": Reading(True, False, True, "zeros"),
+    "speechbrain": Reading(False, True, False, "reflect"),
+    "wespeaker": Reading(False, False, False, "zeros"),
 }
 
 
@@ -86,19 +75,23 @@ class SeRes2Block(nn.Module):
         )
         self.gates = SqueezeExcitation(channels, se_channels=se_channels)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``[batch, channels, frames]`` to the same shape."""
-        y = self.convs(x)
-        return torch.addcmul(x, y, self.gates(y))
+    def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
+        """Map ``[batch, channels, frames]``, ``num_frames`` of each the utterance's, to the same shape."""
+        y = x
+        for conv in self.convs:
+            y = conv(y, num_frames)
+        return torch.addcmul(x, y, self.gates(y, num_frames))
 
 
 class EcapaTdnn(nn.Module):
     """ECAPA-TDNN: features ``[batch, frames, mels]`` to embeddings ``[batch, embedding_dim]``.
 
     The layers follow Figure 2 of the paper, which public implementations read differently (`Reading`): ``paper`` is as
-    TaoRuijie/ECAPA-TDNN; wespeaker's attention, of tanh alone, cost 0.9 points of EER on held-out speakers of a small
-    corpus. At inference all that follows the pooling is affine. Training needs two or more utterances in a batch. There
-    is no padding mask: every frame of the batch counts as speech.
+    TaoRuijie/ECAPA-TDNN. So is the attention of the pooling, ReLU, batch normalisation and tanh; wespeaker's, of tanh
+    alone, cost 0.9 points of EER on held-out speakers of a small corpus.
+
+    At inference all that follows the pooling is affine. Training needs two or more utterances in a batch, and
+    its batch normalisation counts padded frames too.
 
     Parameters
     ----------
@@ -111,15 +104,17 @@ class EcapaTdnn(nn.Module):
     mfa_channels
         Channels of the multi-layer feature aggregation (1536 in the paper for both sizes; SpeechBrain's and
         3D-Speaker's 20.8 M model has 3072).
-    attention_channels, se_channels
-        Bottlenecks of the pooling's attention and of the channel gates (128 in the paper).
+    se_channels
+        Bottleneck of the channel gates (128 in the paper).
     scale
         Res2 channel groups (8 in the paper).
     stride
         Frames the first convolution advances by: 1 is as published; 2 halves the frame rate, and with it the cost
         of all that follows.
+    pooling
+        Builds the pooling layer from the number of its channels (`AttentiveStatisticsPooling` in the paper).
     reading
-        ``"paper"``; ``"speechbrain"``, ``"wespeaker"`` or ``"wespeaker_glob"`` for models trained there.
+        ``"paper"``; ``"speechbrain"`` or ``"wespeaker"`` for models trained there.
 
     Raises
     ------
@@ -134,8 +129,11 @@ class EcapaTdnn(nn.Module):
 
     Examples
     --------
-    >>> sizes = dict(channels=16, embedding_dim=4, mfa_channels=24, attention_channels=8, se_channels=8, scale=8)
-    >>> EcapaTdnn(num_mels=80, stride=1, **sizes)(torch.zeros(2, 30, 80)).shape
+    >>> from functools import partial
+    >>> from avis.models.pooling import AttentiveStatisticsPooling
+    >>> pooling = partial(AttentiveStatisticsPooling, attention_channels=8)
+    >>> sizes = dict(channels=16, embedding_dim=4, mfa_channels=24, se_channels=8, scale=8)
+    >>> EcapaTdnn(num_mels=80, stride=1, pooling=pooling, **sizes)(torch.zeros(2, 30, 80)).shape
     torch.Size([2, 4])
     """
 
@@ -146,10 +144,10 @@ class EcapaTdnn(nn.Module):
         channels: int,
         embedding_dim: int,
         mfa_channels: int,
-        attention_channels: int,
         se_channels: int,
         scale: int,
         stride: int,
+        pooling: Callable[[int], Pooling],
         reading: str = "paper",
     ) -> None:
         super().__init__()
@@ -157,6 +155,7 @@ class EcapaTdnn(nn.Module):
         padding = read.padding_mode
         self.num_mels = num_mels
         self.embedding_dim = embedding_dim
+        self.stride = stride
         self.summed_inputs = read.summed_inputs
         self.first = TdnnBlock(num_mels, channels, kernel_size=FIRST_KERNEL_SIZE, stride=stride, padding_mode=padding)
         self.blocks = nn.ModuleList(
@@ -165,37 +164,34 @@ class EcapaTdnn(nn.Module):
         )
         self.aggregation = nn.Conv1d(len(BLOCK_DILATIONS) * channels, mfa_channels, 1)
         self.aggregation_norm = nn.BatchNorm1d(mfa_channels) if read.aggregation_norm else nn.Identity()
-        self.pooling = AttentiveStatisticsPooling(
-            mfa_channels,
-            attention_channels=attention_channels,
-            norm=read.attention_norm,
-            context=read.context,
-            sample_deviation=read.sample_deviation,
-            floor=read.floor,
-        )
-        self.pooling_norm = nn.BatchNorm1d(2 * mfa_channels)
-        self.embedding = nn.Linear(2 * mfa_channels, embedding_dim)
+        self.pooling = pooling(mfa_channels)
+        self.pooling_norm = nn.BatchNorm1d(self.pooling.out_channels)
+        self.embedding = nn.Linear(self.pooling.out_channels, embedding_dim)
         self.embedding_norm = nn.BatchNorm1d(embedding_dim) if read.embedding_norm else nn.Identity()
 
-    def frame_representations(self, features: Tensor) -> Tensor:
+    def frame_representations(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
         """Return what is pooled, ``[batch, mfa_channels, ceil(frames / stride)]``, for ``[batch, frames, mels]``."""
         check_features(features, num_mels=self.num_mels)
-        total = self.first(features.transpose(1, 2))
+        total = self.first(features.transpose(1, 2), num_frames)
+        num_frames = strided(num_frames, self.stride)
         outputs = []
         for block in self.blocks:
-            outputs.append(block(total))
+            outputs.append(block(total, num_frames))
             total = total + outputs[-1] if self.summed_inputs else outputs[-1]
         return self.aggregation_norm(functional.relu(self.aggregation(torch.cat(outputs, dim=1)), inplace=True))
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
         """Return embeddings ``[batch, embedding_dim]``, not length-normalised, of ``[batch, frames, mels]``.
+
+        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
 
         Raises
         ------
         ValueError
             If ``features`` has no frames or another number of mels than the model.
         """
-        pooled = self.pooling(self.frame_representations(features))
+        frames = self.frame_representations(features, num_frames)
+        pooled = self.pooling(frames, strided(num_frames, self.stride))
         return self.embedding_norm(self.embedding(self.pooling_norm(pooled)))
 
 

@@ -136,8 +136,8 @@ class ERes2Net(nn.Module):
         widths = [expansion * channels * 2**stage for stage in range(self.first_fused + 1, len(STRIDES))]
         self.halvings = nn.ModuleList(nn.Conv2d(w // 2, w, 3, stride=2, padding=1, bias=False) for w in widths)
         self.fusions = nn.ModuleList(AttentionalFusion(width) for width in widths)
-        self.pooling = StatisticsPooling()
-        self.embedding = nn.Linear(2 * self.trunk.out_channels, embedding_dim)
+        self.pooling = StatisticsPooling(self.trunk.out_channels)
+        self.embedding = nn.Linear(self.pooling.out_channels, embedding_dim)
 
     def frame_representations(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
         """Return what is pooled, ``[batch, channels * mels, ceil(frames / 8)]``, for ``[batch, frames, mels]``."""

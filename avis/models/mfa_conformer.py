@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from avis.models.blocks import check_features
 from avis.models.conformer import ConformerBlock, sinusoids
+from avis.models.masking import mask_frames
 from avis.models.pooling import AttentiveStatisticsPooling
 
 SUBSAMPLING_KERNEL_SIZE = 3
@@ -33,10 +34,17 @@ class Subsampling(nn.Module):
         self.linear = nn.Linear(channels * ((num_mels - SUBSAMPLING_KERNEL_SIZE) // 2 + 1), channels)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Map ``[batch, frames, mels]`` to ``[batch, (frames - 1) // 2, channels]``, of one frame at least."""
+        """Map ``[batch, frames, mels]`` to ``[batch, (frames - 1) // 2, channels]``, of one frame at least.
+
+        What lies beyond the end of utterances of one or two frames is to be zero.
+        """
         missing = max(0, SUBSAMPLING_KERNEL_SIZE - features.shape[1])
         image = functional.relu(self.conv(functional.pad(features, (0, 0, 0, missing)).unsqueeze(1)), inplace=True)
         return self.linear(image.transpose(1, 2).flatten(2))
+
+    def num_frames(self, num_frames: Tensor | None) -> Tensor | None:
+        """Return how many frames are left of each utterance."""
+        return num_frames if num_frames is None else ((num_frames - 1) // 2).clamp(min=1)
 
 
 class MfaConformer(nn.Module):
@@ -46,7 +54,7 @@ class MfaConformer(nn.Module):
     together, attentive statistics pooling, batch normalisation and a linear layer. Positions count from the first
     frame (see `PositionedAttention`), so the embedding depends a little on where an utterance begins.
 
-    Training needs two or more utterances in a batch. There is no padding mask: every frame counts as speech.
+    Training needs two or more utterances in a batch, and its batch normalisation counts padded frames too.
 
     Parameters
     ----------
@@ -114,24 +122,28 @@ class MfaConformer(nn.Module):
         self.pooling_norm = nn.BatchNorm1d(2 * num_blocks * channels)
         self.embedding = nn.Linear(2 * num_blocks * channels, embedding_dim)
 
-    def frame_representations(self, features: Tensor) -> Tensor:
+    def frame_representations(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
         """Return what is pooled, ``[batch, num_blocks * channels, frames / 2]``, for ``[batch, frames, mels]``."""
         check_features(features, num_mels=self.num_mels)
-        x = self.subsampling(features)
+        x = self.subsampling(mask_frames(features.transpose(1, 2), num_frames).transpose(1, 2))
+        num_frames = self.subsampling.num_frames(num_frames)
         positions = sinusoids(x.shape[1], x.shape[2], device=x.device).to(features.dtype)
         x, positions = self.dropout(x * self.scale), self.dropout(positions)
         outputs = []
         for block in self.blocks:
-            x = block(x, positions)
+            x = block(x, positions, num_frames)
             outputs.append(x)
         return self.norm(torch.cat(outputs, dim=2)).transpose(1, 2)
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
         """Return embeddings ``[batch, embedding_dim]``, not length-normalised, of ``[batch, frames, mels]``.
+
+        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
 
         Raises
         ------
         ValueError
             If ``features`` has no frames or another number of mels than the model.
         """
-        return self.embedding(self.pooling_norm(self.pooling(self.frame_representations(features))))
+        frames = self.frame_representations(features, num_frames)
+        return self.embedding(self.pooling_norm(self.pooling(frames, self.subsampling.num_frames(num_frames))))

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from avis.models.masking import inside
+from avis.models.masking import inside, mean_frames
 
 VARIANCE_FLOOR = 1e-5
 """Smallest variance before the square root, so that its gradient stays finite on constant channels."""
@@ -51,16 +51,61 @@ def frame_weights(logits: Tensor, num_frames: Tensor | None) -> Tensor:
 
 def sample_correction(x: Tensor, num_frames: Tensor | None) -> Tensor:
     """Return what makes the sample's deviation (divisor ``frames - 1``) of that over the frames of ``x``."""
-    one_per_frame = x.new_ones(()).expand(x.shape[2])  # counted, so that an exported model counts them too
+    one_per_frame = torch.ones((), device=x.device).expand(
+        x.shape[2]
+    )  # counted, so that an exported model counts them too
     frames = one_per_frame.sum() if num_frames is None else num_frames.view(-1, 1, 1)
     return (frames / (frames - 1).clamp(min=1)).sqrt()
 
 
-class StatisticsPooling(nn.Module):
+class Pooling(nn.Module):
+    """What every pooling layer offers the layer after it.
+
+    Attributes
+    ----------
+    out_channels
+        Values per utterance.
+    """
+
+    out_channels: int
+
+
+class MeanPooling(Pooling):
+    """Temporal average pooling (TAP): the mean of each channel over frames; float32 under autocast.
+
+    Parameters
+    ----------
+    channels
+        Channels per frame.
+
+    Examples
+    --------
+    >>> MeanPooling(8)(torch.zeros(2, 8, 5)).shape
+    torch.Size([2, 8])
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.out_channels = channels
+
+    def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
+        """Map ``[batch, channels, frames]`` to ``[batch, channels]``.
+
+        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
+        """
+        return mean_frames(x.to(torch.promote_types(x.dtype, torch.float32)), num_frames).squeeze(2)
+
+
+class StatisticsPooling(Pooling):
     """Temporal statistics pooling (TSTP): the mean and standard deviation of each channel over frames.
 
     The deviation is the sample's (divisor ``frames - 1``) and its floor low, as in wespeaker and 3D-Speaker; one frame
     has the floor. Statistics are float32 under autocast.
+
+    Parameters
+    ----------
+    channels
+        Channels per frame.
 
     References
     ----------
@@ -68,9 +113,13 @@ class StatisticsPooling(nn.Module):
 
     Examples
     --------
-    >>> StatisticsPooling()(torch.zeros(2, 8, 5)).shape
+    >>> StatisticsPooling(8)(torch.zeros(2, 8, 5)).shape
     torch.Size([2, 16])
     """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.out_channels = 2 * channels
 
     def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
         """Map ``[batch, channels, frames]`` to ``[batch, 2 * channels]``: the means, then the deviations.
@@ -82,7 +131,38 @@ class StatisticsPooling(nn.Module):
         return torch.cat([mean, deviation * sample_correction(x, num_frames)], dim=1).squeeze(2)
 
 
-class SelfAttentivePooling(nn.Module):
+class DeviationPooling(Pooling):
+    """Temporal standard deviation pooling (TSDP): the second half of `StatisticsPooling`.
+
+    Parameters
+    ----------
+    channels
+        Channels per frame.
+
+    References
+    ----------
+    Wang et al., "Revisiting the statistics pooling layer in deep speaker embedding learning", ISCSLP 2021.
+
+    Examples
+    --------
+    >>> DeviationPooling(8)(torch.zeros(2, 8, 5)).shape
+    torch.Size([2, 8])
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.out_channels = channels
+        self.statistics = StatisticsPooling(channels)
+
+    def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
+        """Map ``[batch, channels, frames]`` to ``[batch, channels]``.
+
+        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
+        """
+        return self.statistics(x, num_frames)[:, self.out_channels :]
+
+
+class SelfAttentivePooling(Pooling):
     """Self-attentive pooling (SAP): the mean over frames, weighted by how much each agrees with a learned vector.
 
     Logits and sums are float32 under autocast.
@@ -105,6 +185,7 @@ class SelfAttentivePooling(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
+        self.out_channels = channels
         self.frame = nn.Conv1d(channels, channels, 1)
         self.attention = nn.Conv1d(channels, 1, 1, bias=False)
 
@@ -118,7 +199,7 @@ class SelfAttentivePooling(nn.Module):
         return (weights * wide).sum(dim=2)
 
 
-class AttentiveStatisticsPooling(nn.Module):
+class AttentiveStatisticsPooling(Pooling):
     """Attentive statistics pooling: means and standard deviations over frames that every channel weighs for itself.
 
     The attention sees, besides the frame, the mean and standard deviation of the whole utterance. The paper's first
@@ -169,6 +250,7 @@ class AttentiveStatisticsPooling(nn.Module):
     ) -> None:
         super().__init__()
         self.sample_deviation, self.floor = sample_deviation, floor
+        self.out_channels = 2 * channels
         self.frame = nn.Conv1d(channels, attention_channels, 1, bias=not context)
         self.context = nn.Linear(2 * channels, attention_channels) if context else None
         self.norm = nn.BatchNorm1d(attention_channels) if norm else None

@@ -154,8 +154,8 @@ class Res2Net(nn.Module):
         block = partial(Res2Bottleneck, base_width=base_width, scale=scale)
         expansion = Res2Bottleneck.expansion
         self.trunk = Trunk(block, num_mels=num_mels, channels=channels, depths=depths, expansion=expansion)
-        self.pooling = StatisticsPooling()
-        self.embedding = nn.Linear(2 * self.trunk.out_channels, embedding_dim)
+        self.pooling = StatisticsPooling(self.trunk.out_channels)
+        self.embedding = nn.Linear(self.pooling.out_channels, embedding_dim)
 
     def forward(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
         """Return embeddings ``[batch, embedding_dim]``, not length-normalised, of ``[batch, frames, mels]``.

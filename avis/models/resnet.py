@@ -1,9 +1,11 @@
 """ResNet r-vector (He et al., 2015; Zeinali et al., 2019): the 2-D convolutional speaker embedding."""
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 
 from avis.models.masking import strided
-from avis.models.pooling import StatisticsPooling
+from avis.models.pooling import Pooling
 from avis.models.residual import FRAME_STRIDE, BasicBlock, Bottleneck, Trunk
 
 
@@ -26,6 +28,8 @@ class ResNet(nn.Module):
         Residual blocks in each of the four stages: [3, 4, 6, 3] is ResNet34, or with ``bottleneck`` ResNet50.
     bottleneck
         Whether blocks are of three convolutions (ResNet50 and deeper) instead of two.
+    pooling
+        Builds the pooling layer from the number of its channels (`StatisticsPooling` in wespeaker).
     embedding_dim
         Values per embedding (256 in wespeaker).
 
@@ -43,20 +47,28 @@ class ResNet(nn.Module):
     Examples
     --------
     >>> import torch
-    >>> model = ResNet(num_mels=80, channels=4, depths=[1, 1, 1, 1], bottleneck=False, embedding_dim=6)
-    >>> model(torch.zeros(2, 30, 80)).shape
+    >>> from avis.models.pooling import StatisticsPooling
+    >>> sizes = dict(channels=4, depths=[1, 1, 1, 1], bottleneck=False, embedding_dim=6)
+    >>> ResNet(num_mels=80, pooling=StatisticsPooling, **sizes)(torch.zeros(2, 30, 80)).shape
     torch.Size([2, 6])
     """
 
     def __init__(
-        self, *, num_mels: int, channels: int, depths: list[int], bottleneck: bool, embedding_dim: int
+        self,
+        *,
+        num_mels: int,
+        channels: int,
+        depths: list[int],
+        bottleneck: bool,
+        pooling: Callable[[int], Pooling],
+        embedding_dim: int,
     ) -> None:
         super().__init__()
         block = Bottleneck if bottleneck else BasicBlock
         self.embedding_dim = embedding_dim
         self.trunk = Trunk(block, num_mels=num_mels, channels=channels, depths=depths, expansion=block.expansion)
-        self.pooling = StatisticsPooling()
-        self.embedding = nn.Linear(2 * self.trunk.out_channels, embedding_dim)
+        self.pooling = pooling(self.trunk.out_channels)
+        self.embedding = nn.Linear(self.pooling.out_channels, embedding_dim)
 
     def forward(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
         """Return embeddings ``[batch, embedding_dim]``, not length-normalised, of ``[batch, frames, mels]``.

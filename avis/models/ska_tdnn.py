@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from avis.models.blocks import TdnnBlock, check_features
 from avis.models.ecapa_tdnn import BLOCK_DILATIONS, FIRST_KERNEL_SIZE
+from avis.models.masking import mask_frames, mean_frames, strided
 from avis.models.pooling import AttentiveStatisticsPooling
 
 KERNEL_SIZES = (5, 7)
@@ -17,20 +18,48 @@ LEAST_HIDDEN = 16
 NUM_FRONT_BLOCKS = 2
 FRONT_STRIDES = ((2, 1), (2, 2))
 """Over (mels, frames), of the convolutions before and after the front's blocks."""
+FRAME_STRIDE = math.prod(stride for _, stride in FRONT_STRIDES)
 
 
-def conv_relu_norm(in_channels: int, out_channels: int, *, kernel_size: int, stride: tuple[int, int]) -> nn.Module:
-    """Return a 2-D convolution, zero-padded by half its kernel, ReLU and batch normalisation."""
-    conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, kernel_size // 2)
-    return nn.Sequential(conv, nn.ReLU(inplace=True), nn.BatchNorm2d(out_channels))
+class ConvReluNorm(nn.Module):
+    """A 2-D convolution, zero-padded by half its kernel, ReLU and batch normalisation.
+
+    Parameters
+    ----------
+    in_channels, out_channels
+        Channels before and after.
+    kernel_size
+        Over mels and frames; odd.
+    stride
+        Over (mels, frames).
+    bias
+        Of the convolution.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        kernel_size: int,
+        stride: tuple[int, int] = (1, 1),
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, kernel_size // 2, bias=bias)
+        self.norm = nn.BatchNorm2d(out_channels)
+
+    def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
+        """Map ``[batch, in_channels, mels, frames]``, ``num_frames`` of each the utterance's, to ``out_channels``."""
+        return self.norm(functional.relu(self.conv(mask_frames(x, num_frames)), inplace=True))
 
 
 class Branches(nn.ModuleList):
     """Modules that all see the same input."""
 
-    def forward(self, x: Tensor) -> list[Tensor]:
+    def forward(self, x: Tensor, num_frames: Tensor | None = None) -> list[Tensor]:
         """Return each module's output."""
-        return [branch(x) for branch in self]
+        return [branch(x, num_frames) for branch in self]
 
 
 class KernelSelection(nn.Module):
@@ -57,10 +86,13 @@ class KernelSelection(nn.Module):
         self.squeeze = nn.Linear(size, hidden)
         self.excite = nn.Linear(hidden, len(KERNEL_SIZES) * size)
 
-    def forward(self, branches: list[Tensor]) -> Tensor:
-        """Map tensors of one shape, one per kernel size, to their weighted sum of that shape."""
+    def forward(self, branches: list[Tensor], num_frames: Tensor | None = None) -> Tensor:
+        """Map tensors of one shape, one per kernel size, to their weighted sum of that shape.
+
+        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
+        """
         others = [axis for axis in range(1, branches[0].ndim) if axis != self.axis]
-        summary = torch.stack(branches).sum(dim=0).mean(dim=others)
+        summary = mean_frames(torch.stack(branches).sum(dim=0), num_frames).mean(dim=others)
         scores = self.excite(functional.relu(self.squeeze(summary)))
         shape = [-1 if axis == self.axis else 1 for axis in range(1, branches[0].ndim)]
         weights = scores.unflatten(1, (len(branches), -1)).softmax(dim=1).unflatten(2, shape).unbind(dim=1)
@@ -80,14 +112,12 @@ class SelectiveKernel2d(nn.Module):
 
     def __init__(self, channels: int, *, size: int, axis: int) -> None:
         super().__init__()
-        self.branches = Branches(
-            conv_relu_norm(channels, channels, kernel_size=kernel, stride=(1, 1)) for kernel in KERNEL_SIZES
-        )
+        self.branches = Branches(ConvReluNorm(channels, channels, kernel_size=kernel) for kernel in KERNEL_SIZES)
         self.selection = KernelSelection(size, axis=axis, reduction=FRONT_REDUCTION)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``[batch, channels, mels, frames]`` to the same shape."""
-        return self.selection(self.branches(x))
+    def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
+        """Map ``[batch, channels, mels, frames]``, ``num_frames`` of each the utterance's, to the same shape."""
+        return self.selection(self.branches(x, num_frames), num_frames)
 
 
 class FrontBlock(nn.Module):
@@ -105,16 +135,18 @@ class FrontBlock(nn.Module):
 
     def __init__(self, channels: int, *, mels: int) -> None:
         super().__init__()
-        conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
         self.layers = nn.Sequential(
-            nn.Sequential(conv, nn.ReLU(inplace=True), nn.BatchNorm2d(channels)),
+            ConvReluNorm(channels, channels, kernel_size=3, bias=False),
             SelectiveKernel2d(channels, size=mels, axis=2),
             SelectiveKernel2d(channels, size=channels, axis=1),
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``[batch, channels, mels, frames]`` to the same shape."""
-        return functional.relu(self.layers(x) + x)
+    def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
+        """Map ``[batch, channels, mels, frames]``, ``num_frames`` of each the utterance's, to the same shape."""
+        y = x
+        for layer in self.layers:
+            y = layer(y, num_frames)
+        return functional.relu(y + x)
 
 
 class SelectiveRes2Block(nn.Module):
@@ -156,7 +188,6 @@ class SelectiveRes2Block(nn.Module):
         self.selection = KernelSelection(width, axis=1, reduction=BLOCK_REDUCTION)
         self.after = TdnnBlock(channels, channels)
         self.gates = nn.Sequential(
-            nn.AdaptiveAvgPool1d(1),
             nn.Conv1d(channels, se_channels, 1),
             nn.ReLU(inplace=True),
             nn.BatchNorm1d(se_channels),
@@ -164,15 +195,15 @@ class SelectiveRes2Block(nn.Module):
             nn.Sigmoid(),
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``[batch, channels, frames]`` to the same shape."""
+    def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
+        """Map ``[batch, channels, frames]``, ``num_frames`` of each the utterance's, to the same shape."""
         *parts, last = self.before(x).chunk(self.scale, dim=1)
         outputs: list[Tensor] = []
         for branches, part in zip(self.groups, parts, strict=True):
             given = part + outputs[-1] if outputs else part
-            outputs.append(self.selection(branches(given)))
+            outputs.append(self.selection(branches(given, num_frames), num_frames))
         y = self.after(torch.cat([*outputs, last], dim=1))
-        return torch.addcmul(x, y, self.gates(y))
+        return torch.addcmul(x, y, self.gates(mean_frames(y, num_frames)))
 
 
 class SkaTdnn(nn.Module):
@@ -181,7 +212,7 @@ class SkaTdnn(nn.Module):
     Two-dimensional convolutions with kernels selected by mel and by channel, which halve the frames and quarter the
     mels; then ECAPA-TDNN's layout with selected kernels. The pooling's attention has no tanh.
 
-    Training needs two or more utterances in a batch. There is no padding mask: every frame counts as speech.
+    Training needs two or more utterances in a batch, and its batch normalisation counts padded frames too.
 
     Parameters
     ----------
@@ -234,9 +265,9 @@ class SkaTdnn(nn.Module):
         self.embedding_dim = embedding_dim
         half, quarter = math.ceil(num_mels / 2), math.ceil(num_mels / 4)
         self.front = nn.Sequential(
-            conv_relu_norm(1, front_channels, kernel_size=3, stride=FRONT_STRIDES[0]),
+            ConvReluNorm(1, front_channels, kernel_size=3, stride=FRONT_STRIDES[0]),
             *(FrontBlock(front_channels, mels=half) for _ in range(NUM_FRONT_BLOCKS)),
-            conv_relu_norm(front_channels, front_channels, kernel_size=3, stride=FRONT_STRIDES[1]),
+            ConvReluNorm(front_channels, front_channels, kernel_size=3, stride=FRONT_STRIDES[1]),
         )
         self.first = TdnnBlock(front_channels * quarter, channels, kernel_size=FIRST_KERNEL_SIZE)
         self.blocks = nn.ModuleList(
@@ -249,23 +280,30 @@ class SkaTdnn(nn.Module):
         self.embedding = nn.Linear(2 * mfa_channels, embedding_dim)
         self.embedding_norm = nn.BatchNorm1d(embedding_dim)
 
-    def frame_representations(self, features: Tensor) -> Tensor:
+    def frame_representations(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
         """Return what is pooled, ``[batch, mfa_channels, ceil(frames / 2)]``, for ``[batch, frames, mels]``."""
         check_features(features, num_mels=self.num_mels)
-        total = self.first(self.front(features.transpose(1, 2).unsqueeze(1)).flatten(1, 2))
+        image = features.transpose(1, 2).unsqueeze(1)
+        for layer in self.front:
+            image = layer(image, num_frames)
+        num_frames = strided(num_frames, FRAME_STRIDE)
+        total = self.first(image.flatten(1, 2), num_frames)
         outputs = []
         for block in self.blocks:
-            outputs.append(block(total))
+            outputs.append(block(total, num_frames))
             total = total + outputs[-1]
         return functional.relu(self.aggregation(torch.cat(outputs, dim=1)), inplace=True)
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
         """Return embeddings ``[batch, embedding_dim]``, not length-normalised, of ``[batch, frames, mels]``.
+
+        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
 
         Raises
         ------
         ValueError
             If ``features`` has no frames or another number of mels than the model.
         """
-        pooled = self.pooling(self.frame_representations(features))
+        frames = self.frame_representations(features, num_frames)
+        pooled = self.pooling(frames, strided(num_frames, FRAME_STRIDE))
         return self.embedding_norm(self.embedding(self.pooling_norm(pooled)))

@@ -15,17 +15,23 @@ WARMUP_START = 1e-3
 RAMP_REMAINDER = 1e-3
 """Share of the margin still missing at the end of an exponential ramp before it is scaled to end at the margin."""
 
+ROUNDING = 1e-9
+"""Of an interval; a step begins there, not just after."""
 
-def _check_warmup(warmup: float, final: float) -> None:
+
+def _check_warmup(warmup: float) -> None:
     if not 0 <= warmup < 1:
         raise ValueError(
             f"the warm-up must end before training does: got warmup={warmup} of training, expected 0 <= warmup < 1. "
-            "At scheduler.warmup. Give it as a share of all samples, not as steps or epochs."
+            "At scheduler.learning_rate.warmup. Give it as a share of all samples, not as steps or epochs."
         )
-    if not 0 < final <= 1:
+
+
+def _check_share(name: str, value: float, of: str) -> None:
+    if not 0 < value <= 1:
         raise ValueError(
-            f"the final learning rate is a share of its peak: got final={final}, expected 0 < final <= 1. "
-            "At scheduler.final. Divide the final learning rate by the peak."
+            f"a schedule is written in shares: got {name}={value}, expected 0 < {name} <= 1. "
+            f"At scheduler.learning_rate.{name}. Give it as a share of {of}."
         )
 
 
@@ -72,7 +78,8 @@ class WarmupCosine:
     final: float
 
     def __post_init__(self) -> None:
-        _check_warmup(self.warmup, self.final)
+        _check_warmup(self.warmup)
+        _check_share("final", self.final, "the peak")
 
     def __call__(self, progress: float) -> float:
         """Return the multiplier of the peak learning rate."""
@@ -85,15 +92,15 @@ class WarmupCosine:
 
 @dataclass(frozen=True, kw_only=True)
 class ExponentialDecay:
-    """Rise linearly to the peak, then fall by the same factor in equal stretches of training.
+    """Fall by the same factor in equal stretches of training, under a linear warm-up.
 
-    wespeaker's schedule of this name lets the fall begin at progress 0, so that its largest rate is
-    ``final ** warmup`` of the nominal one; here the peak is reached.
+    As wespeaker's schedule, the fall begins at progress 0: the largest rate, at the end of the warm-up, is
+    ``final ** warmup`` of the nominal one.
 
     Parameters
     ----------
     warmup
-        Progress at which the peak is reached, 0 to 1; 0 starts at the peak.
+        Progress at which the warm-up ends, 0 to 1; 0 for none.
     final
         Multiplier at progress 1.
 
@@ -102,25 +109,121 @@ class ExponentialDecay:
     ValueError
         If ``warmup`` or ``final`` is out of range.
 
+    References
+    ----------
+    wenet-e2e/wespeaker, ``wespeaker/utils/schedulers.py``, ``ExponentialDecrease`` with ``warm_from_zero``.
+
     Examples
     --------
     >>> schedule = ExponentialDecay(warmup=0.2, final=0.01)
-    >>> [round(schedule(progress), 4) for progress in (0.1, 0.2, 0.6, 1.0)]
-    [0.5005, 1.0, 0.1, 0.01]
+    >>> [round(schedule(progress), 4) for progress in (0.1, 0.2, 0.5, 1.0)]
+    [0.3158, 0.3981, 0.1, 0.01]
     """
 
     warmup: float
     final: float
 
     def __post_init__(self) -> None:
-        _check_warmup(self.warmup, self.final)
+        _check_warmup(self.warmup)
+        _check_share("final", self.final, "the peak")
+
+    def __call__(self, progress: float) -> float:
+        """Return the multiplier of the nominal learning rate."""
+        _check_progress(progress)
+        fallen = self.final ** min(progress, 1.0)
+        return fallen * _warm_up(progress, self.warmup) if progress < self.warmup else fallen
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepDecay:
+    """Rise linearly to the peak, and fall by a factor at regular intervals.
+
+    Parameters
+    ----------
+    warmup
+        Progress at which the warm-up ends, 0 to 1; 0 starts at the peak.
+    every
+        Progress between two falls, counted from the start.
+    factor
+        What is left of the rate at each of them.
+
+    Raises
+    ------
+    ValueError
+        If ``warmup``, ``every`` or ``factor`` is out of range.
+
+    References
+    ----------
+    ``torch.optim.lr_scheduler.StepLR``, as in clovaai/voxceleb_trainer and zyzisyz/mfa_conformer.
+
+    Examples
+    --------
+    >>> schedule = StepDecay(warmup=0.0, every=0.2, factor=0.5)
+    >>> [schedule(progress) for progress in (0.0, 0.19, 0.2, 0.6, 1.0)]
+    [1.0, 1.0, 0.5, 0.125, 0.03125]
+    """
+
+    warmup: float
+    every: float
+    factor: float
+
+    def __post_init__(self) -> None:
+        _check_warmup(self.warmup)
+        _check_share("every", self.every, "training")
+        _check_share("factor", self.factor, "the rate before")
 
     def __call__(self, progress: float) -> float:
         """Return the multiplier of the peak learning rate."""
         _check_progress(progress)
         if progress < self.warmup:
             return _warm_up(progress, self.warmup)
-        return self.final ** _after_warmup(progress, self.warmup)
+        return self.factor ** (math.floor(min(progress, 1.0) / self.every + ROUNDING))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Triangular:
+    """Rise and fall linearly, again and again.
+
+    Parameters
+    ----------
+    cycle
+        Progress that one rise and fall take.
+    low
+        Multiplier between cycles.
+    decay
+        Height of a cycle above ``low``, as a share of the one before: 1 is Smith's "triangular", 0.5 "triangular2".
+
+    Raises
+    ------
+    ValueError
+        If ``cycle``, ``low`` or ``decay`` is out of range.
+
+    References
+    ----------
+    Smith, "Cyclical learning rates for training neural networks", 2017, https://arxiv.org/abs/1506.01186.
+
+    Examples
+    --------
+    >>> schedule = Triangular(cycle=0.5, low=0.2, decay=0.5)
+    >>> [round(schedule(progress), 4) for progress in (0.0, 0.125, 0.25, 0.5, 0.75, 1.0)]
+    [0.2, 0.6, 1.0, 0.2, 0.6, 0.2]
+    """
+
+    cycle: float
+    low: float
+    decay: float
+
+    def __post_init__(self) -> None:
+        _check_share("cycle", self.cycle, "training")
+        _check_share("low", self.low, "the peak")
+        _check_share("decay", self.decay, "the cycle before")
+
+    def __call__(self, progress: float) -> float:
+        """Return the multiplier of the peak learning rate."""
+        _check_progress(progress)
+        number, place = divmod(min(progress, 1.0), self.cycle)
+        height = 1 - abs(2 * place / self.cycle - 1)
+        return self.low + (1 - self.low) * self.decay**number * height
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,12 +1,14 @@
 """A model of another toolkit is imported, scored and exported as a user does it."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
 from avis.models.ecapa_tdnn import EcapaTdnn
+from avis.models.pooling import AttentiveStatisticsPooling
 
 RENAMES = [
     ("pooling_norm", "asp_bn.norm"),
@@ -25,9 +27,10 @@ RENAMES = [
 
 def write_speechbrains(path: Path) -> None:
     """Write a small ECAPA-TDNN under SpeechBrain's names and shapes."""
-    sizes = {"channels": 8, "embedding_dim": 6, "mfa_channels": 24, "attention_channels": 4, "se_channels": 4}
+    sizes = {"channels": 8, "embedding_dim": 6, "mfa_channels": 24, "se_channels": 4}
+    pooling = partial(AttentiveStatisticsPooling, attention_channels=4)
     torch.manual_seed(0)
-    own = EcapaTdnn(num_mels=80, scale=4, stride=1, reading="speechbrain", **sizes).state_dict()
+    own = EcapaTdnn(num_mels=80, scale=4, stride=1, pooling=pooling, reading="speechbrain", **sizes).state_dict()
     weights = {}
     joined = torch.cat([own.pop("pooling.frame.weight"), own.pop("pooling.context.weight")[:, :, None]], dim=1)
     weights["asp.tdnn.conv.conv.weight"] = joined

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -23,7 +24,7 @@ class Imported:
     model_class
         What is built.
     sizes
-        Its arguments, plain data.
+        Its arguments: plain data, and partial classes for what the model builds.
     weights
         Its state.
     """
@@ -34,7 +35,10 @@ class Imported:
 
     def node(self) -> dict[str, Any]:
         """Return what a recipe says about the model."""
-        return {"_target_": f"{self.model_class.__module__}.{self.model_class.__qualname__}", **self.sizes}
+        sizes = {
+            key: _partial_node(value) if isinstance(value, partial) else value for key, value in self.sizes.items()
+        }
+        return {"_target_": _path(self.model_class), **sizes}
 
     def build(self) -> nn.Module:
         """Build the model with its weights, in evaluation mode.
@@ -57,6 +61,14 @@ class Imported:
         refuse(wrong, rule="weights have another shape", expected=f"those of {self.model_class.__name__}")
         model.load_state_dict(given)
         return model.eval()
+
+
+def _partial_node(built: partial) -> dict[str, Any]:
+    return {"_target_": _path(built.func), "_partial_": True, **built.keywords}
+
+
+def _path(target: Any) -> str:
+    return f"{target.__module__}.{target.__qualname__}"
 
 
 def rename(

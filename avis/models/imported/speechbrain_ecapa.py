@@ -1,12 +1,14 @@
 """SpeechBrain's ECAPA-TDNN, which 3D-Speaker has too."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from torch import Tensor
 
 from avis.models.ecapa_tdnn import BLOCK_DILATIONS, EcapaTdnn
 from avis.models.imported.ecapa_attention import JOINED, part_attention
 from avis.models.imported.renaming import Imported, count, rename, take
+from avis.models.pooling import AttentiveStatisticsPooling
 
 LAYERS = (("conv.conv", "conv"), ("norm.norm", "norm"))
 RULES = [
@@ -18,6 +20,7 @@ RULES = [
     (r"asp_bn\.norm", "pooling_norm"),
     (r"fc\.conv", "embedding"),
 ]
+VARIANCE_FLOOR = 1e-12
 POINTWISE = ("gates.squeeze.weight", "gates.excite.weight", "embedding.weight")
 """Convolutions of one tap in SpeechBrain that are matrices in AVIS."""
 
@@ -57,15 +60,16 @@ def speechbrain_ecapa(weights: Mapping[str, Tensor]) -> Imported:
             "deviations too. At weights, asp.tdnn. Models with global_context=False are not known."
         )
     channels, num_mels, _ = take(parted, "first.conv.weight").shape
+    attention_channels = take(parted, "pooling.frame.weight").shape[0]
     sizes = {
         "num_mels": num_mels,
         "channels": channels,
         "embedding_dim": take(parted, "embedding.weight").shape[0],
         "mfa_channels": take(parted, "aggregation.weight").shape[0],
-        "attention_channels": take(parted, "pooling.frame.weight").shape[0],
         "se_channels": take(parted, "blocks.0.gates.squeeze.weight").shape[0],
         "scale": count(parted, r"blocks\.0\.convs\.1\.groups\.(\d+)\..*") + 1,
         "stride": 1,
+        "pooling": partial(AttentiveStatisticsPooling, attention_channels=attention_channels, floor=VARIANCE_FLOOR),
         "reading": "speechbrain",
     }
     return Imported(EcapaTdnn, sizes, parted)

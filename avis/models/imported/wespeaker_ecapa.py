@@ -1,6 +1,7 @@
 """WeSpeaker's ECAPA-TDNN of any width, whose attention sees the utterance (``GLOB``) or not."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -8,6 +9,7 @@ from torch import Tensor
 from avis.models.ecapa_tdnn import BLOCK_DILATIONS, EcapaTdnn
 from avis.models.imported.ecapa_attention import JOINED, part_attention
 from avis.models.imported.renaming import Imported, count, rename, take
+from avis.models.pooling import AttentiveStatisticsPooling
 
 BLOCK = r"layer{number}\.se_res2block"
 RULES = [
@@ -20,6 +22,7 @@ RULES = [
     (r"linear", "embedding"),
 ]
 CONV_AND_NORM = (("conv", "conv"), ("bn", "norm"))
+VARIANCE_FLOOR = 1e-10
 FIRST_BLOCK = 2
 """Its first block is called ``layer2``."""
 
@@ -55,16 +58,24 @@ def wespeaker_ecapa(weights: Mapping[str, Tensor]) -> Imported:
     renamed = part_attention(rename(weights, rules, dropped=[r"projection\..*"]))
     channels, num_mels, _ = take(renamed, "first.conv.weight").shape
     scale = count(renamed, r"blocks\.0\.convs\.1\.groups\.(\d+)\..*") + 1
+    pooling = partial(
+        AttentiveStatisticsPooling,
+        attention_channels=take(renamed, "pooling.frame.weight").shape[0],
+        norm=False,
+        context="pooling.context.weight" in renamed,
+        sample_deviation=True,
+        floor=VARIANCE_FLOOR,
+    )
     sizes = {
         "num_mels": num_mels,
         "channels": channels,
         "embedding_dim": take(renamed, "embedding.weight").shape[0],
         "mfa_channels": take(renamed, "aggregation.weight").shape[0],
-        "attention_channels": take(renamed, "pooling.frame.weight").shape[0],
         "se_channels": take(renamed, "blocks.0.gates.squeeze.weight").shape[0],
         "scale": scale,
         "stride": 1,
-        "reading": "wespeaker_glob" if "pooling.context.weight" in renamed else "wespeaker",
+        "pooling": pooling,
+        "reading": "wespeaker",
     }
     return Imported(EcapaTdnn, sizes, {key: _moved(key, value, channels // scale) for key, value in renamed.items()})
 

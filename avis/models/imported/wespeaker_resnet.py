@@ -1,10 +1,12 @@
 """WeSpeaker's ResNet18 to ResNet293, pooled by temporal statistics; 3D-Speaker has its ResNet34."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from torch import Tensor
 
 from avis.models.imported.renaming import Imported, count, rename, take
+from avis.models.pooling import StatisticsPooling
 from avis.models.residual import STRIDES, Bottleneck
 from avis.models.resnet import ResNet
 
@@ -57,5 +59,6 @@ def wespeaker_resnet(weights: Mapping[str, Tensor]) -> Imported:
         "depths": depths,
         "bottleneck": bottleneck,
         "embedding_dim": embedding_dim,
+        "pooling": partial(StatisticsPooling),
     }
     return Imported(ResNet, sizes, renamed)

@@ -15,6 +15,7 @@ SHARES = {
     "wespeaker": {"": 0.4, "Reverb": 0.3, "Noise/noise": 0.138, "Noise/music": 0.098, "Noise/speech": 0.064},
     "voxceleb_trainer": dict.fromkeys(["", "Reverb", "Noise/music", "Babble", "Noise/noise"], 0.2),
     "three_d_speaker": {"": 0.2, "Noise/noise": 0.8 / 3, "Reverb": 0.8 / 3, "Reverb+Noise/noise": 0.8 / 3},
+    "three_d_speaker_campplus": {"": 0.8, "Noise/noise": 0.2 / 3, "Reverb": 0.2 / 3, "Reverb+Noise/noise": 0.2 / 3},
     "speechbrain": dict.fromkeys(["", "Reverb", "Noise/noise", "DropFreq", "DropChunk"], 0.2),
 }
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from avis.engine.config import resolve
 from avis.engine.embed import load_front_end, load_model
 from avis.engine.imported import import_checkpoint, state_dict
+from avis.models.pooling import StatisticsPooling
 from avis.models.resnet import ResNet
 from avis.training.checkpoint import read_checkpoint
 
@@ -31,7 +32,7 @@ def saved(**values: Any) -> bytes:
 def resnet(num_mels: int = 80) -> ResNet:
     torch.manual_seed(0)
     sizes = {"channels": 2, "depths": [1, 1, 1, 1], "bottleneck": False, "embedding_dim": 4}
-    return ResNet(num_mels=num_mels, **sizes).eval()
+    return ResNet(num_mels=num_mels, pooling=StatisticsPooling, **sizes).eval()
 
 
 def wespeakers(model: ResNet) -> dict[str, Tensor]:

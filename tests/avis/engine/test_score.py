@@ -71,6 +71,16 @@ def test_scores_equal_a_direct_computation(tiny_recipe: Recipe, tiny_store: str,
     np.testing.assert_allclose(table["score"].to_numpy(), expected, atol=2e-5)
 
 
+def test_batches_embed_each_utterance_as_it_would_be_alone(checkpoint: str):
+    """As on a GPU; here with so few frames that there are several batches, and padding in them."""
+    embedder = embed.Embedder(checkpoint, copies=0, banks=dict, use_gpu=False)
+    features = [torch.randn(num_frames, 80) for num_frames in (120, 31, 77, 300, 45, 120)]
+    alone = embedder.embed(features)
+    embedder.frames_together = 250
+    for one, together in zip(alone, embedder.embed(features), strict=True):
+        np.testing.assert_allclose(together, one, atol=1e-4)
+
+
 def test_each_utterance_is_embedded_once(tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path):
     score(tiny_recipe, checkpoint, tiny_store, str(tmp_path / "run"))
     stores = sorted((tmp_path / "run" / "embeddings").iterdir())

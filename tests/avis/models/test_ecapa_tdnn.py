@@ -1,21 +1,25 @@
 """ECAPA-TDNN: sizes counted by hand, wiring, and what is affine."""
 
+from functools import partial
+
 import pytest
 import torch
 
 from avis.models.ecapa_tdnn import EcapaTdnn
+from avis.models.pooling import AttentiveStatisticsPooling
 
 SMALL = {
     "num_mels": 20,
     "channels": 16,
     "embedding_dim": 8,
     "mfa_channels": 24,
-    "attention_channels": 8,
+    "pooling": partial(AttentiveStatisticsPooling, attention_channels=8),
     "se_channels": 8,
     "scale": 4,
     "stride": 1,
 }
-PAPER = {"num_mels": 80, "embedding_dim": 192, "attention_channels": 128, "se_channels": 128, "scale": 8, "stride": 1}
+POOLING = partial(AttentiveStatisticsPooling, attention_channels=128)
+PAPER = {"num_mels": 80, "embedding_dim": 192, "pooling": POOLING, "se_channels": 128, "scale": 8, "stride": 1}
 
 
 @pytest.fixture

@@ -1,14 +1,16 @@
 """What holds for every model: published sizes, one embedding per utterance whatever its batch and length, training."""
 
+import copy
 import pickle
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import yaml
-from hydra.utils import instantiate
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from avis.models.blocks import SqueezeExcitation
 from avis.models.campplus import CamPlusPlus
@@ -16,14 +18,18 @@ from avis.models.df_resnet import GeminiDfResNet
 from avis.models.ecapa_tdnn import EcapaTdnn
 from avis.models.eres2net import ERes2Net
 from avis.models.mfa_conformer import MfaConformer
+from avis.models.pooling import AttentiveStatisticsPooling, StatisticsPooling
+from avis.models.posterior_pooling import PosteriorPooling
+from avis.models.rawnet3 import RawNet3
 from avis.models.redimnet import ReDimNet
 from avis.models.res2net import Res2Net
 from avis.models.resnet import ResNet
 from avis.models.resnet_se import ResNetSe34L, ResNetSe34V2
 from avis.models.resnet_simam import SimAmResNet
 from avis.models.ska_tdnn import SkaTdnn
+from avis.models.titanet import TitaNet
+from avis.models.xvector import XVector
 
-CONFIGS = Path(__file__).parents[3] / "configs" / "model"
 WESPEAKER = "wenet-e2e/wespeaker, examples/voxceleb/v2/README.md"
 D_SPEAKER = "modelscope/3D-Speaker, egs/voxceleb/README.md"
 GEMINI = "Liu et al., 2024, as cited in IDRnD/ReDimNet, EVALUATION.md"
@@ -35,6 +41,8 @@ PUBLISHED = [
     ("ecapa_1024", 80, "14.65", WESPEAKER),
     ("ecapa_1024_wide", 80, "20.761", f"{WESPEAKER} at 04d2226"),
     ("ecapa_1024_wide", 80, "20.8", D_SPEAKER),
+    ("xvector", 80, "4.34", D_SPEAKER),
+    ("wespeaker_xvector", 80, "4.61", WESPEAKER),
     ("resnet34", 80, "6.63", WESPEAKER),
     ("resnet221", 80, "23.79", WESPEAKER),
     ("resnet293", 80, "28.62", WESPEAKER),
@@ -68,14 +76,31 @@ NARROW: dict[str, tuple[type[nn.Module], dict[str, Any]]] = {
             "channels": 16,
             "embedding_dim": 8,
             "mfa_channels": 24,
-            "attention_channels": 8,
+            "pooling": partial(AttentiveStatisticsPooling, attention_channels=8),
             "se_channels": 8,
             "scale": 4,
             "stride": 1,
         },
     ),
-    "resnet": (ResNet, {"channels": 4, "depths": [1, 1, 1, 1], "bottleneck": False, "embedding_dim": 8}),
-    "resnet_bottleneck": (ResNet, {"channels": 4, "depths": [1, 2, 1, 1], "bottleneck": True, "embedding_dim": 8}),
+    "rawnet3": (
+        RawNet3,
+        {
+            "sample_rate": 16000,
+            "channels": 32,
+            "embedding_dim": 8,
+            "mfa_channels": 24,
+            "attention_channels": 8,
+            "scale": 4,
+        },
+    ),
+    "resnet": (
+        ResNet,
+        {"pooling": StatisticsPooling, "channels": 4, "depths": [1, 1, 1, 1], "bottleneck": False, "embedding_dim": 8},
+    ),
+    "resnet_bottleneck": (
+        ResNet,
+        {"pooling": StatisticsPooling, "channels": 4, "depths": [1, 2, 1, 1], "bottleneck": True, "embedding_dim": 8},
+    ),
     "resnet_se34_l": (ResNetSe34L, {"channels": 8, "embedding_dim": 8}),
     "resnet_se34_v2": (ResNetSe34V2, {"channels": 8, "embedding_dim": 8}),
     "simam_resnet": (SimAmResNet, {"channels": 4, "depths": [1, 1, 1, 1], "embedding_dim": 8}),
@@ -153,6 +178,27 @@ NARROW: dict[str, tuple[type[nn.Module], dict[str, Any]]] = {
             "scale": 4,
         },
     ),
+    "titanet": (TitaNet, {"channels": 16, "epilog_channels": 24, "dropout": 0.1, "embedding_dim": 8}),
+    "xvector": (
+        XVector,
+        {
+            "channels": 8,
+            "pooled_channels": 12,
+            "pooling": StatisticsPooling,
+            "num_segment_layers": 1,
+            "embedding_dim": 8,
+        },
+    ),
+    "xi_vector": (
+        XVector,
+        {
+            "channels": 8,
+            "pooled_channels": 12,
+            "pooling": partial(PosteriorPooling, hidden_channels=8),
+            "num_segment_layers": 2,
+            "embedding_dim": 8,
+        },
+    ),
 }
 SHIFTS = [
     ("ecapa_tdnn", 1, 400),
@@ -168,6 +214,9 @@ SHIFTS = [
     ("redimnet", 1, 800),
     ("campplus", 200, 1200),
     ("ska_tdnn", 2, 800),
+    ("titanet", 1, 400),
+    ("xvector", 1, 400),
+    ("xi_vector", 1, 400),
 ]
 """Model, frames it advances by at once (CAM++: a segment), and frames that hold its receptive field twice."""
 
@@ -185,21 +234,29 @@ MANY_LAYERS = {
 """Models that take seconds to trace, or for ten minutes of features."""
 QUADRATIC = {"mfa_conformer", "redimnet", "redimnet_convnext"}
 """Models whose time grows with the square of the frames."""
-UNMASKED = {"ecapa_tdnn", "mfa_conformer", "ska_tdnn"}
-"""Models that cannot yet tell padding from speech."""
+OF_WAVEFORMS = {"rawnet3"}
+"""Models whose frames are samples."""
+SHIFT_SAMPLES = 160
 
 
 def build(name: str) -> nn.Module:
     torch.manual_seed(0)
     kind, sizes = NARROW[name]
-    return kind(num_mels=NUM_MELS, **sizes)
+    return kind(**sizes) if name in OF_WAVEFORMS else kind(num_mels=NUM_MELS, **sizes)
+
+
+def noise(name: str, batch: int, frames: int) -> torch.Tensor:
+    """Return random features of as many frames, or a waveform of their length."""
+    return (
+        torch.randn(batch, frames * SHIFT_SAMPLES, 1) if name in OF_WAVEFORMS else torch.randn(batch, frames, NUM_MELS)
+    )
 
 
 def trained(name: str) -> nn.Module:
     """Return the model in evaluation mode, with statistics of batch normalisation that are not 0 and 1."""
     model = build(name)
     for _ in range(3):
-        model(torch.randn(8, 100, NUM_MELS))
+        model(noise(name, 8, 100))
     return model.eval()
 
 
@@ -210,12 +267,11 @@ patiently_every_model = pytest.mark.parametrize(
 
 
 @pytest.mark.parametrize(("choice", "num_mels", "printed", "source"), PUBLISHED, ids=lambda value: str(value)[:20])
-def test_parameter_count_is_the_published_one(choice: str, num_mels: int, printed: str, source: str):
+def test_parameter_count_is_the_published_one(
+    build_choice: Callable[..., nn.Module], choice: str, num_mels: int, printed: str, source: str
+):
     """To half a percent, or as closely as the figure is printed."""
-    values = yaml.safe_load((CONFIGS / f"{choice}.yaml").read_text())
-    values.pop("defaults", None)
-    with torch.device("meta"):
-        model = instantiate({**values, "num_mels": num_mels})
+    model = build_choice(choice, num_mels=num_mels)
     last_digit = 10.0 ** -len(printed.partition(".")[2])
     millions = sum(p.numel() for p in model.parameters()) / 1e6
     assert millions == pytest.approx(float(printed), rel=0.005, abs=last_digit / 2), source
@@ -227,7 +283,7 @@ def test_one_utterance_of_any_length(name: str, frames: int):
     """0.3 s are 28 frames of 25 ms at 10 ms."""
     model = trained(name)
     with torch.inference_mode():
-        embedding = model(torch.randn(1, frames, NUM_MELS))
+        embedding = model(noise(name, 1, frames))
     assert embedding.shape == (1, model.embedding_dim) == (1, 8)
     assert embedding.isfinite().all()
 
@@ -235,7 +291,7 @@ def test_one_utterance_of_any_length(name: str, frames: int):
 @patiently_every_model
 def test_minutes_embed_like_ten_seconds_of_the_same(name: str):
     """60 repetitions, ten minutes, differ from one only at the seams; 6 where time grows with the square of frames."""
-    model, features = trained(name), torch.randn(1, 1000, NUM_MELS)
+    model, features = trained(name), noise(name, 1, 1000)
     with torch.inference_mode():
         short, long = model(features), model(features.repeat(1, 6 if name in QUADRATIC else 60, 1))
     assert torch.cosine_similarity(short, long).item() > 0.99
@@ -260,7 +316,7 @@ def test_when_something_is_said_does_not_matter(name: str, step: int, frames: in
 
 @every_model
 def test_an_embedding_does_not_depend_on_its_batch(name: str):
-    model, features = trained(name), torch.randn(4, 60, NUM_MELS)
+    model, features = trained(name), noise(name, 4, 60)
     with torch.inference_mode():
         together = model(features)
         alone = torch.cat([model(row.unsqueeze(0)) for row in features])
@@ -269,11 +325,11 @@ def test_an_embedding_does_not_depend_on_its_batch(name: str):
     torch.testing.assert_close(shuffled, together[[2, 0, 3, 1]], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", [name for name in NARROW if name not in UNMASKED])
+@every_model
 def test_padding_to_the_longest_of_a_batch_changes_nothing(name: str):
     """Whatever the padding is, and from 0.3 s on; loud, so that one frame of it that is looked at would be seen."""
-    model, features = trained(name), torch.randn(6, 230, NUM_MELS)
-    lengths = [28, 29, 101, 200, 229, 230]
+    model, features = trained(name), noise(name, 7, 230)
+    lengths = [frames * features.shape[1] // 230 for frames in (1, 28, 29, 101, 200, 227, 230)]
     for row, length in zip(features, lengths, strict=True):
         row[length:] = 50.0
     with torch.inference_mode():
@@ -281,14 +337,14 @@ def test_padding_to_the_longest_of_a_batch_changes_nothing(name: str):
         alone = torch.cat([model(row[None, :length]) for row, length in zip(features, lengths, strict=True)])
         unmasked = model(features)
     torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-5)
-    assert ((unmasked - alone).norm(dim=1) > 1e-2 * alone.norm(dim=1))[:5].all()
+    assert ((unmasked - alone).norm(dim=1) > 1e-3 * alone.norm(dim=1))[:6].all()
 
 
 @every_model
 @pytest.mark.parametrize("level", [0.0, 1.0, 1e4], ids=["silent", "usual", "huge"])
 def test_every_parameter_gets_a_finite_gradient(name: str, level: float):
     model = build(name)
-    (model(level * torch.randn(4, 60, NUM_MELS)) * torch.randn(4, 8)).sum().backward()
+    (model(level * noise(name, 4, 60)) * torch.randn(4, 8)).sum().backward()
     for parameter_name, parameter in model.named_parameters():
         assert parameter.grad is not None, parameter_name
         assert parameter.grad.isfinite().all(), parameter_name
@@ -301,14 +357,14 @@ def test_every_parameter_moves_the_embeddings(name: str):
     for module in model.modules():
         if isinstance(module, SqueezeExcitation):
             nn.init.ones_(module.squeeze.bias)
-    (model(torch.randn(8, 60, NUM_MELS).double()) * torch.randn(8, 8)).sum().backward()
+    (model(noise(name, 8, 60).double()) * torch.randn(8, 8)).sum().backward()
     assert [n for n, p in model.named_parameters() if p.grad.abs().max() == 0] == []
 
 
 @every_model
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.bfloat16, 0.06), (torch.float16, 0.01)])
 def test_autocast_stays_close_to_float32(name: str, dtype: torch.dtype, tolerance: float):
-    model, features = trained(name), torch.randn(8, 100, NUM_MELS)
+    model, features = trained(name), noise(name, 8, 100)
     exact = model(features)
     with torch.autocast("cpu", dtype=dtype):
         rough = model(features)
@@ -317,22 +373,59 @@ def test_autocast_stays_close_to_float32(name: str, dtype: torch.dtype, toleranc
     assert all(p.grad.isfinite().all() for p in model.parameters())
 
 
+@every_model
+def test_masked_gradients_are_finite_in_bfloat16(name: str):
+    model, features = build(name), noise(name, 4, 60)
+    num_frames = torch.tensor([1, features.shape[1] // 2, features.shape[1] - 1, features.shape[1]])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        embeddings = model(features, num_frames)
+    (embeddings.float() * torch.randn(4, 8)).sum().backward()
+    assert all(p.grad.isfinite().all() for p in model.parameters())
+
+
 @patiently_every_model
-def test_is_one_graph(name: str):
+@pytest.mark.parametrize("masked", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_is_one_graph(name: str, masked: bool):
     """`torch.compile` finds no Python it must leave the graph for; the eager back-end needs no compiler."""
-    model, features = trained(name), torch.randn(2, 50, NUM_MELS)
+    model, features = trained(name), noise(name, 2, 50)
+    num_frames = torch.tensor([features.shape[1], features.shape[1] // 2]) if masked else None
     compiled = torch.compile(model, backend="eager", fullgraph=True)
-    torch.testing.assert_close(compiled(features), model(features))
+    torch.testing.assert_close(compiled(features, num_frames), model(features, num_frames))
+
+
+def gradients_of_half_a_batch(rank: int, file: str) -> None:
+    """In one of two processes: hold the mean of both processes' gradients to those of the whole batch in one."""
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group("gloo", init_method=f"file://{file}", rank=rank, world_size=2)
+    for name in NARROW:
+        model = trained(name).double()
+        features = noise(name, 4, 60).double()
+        num_frames = torch.tensor([1.0, 0.5, 0.8, 0.6]).mul(features.shape[1]).long()
+        parallel = DistributedDataParallel(copy.deepcopy(model))
+        half = slice(2 * rank, 2 * rank + 2)
+        for _ in range(2):  # the second step finds out if the first left a parameter without its gradient
+            parallel.zero_grad()
+            parallel(features[half], num_frames[half]).square().mean().backward()
+        model(features, num_frames).square().mean().backward()
+        for (parameter_name, alone), shared in zip(model.named_parameters(), parallel.parameters(), strict=True):
+            text = f"{name} {parameter_name}"
+            torch.testing.assert_close(shared.grad, alone.grad, rtol=1e-6, atol=1e-9, msg=lambda m, t=text: f"{t}: {m}")
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.slow
+def test_two_processes_have_the_gradients_of_one(tmp_path: Path):
+    torch.multiprocessing.spawn(gradients_of_half_a_batch, (str(tmp_path / "rendezvous"),), nprocs=2)
 
 
 @every_model
 def test_pickles_with_its_weights(name: str):
-    model, features = trained(name), torch.randn(2, 30, NUM_MELS)
+    model, features = trained(name), noise(name, 2, 30)
     torch.testing.assert_close(pickle.loads(pickle.dumps(model))(features), model(features))
 
 
 @every_model
 @pytest.mark.parametrize("shape", [(2, 30, NUM_MELS + 1), (2, 0, NUM_MELS), (30, NUM_MELS)])
 def test_features_that_do_not_fit_are_refused(name: str, shape: tuple[int, ...]):
-    with pytest.raises(ValueError, match=rf"got features\.shape=.*mels = {NUM_MELS}"):
+    with pytest.raises(ValueError, match=r"got features\.shape=.*expected \[batch, "):
         build(name)(torch.zeros(shape))

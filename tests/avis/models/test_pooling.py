@@ -1,17 +1,43 @@
-"""Attentive statistics pooling against NumPy, the paper's concatenated form, and its symmetries."""
+"""Pooling layers against NumPy and their papers' formulas, and their symmetries."""
+
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
+from avis.models.correlation_pooling import CorrelationPooling
+from avis.models.multi_head_pooling import MultiHeadPooling
 from avis.models.pooling import (
     STATISTICS_FLOOR,
     VARIANCE_FLOOR,
     AttentiveStatisticsPooling,
+    DeviationPooling,
+    MeanPooling,
+    Pooling,
+    SelfAttentivePooling,
     StatisticsPooling,
     weighted_statistics,
 )
+from avis.models.posterior_pooling import PosteriorPooling
+
+EVERY_POOLING = {
+    "mean": partial(MeanPooling, 6),
+    "deviation": partial(DeviationPooling, 6),
+    "statistics": partial(StatisticsPooling, 6),
+    "self_attentive": partial(SelfAttentivePooling, 6),
+    "attentive": partial(AttentiveStatisticsPooling, 6, attention_channels=4),
+    "attentive_without_context": partial(AttentiveStatisticsPooling, 6, attention_channels=4, context=False),
+    "attentive_without_norm": partial(AttentiveStatisticsPooling, 6, attention_channels=4, norm=False),
+    "attentive_without_tanh": partial(AttentiveStatisticsPooling, 6, attention_channels=4, tanh=False),
+    "multi_head": partial(MultiHeadPooling, 6, num_queries=1, num_heads=2, hidden_channels=4, per_channel=False),
+    "multi_query": partial(MultiHeadPooling, 6, num_queries=2, num_heads=3, hidden_channels=4, per_channel=True),
+    "posterior": partial(PosteriorPooling, 6, hidden_channels=4),
+    "correlation": partial(CorrelationPooling, 6, rows=2, num_channels=4, num_ranges=2, dropout=0.0),
+}
+every_pooling = pytest.mark.parametrize("build", EVERY_POOLING.values(), ids=EVERY_POOLING)
 
 
 @pytest.fixture
@@ -90,18 +116,58 @@ def test_zero_attention_is_plain_statistics_pooling(pooling: AttentiveStatistics
 
 def test_statistics_pooling_is_mean_and_sample_deviation():
     x = torch.randn(2, 6, 30)
-    torch.testing.assert_close(StatisticsPooling()(x), torch.cat([x.mean(dim=2), x.std(dim=2)], dim=1))
-    one = StatisticsPooling()(x[:, :, :1])
+    torch.testing.assert_close(StatisticsPooling(6)(x), torch.cat([x.mean(dim=2), x.std(dim=2)], dim=1))
+    one = StatisticsPooling(6)(x[:, :, :1])
     torch.testing.assert_close(one, torch.cat([x[:, :, 0], torch.full((2, 6), STATISTICS_FLOOR**0.5)], dim=1))
 
 
+def test_mean_and_deviation_are_the_halves_of_the_statistics():
+    x, num_frames = torch.randn(2, 6, 30), torch.tensor([30, 7])
+    halves = torch.cat([MeanPooling(6)(x, num_frames), DeviationPooling(6)(x, num_frames)], dim=1)
+    torch.testing.assert_close(halves, StatisticsPooling(6)(x, num_frames))
+
+
+@every_pooling
+def test_out_channels_are_what_comes_out(build: Callable[[], Pooling]):
+    pooling = build()
+    assert pooling(torch.randn(2, 6, 20)).shape == (2, pooling.out_channels)
+    assert pooling.out_channels % 6 == 0
+
+
+@every_pooling
+def test_order_of_frames_does_not_matter(build: Callable[[], Pooling]):
+    pooling, x = build().eval(), torch.randn(2, 6, 30)
+    torch.testing.assert_close(pooling(x[:, :, torch.randperm(30)]), pooling(x))
+
+
+@every_pooling
+@pytest.mark.parametrize("level", [0.0, 1.0, 1e4])
+def test_gradients_are_finite(build: Callable[[], Pooling], level: float):
+    pooling, x = build(), (level * torch.randn(2, 6, 30)).requires_grad_()
+    pooling(x).sum().backward()
+    assert x.grad.isfinite().all()
+    assert all(p.grad.isfinite().all() for p in pooling.parameters())
+
+
+@every_pooling
+def test_sums_are_float32_under_autocast(build: Callable[[], Pooling]):
+    pooling, x = build().eval(), (100.0 + torch.randn(2, 6, 1000)).bfloat16()
+    with torch.no_grad():
+        for name, parameter in pooling.named_parameters():
+            if "prior" not in name:
+                parameter.zero_()
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            rough = pooling(x)
+        torch.testing.assert_close(rough.double(), pooling.double()(x.double()), rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("num_frames", [1, 2, 20])
-@pytest.mark.parametrize("options", [{}, {"context": False}, {"norm": False}, {"tanh": False}, None], ids=str)
-def test_frames_beyond_the_end_do_not_matter(num_frames: int, options: dict[str, bool] | None):
+@every_pooling
+def test_frames_beyond_the_end_do_not_matter(num_frames: int, build: Callable[[], Pooling]):
     torch.manual_seed(0)
-    pooling = StatisticsPooling() if options is None else AttentiveStatisticsPooling(6, attention_channels=4, **options)
-    pooling.eval()
+    pooling = build().eval()
     x = torch.randn(2, 6, 20)
+    x[0, :, num_frames:] = 50.0
     padded, alone = pooling(x, torch.tensor([num_frames, 20])), pooling(x[:1, :, :num_frames])
     torch.testing.assert_close(padded, torch.cat([alone, pooling(x[1:])]))
 
@@ -155,3 +221,12 @@ def test_context_does_not_overflow_float16(pooling: AttentiveStatisticsPooling):
             rough = pooling.attention_weights(x.half())
     assert rough.dtype == torch.float32
     torch.testing.assert_close(rough, exact, rtol=0.02, atol=0)
+
+
+def test_self_attentive_pooling_is_its_formula():
+    """Cai et al., 2018, Eq. 3-5: h = tanh(W x + b), w = softmax(h . u), e = sum of w x."""
+    pooling, x = SelfAttentivePooling(6), torch.randn(2, 6, 20)
+    for given, pooled in zip(x, pooling(x), strict=True):
+        hidden = torch.tanh(pooling.frame.weight[:, :, 0] @ given + pooling.frame.bias[:, None])
+        weights = torch.softmax(pooling.attention.weight[0, :, 0] @ hidden, dim=0)
+        torch.testing.assert_close(pooled, given @ weights)

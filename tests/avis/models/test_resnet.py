@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from avis.models.pooling import StatisticsPooling
 from avis.models.residual import BasicBlock, Bottleneck
 from avis.models.resnet import ResNet
 
@@ -40,14 +41,18 @@ def test_layers_and_parameters_are_those_of_the_name(name: str):
     """A ResNet is called after its convolutions in sequence (shortcuts apart) and its one linear layer."""
     depths, bottleneck = DEPTHS[name]
     with torch.device("meta"):
-        model = ResNet(num_mels=80, channels=32, depths=depths, bottleneck=bottleneck, embedding_dim=256)
+        model = ResNet(
+            num_mels=80, pooling=StatisticsPooling, channels=32, depths=depths, bottleneck=bottleneck, embedding_dim=256
+        )
     assert sum(p.numel() for p in model.parameters()) == count_by_hand(depths, bottleneck)
     layers = [n for n, m in model.named_modules() if isinstance(m, nn.Conv2d | nn.Linear) and "shortcut" not in n]
     assert f"ResNet{len(layers)}" == name
 
 
 def test_three_stages_halve_mels_and_frames():
-    model = ResNet(num_mels=80, channels=4, depths=[1, 2, 1, 1], bottleneck=False, embedding_dim=8).eval()
+    model = ResNet(
+        num_mels=80, pooling=StatisticsPooling, channels=4, depths=[1, 2, 1, 1], bottleneck=False, embedding_dim=8
+    ).eval()
     shapes = []
     for block in (block for stage in model.trunk.stages for block in stage):
         block.register_forward_hook(lambda _module, _inputs, output: shapes.append(tuple(output.shape[1:])))
@@ -58,7 +63,9 @@ def test_three_stages_halve_mels_and_frames():
 
 @pytest.mark.parametrize("num_mels", [40, 72, 75, 80])
 def test_any_number_of_mels(num_mels: int):
-    model = ResNet(num_mels=num_mels, channels=4, depths=[1, 1, 1, 1], bottleneck=False, embedding_dim=8)
+    model = ResNet(
+        num_mels=num_mels, pooling=StatisticsPooling, channels=4, depths=[1, 1, 1, 1], bottleneck=False, embedding_dim=8
+    )
     assert model(torch.randn(2, 30, num_mels)).shape == (2, 8)
 
 
@@ -87,4 +94,4 @@ def test_bottleneck_strides_its_middle_convolution():
 @pytest.mark.parametrize("depths", [[1, 1, 1], [1, 1, 0, 1]])
 def test_other_than_four_stages_are_refused(depths: list[int]):
     with pytest.raises(ValueError, match="got depths="):
-        ResNet(num_mels=80, channels=4, depths=depths, bottleneck=False, embedding_dim=8)
+        ResNet(num_mels=80, pooling=StatisticsPooling, channels=4, depths=depths, bottleneck=False, embedding_dim=8)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from avis.models.pooling import StatisticsPooling
 from avis.models.resnet import ResNet
 from avis.models.resnet_simam import SimAmBlock, SimAmResNet, simam_weights
 
@@ -42,7 +43,14 @@ def test_only_what_is_added_to_the_shortcut_is_weighed():
 
 def test_attention_in_the_blocks_has_no_parameters():
     with torch.device("meta"):
-        plain = ResNet(num_mels=80, channels=64, depths=[3, 4, 6, 3], bottleneck=False, embedding_dim=256)
+        plain = ResNet(
+            num_mels=80,
+            pooling=StatisticsPooling,
+            channels=64,
+            depths=[3, 4, 6, 3],
+            bottleneck=False,
+            embedding_dim=256,
+        )
         model = SimAmResNet(num_mels=80, channels=64, depths=[3, 4, 6, 3], embedding_dim=256)
     width = 512 * 10
     pooling = (width * 128 + 128) + 2 * 128 + (128 * width + width)

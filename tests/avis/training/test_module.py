@@ -15,6 +15,7 @@ from avis.augment.mixup import mixup
 from avis.losses.aam_softmax import AamSoftmax
 from avis.losses.ge2e import Ge2e
 from avis.models.ecapa_tdnn import EcapaTdnn
+from avis.models.pooling import AttentiveStatisticsPooling
 from avis.training.module import SpeakerVerifier, all_pairs
 from avis.training.schedules import MarginRamp, WarmupCosine
 
@@ -53,7 +54,7 @@ def ecapa() -> EcapaTdnn:
         channels=16,
         embedding_dim=8,
         mfa_channels=24,
-        attention_channels=8,
+        pooling=partial(AttentiveStatisticsPooling, attention_channels=8),
         se_channels=8,
         scale=8,
         stride=1,

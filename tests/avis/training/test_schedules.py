@@ -2,10 +2,12 @@
 
 import math
 import pickle
+from typing import Literal
 
 import pytest
+import torch
 
-from avis.training.schedules import ExponentialDecay, MarginRamp, WarmupCosine
+from avis.training.schedules import ExponentialDecay, MarginRamp, StepDecay, Triangular, WarmupCosine
 
 LEARNING_RATES = [WarmupCosine(warmup=0.1, final=0.01), ExponentialDecay(warmup=0.1, final=0.01)]
 
@@ -30,18 +32,26 @@ def test_warmup_cosine_by_hand(progress: float, expected: float):
 
 @pytest.mark.parametrize(
     ("progress", "expected"),
-    [(0.0, 0.001), (0.05, 0.5005), (0.1, 1.0), (0.325, 10**-0.5), (0.55, 0.1), (1.0, 0.01), (1.001, 0.01)],
+    [
+        (0.0, 0.001),
+        (0.05, 0.5005 * 10**-0.1),
+        (0.1, 10**-0.2),
+        (0.25, 10**-0.5),
+        (0.5, 0.1),
+        (1.0, 0.01),
+        (1.001, 0.01),
+    ],
 )
 def test_exponential_decay_by_hand(progress: float, expected: float):
-    """From 1 to 1/100: half-way down it is 1/10, a quarter of the way 1/sqrt 10."""
+    """From 1 to 1/100: half-way through it is 1/10, a quarter of the way 1/sqrt 10."""
     assert LEARNING_RATES[1](progress) == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("schedule", LEARNING_RATES, ids=["cosine", "exponential"])
-def test_learning_rate_rises_to_one_then_falls(schedule: WarmupCosine | ExponentialDecay):
+def test_learning_rate_rises_then_falls(schedule: WarmupCosine | ExponentialDecay):
     values = [schedule(i / 1000) for i in range(1001)]
     assert all(0 < value <= 1 for value in values)
-    assert max(values) == values[100] == 1.0
+    assert max(values) == values[100] == (1.0 if schedule is LEARNING_RATES[0] else 0.01**0.1)
     assert values[:101] == sorted(values[:101])
     assert values[100:] == sorted(values[100:], reverse=True)
 
@@ -57,6 +67,65 @@ def test_no_warmup_starts_at_the_peak(kind: type[WarmupCosine | ExponentialDecay
 def test_learning_rate_settings_out_of_range(kind: type[WarmupCosine | ExponentialDecay], warmup: float, final: float):
     with pytest.raises(ValueError, match=r"got (warmup|final)="):
         kind(warmup=warmup, final=final)
+
+
+def test_exponential_decay_is_wespeakers():
+    """`ExponentialDecrease` of 150 epochs, 6 of them a warm-up from zero, from 0.4 to 2e-4."""
+    schedule, steps = ExponentialDecay(warmup=6 / 150, final=0.0005), 100
+    for step in range(steps, 150 * steps, 97):
+        published = 0.4 * math.exp(step / (150 * steps) * math.log(5e-5 / 0.1)) * min(1.0, step / (6 * steps))
+        assert 0.4 * schedule(step / (150 * steps)) == pytest.approx(published, rel=0.006)
+
+
+def test_warmup_cosine_is_3d_speakers():
+    """`WarmupCosineScheduler` of 70 epochs, 5 of them a warm-up, between 5e-5 and 0.2."""
+    schedule, low, high = WarmupCosine(warmup=5 / 70, final=5e-5 / 0.2), 5e-5, 0.2
+    for epoch in (0.5, 2, 5, 20, 50, 69, 70):
+        published = low + (high - low) * (epoch / 5 if epoch < 5 else (1 + math.cos(math.pi * (epoch - 5) / 65)) / 2)
+        assert high * schedule(epoch / 70) == pytest.approx(published, rel=0.01)
+
+
+@pytest.mark.parametrize(("epochs", "every", "factor"), [(500, 10, 0.75), (30, 4, 0.5), (15, 5, 0.1)])
+def test_step_decay_is_torchs(epochs: int, every: int, factor: float):
+    """As the recipes write it, ten decimals of the share or fewer."""
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    published = torch.optim.lr_scheduler.StepLR(optimizer, step_size=every, gamma=factor)
+    schedule = StepDecay(warmup=0.0, every=round(every / epochs, 10), factor=factor)
+    for epoch in range(epochs):
+        assert schedule(epoch / epochs) == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-9)
+        optimizer.step()
+        published.step()
+
+
+def test_step_decay_warms_up_first():
+    schedule = StepDecay(warmup=0.1, every=0.2, factor=0.5)
+    assert [schedule(progress) for progress in (0.05, 0.1, 0.2)] == pytest.approx([0.5005, 1.0, 0.5])
+
+
+@pytest.mark.parametrize(("mode", "decay"), [("triangular", 1.0), ("triangular2", 0.5)])
+def test_triangular_is_torchs(mode: Literal["triangular", "triangular2"], decay: float):
+    """SpeechBrain's is the same; 40 steps, in cycles of 16."""
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    published = torch.optim.lr_scheduler.CyclicLR(optimizer, 0.1, 1.0, step_size_up=8, mode=mode, cycle_momentum=False)
+    schedule = Triangular(cycle=16 / 40, low=0.1, decay=decay)
+    for step in range(40):
+        assert schedule(step / 40) == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-9)
+        optimizer.step()
+        published.step()
+
+
+@pytest.mark.parametrize(
+    ("warmup", "every", "factor"), [(1.0, 0.1, 0.5), (0.0, 4, 0.5), (0.0, 0.0, 0.5), (0, 0.1, 2.0)]
+)
+def test_step_decay_out_of_range(warmup: float, every: float, factor: float):
+    with pytest.raises(ValueError, match=r"got (warmup|every|factor)="):
+        StepDecay(warmup=warmup, every=every, factor=factor)
+
+
+@pytest.mark.parametrize(("cycle", "low", "decay"), [(130_000, 0.1, 1.0), (0.5, 0.0, 1.0), (0.5, 0.1, 1.5)])
+def test_triangular_out_of_range(cycle: float, low: float, decay: float):
+    with pytest.raises(ValueError, match=r"got (cycle|low|decay)="):
+        Triangular(cycle=cycle, low=low, decay=decay)
 
 
 @pytest.mark.parametrize(

@@ -121,3 +121,15 @@ def test_a_shortcut_between_widths_is_refused():
     weights = Net().state_dict() | {"blocks.1.shortcut.conv.weight": torch.zeros(16, 16, 1)}
     with pytest.raises(ValueError, match=r"another layout: got 1 such as blocks\.1\.shortcut\.conv\.weight"):
         speechbrain_ecapa(weights)
+
+
+@torch.inference_mode()
+def test_a_shorter_utterance_is_mirrored_at_its_own_end(settled: Callable):
+    model = speechbrain_ecapa(settled(Net()).state_dict()).build()
+    features = torch.randn(3, 40, 20, generator=torch.Generator().manual_seed(2))
+    num_frames = torch.tensor([40, 39, 21])
+    together = model(features, num_frames)
+    for index, frames in enumerate(num_frames):
+        torch.testing.assert_close(
+            together[index], model(features[index : index + 1, :frames])[0], rtol=1e-4, atol=1e-5
+        )

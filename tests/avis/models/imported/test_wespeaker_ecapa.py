@@ -97,7 +97,7 @@ class Net(nn.Module):
 def test_embeddings_are_the_same(context: bool, settled: Callable, largest_difference: Callable):
     reference = settled(Net(context=context))
     imported = wespeaker_ecapa(reference.state_dict())
-    assert imported.sizes["reading"] == ("wespeaker_glob" if context else "wespeaker")
+    assert imported.node()["pooling"]["context"] is context
     assert imported.sizes["scale"] == GROUPS
     assert largest_difference(imported, reference) < 1e-5
 

@@ -68,12 +68,14 @@ def test_embeddings_are_the_same(
 ):
     reference = settled(Net(wide=wide, depths=depths, mels=mels))
     imported = wespeaker_resnet(reference.state_dict())
-    assert imported.sizes == {
+    assert imported.node() == {
+        "_target_": "avis.models.resnet.ResNet",
         "num_mels": mels,
         "channels": 4,
         "depths": depths,
         "bottleneck": wide,
         "embedding_dim": 6,
+        "pooling": {"_target_": "avis.models.pooling.StatisticsPooling", "_partial_": True},
     }
     assert largest_difference(imported, reference) < 1e-5
 

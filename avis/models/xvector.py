@@ -1,0 +1,111 @@
+"""x-vector (Snyder et al., 2018): the time-delay network that began neural speaker embeddings."""
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from avis.models.blocks import TdnnBlock, check_features
+from avis.models.pooling import Pooling
+
+KERNELS = ((5, 1), (3, 2), (3, 3), (1, 1))
+"""Taps and dilation of the layers before the last."""
+
+
+class XVector(nn.Module):
+    """x-vector: features ``[batch, frames, mels]`` to embeddings ``[batch, embedding_dim]``.
+
+    Four convolutions over frames and one that widens (frame1 to frame5 of the paper), statistics pooling, and one or
+    two linear layers (segment6, segment7). The paper classifies after segment7 and takes its embeddings from segment6;
+    here the loss sees the embeddings themselves, so one layer ends at segment6, as in 3D-Speaker, and two layers at
+    segment7, as in wespeaker. Those leave out frames at both ends where a convolution lacks context; here it sees zeros
+    there, so that utterances of any length have an embedding. Batch normalisation has scale and offset.
+
+    With `PosteriorPooling` this is the xi-vector. Training needs two or more utterances in a batch, and its batch
+    normalisation counts padded frames too.
+
+    Parameters
+    ----------
+    num_mels
+        Features per frame.
+    channels
+        Channels of the first four convolutions (512 in the paper).
+    pooled_channels
+        Channels of the last (1500).
+    pooling
+        Builds the pooling layer from the number of its channels (`StatisticsPooling` in the paper).
+    num_segment_layers
+        Linear layers: 1 or 2.
+    embedding_dim
+        Values per embedding (512).
+
+    Raises
+    ------
+    ValueError
+        For another number of segment layers.
+
+    References
+    ----------
+    Snyder et al., "X-vectors: robust DNN embeddings for speaker recognition", ICASSP 2018, Table 1;
+    Lee, Wang and Koshinaka, "Xi-vector embedding for speaker recognition", IEEE Signal Processing Letters 28, 2021,
+    https://arxiv.org/abs/2108.05679. Sizes: wenet-e2e/wespeaker, ``wespeaker/models/tdnn.py``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from avis.models.pooling import StatisticsPooling
+    >>> sizes = dict(channels=8, pooled_channels=12, num_segment_layers=1, embedding_dim=6)
+    >>> XVector(num_mels=80, pooling=StatisticsPooling, **sizes)(torch.zeros(2, 30, 80)).shape
+    torch.Size([2, 6])
+    """
+
+    def __init__(
+        self,
+        *,
+        num_mels: int,
+        channels: int,
+        pooled_channels: int,
+        pooling: Callable[[int], Pooling],
+        num_segment_layers: int,
+        embedding_dim: int,
+    ) -> None:
+        super().__init__()
+        if num_segment_layers not in (1, 2):
+            raise ValueError(
+                f"an x-vector has one or two segment layers: got num_segment_layers={num_segment_layers}, expected 1 "
+                "or 2. At model.num_segment_layers. Choose one of these."
+            )
+        self.num_mels = num_mels
+        self.embedding_dim = embedding_dim
+        before = (num_mels, *(channels for _ in KERNELS[1:]))
+        self.frames = nn.ModuleList(
+            TdnnBlock(width, channels, kernel_size=kernel_size, dilation=dilation)
+            for width, (kernel_size, dilation) in zip(before, KERNELS, strict=True)
+        )
+        self.widen = TdnnBlock(channels, pooled_channels)
+        self.pooling = pooling(pooled_channels)
+        self.embedding = nn.Linear(self.pooling.out_channels, embedding_dim)
+        self.second = (
+            nn.Sequential(nn.ReLU(), nn.BatchNorm1d(embedding_dim), nn.Linear(embedding_dim, embedding_dim))
+            if num_segment_layers == 2
+            else nn.Identity()
+        )
+
+    def frame_representations(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
+        """Return what is pooled, ``[batch, pooled_channels, frames]``, for ``[batch, frames, mels]``."""
+        check_features(features, num_mels=self.num_mels)
+        x = features.transpose(1, 2)
+        for layer in self.frames:
+            x = layer(x, num_frames)
+        return self.widen(x)
+
+    def forward(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
+        """Return embeddings ``[batch, embedding_dim]``, not length-normalised, of ``[batch, frames, mels]``.
+
+        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
+
+        Raises
+        ------
+        ValueError
+            If ``features`` has no frames or another number of mels than the model.
+        """
+        return self.second(self.embedding(self.pooling(self.frame_representations(features, num_frames), num_frames)))

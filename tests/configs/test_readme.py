@@ -1,0 +1,42 @@
+"""`configs/README.md` names every choice, and the sizes of the models are right."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+
+from avis.engine.config import resolve
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+README = (CONFIGS / "README.md").read_text()
+GROUPS = sorted({path.parent for path in CONFIGS.glob("*/**/*.yaml")})
+ROWS = [[cell.strip() for cell in line.split("|")[1:-1]] for line in README.splitlines() if line.startswith("|")]
+SIZES = [
+    (model.strip("`"), size)
+    for row in ROWS
+    for model, size in zip(row[1].split("<br>"), row[2].split("<br>"), strict=True)
+    if re.fullmatch(r"[\d.]+ M", size)
+]
+"""Models in the second column, their parameters in the third."""
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.name)
+def test_every_choice_is_named(group: Path):
+    assert [path.stem for path in group.glob("*.yaml") if f"`{path.stem}`" not in README] == []
+
+
+def test_every_model_has_a_size():
+    assert {model for model, _ in SIZES} == {path.stem for path in (CONFIGS / "model").glob("*.yaml")}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("model", "size"), SIZES)
+def test_sizes(model: str, size: str):
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        values = resolve(compose("train", [f"model={model}"]))["model"]
+    with torch.device("meta"):
+        built = instantiate(values)
+    assert f"{sum(weights.numel() for weights in built.parameters()) / 1e6:.2f} M" == size
