@@ -52,6 +52,11 @@ def import_checkpoint(cfg: Mapping[str, Any]) -> Imported:
         does not fit the model; or there is a file already.
     """
     path, target = location.absolute(cfg["weights"]), location.absolute(cfg["checkpoint"])
+    if not cfg.get("source"):
+        raise ValueError(
+            "no source: got source=null, expected the toolkit and model that the weights are of. At source. Choose one, "
+            "such as source=speechbrain_ecapa; --help lists them."
+        )
     if location.exists(target):
         raise ValueError(
             f"file exists: got checkpoint={target}, expected a new file. At checkpoint. Choose another name."
