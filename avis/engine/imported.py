@@ -54,8 +54,8 @@ def import_checkpoint(cfg: Mapping[str, Any]) -> Imported:
     path, target = location.absolute(cfg["weights"]), location.absolute(cfg["checkpoint"])
     if not cfg.get("source"):
         raise ValueError(
-            "no source: got source=null, expected the toolkit and model that the weights are of. At source. Choose one, "
-            "such as source=speechbrain_ecapa; --help lists them."
+            "no source: got source=null, expected the toolkit and model that the weights are of. At source. Choose "
+            "one, such as source=speechbrain_ecapa; --help lists them."
         )
     if location.exists(target):
         raise ValueError(
