@@ -13,6 +13,7 @@ from avis.engine.kept import fitted_once
 from avis.engine.parts import shared_by_workers
 from avis.engine.session import Compute
 from avis.engine.stream import make_banks
+from avis.scoring.projection import Projection
 from avis.scoring.trial_ids import gather
 from avis.training.checkpoint import read_checkpoint
 
@@ -44,6 +45,8 @@ def fitted_backend(
 ) -> Any:
     """Return the configured back-end, fitted on training speakers; it is kept beside the checkpoint and reused.
 
+    A model that was imported names no training speakers: then they are those of the store's training split.
+
     Parameters
     ----------
     index : pyarrow.Table
@@ -59,8 +62,10 @@ def fitted_backend(
     """
     scoring, compute = cfg["scoring"], instantiate(cfg["compute"])
     backend = build_backend(scoring)
+    if isinstance(backend, Projection) and not backend.learns:
+        return backend
     loaded = read_checkpoint(checkpoint)
-    training = index.filter(pc.is_in(index["speaker"], pa.array(loaded["speakers"])))
+    training = _training(index, loaded["speakers"])
     chosen = _sample(training, scoring["fit_utterances"], cfg["seed"])
     domain = _domain(index, scoring.get("adapt_corpus"), tested) if len(training) else training
     fitted_on = [store.table_digest(table.select(IDENTITY)) for table in (training, chosen, domain)]
@@ -88,6 +93,12 @@ def fitted_backend(
         fit=fit,
         needs="training speakers",
     )
+
+
+def _training(index: pa.Table, speakers: list[str]) -> pa.Table:
+    if not speakers:
+        return index.filter(pc.equal(index["split"], "train"))
+    return index.filter(pc.is_in(index["speaker"], pa.array(speakers)))
 
 
 def _sample(training: pa.Table, num: int, seed: int) -> pa.Table:

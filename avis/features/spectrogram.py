@@ -76,7 +76,7 @@ class PowerSpectrogram(torch.nn.Module):
 
     def num_frames(self, num_samples: int) -> int:
         """Return how many frames ``num_samples`` give; zero when it is too short to be reflected."""
-        return 0 if num_samples < self.min_samples else num_samples // self.shift_samples + self.last_frame
+        return 0 if num_samples < self.min_samples else num_samples // self.shift_samples + int(self.last_frame)
 
     def forward(self, waveforms: torch.Tensor) -> torch.Tensor:
         """Map float32 ``[batch, samples]`` or ``[samples]`` to powers, float32 ``[batch, frames, dim]``."""

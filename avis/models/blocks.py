@@ -3,11 +3,16 @@
 The blocks work on ``[batch, channels, frames]`` and keep the number of frames unless a stride is given.
 """
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from avis.models.masking import mask_frames, mean_frames
+from avis.models.masking import mask_frames, mean_frames, mirror_frames
+
+Padding = Literal["zeros", "reflect"]
+"""What convolutions see beyond the ends: nothing, or the frames mirrored."""
 
 
 def check_features(features: Tensor, *, num_mels: int) -> None:
@@ -29,7 +34,7 @@ def check_features(features: Tensor, *, num_mels: int) -> None:
 class TdnnBlock(nn.Module):
     """Convolve over frames, rectify, then batch-normalise: the order of the x-vector and ECAPA-TDNN papers.
 
-    The convolution is zero-padded by half its span, so that without a stride ``frames`` is kept (odd ``kernel_size``).
+    The convolution is padded by half its span, so that without a stride ``frames`` is kept (odd ``kernel_size``).
 
     Parameters
     ----------
@@ -41,6 +46,8 @@ class TdnnBlock(nn.Module):
         Distance between taps, in frames.
     stride
         Keep every ``stride``-th frame: ``frames`` becomes ``ceil(frames / stride)``.
+    padding_mode
+        What lies beyond the ends: ``"zeros"``, or ``"reflect"`` for the frames mirrored, as in SpeechBrain.
 
     Examples
     --------
@@ -49,18 +56,35 @@ class TdnnBlock(nn.Module):
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, *, kernel_size: int = 1, dilation: int = 1, stride: int = 1
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        kernel_size: int = 1,
+        dilation: int = 1,
+        stride: int = 1,
+        padding_mode: Padding = "zeros",
     ) -> None:
         super().__init__()
         assert kernel_size % 2 == 1, f"an even kernel cannot be centred: got kernel_size={kernel_size}"
         padding = dilation * (kernel_size // 2)
-        self.conv = nn.Conv1d(in_channels, out_channels, kernel_size, stride, padding, dilation)
+        self.conv = nn.Conv1d(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, padding_mode=padding_mode
+        )
         self.norm = nn.BatchNorm1d(out_channels)
 
     def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
         """Map ``[batch, in_channels, frames]``, ``num_frames`` of each the utterance's, to ``out_channels``."""
-        x = mask_frames(x, num_frames) if self.conv.kernel_size[0] > 1 else x
-        return self.norm(functional.relu(self.conv(x), inplace=True))
+        return self.norm(functional.relu(self._convolved(x, num_frames), inplace=True))
+
+    def _convolved(self, x: Tensor, num_frames: Tensor | None) -> Tensor:
+        conv = self.conv
+        if num_frames is None or conv.kernel_size[0] == 1:
+            return conv(x)
+        if conv.padding_mode == "zeros":
+            return conv(mask_frames(x, num_frames))
+        mirrored = mirror_frames(x, num_frames, width=int(conv.padding[0]))
+        return functional.conv1d(mirrored, conv.weight, conv.bias, conv.stride, 0, conv.dilation)
 
 
 class Res2Block(nn.Module):
@@ -77,6 +101,8 @@ class Res2Block(nn.Module):
         Of every group's convolution, in frames.
     scale
         Number of groups; 2 or more.
+    padding_mode
+        As of `TdnnBlock`.
 
     Raises
     ------
@@ -88,7 +114,9 @@ class Res2Block(nn.Module):
     Gao et al., "Res2Net: a new multi-scale backbone architecture", 2019, Eq. 1, https://arxiv.org/abs/1904.01169.
     """
 
-    def __init__(self, channels: int, *, kernel_size: int, dilation: int, scale: int) -> None:
+    def __init__(
+        self, channels: int, *, kernel_size: int, dilation: int, scale: int, padding_mode: Padding = "zeros"
+    ) -> None:
         super().__init__()
         if scale < 2 or channels % scale:
             raise ValueError(
@@ -98,7 +126,8 @@ class Res2Block(nn.Module):
         width = channels // scale
         self.scale = scale
         self.groups = nn.ModuleList(
-            TdnnBlock(width, width, kernel_size=kernel_size, dilation=dilation) for _ in range(scale - 1)
+            TdnnBlock(width, width, kernel_size=kernel_size, dilation=dilation, padding_mode=padding_mode)
+            for _ in range(scale - 1)
         )
 
     def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:

@@ -1,18 +1,46 @@
 """ECAPA-TDNN (Desplanques et al., 2020): the 1-D convolutional speaker embedding most work compares with."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from avis.models.blocks import Res2Block, SqueezeExcitation, TdnnBlock, check_features
+from avis.models.blocks import Padding, Res2Block, SqueezeExcitation, TdnnBlock, check_features
 from avis.models.masking import strided
 from avis.models.pooling import Pooling
 
 FIRST_KERNEL_SIZE = 5
 BLOCK_KERNEL_SIZE = 3
 BLOCK_DILATIONS = (2, 3, 4)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How an implementation reads what the paper leaves open.
+
+    Parameters
+    ----------
+    summed_inputs
+        Whether a block's input is the sum of the outputs of all layers before it (section 3.3), or the last output.
+    aggregation_norm, embedding_norm
+        Whether the aggregation layer and the embedding are batch-normalised.
+    padding_mode
+        What convolutions see beyond the ends.
+    """
+
+    summed_inputs: bool
+    aggregation_norm: bool
+    embedding_norm: bool
+    padding_mode: Padding
+
+
+READINGS = {
+    "paper": Reading(True, False, True, "zeros"),
+    "speechbrain": Reading(False, True, False, "reflect"),
+    "wespeaker": Reading(False, False, False, "zeros"),
+}
 
 
 class SeRes2Block(nn.Module):
@@ -28,17 +56,21 @@ class SeRes2Block(nn.Module):
         Bottleneck of the squeeze-and-excitation gates.
     scale
         Number of Res2 channel groups.
+    padding_mode
+        Of the Res2 convolutions.
 
     References
     ----------
     Desplanques et al., 2020, Figure 1, https://arxiv.org/abs/2005.07143.
     """
 
-    def __init__(self, channels: int, *, dilation: int, se_channels: int, scale: int) -> None:
+    def __init__(self, channels: int, *, dilation: int, se_channels: int, scale: int, padding_mode: Padding) -> None:
         super().__init__()
         self.convs = nn.Sequential(
             TdnnBlock(channels, channels),
-            Res2Block(channels, kernel_size=BLOCK_KERNEL_SIZE, dilation=dilation, scale=scale),
+            Res2Block(
+                channels, kernel_size=BLOCK_KERNEL_SIZE, dilation=dilation, scale=scale, padding_mode=padding_mode
+            ),
             TdnnBlock(channels, channels),
         )
         self.gates = SqueezeExcitation(channels, se_channels=se_channels)
@@ -54,14 +86,9 @@ class SeRes2Block(nn.Module):
 class EcapaTdnn(nn.Module):
     """ECAPA-TDNN: features ``[batch, frames, mels]`` to embeddings ``[batch, embedding_dim]``.
 
-    The layers follow Figure 2 of the paper, which public implementations read differently:
-
-    - a block's input is the sum of the outputs of all layers before it (section 3.3), as in TaoRuijie/ECAPA-TDNN;
-      SpeechBrain and wespeaker pass on the last output only (the parameters are the same);
-    - the aggregation layer has no batch normalisation, as in TaoRuijie and wespeaker; SpeechBrain has one;
-    - the attention's nonlinearity is ReLU, batch normalisation and tanh, as in TaoRuijie and SpeechBrain; wespeaker
-      has tanh alone, which cost 0.9 points of EER on held-out speakers of a small corpus;
-    - the embedding is batch-normalised, as in TaoRuijie; SpeechBrain and (by default) wespeaker don't.
+    The layers follow Figure 2 of the paper, which public implementations read differently (`Reading`): ``paper`` is as
+    TaoRuijie/ECAPA-TDNN. So is the attention of the pooling, ReLU, batch normalisation and tanh; wespeaker's, of tanh
+    alone, cost 0.9 points of EER on held-out speakers of a small corpus.
 
     At inference all that follows the pooling is affine. Training needs two or more utterances in a batch, and
     its batch normalisation counts padded frames too.
@@ -86,11 +113,13 @@ class EcapaTdnn(nn.Module):
         of all that follows.
     pooling
         Builds the pooling layer from the number of its channels (`AttentiveStatisticsPooling` in the paper).
+    reading
+        ``"paper"``; ``"speechbrain"`` or ``"wespeaker"`` for models trained there.
 
     Raises
     ------
     ValueError
-        If ``channels`` is not a multiple of ``scale``.
+        If ``channels`` is not a multiple of ``scale``, or the reading is unknown.
 
     References
     ----------
@@ -119,21 +148,26 @@ class EcapaTdnn(nn.Module):
         scale: int,
         stride: int,
         pooling: Callable[[int], Pooling],
+        reading: str = "paper",
     ) -> None:
         super().__init__()
+        read = _reading(reading)
+        padding = read.padding_mode
         self.num_mels = num_mels
         self.embedding_dim = embedding_dim
         self.stride = stride
-        self.first = TdnnBlock(num_mels, channels, kernel_size=FIRST_KERNEL_SIZE, stride=stride)
+        self.summed_inputs = read.summed_inputs
+        self.first = TdnnBlock(num_mels, channels, kernel_size=FIRST_KERNEL_SIZE, stride=stride, padding_mode=padding)
         self.blocks = nn.ModuleList(
-            SeRes2Block(channels, dilation=dilation, se_channels=se_channels, scale=scale)
+            SeRes2Block(channels, dilation=dilation, se_channels=se_channels, scale=scale, padding_mode=padding)
             for dilation in BLOCK_DILATIONS
         )
         self.aggregation = nn.Conv1d(len(BLOCK_DILATIONS) * channels, mfa_channels, 1)
+        self.aggregation_norm = nn.BatchNorm1d(mfa_channels) if read.aggregation_norm else nn.Identity()
         self.pooling = pooling(mfa_channels)
         self.pooling_norm = nn.BatchNorm1d(self.pooling.out_channels)
         self.embedding = nn.Linear(self.pooling.out_channels, embedding_dim)
-        self.embedding_norm = nn.BatchNorm1d(embedding_dim)
+        self.embedding_norm = nn.BatchNorm1d(embedding_dim) if read.embedding_norm else nn.Identity()
 
     def frame_representations(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
         """Return what is pooled, ``[batch, mfa_channels, ceil(frames / stride)]``, for ``[batch, frames, mels]``."""
@@ -143,8 +177,8 @@ class EcapaTdnn(nn.Module):
         outputs = []
         for block in self.blocks:
             outputs.append(block(total, num_frames))
-            total = total + outputs[-1]
-        return functional.relu(self.aggregation(torch.cat(outputs, dim=1)), inplace=True)
+            total = total + outputs[-1] if self.summed_inputs else outputs[-1]
+        return self.aggregation_norm(functional.relu(self.aggregation(torch.cat(outputs, dim=1)), inplace=True))
 
     def forward(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
         """Return embeddings ``[batch, embedding_dim]``, not length-normalised, of ``[batch, frames, mels]``.
@@ -159,3 +193,12 @@ class EcapaTdnn(nn.Module):
         frames = self.frame_representations(features, num_frames)
         pooled = self.pooling(frames, strided(num_frames, self.stride))
         return self.embedding_norm(self.embedding(self.pooling_norm(pooled)))
+
+
+def _reading(name: str) -> Reading:
+    if name not in READINGS:
+        raise ValueError(
+            f"unknown reading of the paper: got reading={name!r}, expected one of {sorted(READINGS)}. At "
+            "model.reading. Choose one of these."
+        )
+    return READINGS[name]

@@ -28,6 +28,21 @@ def mask_frames(x: Tensor, num_frames: Tensor | None) -> Tensor:
     return x if num_frames is None else x * inside(x, num_frames)
 
 
+def mirror_frames(x: Tensor, num_frames: Tensor, *, width: int) -> Tensor:
+    """Continue each utterance beyond both its ends by ``width`` frames, mirrored there.
+
+    ``[batch, channels, frames]`` becomes ``[batch, channels, frames + 2 * width]``; utterances
+    are longer than ``width``.
+
+    >>> mirror_frames(torch.arange(4.0).view(1, 1, 4), torch.tensor([3]), width=1)
+    tensor([[[1., 0., 1., 2., 1., 0.]]])
+    """
+    place = torch.arange(-width, x.shape[2] + width, device=x.device).abs()
+    last = num_frames.view(-1, 1) - 1
+    place = torch.where(place > last, 2 * last - place, place).clamp(min=0)
+    return x.gather(2, place.unsqueeze(1).expand(-1, x.shape[1], -1))
+
+
 def inside(x: Tensor, num_frames: Tensor) -> Tensor:
     """Return which frames of ``x`` ``[batch, ..., frames]`` are the utterance's: bool ``[batch, 1, ..., frames]``."""
     frames = torch.arange(x.shape[-1], device=x.device)

@@ -49,6 +49,15 @@ def frame_weights(logits: Tensor, num_frames: Tensor | None) -> Tensor:
     return logits.softmax(dim=2)
 
 
+def sample_correction(x: Tensor, num_frames: Tensor | None) -> Tensor:
+    """Return what makes the sample's deviation (divisor ``frames - 1``) of that over the frames of ``x``."""
+    one_per_frame = torch.ones((), device=x.device).expand(
+        x.shape[2]
+    )  # counted, so that an exported model counts them too
+    frames = one_per_frame.sum() if num_frames is None else num_frames.view(-1, 1, 1)
+    return (frames / (frames - 1).clamp(min=1)).sqrt()
+
+
 class Pooling(nn.Module):
     """What every pooling layer offers the layer after it.
 
@@ -119,9 +128,7 @@ class StatisticsPooling(Pooling):
         """
         wide = x.to(torch.promote_types(x.dtype, torch.float32))
         mean, deviation = weighted_statistics(wide, num_frames=num_frames, floor=STATISTICS_FLOOR)
-        frames = torch.tensor(x.shape[2], device=x.device) if num_frames is None else num_frames.view(-1, 1, 1)
-        correction = (frames / (frames - 1).clamp(min=1)).sqrt()
-        return torch.cat([mean, deviation * correction], dim=1).squeeze(2)
+        return torch.cat([mean, deviation * sample_correction(x, num_frames)], dim=1).squeeze(2)
 
 
 class DeviationPooling(Pooling):
@@ -215,6 +222,10 @@ class AttentiveStatisticsPooling(Pooling):
         Whether it begins with ReLU and batch normalisation.
     context
         Whether the attention sees the utterance's mean and deviation, or the frame alone.
+    sample_deviation
+        Whether the deviation that it sees is the sample's (divisor ``frames - 1``), as in wespeaker.
+    floor
+        Smallest variance before the square root.
 
     References
     ----------
@@ -227,9 +238,18 @@ class AttentiveStatisticsPooling(Pooling):
     """
 
     def __init__(
-        self, channels: int, *, attention_channels: int, tanh: bool = True, norm: bool = True, context: bool = True
+        self,
+        channels: int,
+        *,
+        attention_channels: int,
+        tanh: bool = True,
+        norm: bool = True,
+        context: bool = True,
+        sample_deviation: bool = False,
+        floor: float = VARIANCE_FLOOR,
     ) -> None:
         super().__init__()
+        self.sample_deviation, self.floor = sample_deviation, floor
         self.out_channels = 2 * channels
         self.frame = nn.Conv1d(channels, attention_channels, 1, bias=not context)
         self.context = nn.Linear(2 * channels, attention_channels) if context else None
@@ -245,8 +265,10 @@ class AttentiveStatisticsPooling(Pooling):
         wide = x.to(torch.promote_types(x.dtype, torch.float32))
         hidden = self.frame(x)
         if self.context is not None:
-            statistics = torch.cat(weighted_statistics(wide, num_frames=num_frames), dim=1)
-            hidden = hidden + self.context(statistics.squeeze(2)).unsqueeze(2)
+            mean, deviation = weighted_statistics(wide, num_frames=num_frames, floor=self.floor)
+            if self.sample_deviation:
+                deviation = deviation * sample_correction(x, num_frames)
+            hidden = hidden + self.context(torch.cat([mean, deviation], dim=1).squeeze(2)).unsqueeze(2)
         if self.norm is not None:
             hidden = self.norm(functional.relu(hidden))
         return frame_weights(self.attention(self.squash(hidden)).to(wide.dtype), num_frames)
@@ -257,4 +279,5 @@ class AttentiveStatisticsPooling(Pooling):
         ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
         """
         wide = x.to(torch.promote_types(x.dtype, torch.float32))
-        return torch.cat(weighted_statistics(wide, self.attention_weights(x, num_frames)), dim=1).squeeze(2)
+        weights = self.attention_weights(x, num_frames)
+        return torch.cat(weighted_statistics(wide, weights, floor=self.floor), dim=1).squeeze(2)

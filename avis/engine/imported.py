@@ -1,0 +1,147 @@
+"""Write another toolkit's checkpoint as one of AVIS."""
+
+import hashlib
+import io
+import pickle
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from hydra.utils import instantiate
+from numpy._core.multiarray import scalar
+from torch import Tensor
+
+import avis
+from avis import location, store
+from avis.models.imported.renaming import Imported
+
+SCALARS: list[Any] = [
+    (scalar, "numpy.core.multiarray.scalar"),
+    scalar,
+    np.dtype,
+    np.dtypes.Float64DType,
+    np.dtypes.Float32DType,
+    np.dtypes.Int64DType,
+]
+"""NumPy's numbers, which toolkits leave beside the weights, such as the best error rate, under old and new names."""
+WRAPPERS = ("state_dict", "model")
+"""Under which toolkits keep the state dict, where a file holds more."""
+DISTRIBUTED = "module."
+"""Before every key of a model that was saved inside its data-parallel wrapper."""
+
+Source = Callable[[Mapping[str, Tensor]], Imported]
+"""Makes a model of AVIS of a state dict, every key of which it knows."""
+
+
+def import_checkpoint(cfg: Mapping[str, Any]) -> Imported:
+    """Write the checkpoint of AVIS that computes what another toolkit's does, and return its model.
+
+    It has the recipe that scoring needs: the model, the front end it was trained with, no back-end but the cosine. It
+    names no training speakers, so trials on them cannot be refused.
+
+    Parameters
+    ----------
+    cfg
+        The resolved configuration; ``source`` makes the model, ``weights`` and ``checkpoint`` are paths.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read without running code in it, has keys that the source does not know, or the front end
+        does not fit the model; or there is a file already.
+    """
+    path, target = location.absolute(cfg["weights"]), location.absolute(cfg["checkpoint"])
+    if not cfg.get("source"):
+        raise ValueError(
+            "no source: got source=null, expected the toolkit and model that the weights are of. At source. Choose "
+            "one, such as source=speechbrain_ecapa; --help lists them."
+        )
+    if location.exists(target):
+        raise ValueError(
+            f"file exists: got checkpoint={target}, expected a new file. At checkpoint. Choose another name."
+        )
+    data = _read_bytes(path)
+    source: Source = instantiate(cfg["source"])
+    imported = source(state_dict(data, path))
+    model = imported.build()
+    _check_front_end(model, imported, cfg["features"]["front_end"])
+    named = {key: cfg[key] for key in ("seed", "sharding", "features", "augment", "trainer", "scoring")}
+    origin = {"source": cfg["source"]["_target_"], "sha256": hashlib.sha256(data).hexdigest(), "avis": avis.__version__}
+    buffer = io.BytesIO()
+    checkpoint = {
+        "state_dict": {f"model.{key}": value for key, value in model.state_dict().items()},
+        "recipe": {**named, "model": imported.node(), "imported": origin},
+        "speakers": [],
+        "epoch": 0,
+        "global_step": 0,
+    }
+    torch.save(checkpoint, buffer)
+    store.write_bytes(target, buffer.getvalue())
+    return imported
+
+
+def state_dict(data: bytes, path: str) -> dict[str, Tensor]:
+    """Read the tensors of a file that ``torch.save`` wrote, without running any code in it.
+
+    Parameters
+    ----------
+    data
+        The file.
+    path
+        Where it came from, for errors.
+
+    Raises
+    ------
+    ValueError
+        If it holds objects whose loading would run code, or no named tensors.
+    """
+    try:
+        with torch.serialization.safe_globals(SCALARS):
+            loaded = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        first_line = str(error).partition("\n")[0]
+        raise ValueError(
+            f"weights cannot be loaded safely: got {type(error).__name__} ({first_line}), expected named tensors that "
+            f"torch.save wrote. At {path}. Save the model's state_dict alone with the toolkit it is from."
+        ) from error
+    for wrapper in WRAPPERS:
+        if isinstance(loaded, dict) and isinstance(loaded.get(wrapper), dict):
+            loaded = loaded[wrapper]
+    if not isinstance(loaded, dict) or not loaded or not all(isinstance(value, Tensor) for value in loaded.values()):
+        raise ValueError(
+            f"no state dict: got {type(loaded).__name__}, expected named tensors, alone or under one of {WRAPPERS}. At "
+            f"{path}. Save the model's state_dict alone with the toolkit it is from."
+        )
+    if all(key.startswith(DISTRIBUTED) for key in loaded):
+        return {key.removeprefix(DISTRIBUTED): value for key, value in loaded.items()}
+    return dict(loaded)
+
+
+def _read_bytes(path: str) -> bytes:
+    fs, name = location.filesystem(path)
+    try:
+        with fs.open_input_file(name) as file:
+            return file.read()
+    except FileNotFoundError as error:
+        raise ValueError(
+            f"weights missing: got no file, expected one. At weights={path}. Give the path of a checkpoint."
+        ) from error
+
+
+@torch.inference_mode()
+def _check_front_end(model: torch.nn.Module, imported: Imported, front_end: Mapping[str, Any]) -> None:
+    """Refuse a front end of another width than the model's, by embedding a second of noise."""
+    num_mels = imported.sizes.get("num_mels", front_end["dim"])
+    if num_mels != front_end["dim"]:
+        raise ValueError(
+            f"the front end does not fit the model: got {front_end['dim']} features, expected {num_mels}. At features. "
+            "Choose those that the model was trained with."
+        )
+    noise = torch.randn(1, 16000, generator=torch.Generator().manual_seed(0)) / 10
+    embedding = model(instantiate(front_end)(noise))
+    if not torch.isfinite(embedding).all():
+        raise ValueError(
+            "the weights give no numbers: got an embedding of noise that is not finite, expected finite values. At "
+            "weights. The file is damaged, or of another model."
+        )
