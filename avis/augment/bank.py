@@ -75,9 +75,13 @@ class Bank:
         offsets = np.cumsum([0, *map(len, recordings)], dtype=np.int64)
         return cls(samples=np.concatenate(recordings), offsets=offsets)
 
-    def pick(self, rng: np.random.Generator) -> NDArray[np.float32]:
-        """Return one whole recording, float32 ``[samples]``, drawn at random."""
-        return _to_float(self[int(rng.integers(len(self)))])
+    def pick(self, rng: np.random.Generator, max_samples: int | None = None) -> NDArray[np.float32]:
+        """Return one recording, float32 ``[samples]``, drawn at random; of a longer one, a stretch from anywhere."""
+        recording = self[int(rng.integers(len(self)))]
+        if max_samples is None or len(recording) <= max_samples:
+            return _to_float(recording)
+        start = int(rng.integers(len(recording) - max_samples + 1))
+        return _to_float(recording[start : start + max_samples])
 
     def draw(self, rng: np.random.Generator, num_samples: int) -> NDArray[np.float32]:
         """Return ``num_samples`` from a random place in a random recording, float32; short recordings repeat."""

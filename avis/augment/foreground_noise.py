@@ -12,7 +12,8 @@ class ForegroundNoise:
     """Add recordings of noise one after the other, with pauses, each at its own random signal-to-noise ratio (SNR).
 
     As Kaldi's recipes add MUSAN's noises, where `avis.augment.noise.Noise` is one recording in the background from
-    beginning to end. The SNR is the speech's `avis.augment.level.active_power` to the recording's mean power.
+    beginning to end; of a recording longer than the rest of the speech, a stretch from anywhere. The SNR is the
+    speech's `avis.augment.level.active_power` to the recording's mean power.
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ class ForegroundNoise:
         speech_power = active_power(waveform)
         start = 0
         while start < len(waveform):
-            noise = bank.pick(rng)[: len(waveform) - start]
+            noise = bank.pick(rng, len(waveform) - start)
             noise_power = float(np.mean(np.square(noise, dtype=np.float64)))
             ratio = 10 ** (-rng.uniform(self.min_snr_db, self.max_snr_db) / 20)
             if noise_power > 0:

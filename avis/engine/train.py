@@ -234,7 +234,7 @@ def _train_in_process(shared: Shared, run_dir: str, *, use_gpu: bool) -> None:
     first_block = next_epoch(run_dir) * shared.plan.blocks_per_epoch
     batches = local_batches(shared, first_block=first_block)
     accelerator = "auto" if use_gpu else "cpu"
-    fit_share(shared, batches, run_dir, rank=0, world_size=1, data_cpus=1, devices=1, accelerator=accelerator)
+    fit_share(shared, batches, run_dir, rank=0, world_size=1, data_cpus=0, devices=1, accelerator=accelerator)
 
 
 def _train_on_ray(shared: Shared, run_dir: str, *, num_workers: int, use_gpu: bool, restarts: int) -> None:

@@ -26,12 +26,13 @@ logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
 
 
 class EpochStream:
-    """Cut one endless stream of batches into epochs, and measure the time spent waiting for it."""
+    """Cut one endless stream of batches into epochs, and measure the time spent waiting for it, and for its first."""
 
     def __init__(self, batches: Iterable[dict[str, Tensor]], steps_per_epoch: int) -> None:
         self.batches: Iterator[dict[str, Tensor]] = iter(batches)
         self.steps_per_epoch = steps_per_epoch
         self.waited_s = 0.0
+        self.first_wait_s: float | None = None
 
     def __len__(self) -> int:
         return self.steps_per_epoch
@@ -41,7 +42,10 @@ class EpochStream:
             started = time.perf_counter()
             batch = next(self.batches, None)
             assert batch is not None, "the stream ended before its plan"
-            self.waited_s += time.perf_counter() - started
+            wait_s = time.perf_counter() - started
+            self.waited_s += wait_s
+            if self.first_wait_s is None:
+                self.first_wait_s = wait_s
             yield batch
 
 
@@ -52,7 +56,7 @@ class Progress(pl.Callback):
         self.stream, self.interval_s, self.data_cpus = stream, interval_s, data_cpus
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Start the clock; the wait for the very first batch is not the stream's pace."""
+        """Start the clock."""
         self.said = time.perf_counter()
         self._count_from(self.said)
 
@@ -71,15 +75,21 @@ class Progress(pl.Callback):
         if last_batch or now - self.said >= self.interval_s:
             elapsed = now - self.started
             module.log("train/samples_per_s", self.samples / elapsed)
-            waiting_share = (self.stream.waited_s - self.waited_s) / elapsed
-            module.log("train/waiting_share", waiting_share)
+            module.log("train/waiting_share", (self.stream.waited_s - self.waited_s) / elapsed)
             self._say(trainer, f"train {batch_idx + 1}/{self.stream.steps_per_epoch}")
             self.said = now
         if last_batch:
-            said = shortage(waiting_share, self.seconds, elapsed, self.data_cpus)
-            if said and trainer.is_global_zero:
-                print(said, flush=True)
+            if trainer.is_global_zero:
+                self._say_shortage(elapsed)
             self._count_from(now)
+
+    def _say_shortage(self, elapsed_s: float) -> None:
+        """Say what was short, the wait for the very first batch left out: no setting shortens a stream's start."""
+        start_s = 0.0 if self.waited_s else self.stream.first_wait_s or 0.0
+        waited_s, elapsed_s = self.stream.waited_s - self.waited_s - start_s, elapsed_s - start_s
+        said = shortage(waited_s / elapsed_s, self.seconds, elapsed_s, self.data_cpus)
+        if said:
+            print(said, flush=True)
 
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Report the held-out error rate, and leave the validation out of the pace."""
@@ -126,7 +136,7 @@ def fit(
     average_epochs : int
         So many last epochs are kept, to be averaged.
     data_cpus : float
-        CPUs that make examples.
+        CPUs that make examples beside the training; 0 if ``batches`` makes them in this process.
     **distribution
         Strategy, plugins and further callbacks for the Lightning trainer.
     """

@@ -10,10 +10,11 @@ WORTH_SAYING = 0.1
 ALL_BUSY = 0.7
 """Share of the data workers' time spent on examples from which on they, not the way from them, are what is short."""
 REMEDIES = {
-    "decode": "Add CPUs, or set sharding.encoding=pcm16, which needs no decoding.",
+    "decode": "Add CPUs; where audio is decoded, set sharding.encoding=pcm16, which needs no decoding.",
     "augment": "Add CPUs, lower the probabilities in augment.chain, or set features.placement=materialize.",
     "features": "Add CPUs, or set features.placement=device or materialize.",
 }
+OWN_PROCESS = "Set compute=local or cluster, whose workers make them beside the training."
 TRANSFER = "Lower trainer.groups_per_block; with features.placement=device, set stream, whose examples are smaller."
 
 
@@ -29,7 +30,7 @@ def shortage(waiting_share: float, seconds: NDArray[np.floating], elapsed_s: flo
     elapsed_s
         The time.
     data_cpus
-        CPUs that make examples.
+        CPUs that make examples beside the trainer; 0 if it makes them itself, while it waits.
 
     Examples
     --------
@@ -38,11 +39,11 @@ def shortage(waiting_share: float, seconds: NDArray[np.floating], elapsed_s: flo
     """  # noqa: E501
     if waiting_share < WORTH_SAYING:
         return None
-    busy = float(seconds.sum()) / (elapsed_s * data_cpus)
     parts = ", ".join(f"{name} {part:.0%}" for name, part in zip(STAGES, seconds / seconds.sum(), strict=True))
-    worst = STAGES[int(seconds.argmax())]
-    short, remedy = (worst, REMEDIES[worst]) if busy >= ALL_BUSY else ("transfer", TRANSFER)
-    return (
-        f"waited for data {waiting_share:.0%} of the time; short: {short} ({parts} of the work; {data_cpus:g} data "
-        f"CPUs busy for {min(busy, 1):.0%}). {remedy}"
-    )
+    short = STAGES[int(seconds.argmax())]
+    remedy, by_whom = OWN_PROCESS, "made by the trainer itself"
+    if data_cpus:
+        busy = float(seconds.sum()) / (elapsed_s * data_cpus)
+        by_whom = f"{data_cpus:g} data CPUs busy for {min(busy, 1):.0%}"
+        short, remedy = (short, REMEDIES[short]) if busy >= ALL_BUSY else ("transfer", TRANSFER)
+    return f"waited for data {waiting_share:.0%} of the time; short: {short} ({parts} of the work; {by_whom}). {remedy}"

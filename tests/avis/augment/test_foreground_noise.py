@@ -31,3 +31,13 @@ def test_each_noise_has_a_level_of_its_own():
     drawn_db = -20 * np.log10(levels[:, 0])
     assert -0.3 < drawn_db.min() < 2
     assert 18 < drawn_db.max() < 20.3
+
+
+def test_a_long_noise_is_heard_from_anywhere():
+    bank = Bank.from_recordings([np.linspace(0.1, 1, 60 * RATE, dtype=np.float32)])
+    foreground = ForegroundNoise(probability=1.0, sample_rate=RATE, interval_s=0.0, min_snr_db=0.0, max_snr_db=0.0)
+    speech = np.ones(RATE, np.float32)
+    added = [foreground(speech, np.random.default_rng(seed), bank) - speech for seed in range(30)]
+    rises = [noise[-1] / noise[0] for noise in added]  # the later, the flatter
+    assert min(rises) < 1.02
+    assert max(rises) > 1.06

@@ -31,3 +31,10 @@ def test_idle_workers_lack_the_way_from_them():
     assert said is not None
     assert "short: transfer" in said
     assert "2 data CPUs busy for 10%" in said
+
+
+def test_who_makes_examples_in_its_own_process_lacks_workers():
+    said = shortage(0.2, np.array([6.0, 1.0, 1.0]), 100.0, 0)
+    assert said is not None
+    assert "short: decode (decode 75%" in said
+    assert "made by the trainer itself). Set compute=local" in said
