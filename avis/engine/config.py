@@ -9,6 +9,7 @@ from typing import Any, get_type_hints
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import InterpolationResolutionError, InterpolationToMissingValueError, MissingMandatoryValue
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from avis import location, store
@@ -39,7 +40,14 @@ def resolve(cfg: DictConfig, *, own: Callable[[dict[str, Any]], Mapping[str, Any
     ValueError
         Naming the key.
     """
-    plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)  # type: ignore[assignment]
+    try:
+        plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)  # type: ignore[assignment]
+    except (MissingMandatoryValue, InterpolationResolutionError) as error:
+        aimed_at = str(error).splitlines()[0].rpartition("Missing mandatory value: ")[2]
+        key = aimed_at if isinstance(error, InterpolationToMissingValueError) else error.full_key
+        raise ValueError(
+            f"value missing: got none, expected one. At {key}. Give it on the command line: {key}=<value>."
+        ) from error
     check(plain, "")
     given = {**dict.fromkeys(plain), **own(plain), **{key: value for key, value in plain.items() if value is not None}}
     return {key: None if value in (NOTHING, {}) else value for key, value in given.items()}

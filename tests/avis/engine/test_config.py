@@ -8,7 +8,6 @@ from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import ConfigCompositionException
 from omegaconf import DictConfig
-from omegaconf.errors import MissingMandatoryValue
 
 from avis import store
 from avis.engine.config import keep_run, open_run, resolve
@@ -85,9 +84,12 @@ def test_whole_numbers_do_for_real_ones(composed: Callable[..., DictConfig]):
     assert resolve(composed("loss.scale=30", "trainer.speeds=[1]"))["loss"]["scale"] == 30
 
 
-def test_what_has_to_be_given_is_named(composed: Callable[..., DictConfig]):
-    with pytest.raises(MissingMandatoryValue, match=r"corpus\.root"):
-        resolve(composed("corpus=folder"))
+@pytest.mark.parametrize(
+    ("override", "key"), [("corpus=folder", "corpus.root"), ("augment=recorded", "augment.noise_root")]
+)
+def test_what_has_to_be_given_is_named(composed: Callable[..., DictConfig], override: str, key: str):
+    with pytest.raises(ValueError, match=rf"value missing: .* At {key}\. Give it on the command line: {key}=<value>"):
+        resolve(composed(override))
 
 
 def test_a_new_run_has_a_folder_and_a_configuration_of_its_own(composed: Callable[..., DictConfig], tmp_path: Path):
