@@ -288,7 +288,8 @@ def _check_sizes(uri: str, holder: str, sizes: Mapping[str, int]) -> None:
                 f"It belongs to the store that {uri} extends: put it back, or make a store that does not extend it."
             )
             raise ValueError(
-                f"corrupt shard: got {info.size} bytes, expected {expected}. At {info.path}. "
+                f"corrupt shard: got {'no file' if info.size is None else f'{info.size} bytes'}, expected {expected} "
+                f"bytes. At {info.path}. "
                 f"{advice if holder == uri else extended}"
             )
 

@@ -134,7 +134,7 @@ def test_a_shard_of_another_size_is_named(tmp_path: Path):
     shard = tmp_path / "utterances" / "train-1.parquet"
     size = shard.stat().st_size
     shard.write_bytes(shard.read_bytes()[:-1])
-    with pytest.raises(ValueError, match=f"corrupt shard: got {size - 1} bytes, expected {size}. At {shard}"):
+    with pytest.raises(ValueError, match=f"corrupt shard: got {size - 1} bytes, expected {size} bytes. At {shard}"):
         store.read_table(str(tmp_path), "utterances")
     shard.unlink()
     with pytest.raises(ValueError, match=f"corrupt shard: .* At {shard}"):
