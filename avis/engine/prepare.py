@@ -14,7 +14,7 @@ from avis.audio.codec import pack, quantise
 from avis.audio.decode import check_duration, decode
 from avis.audio.quality import measure
 from avis.audio.vad import TrimChoice, VadChoice, find_speech, trim
-from avis.engine.extend import extendable, plan_extension
+from avis.engine.extend import Extension, extendable, plan_extension
 from avis.engine.parts import run_parts
 from avis.engine.session import Compute
 from avis.engine.sharding import EXAMPLES_SHOWN, Sharding, plan_shards
@@ -118,7 +118,11 @@ def prepare(cfg: dict[str, Any]) -> str:
     if manifest := store.finished(uri, inputs):
         _check_rejects(uri, manifest["files"], len(sources), sharding.max_reject_share)
         return uri
-    tasks, kept = _plan(uri, sources, sharding, base)
+    extension = plan_extension(base, sources, sharding) if base else None
+    if base and extension and not (extension.new or extension.changed or extension.removed):
+        print(f"{base} has these files: there is nothing to add")
+        return base
+    tasks, kept = _plan(uri, sources, sharding, base, extension)
     make = partial(
         ShardMaker,
         sample_rate=sharding.sample_rate,
@@ -137,11 +141,10 @@ def prepare(cfg: dict[str, Any]) -> str:
 
 
 def _plan(
-    uri: str, sources: pa.Table, sharding: Sharding, base: str | None
+    uri: str, sources: pa.Table, sharding: Sharding, base: str | None, extension: Extension | None
 ) -> tuple[dict[str, pa.Table], dict[str, dict[str, Any]]]:
     """Return the shards to make and the files to take over, and say how a store that is there already differs."""
-    if base:
-        extension = plan_extension(base, sources, sharding)
+    if base and extension:
         print(f"kept {extension.num_kept} shards of {base}; {extension}")
         return extension.tasks, store.take_over(base, uri, extension.kept)
     tasks = plan_shards(sources, sharding)
@@ -159,7 +162,9 @@ def _check_rejects(uri: str, files: dict[str, dict[str, Any]], num_sources: int,
         return
     counts = rejects["reason"].value_counts().to_pylist()
     reasons = ", ".join(f"{row['counts']} {row['values']}" for row in counts)
-    examples = "; ".join(f"{row['path']}: {row['detail']}" for row in rejects.slice(0, EXAMPLES_SHOWN).to_pylist())
+    examples = "; ".join(
+        f"{row['path']}: {row['detail'].rstrip('.')}" for row in rejects.slice(0, EXAMPLES_SHOWN).to_pylist()
+    )
     raise ValueError(
         f"too many rejects: got {rejects.num_rows} of {num_sources} files ({reasons}), expected at most "
         f"{max_share:.1%}. At {uri}/rejects; {examples}. Mend the files or raise sharding.max_reject_share."

@@ -123,6 +123,12 @@ def test_only_what_is_new_changed_or_beside_it_is_decoded(
     assert manifest["extends"] == os.path.basename(base)
 
 
+def test_a_store_that_lacks_nothing_is_not_extended(cfg: Recipe, tmp_path: Path):
+    base = prepare(cfg)
+    assert prepare(cfg | {"extends": base}) == base
+    assert os.listdir(tmp_path / "out" / "stores") == [os.path.basename(base)]
+
+
 def test_the_same_bytes_again_and_after_a_move(cfg: Recipe, tmp_path: Path, bytes_below: Callable[[str], dict]):
     base = prepare(cfg)
     write(tmp_path / "audio" / "s0" / "a" / "new.wav", seed=1)
