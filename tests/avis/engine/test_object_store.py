@@ -60,7 +60,7 @@ def checksums(uri: str) -> dict[str, str]:
     return {file: info["sha256"] for file, info in files.items() if file.startswith("utterances/")}
 
 
-@pytest.mark.parametrize("where", ["debug", "local"])
+@pytest.mark.parametrize("where", ["debug", pytest.param("local", marks=pytest.mark.slow)])
 def test_the_same_bytes_as_on_a_disk_after_a_break(
     corpus: tuple[Path, str],
     s3: str,

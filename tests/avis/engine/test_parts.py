@@ -143,6 +143,7 @@ def deadly_maker(log: str, deadly: int, *, task_rows: int | None) -> Callable[[]
     return make
 
 
+@pytest.mark.slow
 def test_a_row_that_kills_its_worker_is_found_and_left_out(tmp_path: Path, ray_session: None):
     uri, log = str(tmp_path / "store"), tmp_path / "log"
     tasks = {"a": pa.table({"x": [1, 2, 3, 4, 5]}), "b": pa.table({"x": [6, 7]})}
@@ -153,6 +154,7 @@ def test_a_row_that_kills_its_worker_is_found_and_left_out(tmp_path: Path, ray_s
     assert not (tmp_path / "store" / store.PARTS).exists()
 
 
+@pytest.mark.slow
 def test_a_part_that_kills_its_workers_ends_the_run(tmp_path: Path, ray_session: None):
     log = tmp_path / "log"
     with pytest.raises(ValueError, match=r"workers died: got 3 deaths, .* At part part-0 of"):
