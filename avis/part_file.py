@@ -1,7 +1,5 @@
 """Write one Parquet file as its rows arrive, so that a large part is never held in memory whole."""
 
-import hashlib
-import io
 import tempfile
 from types import TracebackType
 from typing import Any
@@ -9,32 +7,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from avis.digest import Hashing
+
 BYTES_IN_MEMORY = 16 << 20
 """From here on a file that is not finished waits on the disk, in the folder that ``TMPDIR`` names."""
-
-
-class Hashing(io.RawIOBase):
-    """Hash what is written, and pass it on to a file if there is one."""
-
-    def __init__(self, file: Any = None) -> None:
-        self.digest, self.file, self.num_bytes = hashlib.sha256(), file, 0
-
-    def writable(self) -> bool:
-        """Say so."""
-        return True
-
-    def tell(self) -> int:
-        """Return the number of bytes so far."""
-        return self.num_bytes
-
-    def write(self, data: Any) -> int:
-        """Take all of the bytes."""
-        self.digest.update(data)
-        if self.file is not None:
-            self.file.write(data)
-        num_bytes = memoryview(data).nbytes
-        self.num_bytes += num_bytes
-        return num_bytes
 
 
 class PartFile:

@@ -14,7 +14,6 @@ writes after that clears up after itself.
 
 import contextlib
 import errno
-import hashlib
 import io
 import json
 import os
@@ -29,32 +28,14 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from avis.location import absolute, below, exists, filesystem, join, parent, read_bytes
-from avis.part_file import Hashing, PartFile
+from avis.part_file import PartFile
 from avis.schema import SCHEMA_VERSION
 
 MANIFEST = "manifest.json"
 PARTS = "_parts"
 UNFINISHED = ".tmp"
-FINGERPRINT_DIGITS = 12
 WRITE_ATTEMPTS = 3
 COPY_BYTES = 4 << 20
-DIGEST_ROWS = 1_000_000
-"""Rows of a table that are hashed together, so that a large one is not copied whole."""
-
-
-def fingerprint(value: Any) -> str:
-    """Return a short stable hash of plain data (dicts, lists, strings, numbers, None)."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:FINGERPRINT_DIGITS]
-
-
-def table_digest(table: pa.Table) -> str:
-    """Return the SHA-256 of a table's content in Arrow's IPC form; equal tables have equal digests."""
-    sink = Hashing()
-    with pa.ipc.new_stream(pa.PythonFile(sink, mode="w"), table.schema) as writer:
-        for start in range(0, max(1, table.num_rows), DIGEST_ROWS):
-            writer.write_table(table.slice(start, DIGEST_ROWS).combine_chunks())
-    return sink.digest.hexdigest()
 
 
 def write_bytes(uri: str, data: bytes | pa.Buffer) -> None:

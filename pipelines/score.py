@@ -13,7 +13,8 @@ import hydra
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from avis import location, store
+from avis import location
+from avis.digest import fingerprint
 from avis.engine.config import resolve
 from avis.engine.embed import checkpoint_digest
 from avis.engine.evaluate import evaluate, show
@@ -40,7 +41,7 @@ def main(cfg: DictConfig) -> None:
     scores = score(recipe, checkpoint, utterances, made_with_it)
     show_decisions(scores, recipe)
     if answered := with_answers(scores):
-        out = location.join(made_with_it, "evaluated", store.fingerprint(sorted(answered.values())))
+        out = location.join(made_with_it, "evaluated", fingerprint(sorted(answered.values())))
         show(evaluate(answered, out, facts=origin(recipe, checkpoint, utterances), evaluation=evaluation))
 
 

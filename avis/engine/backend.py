@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from hydra.utils import instantiate
 
-from avis import store
+from avis.digest import fingerprint, table_digest
 from avis.engine.embed import checkpoint_digest, embed, embedding_matrix
 from avis.engine.kept import fitted_once
 from avis.engine.parts import shared_by_workers
@@ -68,7 +68,7 @@ def fitted_backend(
     training = _training(index, loaded["speakers"])
     chosen = _sample(training, scoring["fit_utterances"], cfg["seed"])
     domain = _domain(index, scoring.get("adapt_corpus"), tested) if len(training) else training
-    fitted_on = [store.table_digest(table.select(IDENTITY)) for table in (training, chosen, domain)]
+    fitted_on = [table_digest(table.select(IDENTITY)) for table in (training, chosen, domain)]
 
     def fit() -> None:
         vectors, speakers = _fit_embeddings(cfg, checkpoint, utterances, chosen, run_dir, compute)
@@ -88,8 +88,8 @@ def fitted_backend(
         backend,
         checkpoint,
         kind="backend",
-        recipe=store.fingerprint([scoring, checkpoint_digest(checkpoint)]),
-        data=store.fingerprint(fitted_on) if len(training) else None,
+        recipe=fingerprint([scoring, checkpoint_digest(checkpoint)]),
+        data=fingerprint(fitted_on) if len(training) else None,
         fit=fit,
         needs="training speakers",
     )

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from hydra.utils import instantiate
 
-from avis import location, store
+from avis import location
+from avis.digest import fingerprint, table_digest
 from avis.engine.embed import checkpoint_digest
 from avis.engine.kept import fitted_once
 from avis.engine.pairs import score_pairs, state_digest
@@ -233,9 +234,9 @@ def fitted_decisions(
     data = None
     if given.trials is not None:
         tables = [table for table in (given.trials, given.models, _used(given, index)) if table is not None]
-        data = store.fingerprint([state_digest(backend), *map(store.table_digest, tables)])
+        data = fingerprint([state_digest(backend), *map(table_digest, tables)])
     enrolled = [] if given.size is None else [given.size, enrolment_mean(cfg)]
-    recipe = store.fingerprint([cfg["scoring"], cfg["calibration"], checkpoint_digest(checkpoint), *enrolled])
+    recipe = fingerprint([cfg["scoring"], cfg["calibration"], checkpoint_digest(checkpoint), *enrolled])
     fit = functools.partial(_fit, cfg, calibration, given, index, backend=backend, embed=embed, run_dir=run_dir)
     try:
         fitted_once(

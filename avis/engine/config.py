@@ -13,6 +13,7 @@ from omegaconf.errors import InterpolationResolutionError, InterpolationToMissin
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from avis import location, store
+from avis.digest import fingerprint
 
 RUN_CONFIG = "config.json"
 NOTHING = "none"
@@ -129,7 +130,7 @@ def open_run(cfg: DictConfig) -> tuple[str, dict[str, Any]]:
     runs = location.join(location.absolute(recipe["output_dir"]), "runs")
     if recipe["resume"] is not None:
         return _resume(location.join(runs, str(recipe["resume"])), recipe)
-    name = str(recipe["run"] or f"{time.strftime('%Y%m%d-%H%M%S')}-{store.fingerprint(recipe)[:6]}")
+    name = str(recipe["run"] or f"{time.strftime('%Y%m%d-%H%M%S')}-{fingerprint(recipe)[:6]}")
     run_dir = location.join(runs, name)
     config = location.join(run_dir, RUN_CONFIG)
     if location.exists(config):

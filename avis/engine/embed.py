@@ -13,6 +13,7 @@ from hydra.utils import instantiate
 from avis import location, store
 from avis.audio.codec import read_all
 from avis.augment.bank import Bank
+from avis.digest import fingerprint
 from avis.engine.parts import run_parts
 from avis.engine.session import Compute
 from avis.engine.stream import example_maker
@@ -167,7 +168,7 @@ def embed(
             part = location.stem(uri)
             tasks[part] = pa.table({"uri": [uri] * len(ids), "utt_id": ids})
     made_from = [checkpoint_digest(checkpoint), utterances, sorted(wanted_ids), copies]
-    inputs = store.fingerprint(made_from)
+    inputs = fingerprint(made_from)
     uri = location.join(run_dir, "embeddings", inputs)
     if not store.finished(uri, inputs):
         compute.connect()

@@ -11,6 +11,7 @@ from hydra.utils import instantiate
 import avis
 from avis import location, store
 from avis.augment.bank import Bank
+from avis.digest import fingerprint
 from avis.engine.parts import run_parts, shared_by_workers
 from avis.training.examples import COLUMNS, ExampleMaker
 from avis.training.plan import RowGroup
@@ -64,7 +65,7 @@ def materialize(
         "augment": recipe["augment"],
         **{key: recipe["trainer"][key] for key in kept},
     }
-    inputs = store.fingerprint([avis.__version__, recipe["seed"], made_from, os.path.basename(utterances)])
+    inputs = fingerprint([avis.__version__, recipe["seed"], made_from, os.path.basename(utterances)])
     uri = location.join(location.absolute(recipe["output_dir"]), "features", inputs)
     if store.finished(uri, inputs):
         return uri

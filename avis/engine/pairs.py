@@ -1,7 +1,6 @@
 """Score pairs of utterances by the million: vectors once per utterance, trials in parts, both on a pool of actors."""
 
 import functools
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from avis import location, store
+from avis.digest import array_digest, fingerprint, table_digest
 from avis.engine.parts import run_parts, shared_by_workers
 from avis.engine.session import Compute
 from avis.schema import SCORES
@@ -48,7 +48,7 @@ def transform(backend: Any, embeddings: NDArray[np.float32], run_dir: str, compu
     tasks = _spans(len(embeddings), UTTERANCES_PER_PART)
     if len(tasks) < 2:
         return np.asarray(backend.transform(embeddings))
-    inputs = store.fingerprint([state_digest(backend), array_digest(embeddings)])
+    inputs = fingerprint([state_digest(backend), array_digest(embeddings)])
     uri = location.join(run_dir, "vectors", inputs)
     if not store.finished(uri, inputs):
         make = functools.partial(VectorMaker, backend, shared_by_workers(embeddings, compute))
@@ -224,7 +224,7 @@ def score_list(
     """
     arrays = [sides.vectors, sides.measures, *(sides.members or ())]
     telling = {key: value for key, value in facts.items() if key != ORIGIN}
-    inputs = store.fingerprint([store.table_digest(trials), telling, *map(array_digest, arrays), *scorer.digest()])
+    inputs = fingerprint([table_digest(trials), telling, *map(array_digest, arrays), *scorer.digest()])
     uri = location.join(run_dir, "scores", f"{name}-{inputs}")
     if store.finished(uri, inputs):
         return uri
@@ -236,11 +236,6 @@ def score_list(
     manifest = store.finish(uri, parts=tasks, inputs=inputs, facts={"trials": name, **facts})
     assert manifest["rows"]["scores"] == len(trials), f"{manifest['rows']} scores for {len(trials)} trials"
     return uri
-
-
-def array_digest(values: NDArray) -> str:
-    """Return the SHA-256 of an array's content."""
-    return hashlib.sha256(np.ascontiguousarray(values).data).hexdigest()
 
 
 def state_digest(fitted: Any) -> dict[str, str]:

@@ -14,6 +14,7 @@ from avis.audio.codec import pack, quantise
 from avis.audio.decode import check_duration, decode
 from avis.audio.quality import measure
 from avis.audio.vad import TrimChoice, VadChoice, find_speech, trim
+from avis.digest import fingerprint, table_digest
 from avis.engine.extend import Extension, extendable, plan_extension
 from avis.engine.parts import run_parts
 from avis.engine.session import Compute
@@ -113,7 +114,7 @@ def prepare(cfg: dict[str, Any]) -> str:
     sources = pa.concat_tables([instantiate(corpus).sources() for corpus in cfg["corpus"]["sources"].values()])
     base = location.absolute(cfg["extends"]).rstrip("/") if cfg.get("extends") else None
     of_base = [store.open_manifest(base)["inputs"]] if base else []
-    inputs = store.fingerprint([avis.__version__, sharding.made_from, store.table_digest(sources), *of_base])
+    inputs = fingerprint([avis.__version__, sharding.made_from, table_digest(sources), *of_base])
     uri = location.join(location.absolute(cfg["output_dir"]), "stores", inputs)
     if manifest := store.finished(uri, inputs):
         _check_rejects(uri, manifest["files"], len(sources), sharding.max_reject_share)

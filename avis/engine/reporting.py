@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from avis import location, store
+from avis.digest import fingerprint
 from avis.engine.embed import checkpoint_digest
 from avis.engine.pairs import ORIGIN
 from avis.engine.scored import PAIR, SPEAKERS, Scored
@@ -30,7 +31,7 @@ def origin(recipe: Mapping[str, Any], checkpoint: str, utterances: str) -> dict[
         "utterances": utterances,
         "checkpoint": checkpoint,
         "checkpoint SHA-256": checkpoint_digest(checkpoint),
-        "configuration hash": store.fingerprint(recipe),
+        "configuration hash": fingerprint(recipe),
     }
 
 

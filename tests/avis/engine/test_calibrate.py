@@ -12,6 +12,7 @@ from scipy.special import logit
 from sklearn.linear_model import LogisticRegression
 
 from avis import store
+from avis.digest import fingerprint
 from avis.engine.calibrate import calibration_trials, with_models
 from avis.engine.reporting import known_origin
 from avis.engine.score import check_trials, score, show_decisions
@@ -262,7 +263,7 @@ def test_the_origin_of_scores_is_kept_and_tells_none_apart(
     uri = score(tiny_recipe, checkpoint, tiny_store, str(tmp_path / "run"))["synthetic"]
     found = known_origin(uri)
     assert found["checkpoint"] == checkpoint
-    assert found["configuration hash"] == store.fingerprint(tiny_recipe)
+    assert found["configuration hash"] == fingerprint(tiny_recipe)
     assert score(tiny_recipe | {"run": "other"}, checkpoint, tiny_store, str(tmp_path / "run"))["synthetic"] == uri
     assert known_origin(checkpoint) == {}
 
