@@ -14,6 +14,7 @@ from torch import Tensor
 
 import avis
 from avis import location, store
+from avis.engine.nemo_archive import model_weights
 from avis.models.imported.renaming import Imported
 
 SCALARS: list[Any] = [
@@ -29,6 +30,9 @@ WRAPPERS = ("state_dict", "model")
 """Under which toolkits keep the state dict, where a file holds more."""
 DISTRIBUTED = "module."
 """Before every key of a model that was saved inside its data-parallel wrapper."""
+
+ROUNDING = 1e-4
+"""Most that constants of a front end may differ, relative to the largest."""
 
 Source = Callable[[Mapping[str, Tensor]], Imported]
 """Makes a model of AVIS of a state dict, every key of which it knows."""
@@ -82,7 +86,7 @@ def import_checkpoint(cfg: Mapping[str, Any]) -> Imported:
 
 
 def state_dict(data: bytes, path: str) -> dict[str, Tensor]:
-    """Read the tensors of a file that ``torch.save`` wrote, without running any code in it.
+    """Read the tensors of a file that ``torch.save`` or NeMo wrote, without running any code in it.
 
     Parameters
     ----------
@@ -94,11 +98,12 @@ def state_dict(data: bytes, path: str) -> dict[str, Tensor]:
     Raises
     ------
     ValueError
-        If it holds objects whose loading would run code, or no named tensors.
+        If it holds objects whose loading would run code, or no named tensors, or is a damaged archive.
     """
+    file = model_weights(data, path)
     try:
         with torch.serialization.safe_globals(SCALARS):
-            loaded = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+            loaded = torch.load(io.BytesIO(file), map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
         first_line = str(error).partition("\n")[0]
         raise ValueError(
@@ -131,17 +136,30 @@ def _read_bytes(path: str) -> bytes:
 
 @torch.inference_mode()
 def _check_front_end(model: torch.nn.Module, imported: Imported, front_end: Mapping[str, Any]) -> None:
-    """Refuse a front end of another width than the model's, by embedding a second of noise."""
+    """Refuse a front end of another width or other constants than the model's; embed a second of noise."""
     num_mels = imported.sizes.get("num_mels", front_end["dim"])
     if num_mels != front_end["dim"]:
         raise ValueError(
             f"the front end does not fit the model: got {front_end['dim']} features, expected {num_mels}. At features. "
             "Choose those that the model was trained with."
         )
+    built = instantiate(front_end)
+    own = {name.rpartition(".")[2]: constant for name, constant in built.named_buffers()}
+    for name, theirs in imported.front_end.items():
+        if name not in own or own[name].shape != theirs.shape or not _close(own[name], theirs):
+            raise ValueError(
+                f"the front end is not the checkpoint's: got features with other {name}, expected the {name} of "
+                f"{list(theirs.shape)} that the file has. At features. Choose those that the model was trained with."
+            )
     noise = torch.randn(1, 16000, generator=torch.Generator().manual_seed(0)) / 10
-    embedding = model(instantiate(front_end)(noise))
+    embedding = model(built(noise))
     if not torch.isfinite(embedding).all():
         raise ValueError(
             "the weights give no numbers: got an embedding of noise that is not finite, expected finite values. At "
             "weights. The file is damaged, or of another model."
         )
+
+
+def _close(own: Tensor, theirs: Tensor) -> bool:
+    """Return whether constants are the same but for how they were rounded."""
+    return bool((own - theirs).abs().max() <= ROUNDING * theirs.abs().max())

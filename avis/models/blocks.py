@@ -148,6 +148,8 @@ class SqueezeExcitation(nn.Module):
         Channels to gate.
     se_channels
         Width of the bottleneck.
+    bias
+        Whether its two layers have offsets; the papers leave it open, and NeMo's have none.
 
     References
     ----------
@@ -155,10 +157,10 @@ class SqueezeExcitation(nn.Module):
     Desplanques et al., 2020, Eq. 1-2, https://arxiv.org/abs/2005.07143.
     """
 
-    def __init__(self, channels: int, *, se_channels: int) -> None:
+    def __init__(self, channels: int, *, se_channels: int, bias: bool = True) -> None:
         super().__init__()
-        self.squeeze = nn.Linear(channels, se_channels)
-        self.excite = nn.Linear(se_channels, channels)
+        self.squeeze = nn.Linear(channels, se_channels, bias=bias)
+        self.excite = nn.Linear(se_channels, channels, bias=bias)
 
     def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
         """Return the gates to multiply ``x`` ``[batch, channels, frames]`` with: ``[batch, channels, 1]``."""

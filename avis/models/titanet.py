@@ -15,6 +15,8 @@ REDUCTION = 8
 """How much narrower the gates' hidden layer is than the block."""
 NORM_OFFSET = 1e-3
 ATTENTION_CHANNELS = 128
+VARIANCE_FLOOR = 1e-10
+"""Smallest variance before the square root, of the attention's input and of what is pooled."""
 
 
 class SeparableConv(nn.Module):
@@ -69,7 +71,7 @@ class TitaBlock(nn.Module):
         super().__init__()
         widths = (in_channels, *(channels for _ in range(repeat - 1)))
         self.convs = nn.ModuleList(SeparableConv(before, channels, kernel_size=kernel_size) for before in widths)
-        self.gates = SqueezeExcitation(channels, se_channels=channels // REDUCTION)
+        self.gates = SqueezeExcitation(channels, se_channels=channels // REDUCTION, bias=False)
         self.projection = (
             nn.Sequential(nn.Conv1d(in_channels, channels, 1, bias=False), nn.BatchNorm1d(channels, eps=NORM_OFFSET))
             if residual
@@ -91,8 +93,8 @@ class TitaNet(nn.Module):
 
     A prolog, three mega blocks of three separable convolutions with kernels of 7, 11 and 15 frames, a widening epilog,
     all with channel gates that see the whole utterance, attentive statistics pooling, batch normalisation and a linear
-    layer. Weights of convolutions and linear layers start as in NeMo (Glorot's uniform). The gates have offsets, which
-    NeMo's lack. The published models have 80 mels, normalised in mean and variance over the utterance.
+    layer. Weights of convolutions and linear layers start as in NeMo (Glorot's uniform). The published models have 80
+    mels, normalised in mean and variance over the utterance.
 
     Training needs two or more utterances in a batch, and its batch normalisation counts padded frames too.
 
@@ -113,8 +115,9 @@ class TitaNet(nn.Module):
     ----------
     Koluguri, Park and Ginsburg, "TitaNet: neural model for speaker representation with 1D depth-wise separable
     convolutions and global context", ICASSP 2022, https://arxiv.org/abs/2110.04410. Layers: NVIDIA/NeMo,
-    ``examples/speaker_tasks/recognition/conf/titanet-large.yaml``. The paper's counts, 13.4 M and 25.3 M, include the
-    weights of 16681 speakers; its 6.4 M for TitaNet-S is not that of NeMo's configuration, which is followed here.
+    ``examples/speaker_tasks/recognition/conf/titanet-large.yaml`` and ``titanet-small.yaml``, and the modules they name
+    in nemo_toolkit 3.0.0. The paper's counts, 13.4 M and 25.3 M, include the weights of 16681 speakers; its 6.4 M for
+    TitaNet-S is not that of NeMo's configuration (10.0 M with them), which is followed here.
 
     Examples
     --------
@@ -142,7 +145,9 @@ class TitaNet(nn.Module):
                 ),
             ]
         )
-        self.pooling = AttentiveStatisticsPooling(epilog_channels, attention_channels=ATTENTION_CHANNELS)
+        self.pooling = AttentiveStatisticsPooling(
+            epilog_channels, attention_channels=ATTENTION_CHANNELS, floor=VARIANCE_FLOOR
+        )
         self.pooling_norm = nn.BatchNorm1d(self.pooling.out_channels)
         self.embedding = nn.Linear(self.pooling.out_channels, embedding_dim)
         for module in self.modules():

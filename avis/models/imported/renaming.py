@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -27,11 +27,14 @@ class Imported:
         Its arguments: plain data, and partial classes for what the model builds.
     weights
         Its state.
+    front_end
+        Constants of the front end that it was trained with, where the checkpoint has them, by the names of ours.
     """
 
     model_class: type[nn.Module]
     sizes: dict[str, Any]
     weights: dict[str, Tensor]
+    front_end: dict[str, Tensor] = field(default_factory=dict)
 
     def node(self) -> dict[str, Any]:
         """Return what a recipe says about the model."""

@@ -13,10 +13,10 @@ SPEAKERS = 16681
 
 
 def count_by_hand(c: int, m: int) -> int:
-    """Add up NeMo's layers for 80 mels, and the gates' offsets; batch normalisation has 2 per channel."""
+    """Add up NeMo's layers for 80 mels; batch normalisation has 2 per channel."""
 
     def gates(width: int) -> int:
-        return 2 * width * (width // 8) + width // 8 + width
+        return 2 * width * (width // 8)
 
     prolog = (80 * 3 + 80 * c + 2 * c) + gates(c)
     mega = sum(3 * (c * k + c * c + 2 * c) + (c * c + 2 * c) + gates(c) for k in (7, 11, 15))
