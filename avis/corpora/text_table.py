@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import json
 import os
 from collections.abc import Collection, Iterator
@@ -80,8 +81,9 @@ def _check_values(values: pa.Array, column: str, path: str, first: int) -> None:
 
 
 def _batch(columns: list[str], rows: list[list[str]]) -> pa.RecordBatch:
-    values = zip(*rows, strict=True) if rows else [[]] * len(columns)
-    return pa.record_batch([pa.array(column, pa.string()) for column in values], names=columns)
+    values = list(itertools.chain.from_iterable(rows))  # several times as fast as zip(*rows)
+    arrays = [pa.array(values[index :: len(columns)], pa.string()) for index in range(len(columns))]
+    return pa.record_batch(arrays, names=columns)
 
 
 def _csv(data: bytes, path: str) -> Iterator[pa.RecordBatch]:
