@@ -32,7 +32,7 @@ NUM_NAMED = 5
 """How many offenders an error names."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class AudioFile:
     """A file as the listing saw it.
 
