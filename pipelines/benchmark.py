@@ -8,6 +8,7 @@
     python pipelines/benchmark.py augment augment=every   # what each transform takes, in ms per second of audio
     python pipelines/benchmark.py features  # Kaldi mels of a second of audio on one core, ours and torchaudio's
     python pipelines/benchmark.py prepare   # audio hours per core hour beside a plain loop; two workers beside one
+    python pipelines/benchmark.py growth    # memory of workers and driver for 10 and 1,000 times as many files
     python pipelines/benchmark.py models    # parameters, and operations per second of audio, of every model choice
     python pipelines/benchmark.py families experiment=mini_speech   # every small model trained alike: EER and pace
 
@@ -21,6 +22,7 @@ from omegaconf import DictConfig
 
 from avis.engine.benchmarks.evaluation import metrics
 from avis.engine.benchmarks.examples import augment, features, models
+from avis.engine.benchmarks.growth import growth
 from avis.engine.benchmarks.preparing import preparing
 from avis.engine.benchmarks.scoring import scoring
 from avis.engine.benchmarks.training import families, ingest, plain
@@ -34,6 +36,7 @@ MEASUREMENTS = {
     "features": features,
     "augment": augment,
     "prepare": preparing,
+    "growth": growth,
     "models": models,
     "families": families,
 }

@@ -32,7 +32,7 @@ NUM_NAMED = 5
 """How many offenders an error names."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class AudioFile:
     """A file as the listing saw it.
 
@@ -119,8 +119,7 @@ def source(
     """
     attributes = dict(attributes or {})
     if "gender" in attributes:
-        gender = attributes["gender"].lower()
-        attributes["gender"] = GENDERS.get(gender, gender)
+        attributes["gender"] = spell_gender(attributes["gender"])
     name = without_suffix(file.relative) + segment.suffix if utt_id is None else utt_id
     return {
         "utt_id": f"{corpus}/{name}",
@@ -159,6 +158,11 @@ def sources_table(rows: Iterable[dict[str, object]]) -> pa.Table:
         raise ValueError(
             f"file name not UTF-8: got num_files={len(bad)}, expected none. At {named(map(ascii, bad))}. Rename them."
         )
+    return in_order(tables)
+
+
+def in_order(tables: Iterable[pa.Table]) -> pa.Table:
+    """Join tables in schema `avis.schema.SOURCES` to one, sorted by path, then id."""
     table = pa.concat_tables([SOURCES.empty_table(), *tables])
     return table.sort_by([("path", "ascending"), ("utt_id", "ascending")])
 
@@ -181,6 +185,15 @@ def check_split(split: str, *, where: str) -> str:
             f"unknown split: got split={split!r}, expected one of {', '.join(SPLITS)}. At {where}. Correct it."
         )
     return split
+
+
+def spell_gender(told: str) -> str:
+    """Spell a gender alike for all corpora, see `GENDERS`.
+
+    >>> spell_gender("Female"), spell_gender("other")
+    ('f', 'other')
+    """
+    return GENDERS.get(told.lower(), told.lower())
 
 
 def without_suffix(relative: str) -> str:

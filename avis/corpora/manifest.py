@@ -1,30 +1,28 @@
 """Read a corpus that somebody has already listed in a CSV, JSONL or Parquet file."""
 
-import csv
-import io
-import json
-import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.fs as pafs
-import pyarrow.parquet as pq
 
 from avis.corpora.files import (
     NO_SESSION,
-    ROWS_AT_ONCE,
+    SPLITS,
     AudioFile,
-    batches,
     check_split,
-    source,
-    sources_table,
+    in_order,
+    spell_gender,
     stat_audio,
+    without_suffix,
 )
 from avis.corpora.segment import COLUMNS as SEGMENT
-from avis.corpora.segment import parse_segment
-from avis.location import absolute, filesystem, is_uri, join, parent, read_bytes, split_query
+from avis.corpora.segment import WHOLE, Segment, parse_segment
+from avis.corpora.text_table import read_text_table
+from avis.location import absolute, filesystem, is_uri, parent, split_query
+from avis.schema import SOURCES
 
 REQUIRED = ("path", "speaker")
 OPTIONAL = ("utt_id", "session", "split", *SEGMENT)
@@ -70,62 +68,47 @@ class Manifest:
         Raises
         ------
         ValueError
-            The table is missing, empty or lacks a column, or a row lacks a value or has an unknown split or segment.
+            The table is missing, empty, damaged or lacks a column, or a row lacks a value or has an unknown split or
+            segment.
         """
-        return sources_table(self._sources())
-
-    def _sources(self) -> Iterator[dict[str, object]]:
         root = absolute(parent(self.path) if self.root is None else self.root)
-        for some in batches(enumerate(read_rows(self.path), start=1)):
-            files = look_up([row["path"] for _, row in some], root=root)
-            for file, (number, row) in zip(files, some, strict=True):
-                yield self._source(file, row, number)
+        tables, number = [], 1
+        for rows in read_text_table(self.path, required=REQUIRED):
+            tables.append(self._sources(rows, number, root))
+            number += len(rows)
+        return in_order(tables)
 
-    def _source(self, file: AudioFile, row: dict[str, str], number: int) -> dict[str, object]:
-        return source(
-            file,
-            corpus=self.name,
-            split=check_split(row.get("split") or self.split, where=f"{self.path} row {number}"),
-            speaker=row["speaker"],
-            session=row.get("session") or NO_SESSION,
-            utt_id=row.get("utt_id") or None,
-            attributes={key: value for key, value in row.items() if key not in REQUIRED + OPTIONAL and value},
-            segment=parse_segment(row, where=f"{self.path} row {number}"),
-        )
+    def _sources(self, rows: pa.RecordBatch, number: int, root: str) -> pa.Table:
+        """Return the sources of some rows, the first of which has the given number in the manifest."""
+        files = look_up(rows["path"].to_pylist(), root=root)
+        segments = _segments(rows, self.path, number)
+        names = [
+            given or without_suffix(file.relative) + segment.suffix
+            for given, file, segment in zip(_column(rows, "utt_id").to_pylist(), files, segments, strict=True)
+        ]
+        speaker = _below(self.name, rows["speaker"])
+        columns = {
+            "utt_id": _below(self.name, pa.array(names, pa.string())),
+            "speaker": speaker,
+            "session": _below(speaker, _or(_column(rows, "session"), NO_SESSION)),
+            "corpus": pa.repeat(self.name, len(rows)),
+            "split": self._split(rows, number),
+            "path": [file.path for file in files],
+            "start_s": [segment.start_s for segment in segments],
+            "end_s": [segment.end_s for segment in segments],
+            "channel": [segment.channel for segment in segments],
+            "size_bytes": [file.size_bytes for file in files],
+            "modified_ns": [file.modified_ns for file in files],
+            "attributes": _attributes(rows),
+        }
+        return pa.table(columns, schema=SOURCES)
 
-
-def read_rows(path: str) -> Iterator[dict[str, str]]:
-    """Read a CSV, JSONL or Parquet table row by row, as text; missing values are empty."""
-    try:
-        data = read_bytes(os.path.expanduser(path))
-    except (OSError, pa.ArrowInvalid) as error:
-        raise ValueError(
-            f"manifest missing: got {error}, expected a CSV, JSONL or Parquet file. At {path}. Check the path."
-        ) from error
-    name = split_query(path)[0]
-    columns: list[str]
-    values: Iterable[list[str]]
-    if name.endswith(".parquet"):
-        columns, values = _parquet_rows(data)
-    else:
-        columns, values = _jsonl_rows(data, path) if name.endswith(".jsonl") else _csv_rows(data, path)
-    missing = [column for column in REQUIRED if column not in columns]
-    if missing:
-        raise ValueError(
-            f"columns missing from the manifest: got columns={columns}, expected {', '.join(REQUIRED)} among them. "
-            f"At {path}. Add or rename {', '.join(missing)}."
-        )
-    number = 0
-    for number, value in enumerate(values, start=1):
-        row = dict(zip(columns, value, strict=True))
-        for column in REQUIRED:
-            if not row[column]:
-                raise ValueError(
-                    f"empty value: got {column}='', expected a {column}. At {path} row {number}. Fill it in."
-                )
-        yield row
-    if not number:
-        raise ValueError(f"empty manifest: got num_rows=0, expected at least one. At {path}. Write the rows.")
+    def _split(self, rows: pa.RecordBatch, number: int) -> pa.Array:
+        split = _or(_column(rows, "split"), self.split)
+        for name in split.unique().to_pylist():
+            if name not in SPLITS:
+                check_split(name, where=f"{self.path} row {number + pc.index(split, name).as_py()}")
+        return split
 
 
 def look_up(paths: list[str], *, root: str) -> list[AudioFile]:
@@ -133,20 +116,21 @@ def look_up(paths: list[str], *, root: str) -> list[AudioFile]:
 
     ``relative`` is the path below ``root`` for files that lie there, else the whole path.
     """
-    top = split_query(root)[0].rstrip("/") + "/"
+    head, query = split_query(root)
+    top = head.rstrip("/") + "/"
     files: list[AudioFile] = []
     remote: dict[tuple[str, str], list[int]] = defaultdict(list)
     for index, listed in enumerate(paths):
         path = listed.removeprefix("./")
-        full = path if os.path.isabs(path) else join(root, path)
-        head, query = split_query(full)
-        relative = head.removeprefix(top).lstrip("/")
+        full = path if path.startswith("/") or is_uri(path) else f"{top}{path}{query}"
         if is_uri(full):
-            scheme, _, rest = head.partition("://")
-            remote[f"{scheme}://{rest.partition('/')[0]}", query].append(index)
+            key, options = split_query(full)
+            scheme, _, rest = key.partition("://")
+            remote[f"{scheme}://{rest.partition('/')[0]}", options].append(index)
+            relative = key.removeprefix(top).lstrip("/")
             files.append(AudioFile(path=full, relative=relative, size_bytes=-1, modified_ns=-1))
         else:
-            files.append(stat_audio(full, relative=relative))
+            files.append(stat_audio(full, relative=full.removeprefix(top).lstrip("/")))
     for indices in remote.values():
         _look_up_remote(files, indices)
     return files
@@ -161,47 +145,44 @@ def _look_up_remote(files: list[AudioFile], indices: list[int]) -> None:
             files[index] = replace(files[index], size_bytes=info.size, modified_ns=info.mtime_ns or -1)
 
 
-def _parquet_rows(data: bytes) -> tuple[list[str], Iterator[list[str]]]:
-    table = pq.read_table(pa.BufferReader(data))
-    return table.column_names, (row for batch in table.to_batches(ROWS_AT_ONCE) for row in _text(batch))
+def _column(rows: pa.RecordBatch, name: str) -> pa.Array:
+    return rows[name] if name in rows.schema.names else pa.repeat("", len(rows))
 
 
-def _text(batch: pa.RecordBatch) -> Iterator[list[str]]:
-    columns = [["" if value is None else str(value) for value in column.to_pylist()] for column in batch.columns]
-    return (list(row) for row in zip(*columns, strict=True))
+def _or(values: pa.Array, default: str) -> pa.Array:
+    return pc.if_else(pc.equal(values, ""), default, values)
 
 
-def _jsonl_rows(data: bytes, path: str) -> tuple[list[str], list[list[str]]]:
-    rows: list[dict[str, object]] = []
-    for number, line in enumerate(data.decode("utf-8-sig").split("\n"), start=1):
-        try:
-            row = json.loads(line) if line.strip() else {}
-        except json.JSONDecodeError as error:
-            raise ValueError(
-                f"line is no JSON: got {error}, expected one object. At {path} line {number}. Correct the line."
-            ) from error
-        if not isinstance(row, dict) or any(isinstance(value, dict | list) for value in row.values()):
-            raise ValueError(
-                f"line is no row: got {line[:80]!r}, expected an object of text, numbers and nulls. "
-                f"At {path} line {number}. Flatten it."
-            )
-        if row:
-            rows.append(row)
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    return columns, [["" if row.get(key) is None else str(row[key]) for key in columns] for row in rows]
+def _below(parents: str | pa.Array, names: pa.Array) -> pa.Array:
+    return pc.binary_join_element_wise(parents, names, "/")
 
 
-def _csv_rows(data: bytes, path: str) -> tuple[list[str], Iterator[list[str]]]:
-    lines = (line for line in csv.reader(io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline="")) if line)
-    header = next(lines, [])
-    return header, _fitting(lines, len(header), path)
+def _segments(rows: pa.RecordBatch, path: str, number: int) -> list[Segment]:
+    there = [name for name in SEGMENT if name in rows.schema.names]
+    if not there:
+        return [WHOLE] * len(rows)
+    return [
+        parse_segment(values, where=f"{path} row {row}")
+        for row, values in enumerate(rows.select(there).to_pylist(), start=number)
+    ]
 
 
-def _fitting(lines: Iterable[list[str]], num_fields: int, path: str) -> Iterator[list[str]]:
-    for number, row in enumerate(lines, start=1):
-        if len(row) != num_fields:
-            raise ValueError(
-                f"row does not fit its header: got num_fields={len(row)}, expected {num_fields}. "
-                f"At {path} row {number}. Quote values that hold commas."
-            )
-        yield row
+def _attributes(rows: pa.RecordBatch) -> pa.MapArray:
+    """Return for every row the values of further columns that are not empty, sorted by the columns' names."""
+    keys = sorted(set(rows.schema.names) - {*REQUIRED, *OPTIONAL})
+    columns = [rows[key] if key != "gender" else _genders(rows[key]) for key in keys]
+    filled = np.zeros((len(rows), len(keys)), dtype=bool)
+    for index, column in enumerate(columns):
+        filled[:, index] = pc.not_equal(column, "")
+    row, key = filled.nonzero()
+    return pa.MapArray.from_arrays(
+        np.concatenate([[0], filled.sum(axis=1).cumsum()]).astype(np.int32),
+        pa.array(keys, pa.string()).take(key),
+        pa.concat_arrays([pa.array([], pa.string()), *columns]).take(key * len(rows) + row),
+    )
+
+
+def _genders(told: pa.Array) -> pa.Array:
+    coded = told.dictionary_encode()
+    spelled = pa.array([spell_gender(gender) for gender in coded.dictionary.to_pylist()], pa.string())
+    return spelled.take(coded.indices)

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 COLUMNS = ("start_s", "end_s", "channel")
 
+MAX_CHANNEL = 65535
+"""As many as the header of a WAV file can tell."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Segment:
@@ -53,7 +56,7 @@ def parse_segment(values: Mapping[str, str], *, where: str) -> Segment:
         segment = Segment(
             start_s=0.0 if start is None else float(start),
             end_s=None if end is None else float(end),
-            channel=None if channel is None else int(channel),
+            channel=None if channel is None else _whole(channel),
         )
     except ValueError as error:
         raise ValueError(
@@ -66,6 +69,16 @@ def parse_segment(values: Mapping[str, str], *, where: str) -> Segment:
             f"segment out of order: got start_s={start} s, end_s={end} s, expected 0 <= start_s < end_s. At {where}. "
             "Correct it."
         )
-    if segment.channel is not None and segment.channel < 1:
-        raise ValueError(f"channels count from 1: got channel={channel}, expected 1 or more. At {where}. Correct it.")
+    if segment.channel is not None and not 1 <= segment.channel <= MAX_CHANNEL:
+        raise ValueError(
+            f"channels count from 1: got channel={channel}, expected 1 to {MAX_CHANNEL}. At {where}. Correct it."
+        )
     return segment
+
+
+def _whole(text: str) -> int:
+    """Read a whole number, also where a column with gaps was written as ``1.0``, as pandas does."""
+    number = float(text)
+    if not number.is_integer():
+        raise ValueError(f"{text} is not whole")
+    return int(number)

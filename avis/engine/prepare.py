@@ -1,6 +1,7 @@
 """Turn corpora into an utterances store: decode, check, shard to Parquet."""
 
 import hashlib
+import time
 from functools import partial
 from typing import Any, Literal
 
@@ -111,7 +112,7 @@ def prepare(cfg: dict[str, Any]) -> str:
     """
     sharding: Sharding = instantiate(cfg["sharding"])
     compute: Compute = instantiate(cfg["compute"])
-    sources = pa.concat_tables([instantiate(corpus).sources() for corpus in cfg["corpus"]["sources"].values()])
+    sources = pa.concat_tables([_listed(name, corpus) for name, corpus in cfg["corpus"]["sources"].items()])
     base = location.absolute(cfg["extends"]).rstrip("/") if cfg.get("extends") else None
     of_base = [store.open_manifest(base)["inputs"]] if base else []
     inputs = fingerprint([avis.__version__, sharding.made_from, table_digest(sources), *of_base])
@@ -139,6 +140,14 @@ def prepare(cfg: dict[str, Any]) -> str:
     facts = {"avis": avis.__version__, "sharding": vars(sharding), **({"extends": of_base[0]} if base else {})}
     store.finish(uri, parts=tasks, inputs=inputs, facts=facts, kept=kept)
     return uri
+
+
+def _listed(name: str, corpus: dict[str, Any]) -> pa.Table:
+    print(f"listing corpus {name}", flush=True)
+    started = time.perf_counter()
+    sources = instantiate(corpus).sources()
+    print(f"corpus {name}: {len(sources)} recordings listed in {time.perf_counter() - started:.0f} s", flush=True)
+    return sources
 
 
 def _plan(

@@ -1,19 +1,21 @@
 """Plan the shards of an utterances store: which utterance goes into which, before anything is decoded."""
 
-from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import numpy as np
 import pyarrow as pa
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
+import pyarrow.compute as pc
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from avis.audio.vad import TrimChoice, VadChoice
 from avis.schema import PLACED, SOURCES
 
 MIN_SHARDS = 8
 """Small corpora are cut into this many shards all the same, so that several workers have something to do."""
+
+BYTES_PER_SAMPLE = 2
 
 EXAMPLES_SHOWN = 5
 
@@ -44,7 +46,11 @@ class Sharding:
     num_validation_speakers : int
         Training speakers held out to choose checkpoints by.
     shard_rows, row_group_rows : int
-        Utterances per file and per Parquet row group (the unit that training reads and mixes).
+        Utterances per file at most, and per Parquet row group (the unit that training reads and mixes).
+    shard_mb : float
+        MB per file at most, as they can be told before anything is decoded: the size of a recording's file, and
+        16-bit samples for a segment that is listed with its end. Long recordings get smaller shards by it; a recording
+        that is larger has a shard of its own.
     seed : int
         Of the global shuffle and of the choice of held-out speakers.
     """
@@ -58,6 +64,7 @@ class Sharding:
     max_reject_share: Annotated[float, Field(ge=0, le=1)]
     num_validation_speakers: NonNegativeInt
     shard_rows: PositiveInt
+    shard_mb: PositiveFloat
     row_group_rows: PositiveInt
     seed: int
 
@@ -100,12 +107,13 @@ def place(sources: pa.Table, held_out: Collection[str]) -> pa.Table:
     """
     _check_disjoint(sources)
     sources = sources.sort_by([("utt_id", "ascending"), ("path", "ascending")])
-    ids, paths = sources["utt_id"].to_pylist(), sources["path"].to_pylist()
-    duplicate_of = [None, *(paths[i] if ids[i] == ids[i + 1] else None for i in range(len(ids) - 1))]
-    pairs = zip(sources["speaker"].to_pylist(), sources["split"].to_pylist(), strict=True)
-    split = ["validation" if part == "train" and name in held_out else part for name, part in pairs]
-    sources = sources.set_column(SOURCES.get_field_index("split"), SOURCES.field("split"), pa.array(split))
-    return sources.append_column(PLACED.field("duplicate_of"), pa.array(duplicate_of, pa.string())).cast(PLACED)
+    ids, paths, split = (sources[name].combine_chunks() for name in ("utt_id", "path", "split"))
+    again = pc.equal(ids[1:], ids[:-1])
+    duplicate_of = pa.concat_arrays([pa.nulls(min(1, len(ids)), pa.string()), pc.if_else(again, paths[:-1], None)])
+    moved = pc.and_(pc.equal(split, "train"), pc.is_in(sources["speaker"], pa.array(sorted(held_out), pa.string())))
+    split = pc.if_else(moved, "validation", split)
+    sources = sources.set_column(SOURCES.get_field_index("split"), SOURCES.field("split"), split)
+    return sources.append_column(PLACED.field("duplicate_of"), duplicate_of).cast(PLACED)
 
 
 def cut(
@@ -122,20 +130,37 @@ def cut(
     min_rows : int
         To have `MIN_SHARDS` of them is no reason to make shards smaller than this.
     """
+    rows = rows.combine_chunks()
     order = np.random.default_rng(sharding.seed).permutation(len(rows))
-    split = np.asarray(rows["split"].to_pylist(), dtype=object)
+    num_bytes, most = _estimated_bytes(rows, sharding.sample_rate), sharding.shard_mb * 1e6
     tasks = {}
-    for name in sorted(set(split)):
-        mine = order[split[order] == name]
+    for name in sorted(rows["split"].unique().to_pylist()):
+        mine = order[np.asarray(pc.equal(rows["split"], name))[order]]
         num_shards = max(-(-len(mine) // sharding.shard_rows), min(MIN_SHARDS, -(-len(mine) // min_rows)))
-        for number, shard in enumerate(np.array_split(mine, num_shards), start=(first or {}).get(name, 0)):
+        shards = [part for shard in np.array_split(mine, num_shards) for part in _halved(shard, num_bytes, most)]
+        for number, shard in enumerate(shards, start=(first or {}).get(name, 0)):
             tasks[f"{name}-{number:05d}"] = rows.take(shard)
     return tasks
 
 
+def _estimated_bytes(rows: pa.Table, sample_rate: int) -> np.ndarray:
+    """Return what each row may take in a shard; see ``shard_mb``."""
+    segments = pc.multiply(pc.subtract(rows["end_s"], rows["start_s"]), float(sample_rate * BYTES_PER_SAMPLE))
+    return np.maximum(0, pc.coalesce(segments, rows["size_bytes"].cast(pa.float64())).to_numpy())
+
+
+def _halved(rows: np.ndarray, num_bytes: np.ndarray, most: float) -> Iterator[np.ndarray]:
+    """Cut rows in halves until none is too large."""
+    if len(rows) <= 1 or num_bytes[rows].sum() <= most:
+        yield rows
+        return
+    for half in np.array_split(rows, 2):
+        yield from _halved(half, num_bytes, most)
+
+
 def _hold_out(sources: pa.Table, sharding: Sharding) -> set[str]:
-    speakers, split = sources["speaker"].to_pylist(), sources["split"].to_pylist()
-    counts = Counter(name for name, part in zip(speakers, split, strict=True) if part == "train")
+    told = sources.filter(pc.equal(sources["split"], "train"))["speaker"].value_counts()
+    counts = {row["values"]: row["counts"] for row in told.to_pylist()}
     training = sorted(name for name, count in counts.items() if count > 1)
     if counts and not 1 < sharding.num_validation_speakers < len(training):
         raise ValueError(
@@ -148,8 +173,11 @@ def _hold_out(sources: pa.Table, sharding: Sharding) -> set[str]:
 
 
 def _check_disjoint(sources: pa.Table) -> None:
-    pairs = set(zip(sources["speaker"].to_pylist(), sources["split"].to_pylist(), strict=True))
-    shared = sorted({name for name, split in pairs if split == "train"} & {n for n, split in pairs if split == "test"})
+    train, test = (
+        set(sources.filter(pc.equal(sources["split"], split))["speaker"].unique().to_pylist())
+        for split in ("train", "test")
+    )
+    shared = sorted(train & test)
     if shared:
         raise ValueError(
             f"speaker in train and test: got {len(shared)} speakers in both, expected none. "

@@ -19,10 +19,19 @@ def seconds(work: Callable[[], Any]) -> float:
 
 
 class PeakMemory:
-    """Watch the memory of this process and all below it, shared pages counted once, as Linux tells it (PSS)."""
+    """Watch the memory of this process and all below it, shared pages counted once, as Linux tells it (PSS).
+
+    Attributes
+    ----------
+    peak_bytes
+        Of all processes together.
+    of_driver
+        Of this process.
+    """
 
     def __init__(self) -> None:
-        self.peak_bytes = 0
+        self.peak_bytes = self.of_driver = 0
+        self._largest: dict[str, int] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -34,9 +43,18 @@ class PeakMemory:
         self._stop.set()
         self._thread.join()
 
+    def largest(self, title: str) -> int:
+        """Return the peak of the largest process with these words in its title, 0 if there was none."""
+        return max((num_bytes for name, num_bytes in self._largest.items() if title in name), default=0)
+
     def _watch(self) -> None:
         while not self._stop.wait(MEMORY_INTERVAL_S):
-            self.peak_bytes = max(self.peak_bytes, sum(map(self._proportional, self._descendants())))
+            now = {process: self._proportional(process) for process in self._descendants()}
+            self.peak_bytes = max(self.peak_bytes, sum(now.values()))
+            self.of_driver = max(self.of_driver, now[os.getpid()])
+            for process, num_bytes in now.items():
+                title = self._title(process)
+                self._largest[title] = max(self._largest.get(title, 0), num_bytes)
 
     @staticmethod
     def _descendants() -> list[int]:
@@ -55,3 +73,9 @@ class PeakMemory:
             lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
             return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
         return 0
+
+    @staticmethod
+    def _title(process: int) -> str:
+        with contextlib.suppress(OSError):  # ended meanwhile
+            return Path(f"/proc/{process}/cmdline").read_text()
+        return ""

@@ -102,12 +102,26 @@ def test_segments_of_meetings_and_calls(tmp_path: Path) -> None:
         ("inf,,", "segment out of order"),
         ("1:30,2,", "not a segment: got start_s=1:30"),
         (",,A", "not a segment: .*channel=A"),
+        (",,1.5", r"not a segment: .*channel=1\.5"),
+        (",,inf", r"not a segment: .*channel=inf"),
         (",,0", "channels count from 1: got channel=0"),
+        (",,99999999999", "channels count from 1: got channel=99999999999"),
     ],
 )
 def test_segments_that_are_none(tmp_path: Path, segment: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         corpus(tmp_path / "list.csv", f"path,speaker,start_s,end_s,channel\na.wav,s,{segment}\n").sources()
+
+
+def test_a_whole_channel_may_be_written_as_pandas_does(tmp_path: Path) -> None:
+    """A column of whole numbers with gaps is one of floats there."""
+    text = "path,speaker,channel\na.sph,s,2.0\nb.sph,s,\n"
+    pq.write_table(
+        pa.table({"path": ["a.sph", "b.sph"], "speaker": ["s", "s"], "channel": [2.0, None]}), tmp_path / "list.parquet"
+    )
+    table = corpus(tmp_path / "list.csv", text).sources()
+    assert table["channel"].to_pylist() == [2, None]
+    assert corpus(tmp_path / "list.parquet").sources() == table
 
 
 def test_absolute_paths_and_uris(tmp_path: Path) -> None:
