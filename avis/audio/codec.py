@@ -44,8 +44,10 @@ def quantise(samples: np.ndarray) -> np.ndarray:
     assert samples.ndim == 1, f"expected samples [samples], got shape {samples.shape}"
     assert np.isfinite(samples).all(), "expected finite samples"
     with np.errstate(over="ignore"):
-        steps = np.rint(samples * samples.dtype.type(FULL_SCALE))  # a power of two: the product is exact
-    return np.clip(steps, -FULL_SCALE, FULL_SCALE - 1).astype("<i2")
+        steps = samples * samples.dtype.type(FULL_SCALE)  # a power of two: the product is exact
+    np.rint(steps, out=steps)
+    np.clip(steps, -FULL_SCALE, FULL_SCALE - 1, out=steps)
+    return steps.astype("<i2")
 
 
 def pack(values: np.ndarray, *, sample_rate: int, encoding: Literal["flac", "pcm16"]) -> bytes:

@@ -7,7 +7,6 @@ import functools
 import math
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from scipy import fft
 from scipy.signal import get_window
 
@@ -37,8 +36,8 @@ BANDWIDTH_RANGE_DB = 60.0
 
 BANDWIDTH_SEGMENT_S = 0.064
 
-SPECTRA_AT_ONCE = 256
-"""So that an hour's segments, which overlap by half, are not copied whole."""
+SPECTRA_AT_ONCE = 64
+"""So that they stay in the processor's cache."""
 
 MAX_SQUARED = 1e15
 """From here on squares are taken in float64: sums of them would not fit into float32, which is twice as fast."""
@@ -73,14 +72,16 @@ def measure(samples: np.ndarray, *, sample_rate: int) -> dict[str, float | None]
         ``bandwidth_hz``
             Highest frequency at which the long-term spectrum is within 60 dB of its peak.
     """
-    samples = _widened(samples)
+    peak = _peak(samples)
+    samples = _widened(samples, peak)
     levels_db = frame_levels_db(samples, sample_rate=sample_rate)
     is_speech = speech_frames(levels_db)
+    num_clipped = np.count_nonzero(np.abs(samples) >= CLIP_LEVEL) if peak >= CLIP_LEVEL else 0
     power = float(np.mean(np.square(samples)))
     return {
         "speech_s": min(float(np.count_nonzero(is_speech) * HOP_S), len(samples) / sample_rate),
         "snr_db": _snr_db(levels_db, is_speech),
-        "clip_ratio": float(np.count_nonzero(np.abs(samples) >= CLIP_LEVEL) / len(samples)),
+        "clip_ratio": float(num_clipped / len(samples)),
         "rms_dbfs": max(10.0 * float(np.log10(power + 1e-30)), FLOOR_DBFS),
         "dc_offset": float(np.mean(samples)),
         "bandwidth_hz": _bandwidth_hz(samples, sample_rate),
@@ -89,7 +90,7 @@ def measure(samples: np.ndarray, *, sample_rate: int) -> dict[str, float | None]
 
 def frame_levels_db(samples: np.ndarray, *, sample_rate: int) -> np.ndarray:
     """Return the variance of each frame (25 ms every 10 ms) in dB, ``[frames]``; a DC offset does not count."""
-    samples = _widened(samples)
+    samples = _widened(samples, _peak(samples))
     length, hop = round(FRAME_S * sample_rate), round(HOP_S * sample_rate)
     if len(samples) < length:
         variances = np.array([np.var(samples, dtype=np.float64)])
@@ -105,8 +106,12 @@ def frame_levels_db(samples: np.ndarray, *, sample_rate: int) -> np.ndarray:
     return 10.0 * np.log10(np.maximum(variances, 10.0 ** (FLOOR_DBFS / 10.0)))
 
 
-def _widened(samples: np.ndarray) -> np.ndarray:
-    return samples.astype(np.float64) if max(samples.max(), -samples.min()) > MAX_SQUARED else samples
+def _peak(samples: np.ndarray) -> float:
+    return float(max(samples.max(), -samples.min()))
+
+
+def _widened(samples: np.ndarray, peak: float) -> np.ndarray:
+    return samples.astype(np.float64) if peak > MAX_SQUARED else samples
 
 
 def speech_frames(levels_db: np.ndarray) -> np.ndarray:
@@ -140,14 +145,15 @@ def _window(num: int) -> np.ndarray:
 def _long_term_power(samples: np.ndarray, num: int) -> np.ndarray:
     """Return the mean power of segments of ``num`` samples, each less its mean, by frequency up to a constant factor.
 
-    That is Welch's method, which `scipy.signal.welch` takes a Python loop over the segments for.
+    That is Welch's method with segments side by side. Overlapping ones would cost twice as much, for less noise in a
+    spectrum that is only asked where it falls 60 dB below its peak.
     """
     window = _window(num)
-    segments = sliding_window_view(samples, num)[:: max(1, num - num // 2)]
+    segments = samples[: len(samples) // num * num].reshape(-1, num)
     power = np.zeros(num // 2 + 1)
     for start in range(0, len(segments), SPECTRA_AT_ONCE):
         some = segments[start : start + SPECTRA_AT_ONCE]
-        centred = some - some.mean(axis=1, keepdims=True)
+        centred = some - np.einsum("ij->i", some)[:, None] / num
         centred *= window
         parts = fft.rfft(centred, axis=1).view(centred.dtype)  # real and imaginary in turns
         power += np.einsum("ij,ij->j", parts, parts).reshape(-1, 2).sum(axis=1)

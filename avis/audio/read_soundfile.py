@@ -9,8 +9,12 @@ from avis.audio.audio_error import AudioError, check_source_rate, truncated
 from avis.audio.channels import ChannelChoice, reduce_channels
 from avis.audio.stretch import Stretch
 
-BLOCK_VALUES = 1 << 18
-"""Values (frames times channels) decoded at a time, so that memory follows the audio and not the header's promise."""
+BLOCK_VALUES = 1 << 22
+"""Values (frames times channels) decoded at a time, so that memory follows the audio and not the header's promise.
+
+soundfile seeks to where it stands after each read, which in the middle of a FLAC stream costs as much as decoding some
+seconds of it: most recordings are one block.
+"""
 
 UNKNOWN_FRAMES = 1 << 62
 """From here on the number of frames means that the header states none."""
@@ -67,19 +71,22 @@ def _read_blocks(opened: sf.SoundFile, num_wanted: int, channel: ChannelChoice, 
     blocks: list[np.ndarray] = []
     num_read = 0
     is_last = False
-    while True:
+    while num_read < num_wanted:
         num = min(max(1, BLOCK_VALUES // opened.channels), num_wanted - num_read)
         try:
             block = opened.read(num, dtype="float32", always_2d=True)
         except sf.LibsndfileError as error:
             raise truncated(where, f"got an error after frames={num_read}, expected {_stated(opened)}") from error
         if len(block) == 0:
-            return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
+            break
         if is_last:
             raise truncated(where, f"got a hole at frame={num_read}, expected {_stated(opened)}")
         num_read += len(block)
         is_last = len(block) < num
         blocks.append(reduce_channels(block, channel, where=where))
+    if len(blocks) == 1:
+        return blocks[0]
+    return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
 
 
 def _stated(opened: sf.SoundFile) -> str:

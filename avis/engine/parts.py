@@ -14,12 +14,12 @@ from typing import Any, NoReturn, Protocol, runtime_checkable
 import pyarrow as pa
 import ray
 import ray.data
-from ray.data import DataContext
 from ray.exceptions import RayTaskError
 from rich.progress import track
 
 from avis import store
 from avis.engine.deaths import Attempts
+from avis.engine.rest import data_context
 from avis.engine.session import Compute
 
 
@@ -119,7 +119,7 @@ def _stream(
     cluster = ray.cluster_resources()
     slots = cluster.get("GPU", 0) / num_gpus if num_gpus else cluster.get("CPU", 0)
     workers = max(1, min(int(slots), len(pending)))
-    DataContext.get_current().raise_original_map_exception = True
+    data_context()
     items = [{"part": part, "task": _pack(task)} for part, task in pending.items()]
     dataset = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
         _PartWriter,

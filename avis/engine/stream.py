@@ -1,7 +1,6 @@
 """Stream training examples: tasks anywhere in the cluster read blocks of the plan and make examples of them."""
 
 import functools
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,18 +10,15 @@ import ray
 import ray.data
 import torch
 from hydra.utils import instantiate
-from ray.data import DataContext
-from ray.data._internal.execution.execution_callback import ExecutionCallback
-from ray.data._internal.execution.streaming_executor import StreamingExecutor
 from torch import Tensor
 
 from avis.audio.codec import read_all
 from avis.augment.bank import Bank
+from avis.engine.rest import data_context
 from avis.training.examples import ExampleMaker
 from avis.training.plan import Plan, RowGroup, list_row_groups, read_block
 from avis.training.stored import StoredExamples
 
-SCHEDULER_REST_S = 0.02
 MAX_READ_TASKS = 10_000
 """Ray Data plans this many tasks at most; a longer training puts several blocks into one."""
 
@@ -90,20 +86,9 @@ def example_source(shared: Shared) -> ExampleMaker | StoredExamples:
     return StoredExamples(shared.stored, copies=recipe["features"]["copies"], speeds=recipe["trainer"]["speeds"])
 
 
-class Rest(ExecutionCallback):
-    """Let Ray Data's scheduler rest between its steps: with nothing to schedule it spins, at two thirds of a core."""
-
-    def on_execution_step(self, executor: StreamingExecutor) -> None:
-        """Sleep a little."""
-        time.sleep(SCHEDULER_REST_S)
-
-
 def example_stream(reference: ray.ObjectRef, *, first_block: int, last_block: int) -> ray.data.Dataset:
     """Stream the examples of a plan's blocks, in order, made by tasks anywhere in the cluster."""
-    context = DataContext.get_current()
-    context.execution_options.preserve_order = True
-    context.raise_original_map_exception = True
-    context.custom_execution_callback_classes = [Rest]
+    data_context().execution_options.preserve_order = True
     num_blocks = last_block - first_block
     numbers = ray.data.range(num_blocks, override_num_blocks=min(num_blocks, MAX_READ_TASKS))
     return numbers.map_batches(
