@@ -15,6 +15,7 @@ from avis.corpora.kaldi import Kaldi
 from avis.corpora.libri_speech import LibriSpeech
 from avis.corpora.manifest import Manifest
 from avis.corpora.musan import Musan
+from avis.corpora.synthetic import Synthetic
 from avis.corpora.vctk import Vctk
 from avis.corpora.voxceleb import VoxCeleb
 from avis.corpora.voxforge import VoxForge
@@ -109,6 +110,17 @@ def test_the_same_rows_as_on_a_disk(scheme: str, layout: str, tmp_path: Path, re
     paths = made(uri).sources()["path"].to_pylist()
     assert [path.startswith(f"{scheme}://speech/layouts/{layout}/") for path in paths] == [True] * len(paths)
     assert all(path.endswith(query) for path in paths)
+
+
+def test_voices_are_written_to_a_uri(tmp_path: Path):
+    sizes = {"num_train_speakers": 1, "num_test_speakers": 2, "num_sessions": 2, "num_utterances": 1}
+    local, remote = (
+        Synthetic(name="syn", root=root, duration_s=0.5, seed=0, **sizes)
+        for root in (str(tmp_path), "memory://speech/synthetic")
+    )
+    assert rows(lambda _: remote, "").equals(rows(lambda _: local, ""))
+    assert remote.trials_path.startswith("memory://speech/synthetic/")
+    assert location.read_bytes(remote.trials_path) == location.read_bytes(local.trials_path)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
