@@ -1,4 +1,8 @@
-"""Find the bytes behind a local path or a URI such as ``s3://bucket/key.wav``."""
+"""Find the bytes behind a local path or a URI such as ``s3://bucket/key.wav``.
+
+pyarrow's own file systems answer to `ARROW_SCHEMES`, fsspec's to all others, such as ``az://``, ``hf://`` and ``http://``,
+where the package that fsspec needs for it is installed.
+"""
 
 import functools
 import io
@@ -8,11 +12,18 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
+from urllib.parse import parse_qsl
 
+import fsspec
+import pyarrow as pa
 import pyarrow.fs as pafs
 
 READ_AHEAD_BYTES = 1 << 18
 """Read at a time from a file that is read in parts: object stores answer many small requests slowly."""
+
+ARROW_SCHEMES = ("file", "s3", "gs", "gcs", "abfs", "abfss", "hdfs", "viewfs")
+WEB_SCHEMES = ("http", "https")
+"""Whose query is part of the address, and holds no options."""
 
 
 def is_uri(path: str) -> bool:
@@ -88,7 +99,7 @@ def filesystem(path: str) -> tuple[pafs.FileSystem, str]:
 
     The path is taken literally, as ``aws s3`` does: spaces, ``%`` and non-ASCII letters need no escaping. A query
     (``s3://bucket/key?region=eu-west-1``) holds options of the file system; others come from the environment, as
-    ``AWS_ENDPOINT_URL`` and ``AWS_REGION``.
+    ``AWS_ENDPOINT_URL`` and ``AWS_REGION``. Of files that fsspec finds, most systems tell the size but not the time.
 
     Raises
     ------
@@ -99,6 +110,8 @@ def filesystem(path: str) -> tuple[pafs.FileSystem, str]:
         return pafs.LocalFileSystem(), absolute(path)
     head, query = split_query(path)
     scheme, _, rest = head.partition("://")
+    if scheme not in ARROW_SCHEMES:
+        return _from_fsspec(scheme, head, query)
     authority, _, key = rest.partition("/")
     system, root = _filesystem(scheme, authority, query)
     return system, posixpath.join(root, key) if key else root
@@ -108,6 +121,32 @@ def filesystem(path: str) -> tuple[pafs.FileSystem, str]:
 def _filesystem(scheme: str, authority: str, query: str) -> tuple[pafs.FileSystem, str]:
     """Return a file system and its root; kept, so that requests share a client and its connections."""
     return pafs.FileSystem.from_uri(f"{scheme}://{authority}/{query}")
+
+
+def _from_fsspec(scheme: str, head: str, query: str) -> tuple[pafs.FileSystem, str]:
+    try:
+        if scheme in WEB_SCHEMES:
+            system, key = fsspec.core.url_to_fs(head + query)
+        else:
+            system, key = fsspec.core.url_to_fs(head, **dict(parse_qsl(query[1:])))
+    except (ImportError, ValueError) as error:
+        raise pa.ArrowInvalid(
+            f"no file system: got {scheme}:// ({error}), expected a scheme that pyarrow or fsspec opens. At {head}. "
+            "Correct it, or install the package that it needs."
+        ) from error
+    return pafs.PyFileSystem(_Fresh(system)), key
+
+
+class _Fresh(pafs.FSSpecHandler):
+    """What fsspec finds, looked up each time: other processes write there too."""
+
+    def get_file_info(self, paths: list[str]) -> list[pafs.FileInfo]:
+        self.fs.invalidate_cache()
+        return super().get_file_info(paths)
+
+    def get_file_info_selector(self, selector: pafs.FileSelector) -> list[pafs.FileInfo]:
+        self.fs.invalidate_cache()
+        return super().get_file_info_selector(selector)
 
 
 def exists(path: str) -> bool:
@@ -120,6 +159,12 @@ def is_folder(path: str) -> bool:
     """Tell whether a directory is there."""
     system, key = filesystem(path)
     return bool(system.get_file_info(key).type == pafs.FileType.Directory)
+
+
+def names_in(folder: str) -> list[str]:
+    """Return the names of what lies directly in a folder, sorted; none if it is not there."""
+    system, key = filesystem(folder)
+    return sorted(info.base_name for info in system.get_file_info(pafs.FileSelector(key, allow_not_found=True)))
 
 
 def read_bytes(path: str) -> bytes:

@@ -3,7 +3,7 @@
 A store without its manifest is unfinished: it is resumed, never read. Each finished part leaves a small record under
 ``_parts/``, so that a rerun knows what is already there; the manifest gathers the records and they go. Files appear by
 rename (local) or by one put (object stores), so that a reader never sees half a file. Every URI that `pyarrow.fs`
-understands will do: a local path, ``s3://``, ``gs://``.
+or fsspec understands will do: a local path, ``s3://``, ``gs://``, ``az://``.
 
 A store may take over files of another one: its manifest then says of a file in which ``store`` it lies, as a path from
 the folder that both are in, so that they move together. Files of a finished store never change.
@@ -46,22 +46,22 @@ def write_bytes(uri: str, data: bytes | pa.Buffer) -> None:
 def write_file(uri: str, file: IO[bytes]) -> None:
     """Copy an open file from its start so that the copy appears whole or not at all."""
     fs, path = filesystem(uri)
-    local = isinstance(fs, pafs.LocalFileSystem)
+    renamed = isinstance(fs, pafs.LocalFileSystem | pafs.PyFileSystem)
     for attempt in range(WRITE_ATTEMPTS):
-        target = f"{path}.{uuid.uuid4().hex}{UNFINISHED}" if local else path
+        target = f"{path}.{uuid.uuid4().hex}{UNFINISHED}" if renamed else path
         try:
             file.seek(0)
-            if local:  # object stores have no folders, only names with slashes
+            if renamed:  # object stores have no folders, only names with slashes
                 fs.create_dir(posixpath.dirname(path), recursive=True)
             with fs.open_output_stream(target, compression=None) as stream:
                 shutil.copyfileobj(file, stream, COPY_BYTES)
-            if local:
-                os.replace(target, path)
+            if renamed:
+                _replace(fs, target, path)
             return
         except OSError as error:
-            if local:
+            if renamed:
                 with contextlib.suppress(FileNotFoundError):
-                    os.remove(target)
+                    fs.delete_file(target)
             if isinstance(error, FileNotFoundError | FileExistsError) and attempt < WRITE_ATTEMPTS - 1:
                 continue  # cleared away by another driver, which has just finished the store
             if error.errno == errno.ENOSPC:
@@ -73,6 +73,13 @@ def write_file(uri: str, file: IO[bytes]) -> None:
                     "what was finished is kept",
                 ) from error
             raise
+
+
+def _replace(fs: pafs.FileSystem, source: str, target: str) -> None:
+    if isinstance(fs, pafs.LocalFileSystem):
+        os.replace(source, target)
+    else:
+        fs.move(source, target)
 
 
 def read_json(uri: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Fixtures that several packages share."""
 
 import functools
+import logging
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -104,6 +105,24 @@ def ray_session() -> Iterator[None]:
     )
     yield
     ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    """Serve S3 on this machine; return the query of URIs ``s3://speech/...`` that lead there."""
+    from moto.server import ThreadedMotoServer
+
+    from avis import location
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    query = f"?endpoint_override={host}:{port}&scheme=http&region=us-east-1"
+    system, _ = location.filesystem(f"s3://speech{query}&allow_bucket_creation=true")
+    system.create_dir("speech")
+    yield query
+    server.stop()
 
 
 @pytest.fixture(scope="session")

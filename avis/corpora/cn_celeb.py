@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from avis.corpora.files import AudioFile, existing_root, list_audio, named, source, sources_table
+from avis.corpora.files import AudioFile, existing_root, list_audio, named, read_text, source, sources_table
+from avis.location import absolute, join
 
 RECORDING = re.compile(r"(?P<genre>[^/-]+)-(?P<recording>\d+)-\d+")
 """Stem of a file: genre, recording in it, segment of the recording."""
@@ -32,7 +33,7 @@ class CnCeleb1:
     name
         Name of the corpus; begins every id.
     root
-        Local folder ``CN-Celeb_flac`` (or ``CN-Celeb``, of wav files), which holds ``data``, ``dev`` and ``eval``.
+        Folder ``CN-Celeb_flac`` (or ``CN-Celeb``, of wav files), which holds ``data``, ``dev`` and ``eval``.
 
     References
     ----------
@@ -47,7 +48,7 @@ class CnCeleb1:
     @property
     def trials_path(self) -> str:
         """Path of the official trials: every enrolled speaker against the test files."""
-        return os.path.join(os.path.abspath(os.path.expanduser(self.root)), "eval", "lists", "trials.lst")
+        return join(absolute(self.root), "eval", "lists", "trials.lst")
 
     def sources(self) -> pa.Table:
         """List the files as a table in schema `avis.schema.SOURCES`.
@@ -58,13 +59,14 @@ class CnCeleb1:
             The root, a list or a folder is missing, a listed speaker has no files, or a file is off the layout.
         """
         root = existing_root(self.root)
-        rows = _training(root, read_speakers(os.path.join(root, "dev", "dev.lst")), corpus=self.name)
+        rows = _training(root, read_speakers(join(root, "dev", "dev.lst")), corpus=self.name)
         for part in (ENROLLED, "test"):
-            files = list_audio(os.path.join(root, "eval", part))
+            folder = join(root, "eval", part)
+            files = list_audio(folder)
             matches = [EVALUATED.fullmatch(os.path.splitext(file.relative)[0]) for file in files]
             stray = [file.relative for file, match in zip(files, matches, strict=True) if match is None]
             if stray:
-                raise _off_layout(stray, f"{root}/eval/{part}", "id00800-enroll.flac or id00800-singing-01-001.flac")
+                raise _off_layout(stray, folder, "id00800-enroll.flac or id00800-singing-01-001.flac")
             rows += [
                 self._evaluated(file, part, match["speaker"], match["stem"])
                 for file, match in zip(files, matches, strict=True)
@@ -97,7 +99,7 @@ class CnCeleb2:
     name
         Name of the corpus; begins every id.
     root
-        Local folder ``CN-Celeb2_flac``, which holds ``data`` and ``spk.lst``.
+        Folder ``CN-Celeb2_flac``, which holds ``data`` and ``spk.lst``.
 
     References
     ----------
@@ -117,7 +119,7 @@ class CnCeleb2:
             As `CnCeleb1.sources`.
         """
         root = existing_root(self.root)
-        return sources_table(_training(root, read_speakers(os.path.join(root, "spk.lst")), corpus=self.name))
+        return sources_table(_training(root, read_speakers(join(root, "spk.lst")), corpus=self.name))
 
 
 def read_speakers(path: str) -> list[str]:
@@ -128,10 +130,7 @@ def read_speakers(path: str) -> list[str]:
     ValueError
         The list is missing or empty.
     """
-    if not os.path.isfile(path):
-        raise ValueError(f"list missing: got no file, expected a list of speakers. At {path}. Check the root.")
-    with open(path, encoding="utf-8") as file:
-        speakers = file.read().split()
+    speakers = read_text(path, expected="a list of speakers").split()
     if not speakers:
         raise ValueError(f"empty list: got num_speakers=0, expected at least one. At {path}. Fetch it again.")
     return speakers
@@ -140,7 +139,7 @@ def read_speakers(path: str) -> list[str]:
 def _training(root: str, speakers: list[str], *, corpus: str) -> list[dict[str, object]]:
     rows, stray = [], []
     for speaker in speakers:
-        for file in list_audio(os.path.join(root, "data", speaker)):
+        for file in list_audio(join(root, "data", speaker)):
             match = RECORDING.fullmatch(os.path.splitext(file.relative)[0])
             if match is None:
                 stray.append(f"{speaker}/{file.relative}")
@@ -157,7 +156,7 @@ def _training(root: str, speakers: list[str], *, corpus: str) -> list[dict[str, 
                 )
             )
     if stray:
-        raise _off_layout(stray, f"{root}/data", "id00000/singing-01-002.flac")
+        raise _off_layout(stray, join(root, "data"), "id00000/singing-01-002.flac")
     return rows
 
 

@@ -1,11 +1,12 @@
 """Read a language of Mozilla Common Voice as it is released."""
 
-import os
 from dataclasses import dataclass
 
 import pyarrow as pa
 
-from avis.corpora.files import NO_SESSION, check_split, existing_root, source, sources_table, stat_audio
+from avis.corpora.files import NO_SESSION, check_split, existing_root, read_text, source, sources_table
+from avis.corpora.manifest import look_up
+from avis.location import join
 
 ATTRIBUTES = {"gender": "gender", "age": "age", "accents": "accents", "locale": "language"}
 """Columns, and the attributes that they become."""
@@ -26,7 +27,7 @@ class CommonVoice:
     name
         Name of the corpus; begins every id. ``utt_id`` is ``<name>/<clip without suffix>``.
     root
-        Local folder of one language, with ``clips`` in it.
+        Folder of one language, with ``clips`` in it.
     tsv
         Which list in that folder, such as ``validated.tsv``.
     split
@@ -54,10 +55,10 @@ class CommonVoice:
             The root or the list is missing, the list is empty, or a line of it does not fit its header.
         """
         root = existing_root(self.root)
+        clips = read_tsv(join(root, self.tsv))
+        files = look_up([row["path"] for row in clips], root=join(root, "clips"))
         rows = []
-        for row in read_tsv(os.path.join(root, self.tsv)):
-            clip = row["path"]
-            file = stat_audio(os.path.join(root, "clips", clip), relative=clip)
+        for row, file in zip(clips, files, strict=True):
             attributes = {name: row[key] for key, name in ATTRIBUTES.items() if row.get(key)}
             rows.append(
                 source(
@@ -74,10 +75,8 @@ class CommonVoice:
 
 def read_tsv(path: str) -> list[dict[str, str]]:
     """Read a Common Voice list: tab-separated, and quotation marks are part of the sentences, never quotes."""
-    if not os.path.isfile(path):
-        raise ValueError(f"list missing: got no file, expected a Common Voice list. At {path}. Check root and tsv.")
-    with open(path, encoding="utf-8-sig", newline="\n") as file:
-        header, *lines = [line.rstrip("\r\n").split("\t") for line in file] or [[]]
+    text = read_text(path, expected="a Common Voice list").removesuffix("\n")
+    header, *lines = [line.rstrip("\r").split("\t") for line in text.split("\n")]
     if "client_id" not in header or "path" not in header:
         raise ValueError(
             f"not a Common Voice list: got columns={header}, expected client_id and path among them. At {path}. "

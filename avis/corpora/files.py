@@ -11,7 +11,7 @@ import pyarrow.fs as pafs
 
 from avis.audio.decode import AUDIO_SUFFIXES
 from avis.corpora.segment import WHOLE, Segment
-from avis.location import filesystem, is_uri, join
+from avis.location import filesystem, is_uri, join, read_bytes
 from avis.schema import SOURCES
 
 SPLITS = ("train", "test")
@@ -64,7 +64,7 @@ def list_audio(root: str) -> list[AudioFile]:
     OSError
         A folder below the root cannot be listed.
     """
-    top = root if is_uri(root) else existing_root(root)
+    top = existing_root(root)
     found = _list_remote(top) if is_uri(top) else _walk(top, "", ())
     files = sorted(found, key=lambda file: file.relative)
     if not files:
@@ -76,20 +76,38 @@ def list_audio(root: str) -> list[AudioFile]:
 
 
 def existing_root(root: str) -> str:
-    """Return a corpus root as an absolute path (``~`` expanded, links kept).
+    """Return a corpus root as an absolute path (``~`` expanded, links kept), or the URI that it is.
 
     Raises
     ------
     ValueError
-        There is no such folder.
+        There is no such local folder. Whether there is anything at a URI shows when it is read.
     """
+    if is_uri(root):
+        return root
     top = os.path.abspath(os.path.expanduser(root))
     if not os.path.isdir(top):
         raise ValueError(
-            f"corpus root missing: got root={root!r}, expected a local folder. At {top}. "
+            f"corpus root missing: got root={root!r}, expected a folder or a URI. At {top}. "
             "Correct the corpus root or fetch the corpus."
         )
     return top
+
+
+def read_text(path: str, *, expected: str) -> str:
+    """Read a list that belongs to a corpus, local or at a URI: UTF-8, a byte order mark left out.
+
+    Raises
+    ------
+    ValueError
+        There is no such file, or it may not be read.
+    """
+    try:
+        return read_bytes(path).decode("utf-8-sig")
+    except (OSError, pa.ArrowInvalid) as error:
+        raise ValueError(
+            f"list missing: got {error}, expected {expected}. At {path}. Check the root of the corpus."
+        ) from error
 
 
 def stat_audio(path: str, *, relative: str) -> AudioFile:
@@ -223,7 +241,10 @@ def _list_remote(root: str) -> Iterator[AudioFile]:
         if info.type == pafs.FileType.File and info.base_name.lower().endswith(AUDIO_SUFFIXES):
             relative = info.path[len(top) :].lstrip("/")
             yield AudioFile(
-                path=join(root, relative), relative=relative, size_bytes=info.size, modified_ns=info.mtime_ns or -1
+                path=join(root, relative),
+                relative=relative,
+                size_bytes=-1 if info.size is None else info.size,
+                modified_ns=info.mtime_ns or -1,
             )
 
 

@@ -1,14 +1,14 @@
 """Read a Kaldi data directory."""
 
-import os
+import posixpath
 from dataclasses import dataclass
 
 import pyarrow as pa
 
-from avis.corpora.files import NO_SESSION, check_split, existing_root, named, source, sources_table
+from avis.corpora.files import NO_SESSION, check_split, existing_root, named, read_text, source, sources_table
 from avis.corpora.manifest import look_up
 from avis.corpora.segment import WHOLE, Segment, parse_segment
-from avis.location import is_uri
+from avis.location import exists, join, split_query
 
 NO_END = "-1"
 """End of a segment that lasts to the recording's end."""
@@ -34,7 +34,7 @@ class Kaldi:
     name
         Name of the corpus; begins every id.
     root
-        Local folder with the files named above.
+        Folder with the files named above.
     audio_root
         What relative paths in ``wav.scp`` are relative to (in Kaldi the folder that a recipe runs in), a folder or a
         URI; None for ``root``.
@@ -64,17 +64,15 @@ class Kaldi:
             don't agree on the utterances.
         """
         root = existing_root(self.root)
-        paths = _read_paths(os.path.join(root, "wav.scp"))
-        speakers = read_table(os.path.join(root, "utt2spk"), num_fields=1)
-        is_cut = os.path.exists(os.path.join(root, "segments"))
+        paths = _read_paths(join(root, "wav.scp"))
+        speakers = read_table(join(root, "utt2spk"), num_fields=1)
+        is_cut = exists(join(root, "segments"))
         segments = _read_segments(root, paths) if is_cut else {recording: (recording, WHOLE) for recording in paths}
         _check_same(set(speakers), set(segments), root)
-        channels = _read_channels(os.path.join(root, "reco2file_and_channel"))
-        audio_root = root if self.audio_root is None else self.audio_root
-        if not is_uri(audio_root):
-            audio_root = existing_root(audio_root)
+        channels = _read_channels(join(root, "reco2file_and_channel"))
+        audio_root = root if self.audio_root is None else existing_root(self.audio_root)
         files = dict(zip(paths, look_up(list(paths.values()), root=audio_root), strict=True))
-        told = {label: _optional(os.path.join(root, file)) for file, label in ATTRIBUTES.items()}
+        told = {label: _optional(join(root, file)) for file, label in ATTRIBUTES.items()}
         rows = []
         for utterance, (recording, segment) in segments.items():
             [speaker] = speakers[utterance]
@@ -104,13 +102,8 @@ def read_table(path: str, *, num_fields: int) -> dict[str, list[str]]:
     ValueError
         The file is missing or empty, a line has too few fields, or an id is there twice.
     """
-    if not os.path.isfile(path):
-        raise ValueError(
-            f"file missing: got none, expected {os.path.basename(path)} of a Kaldi directory. At {path}. "
-            "Check the root."
-        )
-    with open(path, encoding="utf-8") as file:
-        lines = [line.split(None, num_fields) for line in file.read().split("\n") if line.strip()]
+    text = read_text(path, expected=f"{posixpath.basename(split_query(path)[0])} of a Kaldi directory")
+    lines = [line.split(None, num_fields) for line in text.split("\n") if line.strip()]
     table: dict[str, list[str]] = {}
     for number, line in enumerate(lines, start=1):
         if len(line) != num_fields + 1 or line[0] in table:
@@ -125,7 +118,7 @@ def read_table(path: str, *, num_fields: int) -> dict[str, list[str]]:
 
 
 def _optional(path: str) -> dict[str, list[str]]:
-    return read_table(path, num_fields=1) if os.path.exists(path) else {}
+    return read_table(path, num_fields=1) if exists(path) else {}
 
 
 def _read_paths(path: str) -> dict[str, str]:
@@ -142,7 +135,7 @@ def _read_paths(path: str) -> dict[str, str]:
 
 def _read_segments(root: str, paths: dict[str, str]) -> dict[str, tuple[str, Segment]]:
     """Return recording and segment of each utterance."""
-    path = os.path.join(root, "segments")
+    path = join(root, "segments")
     lines = read_table(path, num_fields=3)
     unknown = sorted({recording for recording, _, _ in lines.values()} - paths.keys())
     if unknown:
@@ -158,7 +151,7 @@ def _read_segments(root: str, paths: dict[str, str]) -> dict[str, tuple[str, Seg
 
 
 def _read_channels(path: str) -> dict[str, int]:
-    if not os.path.exists(path):
+    if not exists(path):
         return {}
     channels = {}
     for recording, (_, side) in read_table(path, num_fields=2).items():

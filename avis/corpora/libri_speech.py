@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from avis.corpora.files import existing_root, list_audio, named, source, sources_table
+from avis.corpora.files import existing_root, list_audio, named, read_text, source, sources_table
+from avis.location import join
 
 LAYOUT = re.compile(r"(?P<speaker>\d+)/(?P<chapter>\d+)/\d+-\d+-\d+\.[^/.]+")
 
@@ -25,7 +26,7 @@ class LibriSpeech:
     name
         Name of the corpus; begins every id.
     root
-        Local folder ``LibriSpeech``, which holds the subsets and ``SPEAKERS.TXT``.
+        Folder ``LibriSpeech``, which holds the subsets and ``SPEAKERS.TXT``.
     subsets
         Which of them to take. Folders of that layout besides the published ones, such as ``train-clean-5`` of Mini
         LibriSpeech, will do.
@@ -56,10 +57,10 @@ class LibriSpeech:
             The root or a subset is missing, a file is off the layout, or SPEAKERS.TXT lacks a speaker.
         """
         root = existing_root(self.root)
-        genders = read_speakers(os.path.join(root, "SPEAKERS.TXT"))
+        genders = read_speakers(join(root, "SPEAKERS.TXT"))
         rows = []
         for subset in self.subsets:
-            files = list_audio(os.path.join(root, subset))
+            files = list_audio(join(root, subset))
             matches = [(file, LAYOUT.fullmatch(file.relative)) for file in files]
             stray = [file.relative for file, match in matches if match is None or match["speaker"] not in genders]
             if stray:
@@ -91,13 +92,8 @@ def read_speakers(path: str) -> dict[str, str]:
     ValueError
         The file is missing, or no such list.
     """
-    if not os.path.isfile(path):
-        raise ValueError(
-            f"speakers missing: got no file, expected SPEAKERS.TXT. At {path}. "
-            "Point the root at the folder LibriSpeech."
-        )
-    with open(path, encoding="utf-8") as file:
-        fields = [line.split("|") for line in file if line.strip() and not line.startswith(";")]
+    lines = read_text(path, expected="SPEAKERS.TXT of the folder LibriSpeech").split("\n")
+    fields = [line.split("|") for line in lines if line.strip() and not line.startswith(";")]
     if not fields or any(len(line) < 5 or line[1].strip() not in ("F", "M") for line in fields):
         raise ValueError(
             "not LibriSpeech's list of speakers: got a line without an id and F or M, expected "

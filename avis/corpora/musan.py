@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from avis.corpora.files import NO_SESSION, check_split, existing_root, list_audio, named, source, sources_table
+from avis.location import join
 
 KINDS = ("music", "noise", "speech")
 
@@ -23,7 +24,7 @@ class Musan:
     name
         Name of the corpus; begins every id. ``utt_id`` is ``<name>/noise/free-sound/noise-free-sound-0000``.
     root
-        Local folder that holds the kinds' folders.
+        Folder that holds the kinds' folders.
     split
         ``train`` or ``test``; MUSAN defines none, and ``test`` holds no validation speakers out.
     kinds
@@ -57,12 +58,13 @@ class Musan:
         """
         root, rows = existing_root(self.root), []
         for kind in sorted(set(self.kinds)):
-            files = list_audio(os.path.join(root, kind))
+            folder = join(root, kind)
+            files = list_audio(folder)
             stray = [file.relative for file in files if file.relative.count("/") != 1]
             if stray:
                 raise ValueError(
                     f"files off the MUSAN layout: got num_files={len(stray)}, expected <origin>/<file> below "
-                    f"{root}/{kind}. At {named(stray)}. Point the root at the folder that holds {', '.join(KINDS)}."
+                    f"{folder}. At {named(stray)}. Point the root at the folder that holds {', '.join(KINDS)}."
                 )
             for file in files:
                 origin = file.relative.split("/")[0]

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
@@ -12,6 +11,8 @@ import pyarrow as pa
 from avis.audio.codec import encode
 from avis.corpora.files import list_audio, source, sources_table
 from avis.corpora.voice import SAMPLE_RATE, draw_channel, draw_voice, synthesise
+from avis.location import absolute, exists, join
+from avis.store import write_bytes
 
 VERSION = 1
 """Changes whenever the same parameters would give other audio or other trials."""
@@ -41,7 +42,7 @@ class Synthetic:
     name
         Name of the corpus; begins every id. ``utt_id`` is ``<name>/<speaker>/<session>/<utterance>``.
     root
-        Local folder to write to.
+        Folder to write to, local or a URI.
     num_train_speakers, num_test_speakers
         Disjoint sets of speakers; at least 1 and 2.
     num_sessions
@@ -82,9 +83,9 @@ class Synthetic:
 
     @property
     def folder(self) -> str:
-        """Absolute path of the files of these parameters; ``name`` and ``root`` don't matter to them."""
+        """Absolute path, or URI, of the files of these parameters; ``name`` and ``root`` don't matter to them."""
         digest = hashlib.sha256(json.dumps(self._parameters(), sort_keys=True).encode()).hexdigest()[:12]
-        return os.path.join(os.path.abspath(os.path.expanduser(self.root)), digest)
+        return join(absolute(self.root), digest)
 
     @property
     def trials_path(self) -> str:
@@ -93,19 +94,19 @@ class Synthetic:
         A line is ``label enroll test`` as in VoxCeleb's lists: 1 for all pairs of a speaker's utterances from two
         sessions, 0 for a few times as many seeded pairs of speakers; files relative to the folder ``test``.
         """
-        return os.path.join(self.folder, "trials.txt")
+        return join(self.folder, "trials.txt")
 
     def sources(self) -> pa.Table:
         """Write the files where they are missing and list them as a table in schema `avis.schema.SOURCES`."""
-        last = os.path.join(self.folder, LAST_FILE)
-        if not os.path.exists(last):
+        last = join(self.folder, LAST_FILE)
+        if not exists(last):
             for split, speaker in self._speakers():
                 self._write_speaker(split, speaker)
-            _write(self.trials_path, "".join(f"{line}\n" for line in self._trials()).encode())
-            _write(last, json.dumps(self._parameters(), indent=2, sort_keys=True).encode())
+            write_bytes(self.trials_path, "".join(f"{line}\n" for line in self._trials()).encode())
+            write_bytes(last, json.dumps(self._parameters(), indent=2, sort_keys=True).encode())
         rows = []
         for split in SPLIT_KEYS:
-            for file in list_audio(os.path.join(self.folder, split)):
+            for file in list_audio(join(self.folder, split)):
                 speaker_name, session, _ = file.relative.split("/")
                 rows.append(source(file, corpus=self.name, split=split, speaker=speaker_name, session=session))
         return sources_table(rows)
@@ -134,10 +135,10 @@ class Synthetic:
     def _write_speaker(self, split: str, speaker: int) -> None:
         for session in range(self.num_sessions):
             for utterance in range(self.num_utterances):
-                path = os.path.join(self.folder, split, _relative(split, speaker, session, utterance))
-                if not os.path.exists(path):
+                path = join(self.folder, split, _relative(split, speaker, session, utterance))
+                if not exists(path):
                     samples = self.waveform(split, speaker=speaker, session=session, utterance=utterance)
-                    _write(path, encode(samples, sample_rate=SAMPLE_RATE, encoding="flac"))
+                    write_bytes(path, encode(samples, sample_rate=SAMPLE_RATE, encoding="flac"))
 
     def _trials(self) -> list[str]:
         test = range(self.num_test_speakers)
@@ -166,12 +167,3 @@ class Synthetic:
 
 def _relative(split: str, speaker: int, session: int, utterance: int) -> str:
     return f"{split}_{speaker:04d}/session_{session}/{utterance:03d}.flac"
-
-
-def _write(path: str, data: bytes) -> None:
-    """Write a file that either is there as a whole or is not there."""
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    unfinished = f"{path}.{os.getpid()}.part"
-    with open(unfinished, "wb") as file:
-        file.write(data)
-    os.replace(unfinished, path)

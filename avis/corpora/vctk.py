@@ -1,12 +1,21 @@
 """Read the CSTR VCTK corpus in the layout of its archives."""
 
-import os
 import re
 from dataclasses import dataclass
 
 import pyarrow as pa
 
-from avis.corpora.files import NO_SESSION, check_split, existing_root, list_audio, named, source, sources_table
+from avis.corpora.files import (
+    NO_SESSION,
+    check_split,
+    existing_root,
+    list_audio,
+    named,
+    read_text,
+    source,
+    sources_table,
+)
+from avis.location import exists, join
 
 AUDIO_FOLDERS = ("wav48_silence_trimmed", "wav48")
 """Of version 0.92 and of 0.80."""
@@ -31,7 +40,7 @@ class Vctk:
     name
         Name of the corpus; begins every id. ``utt_id`` is ``<name>/p225/p225_001_mic1``.
     root
-        Local folder that holds ``speaker-info.txt`` and the folder of the audio.
+        Folder that holds ``speaker-info.txt`` and the folder of the audio.
     split
         ``train`` or ``test``; VCTK defines none.
     microphones
@@ -67,8 +76,8 @@ class Vctk:
             The root or the speakers' list is missing, or a file is off the layout.
         """
         root = existing_root(self.root)
-        found = [folder for folder in AUDIO_FOLDERS if os.path.isdir(os.path.join(root, folder))]
-        folder = os.path.join(root, found[0] if found else AUDIO_FOLDERS[0])
+        found = [folder for folder in AUDIO_FOLDERS if exists(join(root, folder))]
+        folder = join(root, found[0] if found else AUDIO_FOLDERS[0])
         matches = [(file, LAYOUT.fullmatch(file.relative)) for file in list_audio(folder)]
         stray = [file.relative for file, match in matches if match is None]
         if stray:
@@ -76,7 +85,7 @@ class Vctk:
                 f"files off the VCTK layout: got num_files={len(stray)}, expected p225/p225_001_mic1.flac below "
                 f"{folder}. At {named(stray)}. Point the root at the folder that holds {AUDIO_FOLDERS[0]}."
             )
-        speakers = read_speaker_info(os.path.join(root, "speaker-info.txt"))
+        speakers = read_speaker_info(join(root, "speaker-info.txt"))
         rows = []
         for file, match in matches:
             assert match is not None, "strays were refused"
@@ -106,10 +115,8 @@ def read_speaker_info(path: str) -> dict[str, dict[str, str]]:
     ValueError
         The file is missing, or no such list.
     """
-    if not os.path.isfile(path):
-        raise ValueError(f"speakers missing: got no file, expected speaker-info.txt. At {path}. Correct the root.")
-    with open(path, encoding="utf-8") as file:
-        header, *lines = [line.split() for line in file if line.strip()] or [[]]
+    text = read_text(path, expected="speaker-info.txt")
+    header, *lines = [line.split() for line in text.split("\n") if line.strip()] or [[]]
     if header[:4] != ["ID", "AGE", "GENDER", "ACCENTS"] or any(len(line) < 4 for line in lines):
         raise ValueError(
             f"not VCTK's list of speakers: got header={header}, expected ID AGE GENDER ACCENTS and a value for each. "

@@ -5,11 +5,15 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from avis.corpora.files import check_split, list_audio, named, source, sources_table
+from avis.corpora.files import check_split, list_audio, named, read_text, source, sources_table
+from avis.location import absolute, exists, join, parent
 
 LAYOUT = re.compile(r"(?P<speaker>id\d{5,})/(?P<video>[^/]+)/[^/]+")
 
 ATTRIBUTES = ("gender", "nationality")
+
+META = ("vox1_meta.csv", "vox2_meta.csv")
+"""Their speakers have different ids."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,12 +27,14 @@ class VoxCeleb:
     name
         Name of the corpus; begins every id.
     root
-        Local folder that holds the ``id...`` folders (``wav`` in VoxCeleb1, ``aac`` in VoxCeleb2).
+        Folder that holds the ``id...`` folders (``wav`` in VoxCeleb1, ``aac`` in VoxCeleb2).
     split
         ``train`` or ``test``.
     meta
         ``vox1_meta.csv`` or ``vox2_meta.csv`` (tab or comma separated), for the attributes ``gender`` and, where the
-        file has it, ``nationality``; None to do without.
+        file has it, ``nationality``; None takes those of `META` that lie in the root, the folder around it or the one
+        around that (VoxCeleb2 has them two up: ``vox2_meta.csv`` beside ``dev/aac``), and does without if there are
+        none.
 
     References
     ----------
@@ -76,8 +82,8 @@ class VoxCeleb:
 
     def _attributes(self, speakers: set[str]) -> dict[str, dict[str, str]]:
         if self.meta is None:
-            return {}
-        attributes = read_meta(self.meta)
+            return self._found_attributes(speakers)
+        attributes = read_meta(absolute(self.meta))
         missing = sorted(speakers - attributes.keys())
         if missing:
             raise ValueError(
@@ -86,11 +92,25 @@ class VoxCeleb:
             )
         return attributes
 
+    def _found_attributes(self, speakers: set[str]) -> dict[str, dict[str, str]]:
+        root = absolute(self.root).rstrip("/")
+        folders = (root, parent(root), parent(parent(root)))
+        found = [path for folder in folders for name in META if exists(path := join(folder, name))]
+        attributes: dict[str, dict[str, str]] = {}
+        for path in reversed(found):  # the nearest counts
+            about = read_meta(path)
+            if speakers & about.keys():
+                attributes |= about
+                print(f"{self.name}: gender and nationality of {len(speakers & about.keys())} speakers as in {path}")
+        if len(known := speakers & attributes.keys()) < len(speakers):
+            print(f"{self.name}: gender unknown of {len(speakers) - len(known)} of {len(speakers)} speakers, see meta")
+        return attributes
+
 
 def read_meta(path: str) -> dict[str, dict[str, str]]:
     """Read gender and nationality, in lower-case keys, of each speaker of a VoxCeleb meta file."""
-    with open(path, encoding="utf-8-sig") as file:
-        header, *lines = [line for line in file.read().split("\n") if line.strip()] or [""]
+    text = read_text(path, expected="a VoxCeleb meta file")
+    header, *lines = [line for line in text.split("\n") if line.strip()] or [""]
     delimiter = "\t" if "\t" in header else ","
     columns = [column.strip().lower() for column in header.split(delimiter)]
     if not columns[0].endswith(" id") or "gender" not in columns:

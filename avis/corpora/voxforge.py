@@ -1,12 +1,13 @@
 """Read VoxForge in the layout of its archives."""
 
-import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pyarrow as pa
 
 from avis.corpora.files import GENDERS, NO_SESSION, check_split, existing_root, list_audio, named, source, sources_table
+from avis.location import join, names_in, read_bytes
 
 LAYOUT = re.compile(r"(?P<submission>[^/]+)/(?:wav|flac)/[^/]+")
 
@@ -25,6 +26,9 @@ ATTRIBUTES = {
 }
 """Lines of a submission's README, and what they are called here."""
 
+NUM_READERS = 16
+"""READMEs that are read at a time: there are thousands, each a few hundred bytes, and a remote store takes its time."""
+
 NOT_SAID = ("", "unknown", "please select", "other", "n/a")
 
 
@@ -42,7 +46,7 @@ class VoxForge:
     name
         Name of the corpus; begins every id.
     root
-        Local folder that holds the submissions, unpacked.
+        Folder that holds the submissions, unpacked.
     split
         ``train`` or ``test``; VoxForge defines none.
 
@@ -78,7 +82,9 @@ class VoxForge:
             )
         parts = [(file, match["submission"]) for file, match in matches if match is not None]
         submissions = sorted({submission for _, submission in parts})
-        attributes = {submission: read_readme(os.path.join(root, submission, "etc")) for submission in submissions}
+        with ThreadPoolExecutor(NUM_READERS) as pool:
+            readmes = pool.map(read_readme, [join(root, submission, "etc") for submission in submissions])
+            attributes = dict(zip(submissions, readmes, strict=True))
         rows = []
         for file, submission in parts:
             speaker, session = speaker_and_session(submission)
@@ -109,13 +115,11 @@ def speaker_and_session(submission: str) -> tuple[str, str]:
 
 def read_readme(folder: str) -> dict[str, str]:
     """Read the attributes of a submission from its README, in lines such as ``Gender: Male;``; none without README."""
-    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
     attributes: dict[str, str] = {}
-    for name in names:
+    for name in names_in(folder):
         if name.lower() == "readme":
-            with open(os.path.join(folder, name), encoding="utf-8", errors="replace") as file:
-                pairs = [line.partition(":") for line in file]
-            for key, _, value in pairs:
+            text = read_bytes(join(folder, name)).decode(errors="replace")
+            for key, _, value in (line.partition(":") for line in text.split("\n")):
                 label, said = ATTRIBUTES.get(key.strip().lower()), value.strip(" \t\r\n;[]").lower()
                 if label and said not in NOT_SAID:
                     attributes.setdefault(label, said)

@@ -1,5 +1,6 @@
 """Embed utterances on a pool of actors, each once."""
 
+import contextlib
 import functools
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
@@ -155,6 +156,9 @@ def embed(
 ) -> pa.Table:
     """Embed some utterances of a store, each once, or take the embeddings that are already there.
 
+    What was embedded of a part for another store that holds it, as the one that ``utterances`` extends, is taken over;
+    not so with ``copies``, which the other utterances of a store have a say in.
+
     Returns
     -------
     pyarrow.Table
@@ -167,16 +171,34 @@ def embed(
         if ids:
             part = location.stem(uri)
             tasks[part] = pa.table({"uri": [uri] * len(ids), "utt_id": ids})
-    made_from = [checkpoint_digest(checkpoint), utterances, sorted(wanted_ids), copies]
-    inputs = fingerprint(made_from)
-    uri = location.join(run_dir, "embeddings", inputs)
+    digest = checkpoint_digest(checkpoint)
+    inputs = fingerprint([digest, utterances, sorted(wanted_ids), copies])
+    folder = location.join(run_dir, "embeddings")
+    uri = location.join(folder, inputs)
     if not store.finished(uri, inputs):
+        made_from = {part: fingerprint([digest, task.to_pydict()]) for part, task in tasks.items()}
+        kept = {} if copies else _embedded_already(folder, uri, made_from)
+        todo = {part: task for part, task in tasks.items() if f"embeddings/{part}.parquet" not in kept}
         compute.connect()
         num_gpus = 1 if compute.num_gpus() else 0
         make = functools.partial(Embedder, checkpoint, copies=copies, banks=banks, use_gpu=num_gpus > 0)
-        run_parts(uri, tasks, make, compute=compute, label=label, num_gpus=num_gpus)
-        store.finish(uri, parts=tasks, inputs=inputs, facts={"checkpoint": checkpoint, "utterances": utterances})
+        run_parts(uri, todo, make, compute=compute, label=label, num_gpus=num_gpus)
+        facts = {"checkpoint": checkpoint, "utterances": utterances, "made_from": {} if copies else made_from}
+        store.finish(uri, parts=todo, inputs=inputs, facts=facts, kept=kept)
     return store.read_table(uri, "embeddings").sort_by("utt_id")
+
+
+def _embedded_already(folder: str, uri: str, made_from: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Return the files that finished stores of a folder made from the same, as the store at ``uri`` has them."""
+    kept: dict[str, dict[str, Any]] = {}
+    for name in location.names_in(folder):
+        other = location.join(folder, name)
+        with contextlib.suppress(ValueError):  # unfinished or damaged: nothing to take over
+            manifest = store.open_manifest(other)
+            same = {part for part, told in manifest.get("made_from", {}).items() if made_from.get(part) == told}
+            files = {file: info for file, info in manifest["files"].items() if store.part_of(file) in same}
+            kept |= store.take_over(other, uri, files)
+    return kept
 
 
 def embedding_matrix(embeddings: pa.Table) -> np.ndarray:

@@ -241,6 +241,7 @@ def _train_on_ray(shared: Shared, run_dir: str, *, num_workers: int, use_gpu: bo
     reference = ray.put(shared)
     last_block = shared.recipe["trainer"]["num_epochs"] * shared.plan.blocks_per_epoch
     blocks_per_epoch = shared.plan.blocks_per_epoch
+    system, folder = location.filesystem(run_dir)
 
     def stream() -> ray.data.Dataset:
         first_block = next_epoch(run_dir) * blocks_per_epoch
@@ -252,7 +253,8 @@ def _train_on_ray(shared: Shared, run_dir: str, *, num_workers: int, use_gpu: bo
         scaling_config=ScalingConfig(num_workers=num_workers, use_gpu=use_gpu),
         run_config=RunConfig(
             name="ray_train",
-            storage_path=run_dir,
+            storage_path=folder,
+            storage_filesystem=system if location.is_uri(run_dir) else None,
             failure_config=FailureConfig(max_failures=restarts),
         ),
         datasets={"train": stream},

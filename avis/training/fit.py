@@ -18,6 +18,7 @@ from avis import location
 from avis.training.checkpoint import BEST, EPOCH, FOLDER, LAST, last_checkpoint
 from avis.training.examples import STAGES
 from avis.training.module import SpeakerVerifier
+from avis.training.remote import CheckpointsAt, local_logs, local_name
 from avis.training.waiting import shortage
 
 VALIDATION_BATCH = 64
@@ -119,7 +120,7 @@ def fit(
     """Train to the end of the plan; go on from the run's last checkpoint if it has one.
 
     Writes ``checkpoints/best.ckpt`` (lowest error rate on held-out speakers), ``checkpoints/last.ckpt`` and logs for
-    TensorBoard and as CSV below ``run_dir``.
+    TensorBoard and as CSV below ``run_dir``, a local folder or a URI.
 
     Parameters
     ----------
@@ -141,9 +142,10 @@ def fit(
         Strategy, plugins and further callbacks for the Lightning trainer.
     """
     stream = EpochStream(batches, module.steps_per_epoch)
+    checkpoints = location.join(run_dir, FOLDER)
     keep = partial(
         ModelCheckpoint,
-        dirpath=location.join(run_dir, FOLDER),
+        dirpath=local_name(checkpoints),
         save_on_train_epoch_end=True,
         enable_version_counter=False,
         auto_insert_metric_name=False,
@@ -159,21 +161,25 @@ def fit(
         Progress(stream, interval_s=log_interval_s, data_cpus=data_cpus),
         *distribution.pop("callbacks", []),
     ]
-    trainer = pl.Trainer(
-        max_epochs=module.num_epochs,
-        precision=precision,  # type: ignore[arg-type]
-        gradient_clip_val=gradient_clip,
-        callbacks=callbacks,
-        logger=[TensorBoardLogger(run_dir, name="tensorboard", version=""), CSVLogger(run_dir, name="csv")],
-        log_every_n_steps=1,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-        **distribution,
-    )
+    plugins = [CheckpointsAt(checkpoints), *distribution.pop("plugins", [])]
     inputs, speakers = validation
     slices = [slice(start, start + VALIDATION_BATCH) for start in range(0, len(speakers), VALIDATION_BATCH)]
     shares = [({key: value[part] for key, value in inputs.items()}, speakers[part]) for part in slices]
     held_out: DataLoader[Any] = DataLoader(shares, batch_size=None)  # type: ignore[arg-type]
-    trainer.fit(module, stream, held_out, ckpt_path=last_checkpoint(run_dir), weights_only=True)
+    with local_logs(run_dir) as (logs, copying):
+        num_logs = len(location.names_in(location.join(run_dir, "csv")))
+        trainer = pl.Trainer(
+            max_epochs=module.num_epochs,
+            precision=precision,  # type: ignore[arg-type]
+            gradient_clip_val=gradient_clip,
+            callbacks=[*callbacks, *copying],
+            plugins=plugins,
+            logger=[TensorBoardLogger(logs, name="tensorboard", version=""), CSVLogger(logs, "csv", num_logs)],
+            log_every_n_steps=1,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+            **distribution,
+        )
+        trainer.fit(module, stream, held_out, ckpt_path=last_checkpoint(run_dir), weights_only=True)

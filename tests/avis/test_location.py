@@ -1,10 +1,15 @@
 """Locations: local paths and URIs alike."""
 
+import functools
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from avis import location
+from avis.corpora.files import list_audio
 
 
 def test_local_paths_become_absolute_and_uris_stay(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
@@ -15,7 +20,7 @@ def test_local_paths_become_absolute_and_uris_stay(monkeypatch: pytest.MonkeyPat
     assert location.absolute("s3://bucket/outputs") == "s3://bucket/outputs"
 
 
-@pytest.mark.parametrize("scheme", ["", "file://"])
+@pytest.mark.parametrize("scheme", ["", "file://", "local://"])
 def test_what_is_there(tmp_path: Path, scheme: str):
     folder = f"{scheme}{tmp_path}"
     (tmp_path / "a b%c.txt").write_bytes(b"x")
@@ -26,3 +31,30 @@ def test_what_is_there(tmp_path: Path, scheme: str):
     assert (location.exists(nothing), location.is_folder(nothing)) == (False, False)
     with pytest.raises(FileNotFoundError):
         location.read_bytes(nothing)
+    assert location.names_in(folder) == ["a b%c.txt"]
+    assert location.names_in(nothing) == []
+
+
+def test_a_web_server_is_read(tmp_path: Path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b c.wav").write_bytes(b"0123456789")
+    handler = functools.partial(Quiet, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        root = f"http://127.0.0.1:{server.server_port}"
+        assert location.read_bytes(f"{root}/a/b c.wav") == location.read_bytes(f"{root}/a/b c.wav?token=1")
+        assert location.read_bytes(f"{root}/a/b c.wav") == b"0123456789"
+        assert [location.exists(f"{root}/a/{name}") for name in ("b c.wav", "nothing")] == [True, False]
+        assert [location.read_bytes(file.path) for file in list_audio(root)] == [b"0123456789"]
+        server.shutdown()
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """Leave the tests' output alone."""
+
+
+@pytest.mark.parametrize(("uri", "reason"), [("nosuch://a/b", "Protocol not known"), ("az://a/b", "Install adlfs")])
+def test_a_scheme_that_nothing_opens_is_named(uri: str, reason: str):
+    with pytest.raises(pa.ArrowInvalid, match=f"no file system: got {uri[:-3]}.*{reason}.*At {uri}"):
+        location.read_bytes(uri)

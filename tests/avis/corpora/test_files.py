@@ -45,7 +45,9 @@ def test_a_broken_link_stays_in_the_list(tmp_path: Path) -> None:
 
 
 def test_a_missing_or_empty_root_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"corpus root missing: got root='.*/nowhere', expected a local folder\. At "):
+    with pytest.raises(
+        ValueError, match=r"corpus root missing: got root='.*/nowhere', expected a folder or a URI\. At "
+    ):
         list_audio(str(tmp_path / "nowhere"))
     with pytest.raises(ValueError, match=f"no audio found: got num_files=0, expected .*wav.* At {tmp_path}"):
         list_audio(str(tmp_path))

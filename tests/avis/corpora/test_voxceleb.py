@@ -54,6 +54,22 @@ def test_meta_gives_gender_and_nationality(root: Path, meta: str) -> None:
     assert attributes[2]["gender"] == "f"
 
 
+def test_meta_that_lies_around_the_root_is_found(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Both files lie at the top, as `VoxCeleb/vox1_meta.csv`; one of speakers that are not here says nothing."""
+    make(root, "id10999/v/1.wav")
+    (root.parent / "vox1_meta.csv").write_text(VOX1)
+    (root.parent / "vox2_meta.csv").write_text(VOX2.replace("id10", "id00"))
+    (root.parent / "other.csv").write_text(VOX1.replace("id10270", "id10999") + "id10270\tx\tm\tUK\tdev\n")
+    table = VoxCeleb(name="v", root=str(root), split="test", meta=None).sources()
+    assert [dict(a).get("gender") for a in table["attributes"].to_pylist()] == ["m", "m", "f", None]
+    said = capsys.readouterr().out
+    assert f"gender and nationality of 2 speakers as in {root.parent}/vox1_meta.csv" in said
+    assert "vox2" not in said
+    assert "gender unknown of 1 of 3 speakers" in said
+    given = VoxCeleb(name="v", root=str(root), split="test", meta=str(root.parent / "other.csv")).sources()
+    assert [dict(a)["gender"] for a in given["attributes"].to_pylist()] == ["m", "m", "m", "f"]
+
+
 @pytest.mark.parametrize("stray", ["id10270/00001.wav", "id1/v/1.wav", "p225/v/1.wav", "id10270/v/deep/1.wav", "1.wav"])
 def test_files_off_the_layout_are_named(root: Path, stray: str) -> None:
     make(root, stray)

@@ -7,14 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import soundfile as sf
+from hydra.utils import instantiate
 
 from avis import store
+from avis.engine import embed as embedding
 from avis.engine import prepare as engine
 from avis.engine.inspection import inspect_store
 from avis.engine.prepare import prepare
 from avis.engine.suspects import Rules
+from avis.training.checkpoint import best_checkpoint
 
 Recipe = dict[str, Any]
 Folder = Callable[..., Path]
@@ -215,3 +219,36 @@ def test_a_base_of_other_settings_or_without_held_out_speakers_is_refused(cfg: R
     shutil.rmtree(tmp_path / "audio" / name_of(min(speakers(base, "validation"))))
     with pytest.raises(ValueError, match=r"held-out speakers: got 1 of those that the store holds out, .* extends="):
         prepare(cfg | {"extends": base})
+
+
+def test_what_was_embedded_of_the_base_is_taken_over(
+    cfg: Recipe, tiny_run: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    embedded: list[str] = []
+    embed_part = embedding.Embedder.__call__
+
+    def watched(self: embedding.Embedder, task: pa.Table) -> dict[str, pa.Table]:
+        embedded.extend(task["utt_id"].to_pylist())
+        return embed_part(self, task)
+
+    def embed(uri: str, run: str) -> pa.Table:
+        ids = store.read_table(uri, "utterances", columns=["utt_id"])["utt_id"].combine_chunks()
+        compute = instantiate(cfg["compute"])
+        checkpoint, run_dir = best_checkpoint(tiny_run), str(tmp_path / run)
+        return embedding.embed(checkpoint, uri, ids, run_dir=run_dir, compute=compute, label="embed")
+
+    monkeypatch.setattr(embedding.Embedder, "__call__", watched)
+    base = prepare(cfg)
+    write(tmp_path / "audio" / "s_new" / "a" / "new.wav", seed=1003)
+    grown = prepare(cfg | {"extends": base})
+    embed(base, "run")
+    embedded.clear()
+    found = embed(grown, "run")
+    assert embedded == ["folder/s_new/a/new"]
+    assert found.equals(embed(grown, "afresh"))
+    embedded.clear()
+    assert embed(grown, "run").equals(found)
+    assert embedded == []
+    os.rename(tmp_path / "run", tmp_path / "moved")
+    assert embed(grown, "moved").equals(found)
+    assert embedded == []

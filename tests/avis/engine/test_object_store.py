@@ -1,8 +1,7 @@
 """Corpora, stores and scores on S3: the same bytes as on a disk, cut off and gone on with."""
 
 import io
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,22 +21,6 @@ BUCKET = "speech"
 NUM_SPEAKERS = 4
 
 
-@pytest.fixture(scope="module")
-def s3() -> Iterator[str]:
-    """Serve S3 on this machine; return the query of URIs that lead there."""
-    from moto.server import ThreadedMotoServer
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    query = f"?endpoint_override={host}:{port}&scheme=http&region=us-east-1"
-    system, _ = location.filesystem(f"s3://{BUCKET}{query}&allow_bucket_creation=true")
-    system.create_dir(BUCKET)
-    yield query
-    server.stop()
-
-
 @pytest.fixture
 def corpus(s3: str, tmp_path: Path) -> tuple[Path, str]:
     """Lay the same files down on the disk and on S3, and lists of them."""
@@ -49,9 +32,16 @@ def corpus(s3: str, tmp_path: Path) -> tuple[Path, str]:
         sf.write(buffer, samples, 16000, format="WAV")
         for root in (str(local), remote):
             store.write_bytes(location.join(root, name), buffer.getvalue())
-    rows = "".join(f"{name},{name[:2]}\n" for name in [*names, "s0/a/missing.wav"])
+    listed = [*names, "s0/a/missing.wav"]
+    ids = [name.replace(" ", "-") for name in listed]
+    lists = {
+        "list.csv": "path,speaker\n" + "".join(f"{name},{name[:2]}\n" for name in listed),
+        "wav.scp": "".join(f"{utterance} {name}\n" for utterance, name in zip(ids, listed, strict=True)),
+        "utt2spk": "".join(f"{utterance} {utterance[:2]}\n" for utterance in ids),
+    }
     for root in (str(local), remote):
-        store.write_bytes(location.join(root, "list.csv"), f"path,speaker\n{rows}".encode())
+        for name, text in lists.items():
+            store.write_bytes(location.join(root, name), text.encode())
     return local, remote
 
 
@@ -60,30 +50,38 @@ def checksums(uri: str) -> dict[str, str]:
     return {file: info["sha256"] for file, info in files.items() if file.startswith("utterances/")}
 
 
-@pytest.mark.parametrize("where", ["debug", pytest.param("local", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("where", "layout", "key", "name"),
+    [
+        ("debug", "manifest", "path", "list.csv"),
+        pytest.param("local", "kaldi", "root", "", marks=pytest.mark.slow),
+    ],
+)
 def test_the_same_bytes_as_on_a_disk_after_a_break(
     corpus: tuple[Path, str],
     s3: str,
     recipe: Callable[..., Recipe],
     where: str,
+    layout: str,
+    key: str,
+    name: str,
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ):
     local, remote = corpus
     settings = ["sharding.num_validation_speakers=2", "sharding.max_reject_share=0.1"]
-    composed = recipe(*settings, f"corpus.path={local}/list.csv", name="prepare", corpus="manifest")
+    composed = recipe(*settings, f"corpus.{key}={local}/{name}", name="prepare", corpus=layout)
     expected = checksums(prepare(composed | {"output_dir": str(tmp_path)}))
-    composed["corpus"]["sources"]["manifest"]["path"] = location.join(remote, "list.csv")
+    composed["corpus"]["sources"][layout][key] = location.join(remote, name)
     on_s3 = composed | {"output_dir": f"s3://{BUCKET}/outputs-{where}{s3}"}
+    with monkeypatch.context() as patch:
+        patch.setattr(ShardMaker, "__call__", broken_after(3, ShardMaker.__call__))
+        with pytest.raises(OSError, match="pulled the plug"):
+            prepare(on_s3)
     if where == "local":
         request.getfixturevalue("ray_session")
         on_s3 |= {"compute": composed["compute"] | {"where": "local"}}
-    else:
-        with monkeypatch.context() as patch:
-            patch.setattr(ShardMaker, "__call__", broken_after(3, ShardMaker.__call__))
-            with pytest.raises(OSError, match="pulled the plug"):
-                prepare(on_s3)
     uri = prepare(on_s3)
     assert uri.startswith(f"s3://{BUCKET}/outputs-{where}/stores/")
     assert checksums(uri) == expected

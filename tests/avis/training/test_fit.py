@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pytest
 import torch
 from hydra.utils import instantiate
@@ -75,8 +76,9 @@ def test_a_finished_run_is_not_trained_again(
     assert train(tiny_recipe, tiny_store, tiny_run) == best_checkpoint(tiny_run)
 
 
+@pytest.mark.parametrize("scheme", ["", "memory://"])
 def test_going_on_after_an_epoch_equals_the_undisturbed_run(
-    tiny_recipe: Recipe, tiny_store: str, tiny_run: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_recipe: Recipe, tiny_store: str, tiny_run: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str
 ):
     local_batches = engine.local_batches
 
@@ -86,7 +88,7 @@ def test_going_on_after_an_epoch_equals_the_undisturbed_run(
                 raise ConnectionError("power cut")
             yield batch
 
-    run_dir = str(tmp_path)
+    run_dir = f"{scheme}{tmp_path}/run"
     with monkeypatch.context() as patch:
         patch.setattr(engine, "local_batches", cut_off)
         with pytest.raises(ConnectionError, match="power cut"):
@@ -98,6 +100,11 @@ def test_going_on_after_an_epoch_equals_the_undisturbed_run(
     assert resumed["global_step"] == undisturbed["global_step"] == 2 * STEPS
     for name, weights in undisturbed["state_dict"].items():
         torch.testing.assert_close(resumed["state_dict"][name], weights, rtol=1e-5, atol=1e-6)
+    if scheme:
+        assert not list(tmp_path.iterdir())
+        fsspec.filesystem("memory").get(f"{tmp_path}/run", str(tmp_path), recursive=True)
+        run_dir = f"{tmp_path}/run"
+    assert sorted(path.name for path in Path(run_dir, "csv").iterdir()) == ["version_0", "version_1"]
     assert column(run_dir, "train/loss")[-STEPS:] == pytest.approx(column(tiny_run, "train/loss")[-STEPS:], rel=1e-5)
     assert column(run_dir, "val/eer")[-1] == pytest.approx(column(tiny_run, "val/eer")[-1])
 
