@@ -189,6 +189,17 @@ NARROW: dict[str, tuple[type[nn.Module], dict[str, Any]]] = {
             "embedding_dim": 8,
         },
     ),
+    "wespeaker_xvector": (
+        XVector,
+        {
+            "channels": 8,
+            "pooled_channels": 12,
+            "pooling": StatisticsPooling,
+            "num_segment_layers": 2,
+            "embedding_dim": 8,
+            "reading": "wespeaker",
+        },
+    ),
     "xi_vector": (
         XVector,
         {
