@@ -48,6 +48,8 @@ class TdnnBlock(nn.Module):
         Keep every ``stride``-th frame: ``frames`` becomes ``ceil(frames / stride)``.
     padding_mode
         What lies beyond the ends: ``"zeros"``, or ``"reflect"`` for the frames mirrored, as in SpeechBrain.
+    slope
+        Of the rectifier below zero.
 
     Examples
     --------
@@ -64,6 +66,7 @@ class TdnnBlock(nn.Module):
         dilation: int = 1,
         stride: int = 1,
         padding_mode: Padding = "zeros",
+        slope: float = 0.0,
     ) -> None:
         super().__init__()
         assert kernel_size % 2 == 1, f"an even kernel cannot be centred: got kernel_size={kernel_size}"
@@ -71,11 +74,14 @@ class TdnnBlock(nn.Module):
         self.conv = nn.Conv1d(
             in_channels, out_channels, kernel_size, stride, padding, dilation, padding_mode=padding_mode
         )
+        self.slope = slope
         self.norm = nn.BatchNorm1d(out_channels)
 
     def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
         """Map ``[batch, in_channels, frames]``, ``num_frames`` of each the utterance's, to ``out_channels``."""
-        return self.norm(functional.relu(self._convolved(x, num_frames), inplace=True))
+        y = self._convolved(x, num_frames)
+        rectified = functional.leaky_relu(y, self.slope) if self.slope else functional.relu(y, inplace=True)
+        return self.norm(rectified)
 
     def _convolved(self, x: Tensor, num_frames: Tensor | None) -> Tensor:
         conv = self.conv

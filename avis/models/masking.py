@@ -43,6 +43,25 @@ def mirror_frames(x: Tensor, num_frames: Tensor, *, width: int) -> Tensor:
     return x.gather(2, place.unsqueeze(1).expand(-1, x.shape[1], -1))
 
 
+def inner_frames(x: Tensor, num_frames: Tensor | None, *, width: int) -> tuple[Tensor, Tensor | None]:
+    """Leave out ``width`` frames at both ends of each utterance, or as many as leave its one or two middle ones.
+
+    Returns the frames left of ``x`` ``[batch, channels, frames]``, and how many of them are the utterance's.
+
+    >>> inner_frames(torch.arange(5.0).view(1, 1, 5), torch.tensor([4]), width=1)
+    (tensor([[[1., 2., 3., 4., 4.]]]), tensor([2]))
+    >>> inner_frames(torch.arange(5.0).view(1, 1, 5), None, width=9)
+    (tensor([[[2.]]]), None)
+    """
+    if num_frames is None:
+        first = min(width, (x.shape[2] - 1) // 2)
+        return x[:, :, first : x.shape[2] - first], None
+    left_out = ((num_frames - 1) // 2).clamp(max=width)
+    place = torch.arange(x.shape[2], device=x.device) + left_out.view(-1, 1)
+    place = place.clamp(max=x.shape[2] - 1).unsqueeze(1).expand_as(x)
+    return x.gather(2, place), num_frames - 2 * left_out
+
+
 def inside(x: Tensor, num_frames: Tensor) -> Tensor:
     """Return which frames of ``x`` ``[batch, ..., frames]`` are the utterance's: bool ``[batch, 1, ..., frames]``."""
     frames = torch.arange(x.shape[-1], device=x.device)

@@ -22,6 +22,8 @@ FIRST_HZ = 30.0
 """Where the lowest band starts before training, above ``MIN_LOW_HZ``."""
 CHANNELS_PER_FILTER = 4
 BLOCK_KERNEL_SIZE = 3
+POOLING_FLOOR = 1e-4
+"""Smallest variance that is pooled."""
 BLOCK_DILATIONS = (2, 3, 4)
 POOLS = (5, 3, 1)
 """How many frames each block makes one of."""
@@ -239,7 +241,13 @@ class RawNet3(nn.Module):
             for before, dilation, pool in zip((num_filters, channels, channels), BLOCK_DILATIONS, POOLS, strict=True)
         )
         self.aggregation = nn.Conv1d(len(POOLS) * channels, mfa_channels, 1)
-        self.pooling = AttentiveStatisticsPooling(mfa_channels, attention_channels=attention_channels, tanh=False)
+        self.pooling = AttentiveStatisticsPooling(
+            mfa_channels,
+            attention_channels=attention_channels,
+            tanh=False,
+            sample_deviation=True,
+            floor=POOLING_FLOOR,
+        )
         self.pooling_norm = nn.BatchNorm1d(2 * mfa_channels)
         self.embedding = nn.Linear(2 * mfa_channels, embedding_dim)
 

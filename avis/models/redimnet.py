@@ -19,6 +19,8 @@ from avis.models.redimnet_blocks import (
 
 BLOCKS = ("convnext", "resnet", "gated_resnet")
 ATTENTION_CHANNELS = 128
+POOLING_FLOOR = 1e-7
+"""Smallest variance that is pooled."""
 
 
 class Aggregation(nn.Module):
@@ -179,7 +181,12 @@ class ReDimNet(nn.Module):
             channels, num_mels = channels * stride, num_mels // stride
         self.aggregations = nn.ModuleList(Aggregation(volume, num_maps=i + 2) for i in range(len(stages)))
         self.pooling = AttentiveStatisticsPooling(
-            volume, attention_channels=ATTENTION_CHANNELS, norm=False, context=context
+            volume,
+            attention_channels=ATTENTION_CHANNELS,
+            norm=False,
+            context=context,
+            sample_deviation=True,
+            floor=POOLING_FLOOR,
         )
         self.pooling_norm = nn.BatchNorm1d(2 * volume)
         self.embedding = nn.Linear(2 * volume, embedding_dim)

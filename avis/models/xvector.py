@@ -1,14 +1,44 @@
 """x-vector (Snyder et al., 2018): the time-delay network that began neural speaker embeddings."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from avis.models.blocks import TdnnBlock, check_features
+from avis.models.blocks import Padding, TdnnBlock, check_features
+from avis.models.masking import inner_frames
 from avis.models.pooling import Pooling
 
 KERNELS = ((5, 1), (3, 2), (3, 3), (1, 1))
 """Taps and dilation of the layers before the last."""
+CONTEXT = sum(taps // 2 * dilation for taps, dilation in KERNELS)
+"""Frames that a pooled one has seen on either side of it."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How an implementation deals with an utterance's ends, and rectifies.
+
+    Parameters
+    ----------
+    padding_mode
+        What convolutions see beyond the ends.
+    slope
+        Of the rectifiers below zero.
+    ends
+        Whether frames are pooled that have seen something beyond the ends.
+    """
+
+    padding_mode: Padding = "zeros"
+    slope: float = 0.0
+    ends: bool = True
+
+
+READINGS = {
+    "padded": Reading(),
+    "speechbrain": Reading(padding_mode="reflect", slope=0.01),
+    "wespeaker": Reading(ends=False),
+}
 
 
 class XVector(nn.Module):
@@ -17,8 +47,8 @@ class XVector(nn.Module):
     Four convolutions over frames and one that widens (frame1 to frame5 of the paper), statistics pooling, and one or
     two linear layers (segment6, segment7). The paper classifies after segment7 and takes its embeddings from segment6;
     here the loss sees the embeddings themselves, so one layer ends at segment6, as in 3D-Speaker, and two layers at
-    segment7, as in wespeaker. Those leave out frames at both ends where a convolution lacks context; here it sees zeros
-    there, so that utterances of any length have an embedding. Batch normalisation has scale and offset.
+    segment7, as in wespeaker. Those leave out the seven frames at either end whose context is not whole; here, unless
+    ``reading`` says otherwise, convolutions see zeros there. Batch normalisation has scale and offset.
 
     With `PosteriorPooling` this is the xi-vector. Training needs two or more utterances in a batch, and its batch
     normalisation counts padded frames too.
@@ -37,11 +67,13 @@ class XVector(nn.Module):
         Linear layers: 1 or 2.
     embedding_dim
         Values per embedding (512).
+    reading
+        ``"padded"``; ``"speechbrain"`` or ``"wespeaker"`` (3D-Speaker too) for models trained there.
 
     Raises
     ------
     ValueError
-        For another number of segment layers.
+        For another number of segment layers, or an unknown reading.
 
     References
     ----------
@@ -67,6 +99,7 @@ class XVector(nn.Module):
         pooling: Callable[[int], Pooling],
         num_segment_layers: int,
         embedding_dim: int,
+        reading: str = "padded",
     ) -> None:
         super().__init__()
         if num_segment_layers not in (1, 2):
@@ -74,14 +107,22 @@ class XVector(nn.Module):
                 f"an x-vector has one or two segment layers: got num_segment_layers={num_segment_layers}, expected 1 "
                 "or 2. At model.num_segment_layers. Choose one of these."
             )
+        if reading not in READINGS:
+            raise ValueError(
+                f"unknown reading of the paper: got reading={reading!r}, expected one of {sorted(READINGS)}. At "
+                "model.reading. Choose one of these."
+            )
+        read = READINGS[reading]
+        padding, slope = read.padding_mode, read.slope
+        self.ends = read.ends
         self.num_mels = num_mels
         self.embedding_dim = embedding_dim
         before = (num_mels, *(channels for _ in KERNELS[1:]))
         self.frames = nn.ModuleList(
-            TdnnBlock(width, channels, kernel_size=kernel_size, dilation=dilation)
-            for width, (kernel_size, dilation) in zip(before, KERNELS, strict=True)
+            TdnnBlock(width, channels, kernel_size=taps, dilation=dilation, padding_mode=padding, slope=slope)
+            for width, (taps, dilation) in zip(before, KERNELS, strict=True)
         )
-        self.widen = TdnnBlock(channels, pooled_channels)
+        self.widen = TdnnBlock(channels, pooled_channels, slope=slope)
         self.pooling = pooling(pooled_channels)
         self.embedding = nn.Linear(self.pooling.out_channels, embedding_dim)
         self.second = (
@@ -108,4 +149,7 @@ class XVector(nn.Module):
         ValueError
             If ``features`` has no frames or another number of mels than the model.
         """
-        return self.second(self.embedding(self.pooling(self.frame_representations(features, num_frames), num_frames)))
+        frames = self.frame_representations(features, num_frames)
+        if not self.ends:
+            frames, num_frames = inner_frames(frames, num_frames, width=CONTEXT)
+        return self.second(self.embedding(self.pooling(frames, num_frames)))

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from functools import partial
 
-import torch
 from torch import Tensor
 
 from avis.models.ecapa_tdnn import BLOCK_DILATIONS, EcapaTdnn
+from avis.models.imported.channel_groups import last_group_first
 from avis.models.imported.ecapa_attention import JOINED, part_attention
 from avis.models.imported.renaming import Imported, count, rename, take
 from avis.models.pooling import AttentiveStatisticsPooling
@@ -30,8 +30,7 @@ FIRST_BLOCK = 2
 def wespeaker_ecapa(weights: Mapping[str, Tensor]) -> Imported:
     """Return the ECAPA-TDNN of a WeSpeaker checkpoint; its widths are read from its tensors.
 
-    WeSpeaker's Res2 convolutions pass the last of the channel groups unchanged, AVIS's the first; the groups of the
-    convolutions around them are moved by one. A normalised embedding (``emb_bn``, keys ``bn2``) and another pooling
+    A normalised embedding (``emb_bn``, keys ``bn2``) and another pooling
     than ``ASTP`` are refused.
 
     Parameters
@@ -77,13 +76,4 @@ def wespeaker_ecapa(weights: Mapping[str, Tensor]) -> Imported:
         "pooling": pooling,
         "reading": "wespeaker",
     }
-    return Imported(EcapaTdnn, sizes, {key: _moved(key, value, channels // scale) for key, value in renamed.items()})
-
-
-def _moved(key: str, value: Tensor, width: int) -> Tensor:
-    """Put the last channel group first: of what enters the Res2 convolutions, and where their output is taken up."""
-    if not key.startswith("blocks.") or value.ndim == 0:
-        return value
-    if ".convs.0." in key:
-        return torch.roll(value, width, dims=0)
-    return torch.roll(value, width, dims=1) if key.endswith(".convs.2.conv.weight") else value
+    return Imported(EcapaTdnn, sizes, last_group_first(renamed, width=channels // scale))

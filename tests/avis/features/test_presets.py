@@ -88,6 +88,16 @@ def voxceleb_trainer(waveform, num_mels):
     return torch.nn.InstanceNorm1d(num_mels)((mels(emphasised) + 1e-6).log())[0].T
 
 
+def redimnet(waveform):
+    """redimnet/layers/features.py, MelBanks(n_mels=72) with its other defaults."""
+    padded = torch.nn.functional.pad(waveform[None, None], (1, 0), "reflect")
+    emphasised = torch.nn.functional.conv1d(padded, torch.tensor([[[-0.97, 1.0]]]))[0]
+    sizes = {"n_fft": 512, "win_length": 400, "hop_length": 160, "n_mels": 72, "f_min": 20, "f_max": 7600}
+    mels = torchaudio.transforms.MelSpectrogram(16000, window_fn=torch.hamming_window, **sizes)(emphasised)
+    log = (mels + 1e-6).log()[0].T
+    return log - log.mean(0)
+
+
 def spectrogram(waveform):
     transform = torchaudio.transforms.Spectrogram(512, 400, 160, window_fn=torch.hamming_window)
     log = torch.log(transform(waveform) + 1e-6).T
@@ -128,6 +138,7 @@ def deltas(waveform):
         ("nemo_mel_80", nemo),
         ("voxceleb_trainer_mel_40", lambda waveform: voxceleb_trainer(waveform, 40)),
         ("voxceleb_trainer_mel_64", lambda waveform: voxceleb_trainer(waveform, 64)),
+        ("idrnd_mel_72", redimnet),
         ("voxceleb_spectrogram", spectrogram),
         ("mfcc_30", kaldi_x_vector),
         ("mfcc_20_deltas", deltas),

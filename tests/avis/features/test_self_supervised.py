@@ -5,6 +5,7 @@ import json
 
 import pytest
 import torch
+from torchaudio.models.wav2vec2.utils import import_huggingface_model
 
 from avis.features.self_supervised import SelfSupervised
 
@@ -137,3 +138,18 @@ def test_without_the_extra(folders, monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(ImportError, match=r"avis\[ssl\]"):
         SelfSupervised(model=folders["wavlm"], **OPTIONS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["wavlm", "wav2vec2", "hubert"])
+def test_layers_are_those_of_torchaudio(folders, speech_like, name):
+    """Its own implementation, with the same weights copied in; it has no layer before the first block."""
+    original = transformers.AutoModel.from_pretrained(folders[name]).eval()
+    reference = import_huggingface_model(original).eval()
+    features = SelfSupervised(model=folders[name], **OPTIONS | {"normalise": False}).eval()
+    waveform = speech_like(4200)
+    with torch.inference_mode():
+        layers, _ = reference.extract_features(waveform[None])
+        for index, expected in enumerate(layers, start=1):
+            features.layer_weights.data = torch.full((4,), -torch.inf).index_fill(0, torch.tensor(index), 0.0)
+            torch.testing.assert_close(features(waveform), expected[0], atol=1e-4, rtol=1e-4)

@@ -24,6 +24,7 @@ from avis.models.rawnet3 import RawNet3
 from avis.models.redimnet import ReDimNet
 from avis.models.res2net import Res2Net
 from avis.models.resnet import ResNet
+from avis.models.resnet_preact import PreActResNet
 from avis.models.resnet_se import ResNetSe34L, ResNetSe34V2
 from avis.models.resnet_simam import SimAmResNet
 from avis.models.ska_tdnn import SkaTdnn
@@ -103,6 +104,7 @@ NARROW: dict[str, tuple[type[nn.Module], dict[str, Any]]] = {
     ),
     "resnet_se34_l": (ResNetSe34L, {"channels": 8, "embedding_dim": 8}),
     "resnet_se34_v2": (ResNetSe34V2, {"channels": 8, "embedding_dim": 8}),
+    "preact_resnet": (PreActResNet, {"channels": [4, 4, 8, 8], "depths": [1, 2, 1, 1], "embedding_dim": 8}),
     "simam_resnet": (SimAmResNet, {"channels": 4, "depths": [1, 1, 1, 1], "embedding_dim": 8}),
     "res2net": (
         Res2Net,
@@ -189,6 +191,17 @@ NARROW: dict[str, tuple[type[nn.Module], dict[str, Any]]] = {
             "embedding_dim": 8,
         },
     ),
+    "wespeaker_xvector": (
+        XVector,
+        {
+            "channels": 8,
+            "pooled_channels": 12,
+            "pooling": StatisticsPooling,
+            "num_segment_layers": 2,
+            "embedding_dim": 8,
+            "reading": "wespeaker",
+        },
+    ),
     "xi_vector": (
         XVector,
         {
@@ -206,6 +219,7 @@ SHIFTS = [
     ("resnet_bottleneck", 8, 400),
     ("resnet_se34_l", 4, 800),
     ("resnet_se34_v2", 8, 1600),
+    ("preact_resnet", 8, 800),
     ("simam_resnet", 8, 400),
     ("res2net", 8, 800),
     ("eres2net", 8, 800),
@@ -221,6 +235,7 @@ SHIFTS = [
 """Model, frames it advances by at once (CAM++: a segment), and frames that hold its receptive field twice."""
 
 MANY_LAYERS = {
+    "preact_resnet",
     "resnet_se34_l",
     "resnet_se34_v2",
     "res2net",

@@ -62,3 +62,8 @@ def test_where_it_ends():
 def test_other_numbers_of_layers_are_refused():
     with pytest.raises(ValueError, match="got num_segment_layers=3, expected 1 or 2"):
         XVector(**SMALL, num_segment_layers=3)
+
+
+def test_an_unknown_reading_is_refused():
+    with pytest.raises(ValueError, match="got reading='kaldi', expected one of"):
+        XVector(**SMALL, num_segment_layers=1, reading="kaldi")

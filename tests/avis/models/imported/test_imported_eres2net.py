@@ -1,4 +1,4 @@
-"""ERes2Net and ERes2NetV2 of 3D-Speaker: the same embeddings."""
+"""ERes2Net and ERes2NetV2 of 3D-Speaker and WeSpeaker: the same embeddings."""
 
 from collections.abc import Callable
 
@@ -93,6 +93,27 @@ def test_embeddings_are_the_same(version: int, settled: Callable, largest_differ
     assert imported.sizes["num_fused_stages"] == (4 if version == 1 else 2)
     assert imported.sizes["num_mels"] == 80
     assert largest_difference(imported, reference) < 1e-5
+
+
+def wespeakers(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Fused blocks, those of the last two stages, have their first group apart."""
+    names = {"convs.0": "conv2_1", "bns.0": "bn2_1", "convs.1": "convs.0", "bns.1": "bns.0"}
+    renamed = {}
+    for key, value in weights.items():
+        name = key
+        for old, new in names.items() if key.startswith(("layer3", "layer4")) else ():
+            if f".{old}." in key:
+                name = key.replace(f".{old}.", f".{new}.")
+        renamed[name] = value
+    return renamed
+
+
+def test_wespeakers_are_the_same(settled: Callable, largest_difference: Callable):
+    reference = settled(Net(version=1))
+    weights = wespeakers(reference.state_dict()) | {"projection.weight": torch.zeros(11, 6)}
+    assert "layer3.0.conv2_1.weight" in weights
+    assert len(weights) == len(reference.state_dict()) + 1
+    assert largest_difference(eres2net(weights), reference) < 1e-5
 
 
 def test_blocks_that_widen_more_are_refused():
