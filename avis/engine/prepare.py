@@ -120,7 +120,7 @@ def prepare(cfg: dict[str, Any]) -> str:
         _check_rejects(uri, manifest["files"], len(sources), sharding.max_reject_share)
         return uri
     extension = plan_extension(base, sources, sharding) if base else None
-    if base and extension and not (extension.new or extension.changed or extension.removed):
+    if base and extension and not extension.differs:
         print(f"{base} has these files: there is nothing to add")
         return base
     tasks, kept = _plan(uri, sources, sharding, base, extension)
@@ -150,7 +150,9 @@ def _plan(
         return extension.tasks, store.take_over(base, uri, extension.kept)
     tasks = plan_shards(sources, sharding)
     if not location.exists(uri) and (found := extendable(location.parent(uri), sources, sharding)):
-        print(f"{found[1]} since {found[0]}: extends={found[0]} decodes only those")
+        before, since = found
+        decodes = f"{since} since {before}: extends={before} decodes only those"
+        print(decodes if since.differs else f"{before} has these files: extends={before} takes it as it is")
     return tasks, {}
 
 

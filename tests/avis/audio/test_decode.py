@@ -86,6 +86,12 @@ def test_one_missing_byte_is_truncated(tmp_path: Path, suffix: str, form: str, s
     assert refused(tmp_path / f"a.{suffix}", encoded(hiss(), form, subtype)[:-1]).reason == "truncated"
 
 
+def test_of_a_cut_file_one_is_told_how_long_it_should_be(tmp_path: Path) -> None:
+    """A WAV of 48,000 samples of 16 bit after a header of 44 bytes."""
+    detail = refused(tmp_path / "a.wav", encoded(tone())[:1000]).detail
+    assert "got a file of 1000 bytes, expected 96044 or more" in detail
+
+
 @pytest.mark.parametrize(("form", "subtype"), [("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("OGG", "OPUS")])
 def test_damage_in_the_middle_is_truncated(tmp_path: Path, form: str, subtype: str) -> None:
     data = bytearray(encoded(hiss(), form, subtype))
