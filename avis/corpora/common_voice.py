@@ -7,8 +7,11 @@ import pyarrow as pa
 
 from avis.corpora.files import NO_SESSION, check_split, existing_root, source, sources_table, stat_audio
 
-ATTRIBUTES = {"gender": "gender", "age": "age", "accents": "accents", "locale": "language"}
-"""Columns, and the attributes that they become."""
+ATTRIBUTES = {"gender": "gender", "age": "age", "accent": "accents", "accents": "accents", "locale": "language"}
+"""Columns, and the attributes that they become; earlier releases write ``accent``."""
+
+SUFFIX = ".mp3"
+"""Of all clips; the lists of the first releases leave it away."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +59,7 @@ class CommonVoice:
         root = existing_root(self.root)
         rows = []
         for row in read_tsv(os.path.join(root, self.tsv)):
-            clip = row["path"]
+            clip = row["path"] if os.path.splitext(row["path"])[1] else row["path"] + SUFFIX
             file = stat_audio(os.path.join(root, "clips", clip), relative=clip)
             attributes = {name: row[key] for key, name in ATTRIBUTES.items() if row.get(key)}
             rows.append(

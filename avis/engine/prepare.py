@@ -15,6 +15,7 @@ from avis.audio.decode import check_duration, decode
 from avis.audio.quality import measure
 from avis.audio.vad import TrimChoice, VadChoice, find_speech, trim
 from avis.digest import fingerprint, table_digest
+from avis.engine.deaths import ROW_DEATHS
 from avis.engine.extend import Extension, extendable, plan_extension
 from avis.engine.parts import run_parts
 from avis.engine.session import Compute
@@ -52,7 +53,7 @@ class ShardMaker:
 
     def crashed(self, task: pa.Table) -> dict[str, pa.Table]:
         """Return rejects in place of files that killed their workers."""
-        detail = "the process that decoded it died, twice: a library crashed or ran out of memory"
+        detail = f"the process that decoded it died {ROW_DEATHS} times: a library crashed or ran out of memory"
         return _tables(task, [], [_reject(source, "crashes_decoder", detail) for source in task.to_pylist()])
 
     def _utterance(self, source: dict[str, Any]) -> dict[str, Any]:
