@@ -21,7 +21,10 @@ SILENCE_PEAK_DBFS = -80.0
 Half the range equals the peak where there is no DC offset, and sees through the offset of a dead microphone.
 """
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".sph", ".m4a", ".aac", ".amr", ".wma")
+AUDIO_SUFFIXES = (
+    *(".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".sph", ".aif", ".aiff", ".au", ".caf", ".w64"),
+    *(".m4a", ".aac", ".amr", ".wma"),
+)
 """What is listed as audio. What a file is, its first bytes tell."""
 
 
@@ -73,8 +76,8 @@ def decode(
 
     - FLAC and Ogg (Vorbis, Opus): every cut, and damage in the middle. A FLAC stream that does not state its length
       (written to a pipe) is reported too: libsndfile cannot decode its last block.
-    - WAV and SPHERE: every cut. Unknown lengths (0x7FFFF000 and above, as written to a pipe) are accepted, and so are
-      RF64 and W64 files; libsndfile shortens these without a word.
+    - WAV, RF64, W64, AIFF, AU and SPHERE: every cut; CAF too, as unreadable. Unknown lengths, as written to a pipe (of
+      WAV 0x7FFFF000 and above), are accepted.
     - MP3 with a Xing or Info header: where more than two MPEG frames are missing.
     - MP3 without that header: a cut inside an MPEG frame; a cut between two leaves a valid shorter file. Where the bit
       rate varies as well, libsndfile cannot decode all of it, and the whole file is reported: write it again.

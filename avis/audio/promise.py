@@ -5,6 +5,9 @@ import struct
 STREAMED_WAV_BYTES = 0x7FFFF000
 """Data sizes from here on are placeholders of programs that write WAV to a pipe and cannot go back to the header."""
 
+STREAMED_AIFF_BYTES, STREAMED_AU_BYTES, MAX_STATED_BYTES = 0x7F000000, 0xFFFFFFFF, 1 << 62
+"""Likewise of AIFF (from here on) and AU (just this one), and of lengths of 64 bit (above)."""
+
 MP3_SLACK_FRAMES = 2 * 1152
 """Encoders differ by up to two MPEG frames on whether the Xing frame and the last partial frame are counted."""
 
@@ -23,12 +26,15 @@ SAMPLE_RATES_HZ = (44100, 48000, 32000)
 
 
 def promised_bytes(data: bytes) -> int:
-    """Return the least number of bytes of an intact WAV, SPHERE, Ogg, M4A or bare AAC file that begins like this one.
+    """Return the least number of bytes of an intact file that begins like this one, as its container says.
 
-    0 for other containers, and for lengths that the header leaves open.
+    0 for containers other than WAV, RF64, W64, AIFF, AU, SPHERE, Ogg, M4A and bare AAC, and for lengths that the header
+    leaves open.
     """
     if data[:4] == b"RIFF" and data[8:12] == b"WAVE":
         return _wav_bytes(data)
+    if data[:4] in (b"RF64", b"riff", b"FORM", b".snd"):
+        return _stated_bytes(data)
     if data[:4] == b"OggS":
         return _ogg_bytes(data)
     if data[:7] == b"NIST_1A":
@@ -109,6 +115,21 @@ def _wav_bytes(data: bytes) -> int:
             return 0 if size >= STREAMED_WAV_BYTES else position + size
         position += size + size % 2
     return position + CHUNK_HEAD_BYTES
+
+
+def _stated_bytes(data: bytes) -> int:
+    """Read the length that RF64, W64 (``riff``), AIFF (``FORM``) and AU (``.snd``) state at their very beginning."""
+    if data[:4] == b"RF64":  # EBU Tech 3306: in the ds64 chunk, which comes first
+        size = CHUNK_HEAD_BYTES + int.from_bytes(data[20:28], "little")
+        return 0 if size > MAX_STATED_BYTES else size
+    if data[:4] == b"riff":
+        size = int.from_bytes(data[16:24], "little")
+        return 0 if size > MAX_STATED_BYTES else size
+    if data[:4] == b"FORM":
+        size = int.from_bytes(data[4:8], "big")
+        return 0 if size >= STREAMED_AIFF_BYTES else CHUNK_HEAD_BYTES + size
+    offset, size = int.from_bytes(data[4:8], "big"), int.from_bytes(data[8:12], "big")
+    return 0 if size == STREAMED_AU_BYTES else offset + size
 
 
 def _ogg_bytes(data: bytes) -> int:
