@@ -9,7 +9,7 @@ import soxr
 
 from avis.audio.audio_error import AudioError, truncated
 from avis.audio.channels import ChannelChoice, best_channel
-from avis.audio.promise import end_is_missing, promised_frames
+from avis.audio.promise import promised_bytes, promised_frames
 from avis.audio.read_av import NUM_HEAD_BYTES, av_container, read_av
 from avis.audio.read_soundfile import read_soundfile
 from avis.audio.stretch import Stretch
@@ -21,7 +21,10 @@ SILENCE_PEAK_DBFS = -80.0
 Half the range equals the peak where there is no DC offset, and sees through the offset of a dead microphone.
 """
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".sph", ".m4a", ".aac", ".amr", ".wma")
+AUDIO_SUFFIXES = (
+    *(".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".sph", ".aif", ".aiff", ".au", ".caf", ".w64"),
+    *(".m4a", ".aac", ".amr", ".wma"),
+)
 """What is listed as audio. What a file is, its first bytes tell."""
 
 
@@ -73,8 +76,8 @@ def decode(
 
     - FLAC and Ogg (Vorbis, Opus): every cut, and damage in the middle. A FLAC stream that does not state its length
       (written to a pipe) is reported too: libsndfile cannot decode its last block.
-    - WAV and SPHERE: every cut. Unknown lengths (0x7FFFF000 and above, as written to a pipe) are accepted, and so are
-      RF64 and W64 files; libsndfile shortens these without a word.
+    - WAV, RF64, W64, AIFF, AU and SPHERE: every cut; CAF too, as unreadable. Unknown lengths, as written to a pipe (of
+      WAV 0x7FFFF000 and above), are accepted.
     - MP3 with a Xing or Info header: where more than two MPEG frames are missing.
     - MP3 without that header: a cut inside an MPEG frame; a cut between two leaves a valid shorter file. Where the bit
       rate varies as well, libsndfile cannot decode all of it, and the whole file is reported: write it again.
@@ -117,24 +120,27 @@ def _read(path: str, stretch: Stretch, channel: ChannelChoice, where: str) -> tu
 
 
 def _read_whole(data: bytes, channel: ChannelChoice, where: str) -> tuple[np.ndarray, int]:
-    container = _container(data[:NUM_HEAD_BYTES], where)
-    stretch = Stretch()
+    container, stretch, file = _container(data[:NUM_HEAD_BYTES], where), Stretch(), io.BytesIO(data)
     if container is not None:
-        if end_is_missing(data):
-            raise truncated(where, f"got a file of {len(data)} bytes, expected all that its {container} container says")
-        file = io.BytesIO(data)
+        _check_bytes(data, where)
         samples, source_rate = read_av(file, container=container, stretch=stretch, channel=channel, where=where)
     else:
-        file = io.BytesIO(data)
         samples, source_rate, form, stated = read_soundfile(file, stretch=stretch, channel=channel, where=where)
+        _check_bytes(data, where)
         promised = promised_frames(data, form, stated)
-        if len(samples) < promised or end_is_missing(data):
-            raise truncated(where, f"got frames={len(samples)}, expected {promised} and an intact end")
+        if len(samples) < promised:
+            raise truncated(where, f"got frames={len(samples)}, expected {promised}")
     if len(samples) == 0:
         raise AudioError(
             "empty", f"no audio: got frames=0, expected at least one. At {where}. Fetch it again or remove it."
         )
     return samples, source_rate
+
+
+def _check_bytes(data: bytes, where: str) -> None:
+    promised = promised_bytes(data)
+    if len(data) < promised:
+        raise truncated(where, f"got a file of {len(data)} bytes, expected {promised} or more by what it says itself")
 
 
 def _read_stretch(file: BinaryIO, stretch: Stretch, channel: ChannelChoice, where: str) -> tuple[np.ndarray, int]:

@@ -30,11 +30,11 @@ def find_speech(samples: np.ndarray, *, sample_rate: int, vad: VadChoice) -> np.
     ``energy`` takes what is louder than the rest, by the level of frames: see `avis.audio.quality.speech_frames`. It
     is quick, and right for close microphones with steady noise. Music, bangs and a second, nearer voice pass for
     speech; speech without a pause in a tenth of the time, or less than 6 dB above the noise, is missed in part or
-    whole.
+    whole. Where a tenth of the time or more is digital silence, all that is not passes for speech.
 
     ``silero`` is a small recurrent network, trained on noisy speech of many languages: noise that comes and goes is
-    none to it. It costs some 30 ms of a core for each second of audio, and needs the package ``silero-vad``, which
-    brings its weights: ``pip install 'avis[vad]'``.
+    none to it. Very quiet speech (-50 dBFS) may be missed whole. It costs some 30 ms of a core for each second of
+    audio, and needs the package ``silero-vad``, which brings its weights: ``pip install 'avis[vad]'``.
 
     Parameters
     ----------

@@ -1,5 +1,6 @@
 """Read a language of Mozilla Common Voice as it is released."""
 
+import posixpath
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -8,8 +9,11 @@ from avis.corpora.files import NO_SESSION, check_split, existing_root, read_text
 from avis.corpora.manifest import look_up
 from avis.location import join
 
-ATTRIBUTES = {"gender": "gender", "age": "age", "accents": "accents", "locale": "language"}
-"""Columns, and the attributes that they become."""
+ATTRIBUTES = {"gender": "gender", "age": "age", "accent": "accents", "accents": "accents", "locale": "language"}
+"""Columns, and the attributes that they become; earlier releases write ``accent``."""
+
+SUFFIX = ".mp3"
+"""Of all clips; the lists of the first releases leave it away."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +60,8 @@ class CommonVoice:
         """
         root = existing_root(self.root)
         clips = read_tsv(join(root, self.tsv))
-        files = look_up([row["path"] for row in clips], root=join(root, "clips"))
+        listed = [row["path"] if posixpath.splitext(row["path"])[1] else row["path"] + SUFFIX for row in clips]
+        files = look_up(listed, root=join(root, "clips"))
         rows = []
         for row, file in zip(clips, files, strict=True):
             attributes = {name: row[key] for key, name in ATTRIBUTES.items() if row.get(key)}

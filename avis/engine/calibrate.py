@@ -22,7 +22,7 @@ from avis.scoring.decision import OperatingPoint
 from avis.scoring.pairing import Pairing
 from avis.scoring.score_norm import ScoreNorm
 from avis.scoring.trial_ids import gather, resolve
-from avis.scoring.trials import read_trials
+from avis.scoring.trials import check_both_kinds, read_trials
 
 NAMES_SHOWN = 5
 
@@ -78,7 +78,7 @@ def calibration_trials(cfg: dict[str, Any], index: pa.Table) -> pa.Table | None:
     Raises
     ------
     ValueError
-        If the list cannot be read, names utterances that the store lacks, or has unknown answers.
+        If the list cannot be read, names utterances that the store lacks, or has unknown answers or one kind alone.
     """
     given = cfg.get("calibration")
     if not given:
@@ -86,7 +86,9 @@ def calibration_trials(cfg: dict[str, Any], index: pa.Table) -> pa.Table | None:
     if given["trials"] is None:
         return _validation_pairs(index, given["max_trials"], cfg["seed"])
     path = location.absolute(str(given["trials"]))
-    trials, _ = resolve(read_trials(path), index["utt_id"], corpora=sorted(index["corpus"].unique().to_pylist()))
+    given = read_trials(path)
+    check_both_kinds(given, where=path)
+    trials, _ = resolve(given, index["utt_id"], corpora=sorted(index["corpus"].unique().to_pylist()))
     if trials["target"].null_count:
         raise ValueError(
             f"answers unknown: got {trials['target'].null_count} calibration trials without target, expected none. "

@@ -1,7 +1,7 @@
 """Find the row that kills its worker: a decoder that crashes takes the process with it, and Ray would retry for ever.
 
 Each attempt at a part is noted beside the part's record. An attempt after a death goes row by row and notes each, so
-that a row which is twice the last is known.
+that a row which is the last time and again is known.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,8 +14,8 @@ from avis import location, store
 MAX_UNEXPLAINED = 3
 """Deaths of a worker at one part, outside any row that is known, after which the run ends."""
 
-ROW_DEATHS = 2
-"""One may be chance: a machine that was taken away, memory that others filled."""
+ROW_DEATHS = 3
+"""Fewer may be chance: machines that were taken away, memory that others filled. A worker cannot tell these apart."""
 
 Tables = dict[str, pa.Table]
 

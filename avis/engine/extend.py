@@ -45,6 +45,11 @@ class Extension:
     changed: int
     removed: int
 
+    @property
+    def differs(self) -> bool:
+        """Whether the base is of other files than these."""
+        return self.new + self.changed + self.removed > 0
+
     def __str__(self) -> str:
         return f"{self.new} files new, {self.changed} changed, {self.removed} removed"
 

@@ -119,17 +119,20 @@ def easy_trials(data: Light, placed: PlacedList) -> dict[str, int]:
     Returns
     -------
     dict
-        ``trials``, ``missing``, ``utterances``, ``speakers``; ``same_audio``: trials whose sides are the same samples,
+        ``trials``, of which ``targets`` and ``nontargets`` where the answer is known; ``missing``, ``utterances``,
+        ``speakers``; ``same_audio``: trials whose sides are the same samples,
         under one id or two; ``same_session_targets``: targets whose sides are of one session, so that the microphone
         and the room agree too.
     """
     enroll, test = placed.rows
     named = np.unique(placed.rows)
-    target = np.asarray(pc.fill_null(placed.target, False))
+    target, nontarget = (np.asarray(pc.fill_null(kind, False)) for kind in (placed.target, pc.invert(placed.target)))
     same_audio = data.audio.codes[enroll] == data.audio.codes[test]
     same_session = data.session.codes[enroll] == data.session.codes[test]
     return {
         "trials": int(enroll.size),
+        "targets": int(np.count_nonzero(target)),
+        "nontargets": int(np.count_nonzero(nontarget)),
         "missing": placed.missing,
         "utterances": int(named.size),
         "speakers": int(np.unique(data.speaker.codes[named]).size),

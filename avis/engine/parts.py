@@ -6,9 +6,10 @@ alone, so the bytes are the same whatever the number of workers, and a rerun doe
 kills its worker again and again ends the run, or loses the row that does it (see `avis.engine.deaths`).
 """
 
-import functools
+import sys
 import uuid
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NoReturn, Protocol, runtime_checkable
 
 import pyarrow as pa
@@ -21,6 +22,9 @@ from avis import store
 from avis.engine.deaths import Attempts
 from avis.engine.rest import data_context
 from avis.engine.session import Compute
+
+EXIT_INTERRUPTED = 130
+"""What shells say of a process that Ctrl-C ended: 128 and the number of the signal."""
 
 
 class PartMaker(Protocol):
@@ -97,25 +101,48 @@ def run_parts(
         GPUs per worker.
     row_group_rows : int
         Rows per Parquet row group.
+
+    Raises
+    ------
+    SystemExit
+        If it is interrupted (Ctrl-C), having said how far it came.
     """
     done = store.committed_parts(uri)
     pending = {part: task for part, task in tasks.items() if part not in done}
     if not pending:
         return
-    if compute.in_process:
-        writer = _PartWriter(uri, make, row_group_rows, None)
-        for part in track(pending, description=label):
-            writer.write(part, pending[part])
-        return
-    compute.connect()
-    finished = _stream(pending, uri, make, row_group_rows, num_gpus)
-    for _ in track(finished, description=label, total=len(pending)):
-        pass
+    run = _in_process if compute.in_process else partial(_stream, compute, num_gpus)
+    try:
+        for _ in track(run(pending, uri, make, row_group_rows), description=label, total=len(pending)):
+            pass
+    except KeyboardInterrupt:
+        num_done = len(tasks.keys() & store.committed_parts(uri).keys())
+        print(
+            f"stopped: {num_done} of {len(tasks)} parts of {label} are finished. At {uri}. "
+            "Run the same command again: it goes on from there.",
+            file=sys.stderr,
+        )
+        raise SystemExit(EXIT_INTERRUPTED) from None
+
+
+def _in_process(
+    pending: dict[str, pa.Table], uri: str, make: Callable[[], PartMaker], row_group_rows: int
+) -> Iterator[str]:
+    writer = _PartWriter(uri, make, row_group_rows, None)
+    for part, task in pending.items():
+        writer.write(part, task)
+        yield part
 
 
 def _stream(
-    pending: dict[str, pa.Table], uri: str, make: Callable[[], PartMaker], row_group_rows: int, num_gpus: float
+    compute: Compute,
+    num_gpus: float,
+    pending: dict[str, pa.Table],
+    uri: str,
+    make: Callable[[], PartMaker],
+    row_group_rows: int,
 ) -> Iterator[dict[str, Any]]:
+    compute.connect()
     cluster = ray.cluster_resources()
     slots = cluster.get("GPU", 0) / num_gpus if num_gpus else cluster.get("CPU", 0)
     workers = max(1, min(int(slots), len(pending)))
@@ -154,9 +181,9 @@ def user_error(error: BaseException) -> BaseException:
 def shared_by_workers(value: Any, compute: Compute) -> Callable[[], Any]:
     """Put a value into the object store once, and return what fetches it on a worker."""
     if compute.in_process:
-        return functools.partial(_identity, value)
+        return partial(_identity, value)
     compute.connect()
-    return functools.partial(_fetch, [ray.put(value)])
+    return partial(_fetch, [ray.put(value)])
 
 
 def _identity(value: Any) -> Any:

@@ -16,6 +16,7 @@ from avis.audio.decode import check_duration, decode
 from avis.audio.quality import measure
 from avis.audio.vad import TrimChoice, VadChoice, find_speech, trim
 from avis.digest import fingerprint, table_digest
+from avis.engine.deaths import ROW_DEATHS
 from avis.engine.extend import Extension, extendable, plan_extension
 from avis.engine.parts import run_parts
 from avis.engine.session import Compute
@@ -53,7 +54,7 @@ class ShardMaker:
 
     def crashed(self, task: pa.Table) -> dict[str, pa.Table]:
         """Return rejects in place of files that killed their workers."""
-        detail = "the process that decoded it died, twice: a library crashed or ran out of memory"
+        detail = f"the process that decoded it died {ROW_DEATHS} times: a library crashed or ran out of memory"
         return _tables(task, [], [_reject(source, "crashes_decoder", detail) for source in task.to_pylist()])
 
     def _utterance(self, source: dict[str, Any]) -> dict[str, Any]:
@@ -121,7 +122,7 @@ def prepare(cfg: dict[str, Any]) -> str:
         _check_rejects(uri, manifest["files"], len(sources), sharding.max_reject_share)
         return uri
     extension = plan_extension(base, sources, sharding) if base else None
-    if base and extension and not (extension.new or extension.changed or extension.removed):
+    if base and extension and not extension.differs:
         print(f"{base} has these files: there is nothing to add")
         return base
     tasks, kept = _plan(uri, sources, sharding, base, extension)
@@ -159,7 +160,9 @@ def _plan(
         return extension.tasks, store.take_over(base, uri, extension.kept)
     tasks = plan_shards(sources, sharding)
     if not location.exists(uri) and (found := extendable(location.parent(uri), sources, sharding)):
-        print(f"{found[1]} since {found[0]}: extends={found[0]} decodes only those")
+        before, since = found
+        decodes = f"{since} since {before}: extends={before} decodes only those"
+        print(decodes if since.differs else f"{before} has these files: extends={before} takes it as it is")
     return tasks, {}
 
 

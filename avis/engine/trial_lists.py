@@ -18,7 +18,7 @@ from avis.scoring.known_lists import recognise
 from avis.scoring.pairing import Pairing
 from avis.scoring.trial_checks import TrialChecks
 from avis.scoring.trial_ids import gather
-from avis.scoring.trials import read_trials
+from avis.scoring.trials import check_both_kinds, read_trials
 
 LIGHT = [
     *("utt_id", "speaker", "session", "corpus", "split", "attributes"),
@@ -149,6 +149,7 @@ def _sources(cfg: Mapping[str, Any]) -> dict[str, Any]:
 def _from_file(path: str) -> tuple[pa.Table, dict[str, Any]]:
     path = location.absolute(path)
     trials = read_trials(path)
+    check_both_kinds(trials, where=path)
     md5 = hashlib.md5(location.read_bytes(path), usedforsecurity=False).hexdigest()
     return trials, {**recognise(trials, md5=md5)._asdict(), "md5": md5}
 

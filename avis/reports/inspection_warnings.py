@@ -57,6 +57,9 @@ def _leaks(found: Findings) -> Iterator[str]:
             if pair[kind]["num"]:
                 yield f"{counted(pair[kind]['num'], noun, 'are')} {words.format(*pair['between'])}"
     for name, trials in found["trials"].items():
+        if (trials["targets"] == 0) != (trials["nontargets"] == 0):
+            kind = "same-speaker" if trials["targets"] else "different-speaker"
+            yield f"The known answers of {name} are all {kind}: no error rate can be had from it."
         if trials["same_audio"]:
             yield (
                 f"{counted(trials['same_audio'], 'trial', 'compare', of=f'of {name}')} a recording with itself or an "

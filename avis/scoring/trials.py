@@ -83,8 +83,8 @@ def read_trials(path: str | Path) -> pa.Table:
     Raises
     ------
     ValueError
-        If the file cannot be read, the format is none of these or may be two of them, a line is malformed, there is no
-        trial, or all known answers are alike.
+        If the file cannot be read, the format is none of these or may be two of them, a line is malformed, or there is
+        no trial.
     """
     name = str(path)
     try:
@@ -104,15 +104,19 @@ def read_trials(path: str | Path) -> pa.Table:
         raise ValueError(
             f"A trial list has trials: got trials=0, expected at least one. At {name}. Check that the file is whole."
         )
+    return trials
+
+
+def check_both_kinds(trials: pa.Table, *, where: str) -> None:
+    """Raise ValueError where all known answers are alike: no error rate can be had from such a list."""
     known = trials["target"].drop_null()
     num_target = pc.sum(known).as_py() or 0
     if len(known) and num_target in (0, len(known)):
         raise ValueError(
             f"Error rates need both kinds of trial: got num_target={num_target} and "
-            f"num_nontarget={len(known) - num_target}, expected at least one of each. At {name}. "
+            f"num_nontarget={len(known) - num_target}, expected at least one of each. At {where}. "
             "Add the missing kind, or leave every answer empty if none is known."
         )
-    return trials
 
 
 def _from_text(data: bytes, name: str) -> pa.Table:

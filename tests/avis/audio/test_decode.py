@@ -23,6 +23,10 @@ CONTAINERS = [
     ("wav", "WAV", "ALAW"),
     ("wav", "WAV", "ULAW"),
     ("wav", "WAVEX", "PCM_24"),
+    ("wav", "RF64", "PCM_16"),
+    ("w64", "W64", "PCM_16"),
+    ("aiff", "AIFF", "PCM_16"),
+    ("au", "AU", "PCM_16"),
     ("sph", "NIST", "PCM_16"),
     ("sph", "NIST", "ALAW"),
     ("sph", "NIST", "ULAW"),
@@ -84,6 +88,12 @@ def test_a_cut_file_is_truncated(tmp_path: Path, suffix: str, form: str, subtype
 @pytest.mark.parametrize(("suffix", "form", "subtype"), [c for c in CONTAINERS if c[0] != "mp3"])
 def test_one_missing_byte_is_truncated(tmp_path: Path, suffix: str, form: str, subtype: str) -> None:
     assert refused(tmp_path / f"a.{suffix}", encoded(hiss(), form, subtype)[:-1]).reason == "truncated"
+
+
+def test_of_a_cut_file_one_is_told_how_long_it_should_be(tmp_path: Path) -> None:
+    """A WAV of 48,000 samples of 16 bit after a header of 44 bytes."""
+    detail = refused(tmp_path / "a.wav", encoded(tone())[:1000]).detail
+    assert "got a file of 1000 bytes, expected 96044 or more" in detail
 
 
 @pytest.mark.parametrize(("form", "subtype"), [("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("OGG", "OPUS")])

@@ -57,6 +57,16 @@ def test_newer_headers_are_read_by_name(tmp_path: Path) -> None:
     assert dict(row["attributes"]) == {"gender": "f", "age": "twenties", "language": "de"}
 
 
+def test_older_headers_and_clips_without_suffix_are_read(tmp_path: Path) -> None:
+    (row,) = (
+        make(tmp_path, HEADER.replace("accents", "accent"), f"{ANNA}\t1\thello\t2\t0\t\t\twales\ten")
+        .sources()
+        .to_pylist()
+    )
+    assert (row["utt_id"], row["size_bytes"]) == ("cv/1", 3)
+    assert dict(row["attributes"]) == {"accents": "wales", "language": "en"}
+
+
 def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
     corpus = make(tmp_path, HEADER, f"{ANNA}\t1.mp3\thello\t2\t0\t\t\t\ten", f"{ANNA}\t2.mp3\thello")
     with pytest.raises(ValueError, match=r"got num_fields=3, expected 9\. At .*validated\.tsv line 3\."):

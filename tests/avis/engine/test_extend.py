@@ -209,6 +209,17 @@ def test_without_it_one_is_told_how_much_is_new(cfg: Recipe, tmp_path: Path, cap
     assert "extends" not in capsys.readouterr().out
 
 
+def test_without_it_one_is_told_that_a_store_has_the_files_already(
+    cfg: Recipe, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    base = prepare(cfg)
+    write(tmp_path / "audio" / "s0" / "a" / "new.wav", seed=1)
+    grown = prepare(cfg | {"extends": base})
+    capsys.readouterr()
+    assert prepare(cfg) not in (base, grown)
+    assert f"{grown} has these files: extends={grown} takes it as it is" in capsys.readouterr().out
+
+
 def test_a_base_of_other_settings_or_without_held_out_speakers_is_refused(cfg: Recipe, tmp_path: Path):
     base = prepare(cfg)
     other = {"seed": 1, "min_duration_s": 0.2}

@@ -146,7 +146,7 @@ def test_trial_lists_are_held_against_what_is_learnt_from():
     assert against["between"] == ["train", "trials dev"]
     assert against["speakers"] == {"num": 1, "examples": ["a"]}
     assert result["trials"]["dev"] == {
-        **{"trials": 3, "missing": 5, "utterances": 4, "speakers": 2},
+        **{"trials": 3, "targets": 2, "nontargets": 1, "missing": 5, "utterances": 4, "speakers": 2},
         **{"same_audio": 1, "same_session_targets": 1},
     }
 
@@ -234,6 +234,15 @@ def test_store_and_list_make_page_and_json(small_store: str, tmp_path: Path, mon
     assert result["trials"]["dev"]["missing"] == 1
     assert result["warnings"][0].startswith("1 recording is in both train and test")
     assert sorted(os.listdir(out)) == ["inspect.html", "inspect.json"]
+
+
+@pytest.mark.parametrize(("answer", "kind"), [(0, "different"), (1, "same")])
+def test_a_list_of_one_kind_of_trial_is_reported(small_store: str, tmp_path: Path, answer: int, kind: str):
+    path = tmp_path / "dev.txt"
+    path.write_text(f"{answer} a0.wav t.wav\n{answer} a1.wav t.wav\n")
+    result = inspect_store(small_store, str(tmp_path / "out"), rules=RULES, trials={"dev": str(path)})
+    assert result["trials"]["dev"]["trials"] == 2
+    assert f"The known answers of dev are all {kind}-speaker: no error rate can be had from it." in result["warnings"]
 
 
 def test_trials_of_models_are_those_of_their_utterances(small_store: str, tmp_path: Path):

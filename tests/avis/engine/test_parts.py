@@ -71,6 +71,20 @@ def test_every_part_is_made_once_and_a_rerun_makes_what_is_missing(tmp_path: Pat
     assert store.read_table(uri, "squares")["y"].to_pylist() == [x * x for i in range(6) for x in range(i, i + 3)]
 
 
+def test_an_interrupted_run_says_how_far_it_came(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    def make() -> Any:
+        def interrupted(task: pa.Table) -> dict[str, pa.Table]:
+            if task["x"][0].as_py() == 2:
+                raise KeyboardInterrupt
+            return {"same": task}
+
+        return interrupted
+
+    with pytest.raises(SystemExit, match="130"):
+        run_parts(str(tmp_path), TASKS, make, compute=computes("debug"), label="copy")
+    assert f"stopped: 2 of 6 parts of copy are finished. At {tmp_path}." in capsys.readouterr().err
+
+
 def test_nothing_to_do_needs_no_ray_and_no_maker(tmp_path: Path):
     for part, task in TASKS.items():
         store.commit_part(str(tmp_path), part, {"squares": task}, row_group_rows=10)
@@ -150,7 +164,7 @@ def test_a_row_that_kills_its_worker_is_found_and_left_out(tmp_path: Path, ray_s
     run_parts(uri, tasks, deadly_maker(str(log), 4, task_rows=2), compute=computes("local"), label="double")
     store.finish(uri, parts=tasks, inputs="abc", facts={})
     assert store.read_table(uri, "doubled")["y"].to_pylist() == [2, 4, 6, -1, 10, 12, 14]
-    assert log.read_text() == "died died died ", "once in a slice, twice by itself"
+    assert log.read_text() == "died " * 4, "once in a slice, three times by itself"
     assert not (tmp_path / "store" / store.PARTS).exists()
 
 

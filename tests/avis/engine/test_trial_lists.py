@@ -46,6 +46,13 @@ def test_a_file_is_recognised_by_its_bytes(
     assert listed.facts["list"] == {"name": "Some", "certainty": "checksum", "md5": md5}
 
 
+def test_a_file_of_one_kind_of_trial_is_not_scored(tiny_recipe: Recipe, tiny_store: str, tmp_path: Path):
+    path = tmp_path / "targets.txt"
+    path.write_text(LINES.splitlines()[0])
+    with pytest.raises(ValueError, match=rf"both kinds of trial: got num_target=1 and num_nontarget=0.* At {path}"):
+        read_lists(tiny_recipe | {"trials": str(path)}, read_index(tiny_store), trained=[])
+
+
 def test_a_list_is_made_where_the_configuration_pairs(tiny_recipe: Recipe, tiny_store: str):
     cfg = tiny_recipe | {"trials": {"dev": PAIRING}}
     [(name, listed)] = read_lists(cfg, read_index(tiny_store), trained=[]).items()

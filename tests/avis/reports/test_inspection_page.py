@@ -80,7 +80,8 @@ def faults(name: str) -> dict[str, Any]:
     """Return what is found where everything is wrong, all names being this one."""
     shared = {"num": 1, "examples": [name]}
     copies = {"groups": 1, "utterances": 9, "examples": [{"copies": 9, "utt_ids": [name], "splits": ["train"]}]}
-    counts = {"trials": 7, "missing": 1, "utterances": 5, "speakers": 4, "same_audio": 2, "same_session_targets": 3}
+    counts = {"trials": 7, "targets": 4, "nontargets": 3, "missing": 1, "utterances": 5, "speakers": 4}
+    counts |= {"same_audio": 2, "same_session_targets": 3}
     pairs = [["train", "test"], ["train", f"trials {name}"]]
     return findings(
         groups=[group(), group(corpus=name, speech_hours=None), group("test", single_session_speakers=6)],

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from avis.schema import TRIALS
-from avis.scoring.trials import read_trials
+from avis.scoring.trials import check_both_kinds, read_trials
 
 EXPECTED = {"enroll": ["a/1", "b/2"], "test": ["a/2", "c/3"], "target": [True, False]}
 
@@ -127,9 +127,6 @@ def test_answers_may_all_be_unknown(tmp_path: Path, content: str) -> None:
         ("", r"trials=0.*list"),
         (" \n\n", r"trials=0.*list"),
         ("enroll,test,target\n", r"trials=0.*list"),
-        ("1 a b\n1 c d\n", r"num_target=2 and num_nontarget=0"),
-        ("a b nontarget\n", r"num_target=0 and num_nontarget=1"),
-        ("enroll,test,target\na,b,1\nc,d,\n", r"num_target=1 and num_nontarget=0"),
         (b"1 a b\n0 c \xff\n", r"byte 0xff.*list line 2\."),
     ],
 )
@@ -146,6 +143,20 @@ def test_broken_parquet_names_its_row(tmp_path: Path) -> None:
     pq.write_table(table.drop_columns("test"), tmp_path / "t")
     with pytest.raises(ValueError, match="enroll, test and target once each"):
         read_trials(tmp_path / "t")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("1 a b\n1 c d\n", r"num_target=2 and num_nontarget=0.*At list\."),
+        ("a b nontarget\n", r"num_target=0 and num_nontarget=1"),
+        ("enroll,test,target\na,b,1\nc,d,\n", r"num_target=1 and num_nontarget=0"),
+    ],
+)
+def test_lists_of_one_kind_are_read_but_give_no_error_rate(tmp_path: Path, content: str, message: str) -> None:
+    trials = read_trials(write(tmp_path / "list", content))
+    with pytest.raises(ValueError, match=message):
+        check_both_kinds(trials, where="list")
 
 
 def test_missing_file(tmp_path: Path) -> None:
