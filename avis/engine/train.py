@@ -28,6 +28,7 @@ from avis.losses.building import build_loss
 from avis.losses.classifier import weigh_speakers
 from avis.losses.distillation import watch_student
 from avis.losses.head_memory import say_head_memory
+from avis.training.activation_checkpointing import checkpoint_activations
 from avis.training.checkpoint import average_checkpoint, best_checkpoint, next_epoch, read_checkpoint
 from avis.training.examples import speaker_counts, speaker_index, validation_examples
 from avis.training.fit import fit
@@ -63,6 +64,9 @@ class Training:
         Augment the held-out utterances too (always alike), where the clean ones would be too easy to tell apart.
     precision : str
         ``auto``: 16-bit mixed precision on GPUs, 32-bit elsewhere; or Lightning's word.
+    activation_checkpointing : bool
+        Compute what is in the model's blocks a second time, for the gradients, instead of keeping it: in about
+        4/3 of the time and, in deep networks, half of the memory or less.
     gradient_clip : float
         Largest norm of the gradient.
     log_interval_s : float
@@ -90,6 +94,7 @@ class Training:
     max_validation_utterances: PositiveInt
     validation_augment: bool
     precision: str
+    activation_checkpointing: bool
     gradient_clip: PositiveFloat
     log_interval_s: PositiveFloat
     mixup_alpha: NonNegativeFloat
@@ -195,6 +200,8 @@ def build_module(shared: Shared) -> SpeakerVerifier:
         recipe=recipe,
         speakers=sorted(shared.speakers),
     )
+    if recipe["trainer"]["activation_checkpointing"]:
+        checkpoint_activations(*(part for part in (module.model, module.front_end) if part is not None))
     if shared.start:
         module.start_from(shared.start, recipe["start_from"])
     return module
