@@ -45,6 +45,9 @@ class Sharding:
         Training speakers held out to choose checkpoints by.
     shard_rows, row_group_rows : int
         Utterances per file and per Parquet row group (the unit that training reads and mixes).
+    utterances_together : int
+        Of one speaker, in the same or the next row group, for losses that compare them: a training reads a few row
+        groups at a time, which of thousands of speakers hardly hold two utterances of one otherwise.
     seed : int
         Of the global shuffle and of the choice of held-out speakers.
     """
@@ -59,6 +62,7 @@ class Sharding:
     num_validation_speakers: NonNegativeInt
     shard_rows: PositiveInt
     row_group_rows: PositiveInt
+    utterances_together: PositiveInt
     seed: int
 
     def __post_init__(self) -> None:
@@ -122,7 +126,7 @@ def cut(
     min_rows : int
         To have `MIN_SHARDS` of them is no reason to make shards smaller than this.
     """
-    order = np.random.default_rng(sharding.seed).permutation(len(rows))
+    order = _shuffled(rows["speaker"].to_pylist(), together=sharding.utterances_together, seed=sharding.seed)
     split = np.asarray(rows["split"].to_pylist(), dtype=object)
     tasks = {}
     for name in sorted(set(split)):
@@ -131,6 +135,22 @@ def cut(
         for number, shard in enumerate(np.array_split(mine, num_shards), start=(first or {}).get(name, 0)):
             tasks[f"{name}-{number:05d}"] = rows.take(shard)
     return tasks
+
+
+def _shuffled(speakers: list[str], *, together: int, seed: int) -> np.ndarray:
+    """Return positions in random order, but so many of one speaker, drawn at random, in turn."""
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(speakers))
+    if together == 1:
+        return order
+    drawn: Counter[str] = Counter()
+    groups: dict[tuple[str, int], list[int]] = {}
+    for position in order.tolist():
+        speaker = speakers[position]
+        groups.setdefault((speaker, drawn[speaker] // together), []).append(position)
+        drawn[speaker] += 1
+    in_turn = list(groups.values())
+    return np.array([position for group in rng.permutation(len(in_turn)) for position in in_turn[group]], np.int64)
 
 
 def _hold_out(sources: pa.Table, sharding: Sharding) -> set[str]:

@@ -34,6 +34,7 @@ from avis.training.examples import speaker_counts, speaker_index, validation_exa
 from avis.training.fit import fit
 from avis.training.module import SpeakerVerifier
 from avis.training.plan import Plan, list_row_groups
+from avis.training.repetition import say_repetition
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +55,8 @@ class Training:
         Examples in turn that are of one speaker, for losses that compare the utterances of a batch: different
         utterances of one block, as far as it has them, else further crops of the same. 1 leaves the order to chance.
     groups_per_block : int
-        Row groups that are read and mixed together. With several utterances per speaker, enough of them that a block
-        holds several of most speakers.
+        Row groups that are read and mixed together, with several utterances per speaker so many that they hold the
+        speakers of a batch; see `avis.engine.sharding.Sharding.utterances_together`.
     babble_utterances : int
         Training utterances whose voices serve as babble.
     max_validation_utterances : int
@@ -159,8 +160,6 @@ def share(cfg: dict[str, Any], utterances: str, num_workers: int) -> Shared:
         )
     groups = list_row_groups(utterances, "train")
     column = store.read_table(utterances, "utterances", columns=["speaker"], prefix="train-")["speaker"]
-    speakers = speaker_index(column)
-    counts = speaker_counts(column)
     plan = Plan(
         groups,
         seed=cfg["seed"],
@@ -169,12 +168,13 @@ def share(cfg: dict[str, Any], utterances: str, num_workers: int) -> Shared:
         global_batch=training.batch_size,
         utterances_per_speaker=training.utterances_per_speaker,
     )
+    say_repetition(plan, column.to_pylist())
     start = read_checkpoint(location.absolute(cfg["start_from"])) if cfg["start_from"] else None
     banks, stored = make_banks(cfg, utterances), None
     if features.placement == "materialize":
         stored = materialize(cfg, utterances, groups, partial(example_maker, cfg), banks)
     validation = list_row_groups(utterances, "validation")
-    return Shared(cfg, plan, validation, speakers, counts, banks, stored, start)
+    return Shared(cfg, plan, validation, speaker_index(column), speaker_counts(column), banks, stored, start)
 
 
 def build_module(shared: Shared) -> SpeakerVerifier:
