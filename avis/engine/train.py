@@ -24,6 +24,7 @@ from avis.engine.parts import raise_cause
 from avis.engine.placement import Features
 from avis.engine.session import Compute
 from avis.engine.stream import Shared, example_maker, example_stream, local_batches, make_banks
+from avis.engine.teacher import find_teachers
 from avis.losses.building import build_loss
 from avis.losses.classifier import weigh_speakers
 from avis.losses.distillation import watch_student
@@ -139,6 +140,7 @@ def _result(run_dir: str, average_epochs: int) -> str:
 
 def share(cfg: dict[str, Any], utterances: str, num_workers: int) -> Shared:
     """Plan a training and gather what its workers need, features computed beforehand among it."""
+    cfg = find_teachers(cfg)
     training: Training = instantiate(cfg["trainer"])
     features: Features = instantiate(cfg["features"])
     if training.utterances_per_speaker > 1 and features.placement == "materialize":

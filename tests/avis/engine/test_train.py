@@ -1,6 +1,7 @@
 """Training on Ray: two workers, the same figures every time, clear refusals."""
 
 import csv
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -138,8 +139,6 @@ def test_a_store_without_training_speakers_is_refused(tiny_recipe: Recipe, tmp_p
 def test_steps_run_in_this_process_when_debugging(
     tiny_recipe: Recipe, tiny_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    import os
-
     ran_in: list[int] = []
     training_step = SpeakerVerifier.training_step
 
@@ -206,10 +205,11 @@ def test_a_checkpoint_teaches_a_model_of_another_size(
         "_target_": "avis.engine.teacher.distillation",
         "_partial_": True,
         "classification": tiny_recipe["loss"],
-        "teacher_checkpoint": best_checkpoint(tiny_run),
+        "teacher_checkpoint": os.path.relpath(best_checkpoint(tiny_run)),
         "distance": "cosine",
         "distance_weight": 1.0,
     }
     checkpoint = read_checkpoint(train(cfg, tiny_store, str(tmp_path)))
     assert checkpoint["state_dict"]["loss.project.weight"].shape == (tiny_recipe["model"]["embedding_dim"], 12)
     assert not any("teacher" in name for name in checkpoint["state_dict"])
+    assert os.path.isabs(checkpoint["recipe"]["loss"]["teacher_checkpoint"])
