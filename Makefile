@@ -19,8 +19,8 @@ setup: $(READY) ## make .venv and install AVIS into it
 demo: $(READY) ## run the main job on the embedded synthetic corpus
 	$(BIN)/python pipelines/train.py
 
-test: $(READY) ## run the tests that take seconds
-	$(BIN)/python -m pytest
+test: $(READY) ## run the tests that take seconds, in two processes
+	$(BIN)/python -m pytest --numprocesses 2 --no-loadscope-reorder
 
 test-all: $(READY) ## run all tests, slow ones included
 	$(BIN)/python -m pytest -m 'not gpu'

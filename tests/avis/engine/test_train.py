@@ -81,6 +81,7 @@ def test_validation_over_uneven_shares_is_that_of_all_utterances(on_ray: Recipe,
     assert column(ray_run, "val/eer")[-1] == pytest.approx(equal_error_rate(scores, target)[0], abs=1e-6)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_losses(on_ray: Recipe, tiny_store: str, ray_run: str, tmp_path: Path):
     train(on_ray, tiny_store, str(tmp_path))
     for name in ("train/loss", "val/eer"):
