@@ -76,7 +76,9 @@ def shards_of(num_speakers: int, *, together: int, recipe: Recipe) -> tuple[list
     settings = {k: v for k, v in recipe["sharding"].items() if k != "_target_"}
     sharding = Sharding(**settings | {"utterances_together": together})
     names = [f"s{i // 20}" for i in range(20 * num_speakers)]
-    rows = pa.table({"speaker": names, "split": ["train"] * len(names), "row": range(len(names))})
+    num = len(names)
+    sizes = {"start_s": [0.0] * num, "end_s": pa.nulls(num, pa.float64()), "size_bytes": [0] * num}
+    rows = pa.table({"speaker": names, "split": ["train"] * num, "row": range(num), **sizes})
     shards = cut(rows, sharding)
     groups = [
         RowGroup(name, start, min(sharding.row_group_rows, len(shard) - start))
