@@ -70,7 +70,8 @@ def export(checkpoint: str, file: str, *, format: str) -> float:
     Raises
     ------
     ValueError
-        If that is not above 0.9999 (nothing is written then), or the format is unknown or not installed.
+        If that is not above 0.9999 or the format cannot hold the model (nothing is written then), or the format is
+        unknown or not installed.
     """
     if format not in WRITERS:
         raise ValueError(
@@ -83,7 +84,15 @@ def export(checkpoint: str, file: str, *, format: str) -> float:
     about = {"sample_rate": rate, "checkpoint": hashlib.sha256(location.read_bytes(checkpoint)).hexdigest()}
     with tempfile.TemporaryDirectory() as folder, torch.no_grad():
         path = os.path.join(folder, "exported")
-        exported = WRITERS[format](whole, loaded, path, about)
+        try:
+            exported = WRITERS[format](whole, loaded, path, about)
+        except RuntimeError as error:  # of torch.jit, torch.export and torch.onnx
+            first_line = str(error).strip().partition("\n")[0]
+            raise ValueError(
+                f"format cannot hold the model: got {type(error).__name__} ({first_line}), expected none, of "
+                f"{type(model).__name__} on {type(front_end).__name__}. At format={format}. Choose another format; "
+                "avis holds every model."
+            ) from error
         cosine = least_cosine(whole, exported, sample_rate=rate)
         if not cosine > MIN_COSINE:
             raise ValueError(

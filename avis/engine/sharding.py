@@ -1,5 +1,6 @@
 """Plan the shards of an utterances store: which utterance goes into which, before anything is decoded."""
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -51,6 +52,9 @@ class Sharding:
         MB per file at most, as they can be told before anything is decoded: the size of a recording's file, and
         16-bit samples for a segment that is listed with its end. Long recordings get smaller shards by it; a recording
         that is larger has a shard of its own.
+    utterances_together : int
+        Of one speaker, in the same or the next row group, for losses that compare them: a training reads a few row
+        groups at a time, which of thousands of speakers hardly hold two utterances of one otherwise.
     seed : int
         Of the global shuffle and of the choice of held-out speakers.
     """
@@ -66,6 +70,7 @@ class Sharding:
     shard_rows: PositiveInt
     shard_mb: PositiveFloat
     row_group_rows: PositiveInt
+    utterances_together: PositiveInt
     seed: int
 
     def __post_init__(self) -> None:
@@ -131,7 +136,7 @@ def cut(
         To have `MIN_SHARDS` of them is no reason to make shards smaller than this.
     """
     rows = rows.combine_chunks()
-    order = np.random.default_rng(sharding.seed).permutation(len(rows))
+    order = _shuffled(rows["speaker"].to_pylist(), together=sharding.utterances_together, seed=sharding.seed)
     num_bytes, most = _estimated_bytes(rows, sharding.sample_rate), sharding.shard_mb * 1e6
     tasks = {}
     for name in sorted(rows["split"].unique().to_pylist()):
@@ -141,6 +146,22 @@ def cut(
         for number, shard in enumerate(shards, start=(first or {}).get(name, 0)):
             tasks[f"{name}-{number:05d}"] = rows.take(shard)
     return tasks
+
+
+def _shuffled(speakers: list[str], *, together: int, seed: int) -> np.ndarray:
+    """Return positions in random order, but so many of one speaker, drawn at random, in turn."""
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(speakers))
+    if together == 1:
+        return order
+    drawn: Counter[str] = Counter()
+    groups: dict[tuple[str, int], list[int]] = {}
+    for position in order.tolist():
+        speaker = speakers[position]
+        groups.setdefault((speaker, drawn[speaker] // together), []).append(position)
+        drawn[speaker] += 1
+    in_turn = list(groups.values())
+    return np.array([position for group in rng.permutation(len(in_turn)) for position in in_turn[group]], np.int64)
 
 
 def _estimated_bytes(rows: pa.Table, sample_rate: int) -> np.ndarray:

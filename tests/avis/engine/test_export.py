@@ -20,6 +20,8 @@ CONFIGS = Path(__file__).parents[3] / "configs"
 ECAPA = ["model=ecapa_tiny", *(f"model.{key}=8" for key in ("channels", "mfa_channels", "embedding_dim"))]
 RESNET = ["model=resnet18", "model.channels=2", "model.depths=[1,1,1,1]", "model.embedding_dim=6"]
 CAMPPLUS = ["model=campplus", "model.head_channels=2", "model.channels=8", "model.growth=2", "model.embedding_dim=6"]
+REDIMNET = ["model=redimnet_b0", "model.channels=4", "model.stages=[[1,1,1,0],[2,1,2,6]]", "model.embedding_dim=6"]
+RAWNET3 = ["model=rawnet3", "features=raw", "model.channels=16", "model.mfa_channels=8", "model.attention_channels=4"]
 LENGTHS = (8000, 12345, 50001)
 
 
@@ -34,6 +36,11 @@ def make_checkpoint(folder: Path, *overrides: str) -> tuple[str, WaveformEmbedde
             module.running_mean.uniform_(-0.1, 0.1)
             module.running_var.uniform_(0.5, 1.5)
     weights: dict[str, Any] = {f"model.{key}": value for key, value in whole.model.state_dict().items()}
+    learnt = [weight for weight in whole.front_end.parameters() if weight.requires_grad]
+    if learnt:
+        for weight in learnt:
+            weight.data.mul_(1.05).add_(0.05 * torch.rand_like(weight))
+        weights |= {f"front_end.{key}": value for key, value in whole.front_end.state_dict().items()}
     weights["loss.weight"] = torch.zeros(1000, 8)
     checkpoint = {"state_dict": weights, "recipe": recipe, "speakers": ["a"], "epoch": 3, "global_step": 9}
     torch.save(checkpoint | {"optimizer_states": [torch.zeros(1000)]}, folder / "best.ckpt")
@@ -54,9 +61,12 @@ def utterances() -> list[Tensor]:
         [*ECAPA, "features=speechbrain_fbank_80"],
         [*ECAPA, "features=nemo_mel_80"],
         ["model=resnet_se34_l", "model.channels=8", "features=voxceleb_trainer_mel_40"],
+        pytest.param([*ECAPA, "features=sinc_80"], marks=pytest.mark.slow),
         pytest.param(CAMPPLUS, marks=pytest.mark.slow),
+        pytest.param(REDIMNET, marks=pytest.mark.slow),
+        pytest.param(RAWNET3, marks=pytest.mark.slow),
     ],
-    ids=["ecapa", "resnet", "speechbrain", "nemo", "resnet_se", "campplus"],
+    ids=["ecapa", "resnet", "speechbrain", "nemo", "resnet_se", "sinc", "campplus", "redimnet", "rawnet3"],
 )
 def test_torchscript_embeds_as_the_checkpoint_does(overrides: list[str], tmp_path: Path):
     checkpoint, whole = make_checkpoint(tmp_path, *overrides)
@@ -78,8 +88,9 @@ def test_torchscript_embeds_as_the_checkpoint_does(overrides: list[str], tmp_pat
         pytest.param(CAMPPLUS, marks=pytest.mark.slow),
         pytest.param([*ECAPA, "features=speechbrain_fbank_80"], marks=pytest.mark.slow),
         pytest.param([*ECAPA, "features=nemo_mel_80"], marks=pytest.mark.slow),
+        pytest.param([*ECAPA, "features=sinc_80"], marks=pytest.mark.slow),
     ],
-    ids=["ecapa", "resnet", "campplus", "speechbrain", "nemo"],
+    ids=["ecapa", "resnet", "campplus", "speechbrain", "nemo", "sinc"],
 )
 def test_onnx_embeds_as_the_checkpoint_does(overrides: list[str], tmp_path: Path):
     onnxruntime = pytest.importorskip("onnxruntime")
@@ -101,6 +112,22 @@ def test_a_checkpoint_without_what_training_needs(tmp_path: Path):
     assert small["recipe"] == whole["recipe"]
     assert set(whole["state_dict"]) - set(small["state_dict"]) == {"loss.weight"}
     assert "optimizer_states" not in small
+
+
+class Undecided(torch.nn.Module):
+    """Branches on a value, which torch.export cannot follow."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features.mean(dim=1) if features.sum() > 0 else features.amax(dim=1)
+
+
+def test_a_model_that_the_format_cannot_hold_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("onnxruntime")
+    checkpoint, _ = make_checkpoint(tmp_path, *ECAPA)
+    monkeypatch.setattr(exporting, "load_model", lambda *_: Undecided())
+    with pytest.raises(ValueError, match=r"format cannot hold the model: got \w+ \(.*of Undecided on .*format=onnx"):
+        export(checkpoint, str(tmp_path / "model.onnx"), format="onnx")
+    assert not (tmp_path / "model.onnx").exists()
 
 
 def test_what_differs_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -1,17 +1,22 @@
 """Planning shards: which speakers are held out, what must not meet, and the order of it all."""
 
+import itertools
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from avis import store
 from avis.engine.prepare import prepare
-from avis.engine.sharding import Sharding, plan_shards
+from avis.engine.sharding import Sharding, cut, plan_shards
 from avis.schema import SOURCES
+from avis.training.grouping import speaker_groups
+from avis.training.plan import Plan, RowGroup
+from avis.training.repetition import repetition, say_repetition
 
 Recipe = dict[str, Any]
 
@@ -113,3 +118,56 @@ def test_segments_are_counted_by_their_length(tiny_recipe: Recipe):
     assert len(cut_up(sources(meeting, end_s=ends), tiny_recipe["sharding"], shard_mb=20)) == 8
     assert len(cut_up(sources(meeting, end_s=ends), tiny_recipe["sharding"], shard_mb=10)) == 16
     assert len(cut_up(sources([-1] * 1000), tiny_recipe["sharding"], shard_mb=10)) == 8
+
+
+def shards_of(num_speakers: int, *, together: int, recipe: Recipe) -> tuple[list[RowGroup], list[str], list[int]]:
+    """Return the row groups of a store of 20 utterances per speaker, and the speaker and the number of each row."""
+    settings = {k: v for k, v in recipe["sharding"].items() if k != "_target_"}
+    sharding = Sharding(**settings | {"utterances_together": together})
+    names = [f"s{i // 20}" for i in range(20 * num_speakers)]
+    num = len(names)
+    sizes = {"start_s": [0.0] * num, "end_s": pa.nulls(num, pa.float64()), "size_bytes": [0] * num}
+    rows = pa.table({"speaker": names, "split": ["train"] * num, "row": range(num), **sizes})
+    shards = cut(rows, sharding)
+    groups = [
+        RowGroup(name, start, min(sharding.row_group_rows, len(shard) - start))
+        for name, shard in shards.items()
+        for start in range(0, len(shard), sharding.row_group_rows)
+    ]
+    joined = pa.concat_tables(shards.values())
+    return groups, joined["speaker"].to_pylist(), joined["row"].to_pylist()
+
+
+def test_utterances_of_a_speaker_lie_together_and_none_is_lost(tiny_recipe: Recipe):
+    _, speakers, rows = shards_of(50, together=4, recipe=tiny_recipe)
+    assert sorted(rows) == list(range(1000))
+    for start in range(0, 1000, 4):
+        assert len(set(speakers[start : start + 4])) == 1
+    first = speakers[::4]
+    assert first != sorted(first)
+    assert sum(one == other for one, other in itertools.pairwise(first)) < 20
+
+
+def test_of_thousands_of_speakers_a_batch_compares_different_utterances(
+    tiny_recipe: Recipe, capsys: pytest.CaptureFixture[str]
+):
+    sizes = {"seed": 0, "passes_per_epoch": 1, "global_batch": 64, "utterances_per_speaker": 2}
+    groups, speakers, _ = shards_of(3000, together=1, recipe=tiny_recipe)
+    apart = Plan(groups, groups_per_block=2, **sizes)
+    say_repetition(apart, speakers)
+    assert repetition(apart, speakers) > 0.9
+    assert "with sharding.utterances_together=8, with trainer.groups_per_block=8 or more" in capsys.readouterr().out
+
+    groups, speakers, _ = shards_of(3000, together=8, recipe=tiny_recipe)
+    plan = Plan(groups, groups_per_block=8, **sizes)
+    say_repetition(plan, speakers)
+    assert capsys.readouterr().out.count("\n") == 1
+    assert repetition(plan, speakers) < 0.05
+    starts = dict(zip(groups, np.cumsum([0, *(group.num_rows for group in groups[:-1])]), strict=True))
+    for number in range(5):
+        block = plan.block(number)
+        rows = np.concatenate([starts[g] + np.arange(g.num_rows) for g in block.row_groups])[block.order]
+        names = [speakers[row] for row in rows]
+        pairs = speaker_groups(names, 2)
+        first_batch = {names[one] for one, _ in pairs[:32]}
+        assert len(first_batch) == 32

@@ -1,6 +1,7 @@
 """Training on Ray: two workers, the same figures every time, clear refusals."""
 
 import csv
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from avis.engine.embed import load_model
 from avis.engine.stream import example_maker
 from avis.engine.train import share, train
 from avis.metrics.eer import equal_error_rate
+from avis.training import activation_checkpointing
 from avis.training.checkpoint import best_checkpoint, last_checkpoint, read_checkpoint
 from avis.training.examples import validation_examples
 from avis.training.module import SpeakerVerifier
@@ -138,8 +140,6 @@ def test_a_store_without_training_speakers_is_refused(tiny_recipe: Recipe, tmp_p
 def test_steps_run_in_this_process_when_debugging(
     tiny_recipe: Recipe, tiny_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    import os
-
     ran_in: list[int] = []
     training_step = SpeakerVerifier.training_step
 
@@ -150,6 +150,21 @@ def test_steps_run_in_this_process_when_debugging(
     monkeypatch.setattr(SpeakerVerifier, "training_step", noted)
     train(with_settings(tiny_recipe, trainer={"num_epochs": 1}, compute={}), tiny_store, str(tmp_path))
     assert ran_in == [os.getpid()] * 4
+
+
+def test_activation_checkpointing_trains_the_same_weights(
+    tiny_recipe: Recipe, tiny_store: str, tiny_run: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    computed_again = []
+    checkpoint = torch.utils.checkpoint.checkpoint
+    monkeypatch.setattr(
+        activation_checkpointing, "checkpoint", lambda *a, **k: computed_again.append(a[0]) or checkpoint(*a, **k)
+    )
+    cfg = with_settings(tiny_recipe, trainer={"activation_checkpointing": True}, compute={})
+    trained = read_checkpoint(train(cfg, tiny_store, str(tmp_path)))
+    assert computed_again
+    assert column(str(tmp_path), "train/loss") == column(tiny_run, "train/loss")
+    torch.testing.assert_close(trained["state_dict"], read_checkpoint(best_checkpoint(tiny_run))["state_dict"])
 
 
 @pytest.mark.slow
@@ -191,10 +206,11 @@ def test_a_checkpoint_teaches_a_model_of_another_size(
         "_target_": "avis.engine.teacher.distillation",
         "_partial_": True,
         "classification": tiny_recipe["loss"],
-        "teacher_checkpoint": best_checkpoint(tiny_run),
+        "teacher_checkpoint": os.path.relpath(best_checkpoint(tiny_run)),
         "distance": "cosine",
         "distance_weight": 1.0,
     }
     checkpoint = read_checkpoint(train(cfg, tiny_store, str(tmp_path)))
     assert checkpoint["state_dict"]["loss.project.weight"].shape == (tiny_recipe["model"]["embedding_dim"], 12)
     assert not any("teacher" in name for name in checkpoint["state_dict"])
+    assert os.path.isabs(checkpoint["recipe"]["loss"]["teacher_checkpoint"])

@@ -1,6 +1,7 @@
 """Tiny models of all four kinds with random weights, against the model and the feature extractor of transformers."""
 
 import builtins
+import copy
 import json
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 from torchaudio.models.wav2vec2.utils import import_huggingface_model
 
 from avis.features.self_supervised import SelfSupervised
+from avis.training.activation_checkpointing import checkpoint_activations, repeated_blocks
 
 transformers = pytest.importorskip("transformers")
 
@@ -107,6 +109,20 @@ def test_frozen_only_the_weights_have_gradients(folders, speech_like, name):
     features(speech_like(4000)).square().mean().backward()
     assert [name for name, each in features.named_parameters() if each.grad is not None] == ["layer_weights"]
     assert [name for name, each in features.named_parameters() if each.requires_grad] == ["layer_weights"]
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_fine_tuned_under_activation_checkpointing_gradients_are_the_same(folders, speech_like, name):
+    plain = SelfSupervised(model=folders[name], **OPTIONS | {"frozen": False}).train()
+    checkpointed = copy.deepcopy(plain)
+    checkpoint_activations(checkpointed)
+    layers = {id(layer) for layer in checkpointed.backbone.encoder.layers}
+    assert layers <= {id(block) for block in repeated_blocks(checkpointed)}
+    for features in (plain, checkpointed):
+        torch.manual_seed(0)
+        (features(speech_like(4000)) * torch.randn(16)).square().mean().backward()
+    gradients, expected = ({n: p.grad for n, p in each.named_parameters()} for each in (checkpointed, plain))
+    torch.testing.assert_close(gradients, expected, rtol=0.0, atol=0.0)
 
 
 def test_what_does_not_fit(folders, tmp_path):

@@ -1,6 +1,7 @@
 """What holds for every model: published sizes, one embedding per utterance whatever its batch and length, training."""
 
 import copy
+import itertools
 import pickle
 from collections.abc import Callable
 from functools import partial
@@ -30,6 +31,7 @@ from avis.models.resnet_simam import SimAmResNet
 from avis.models.ska_tdnn import SkaTdnn
 from avis.models.titanet import TitaNet
 from avis.models.xvector import XVector
+from avis.training.activation_checkpointing import checkpoint_activations
 
 WESPEAKER = "wenet-e2e/wespeaker, examples/voxceleb/v2/README.md"
 D_SPEAKER = "modelscope/3D-Speaker, egs/voxceleb/README.md"
@@ -408,15 +410,59 @@ def test_is_one_graph(name: str, masked: bool):
     torch.testing.assert_close(compiled(features, num_frames), model(features, num_frames))
 
 
+def trained_once(model: nn.Module, inputs: tuple[torch.Tensor, ...], dtype: torch.dtype) -> tuple[torch.Tensor, int]:
+    """Take one step's gradients; return the loss and how many bytes were kept for them, weights left out."""
+    kept: dict[int, int] = {}
+    weights = {parameter.data_ptr() for parameter in model.parameters()}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        if tensor.data_ptr() not in weights:
+            kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    torch.manual_seed(1)
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        with torch.autocast("cpu", dtype=dtype, enabled=dtype != torch.float32):
+            embeddings = model(*inputs)
+        loss = (embeddings.float() * torch.randn(embeddings.shape)).square().mean()
+    torch.rand(3)  # moves the generator on, from where dropout would draw something else
+    loss.backward()
+    return loss, sum(kept.values())
+
+
+@every_model
+@pytest.mark.parametrize(
+    ("dtype", "masked"), [(torch.bfloat16, True), pytest.param(torch.float32, False, marks=pytest.mark.slow)]
+)
+def test_activation_checkpointing_changes_nothing_but_memory(name: str, dtype: torch.dtype, masked: bool):
+    """Batch normalisation's statistics take one update, dropout draws the same again, names of weights stay."""
+    plain, features = trained(name).train(), noise(name, 4, 60)
+    checkpointed = copy.deepcopy(plain)
+    checkpoint_activations(checkpointed)
+    num_frames = torch.tensor([1.0, 0.5, 0.8, 0.6]).mul(features.shape[1]).long()
+    inputs = (features, num_frames) if masked else (features,)
+    expected, bytes_kept = trained_once(plain, inputs, dtype)
+    loss, fewer_bytes = trained_once(checkpointed, inputs, dtype)
+    exactly = {"rtol": 0.0, "atol": 0.0}
+    torch.testing.assert_close(loss, expected, **exactly)
+    torch.testing.assert_close(dict(checkpointed.state_dict()), dict(plain.state_dict()), **exactly)
+    gradients, wanted = ({n: p.grad for n, p in model.named_parameters()} for model in (checkpointed, plain))
+    torch.testing.assert_close(gradients, wanted, **exactly)
+    assert fewer_bytes < 0.95 * bytes_kept
+
+
 def gradients_of_half_a_batch(rank: int, file: str) -> None:
     """In one of two processes: hold the mean of both processes' gradients to those of the whole batch in one."""
     torch.set_num_threads(1)
     torch.distributed.init_process_group("gloo", init_method=f"file://{file}", rank=rank, world_size=2)
-    for name in NARROW:
+    for name, checkpointing in itertools.product(NARROW, (False, True)):
         model = trained(name).double()
         features = noise(name, 4, 60).double()
         num_frames = torch.tensor([1.0, 0.5, 0.8, 0.6]).mul(features.shape[1]).long()
-        parallel = DistributedDataParallel(copy.deepcopy(model))
+        share = copy.deepcopy(model)
+        if checkpointing:
+            checkpoint_activations(share)
+        parallel = DistributedDataParallel(share)
         half = slice(2 * rank, 2 * rank + 2)
         for _ in range(2):  # the second step finds out if the first left a parameter without its gradient
             parallel.zero_grad()
