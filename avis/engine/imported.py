@@ -3,6 +3,7 @@
 import hashlib
 import io
 import pickle
+import zipfile
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor
 
 import avis
 from avis import location, store
+from avis.engine.imported_settings import REDIMNET, check_settings
 from avis.engine.nemo_archive import model_weights
 from avis.models.imported.renaming import Imported
 
@@ -28,6 +30,10 @@ SCALARS: list[Any] = [
 """NumPy's numbers, which toolkits leave beside the weights, such as the best error rate, under old and new names."""
 WRAPPERS = ("state_dict", "model")
 """Under which toolkits keep the state dict, where a file holds more."""
+IDRND_SETTINGS = "model_config"
+"""What IDRnD keeps beside the state dict."""
+ZIP = b"PK\x03\x04"
+"""What the archives that ``torch.save`` writes begin with; their table of contents is at the end."""
 DISTRIBUTED = "module."
 """Before every key of a model that was saved inside its data-parallel wrapper."""
 
@@ -98,18 +104,27 @@ def state_dict(data: bytes, path: str) -> dict[str, Tensor]:
     Raises
     ------
     ValueError
-        If it holds objects whose loading would run code, or no named tensors, or is a damaged archive.
+        If it holds objects whose loading would run code, or no named tensors, or is damaged, or says that its model is
+        none that its weights describe.
     """
     file = model_weights(data, path)
+    if file.startswith(ZIP) and not zipfile.is_zipfile(io.BytesIO(file)):
+        raise ValueError(
+            f"damaged file: got {len(file)} bytes without their end, expected a whole archive as torch.save writes it. "
+            f"At {path}. Fetch it again."
+        )
     try:
         with torch.serialization.safe_globals(SCALARS):
             loaded = torch.load(io.BytesIO(file), map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
         first_line = str(error).partition("\n")[0]
         raise ValueError(
             f"weights cannot be loaded safely: got {type(error).__name__} ({first_line}), expected named tensors that "
             f"torch.save wrote. At {path}. Save the model's state_dict alone with the toolkit it is from."
         ) from error
+    if isinstance(loaded, dict) and IDRND_SETTINGS in loaded:
+        where = f"{path}, {IDRND_SETTINGS}"
+        check_settings(loaded[IDRND_SETTINGS], REDIMNET, model="ReDimNet", where=where)
     for wrapper in WRAPPERS:
         if isinstance(loaded, dict) and isinstance(loaded.get(wrapper), dict):
             loaded = loaded[wrapper]

@@ -1,36 +1,19 @@
 """Take the weights out of NeMo's archives, in memory, if the model is one that its weights describe."""
 
 import io
-import re
 import tarfile
 import zlib
-from collections.abc import Iterator
-from typing import Any
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from avis.engine.imported_settings import TITANET, check_settings
+
 GZIP = b"\x1f\x8b"
 TAR, TAR_OFFSET = b"ustar", 257
 """What a tar file says at this place."""
 WEIGHTS, SETTINGS = "model_weights.ckpt", "model_config.yaml"
-EXPECTED = {
-    r"encoder\.jasper\.\d+\.(stride|dilation)(\.\d+)?": 1,
-    r"encoder\.jasper\.\d+\.se_context_size": -1,
-    r"encoder(\.jasper\.\d+)?\.residual_mode": "add",
-    r"encoder\.activation": "relu",
-    r"preprocessor\.window_stride": 0.01,
-    r"preprocessor\.normalize": "per_feature",
-    r"preprocessor\.preemph": 0.97,
-    r"preprocessor\.log": True,
-    r"preprocessor\.log_zero_guard_type": "add",
-    r"preprocessor\.log_zero_guard_value": 2**-24,
-    r"preprocessor\.mag_power": 2.0,
-    r"preprocessor\.frame_splicing": 1,
-    r"preprocessor\.exact_pad": False,
-}
-"""Settings that no tensor shows: TitaNet's, and those of ``nemo_mel_80``. What a file leaves out is so in NeMo too."""
 
 
 def model_weights(data: bytes, path: str) -> bytes:
@@ -87,19 +70,4 @@ def _check(settings: bytes, path: str) -> None:
             f"unreadable settings: got {type(error).__name__}, expected YAML as NeMo writes it. At {where}. Give a "
             ".nemo file that NeMo saved."
         ) from error
-    for name, value in _leaves(parsed):
-        for pattern, expected in EXPECTED.items():
-            if re.fullmatch(pattern, name) and value != expected:
-                raise ValueError(
-                    f"another model than TitaNet on its features: got {name}={value}, expected {expected}. At {where}. "
-                    "Such a model is not known."
-                )
-
-
-def _leaves(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield what is not made of other settings, under its names from the outermost on, joined by dots."""
-    if not isinstance(node, dict | list):
-        yield name, node
-        return
-    for key, value in node.items() if isinstance(node, dict) else enumerate(node):
-        yield from _leaves(value, f"{name}.{key}" if name else str(key))
+    check_settings(parsed, TITANET, model="TitaNet", where=where)

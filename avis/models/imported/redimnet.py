@@ -62,7 +62,7 @@ def redimnet(weights: Mapping[str, Tensor]) -> Imported:
     Parameters
     ----------
     weights
-        State dict. IDRnD's front end is left out; that it normalises by means and emphasises is not in the file.
+        State dict. IDRnD's front end is left out.
 
     Raises
     ------

@@ -120,6 +120,41 @@ def test_what_is_no_state_dict_is_refused():
         state_dict(b"no checkpoint", "x")
 
 
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"feat_type": "tf"}, "feat_type=tf, expected pt or pt_mel"),
+        ({"block_2d_type": "convnext_like_relu"}, "block_2d_type=convnext_like_relu, expected convnext_like or basic"),
+        ({"spec_params": {"norm_signal": True}}, "spec_params.norm_signal=True, expected False"),
+    ],
+)
+def test_settings_that_no_tensor_shows_are_refused(settings: dict[str, Any], named: str):
+    """IDRnD's, beside the state dict."""
+    known = {"F": 72, "hop_length": 160, "spec_params": {"do_spec_aug": False, "freq_mask_width": (0, 6)}}
+    weights = {"a": torch.ones(2)}
+    assert list(state_dict(saved(state_dict=weights, model_config=known), "x")) == ["a"]
+    with pytest.raises(ValueError, match=rf"another model than ReDimNet on its features: got {named}.* At x, model_co"):
+        state_dict(saved(state_dict=weights, model_config=known | settings), "x")
+
+
+@pytest.mark.parametrize("size", [50, 100_000])
+@pytest.mark.parametrize("kept", [0.1, 0.5, 0.99])
+def test_a_file_cut_short_is_refused(size: int, kept: float):
+    whole = saved(a=torch.ones(size))
+    with pytest.raises(ValueError, match=r"damaged file: got \d+ bytes without their end, .* At x\. Fetch it again"):
+        state_dict(whole[: int(len(whole) * kept)], "x")
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.05, 0.3, 0.6, 0.99])
+def test_an_older_file_cut_short_is_refused(kept: float):
+    """As PyTorch wrote before 1.6, without a table of contents."""
+    buffer = io.BytesIO()
+    torch.save({"a": torch.ones(50)}, buffer, _use_new_zipfile_serialization=False)
+    assert list(state_dict(buffer.getvalue(), "x")) == ["a"]
+    with pytest.raises(ValueError, match=r"cannot be loaded safely: got \w+ \(.* At x\."):
+        state_dict(buffer.getvalue()[: int(len(buffer.getvalue()) * kept)], "x")
+
+
 class Harmful:
     """Would make a folder when unpickled without care."""
 

@@ -1,13 +1,20 @@
 """What the tests of imported checkpoints share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
 from torch import Tensor, nn
 
+from avis.engine.config import resolve
+from avis.engine.embed import Embedder
+from avis.engine.imported import import_checkpoint
 from avis.models.imported.renaming import Imported
 
+CONFIGS = Path(__file__).parents[4] / "configs"
 LENGTHS = (37, 260)
 """Frames of the utterances that are compared: below and above CAM++'s segments of 100, some of them cut short."""
 
@@ -46,6 +53,28 @@ def largest_difference() -> Callable[[Imported, nn.Module], float]:
             expected = _flat(reference(features))
             worst = max(worst, float((model(features) - expected).abs().max() / expected.abs().max()))
         return worst
+
+    return compare
+
+
+@pytest.fixture
+def difference_as_imported(tmp_path: Path) -> Callable[..., float]:
+    """Return what imports a file as a user does: ``difference_as_imported("wespeaker_xvector", saved, reference)``.
+
+    It compares a waveform's embedding, as scoring makes it, with that of the model it came from on the same features.
+    """
+
+    @torch.inference_mode()
+    def compare(source: str, saved: Mapping[str, Any], reference: nn.Module, *overrides: str) -> float:
+        torch.save(saved, tmp_path / "theirs.pt")
+        paths = [f"weights={tmp_path}/theirs.pt", f"checkpoint={tmp_path}/imported.ckpt"]
+        with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+            import_checkpoint(resolve(compose("import_checkpoint", [f"source={source}", *paths, *overrides])))
+        embedder = Embedder(f"{tmp_path}/imported.ckpt", copies=0, banks=dict, use_gpu=False)
+        features = embedder.front_end(torch.randn(1, 24000, generator=torch.Generator().manual_seed(1)) / 10)
+        [embedding] = embedder.embed(list(features))
+        expected = reference(features.squeeze(2))
+        return float((torch.from_numpy(embedding) - expected).abs().max() / expected.abs().max())
 
     return compare
 

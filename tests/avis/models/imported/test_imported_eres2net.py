@@ -116,6 +116,11 @@ def test_wespeakers_are_the_same(settled: Callable, largest_difference: Callable
     assert largest_difference(eres2net(weights), reference) < 1e-5
 
 
+def test_the_file_is_imported_with_its_features(settled: Callable, difference_as_imported: Callable):
+    reference = settled(Net(version=1))
+    assert difference_as_imported("wespeaker_eres2net", wespeakers(reference.state_dict()), reference) < 1e-4
+
+
 def test_blocks_that_widen_more_are_refused():
     """3D-Speaker has V2 models whose blocks widen fourfold (``w24s4ep4``)."""
     weights = Net(version=2).state_dict()

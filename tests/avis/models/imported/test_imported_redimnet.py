@@ -244,6 +244,16 @@ def test_idrnds_first_layout_is_that_of_wespeaker_with_a_norm(settled: Callable,
     assert largest_difference(redimnet(weights), reference) < 1e-4
 
 
+@pytest.mark.parametrize("source", ["idrnd_redimnet", "wespeaker_redimnet"])
+def test_the_file_is_imported_with_its_features(source: str, settled: Callable, difference_as_imported: Callable):
+    idrnd = source == "idrnd_redimnet"
+    reference = settled(Net(idrnd=idrnd, gated=True, context=True))
+    settings = {"block_2d_type": "basic_resnet_fwse", "stages_setup": [(1, 1, 1, [(3, 3)], None)], "feat_type": "pt"}
+    beside = {"state_dict": saved(reference), "model_config": settings | {"spec_params": {"do_spec_aug": False}}}
+    file = beside if idrnd else saved(reference)
+    assert difference_as_imported(source, file, reference, f"features.front_end.dim={MELS}") < 1e-4
+
+
 @pytest.mark.parametrize("key", ["backbone.mfa.0.weight", "backbone.stage1.6.tcm.0.conv.weight", "bn2.weight"])
 def test_other_variants_are_refused(key: str):
     """A layer before the pooling, another view along time, and a norm after the embedding."""

@@ -75,6 +75,12 @@ def test_embeddings_are_the_same(scale: int, settled: Callable, largest_differen
     assert largest_difference(imported, reference) < 1e-4
 
 
+@pytest.mark.parametrize("source", ["3d_speaker_res2net", "wespeaker_res2net"])
+def test_the_file_is_imported_with_its_features(source: str, settled: Callable, difference_as_imported: Callable):
+    reference = settled(Net(scale=2))
+    assert difference_as_imported(source, reference.state_dict(), reference) < 1e-4
+
+
 def test_a_second_embedding_layer_is_refused():
     weights = Net(scale=2).state_dict() | {"seg_2.weight": torch.zeros(6, 6)}
     with pytest.raises(ValueError, match=r"another layout: got 1 such as seg_2\.weight"):

@@ -75,6 +75,11 @@ def test_embeddings_are_those_of_its_layers(settled: Callable, largest_differenc
     assert largest_difference(imported, reference) < 1e-5
 
 
+def test_the_file_is_imported_with_its_features(settled: Callable, difference_as_imported: Callable):
+    reference, mels = settled(Net()), "features.front_end.dim=32"
+    assert difference_as_imported("speechbrain_resnet", reference.state_dict(), reference, mels) < 1e-4
+
+
 @pytest.mark.slow
 def test_embeddings_are_those_of_the_package(settled: Callable, largest_difference: Callable):
     """The published sizes: those of spkrec-resnet-voxceleb."""

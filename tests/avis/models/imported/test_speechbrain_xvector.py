@@ -48,6 +48,11 @@ def test_embeddings_are_those_of_its_layers(settled: Callable, largest_differenc
     assert largest_difference(imported, reference) < 1e-4
 
 
+def test_the_file_is_imported_with_its_features(settled: Callable, difference_as_imported: Callable):
+    reference = settled(Net())
+    assert difference_as_imported("speechbrain_xvector", reference.state_dict(), reference) < 1e-4
+
+
 @pytest.mark.slow
 def test_embeddings_are_those_of_the_package(settled: Callable, largest_difference: Callable):
     """The published sizes: those of spkrec-xvect-voxceleb."""

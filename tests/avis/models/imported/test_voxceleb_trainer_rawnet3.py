@@ -144,6 +144,13 @@ def test_embeddings_are_the_same(reference: nn.Module, num_samples: int):
     assert difference < 1e-4
 
 
+def test_the_published_file_is_imported_with_its_features(reference: nn.Module, difference_as_imported: Callable):
+    """With the state of the optimiser beside the model's; in single precision, see above."""
+    optimiser = torch.optim.Adam(reference.parameters())
+    file = {"model": reference.state_dict(), "optimizer": optimiser.state_dict()}
+    assert difference_as_imported("voxceleb_trainer_rawnet3", file, reference.float()) < 1e-2
+
+
 def test_an_attention_of_one_weight_per_frame_is_refused(reference: nn.Module):
     """``encoder_type`` ASP."""
     weights = saved(reference)

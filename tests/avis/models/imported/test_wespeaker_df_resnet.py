@@ -53,6 +53,11 @@ def test_embeddings_are_the_same(settled: Callable, largest_difference: Callable
     assert largest_difference(imported, reference) < 1e-5
 
 
+def test_the_file_is_imported_with_its_features(settled: Callable, difference_as_imported: Callable):
+    reference = settled(Net())
+    assert difference_as_imported("wespeaker_df_resnet", reference.state_dict(), reference) < 1e-4
+
+
 def test_attentive_pooling_is_refused():
     weights = Net().state_dict() | {"pool.linear1.weight": torch.zeros(7, 160, 1)}
     with pytest.raises(ValueError, match=r"another layout: got 1 such as pool\.linear1\.weight"):

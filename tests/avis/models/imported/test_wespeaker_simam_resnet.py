@@ -73,6 +73,11 @@ def test_embeddings_are_the_same(settled: Callable, largest_difference: Callable
     assert largest_difference(imported, reference) < 1e-5
 
 
+def test_the_file_is_imported_with_its_features(settled: Callable, difference_as_imported: Callable):
+    reference, mels = settled(Net()), "features.front_end.dim=40"
+    assert difference_as_imported("wespeaker_simam_resnet", reference.state_dict(), reference, mels) < 1e-4
+
+
 def test_another_resnet_is_refused():
     weights = {key.removeprefix("front."): value for key, value in Net().state_dict().items()}
     with pytest.raises(ValueError, match=r"another layout: got .* such as bn1\.bias"):

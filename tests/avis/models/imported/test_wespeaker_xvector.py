@@ -47,6 +47,15 @@ def test_embeddings_are_the_same(segments: int, settled: Callable, largest_diffe
     assert largest_difference(imported, reference) < 1e-5
 
 
+@pytest.mark.parametrize(("source", "segments"), [("3d_speaker_xvector", 1), ("wespeaker_xvector", 2)])
+def test_the_file_is_imported_with_its_features(
+    source: str, segments: int, settled: Callable, difference_as_imported: Callable
+):
+    reference = settled(Net(segments=segments))
+    saved = reference.state_dict() | {"projection.weight": torch.zeros(11, 6)}
+    assert difference_as_imported(source, saved, reference, "features.front_end.dim=20") < 1e-4
+
+
 @torch.inference_mode()
 def test_a_padded_utterance_is_embedded_as_alone(settled: Callable):
     """Also below the 15 frames of a whole context, where WeSpeaker has no embedding."""
