@@ -22,6 +22,7 @@ RESNET = ["model=resnet18", "model.channels=2", "model.depths=[1,1,1,1]", "model
 CAMPPLUS = ["model=campplus", "model.head_channels=2", "model.channels=8", "model.growth=2", "model.embedding_dim=6"]
 REDIMNET = ["model=redimnet_b0", "model.channels=4", "model.stages=[[1,1,1,0],[2,1,2,6]]", "model.embedding_dim=6"]
 RAWNET3 = ["model=rawnet3", "features=raw", "model.channels=16", "model.mfa_channels=8", "model.attention_channels=4"]
+BLOCKS = ("convnext", "gated_resnet")
 LENGTHS = (8000, 12345, 50001)
 
 
@@ -64,9 +65,10 @@ def utterances() -> list[Tensor]:
         pytest.param([*ECAPA, "features=sinc_80"], marks=pytest.mark.slow),
         pytest.param(CAMPPLUS, marks=pytest.mark.slow),
         pytest.param(REDIMNET, marks=pytest.mark.slow),
+        *(pytest.param([*REDIMNET, f"model.block={block}"], marks=pytest.mark.slow) for block in BLOCKS),
         pytest.param(RAWNET3, marks=pytest.mark.slow),
     ],
-    ids=["ecapa", "resnet", "speechbrain", "nemo", "resnet_se", "sinc", "campplus", "redimnet", "rawnet3"],
+    ids=["ecapa", "resnet", "speechbrain", "nemo", "resnet_se", "sinc", "campplus", "redimnet", *BLOCKS, "rawnet3"],
 )
 def test_torchscript_embeds_as_the_checkpoint_does(overrides: list[str], tmp_path: Path):
     checkpoint, whole = make_checkpoint(tmp_path, *overrides)
@@ -89,8 +91,11 @@ def test_torchscript_embeds_as_the_checkpoint_does(overrides: list[str], tmp_pat
         pytest.param([*ECAPA, "features=speechbrain_fbank_80"], marks=pytest.mark.slow),
         pytest.param([*ECAPA, "features=nemo_mel_80"], marks=pytest.mark.slow),
         pytest.param([*ECAPA, "features=sinc_80"], marks=pytest.mark.slow),
+        pytest.param(REDIMNET, marks=pytest.mark.slow),
+        *(pytest.param([*REDIMNET, f"model.block={block}"], marks=pytest.mark.slow) for block in BLOCKS),
+        pytest.param(RAWNET3, marks=pytest.mark.slow),
     ],
-    ids=["ecapa", "resnet", "campplus", "speechbrain", "nemo", "sinc"],
+    ids=["ecapa", "resnet", "campplus", "speechbrain", "nemo", "sinc", "redimnet", *BLOCKS, "rawnet3"],
 )
 def test_onnx_embeds_as_the_checkpoint_does(overrides: list[str], tmp_path: Path):
     onnxruntime = pytest.importorskip("onnxruntime")
@@ -102,6 +107,31 @@ def test_onnx_embeds_as_the_checkpoint_does(overrides: list[str], tmp_path: Path
     for waveform in utterances():
         [embeddings] = session.run(["embeddings"], {"waveforms": waveform.numpy()})
         np.testing.assert_allclose(embeddings, whole(waveform).numpy(), rtol=1e-3, atol=1e-4)
+
+
+def self_supervised(kind: str, folder: Path) -> list[str]:
+    """Write a tiny model of transformers with random weights; return the overrides that build on it."""
+    transformers = pytest.importorskip("transformers")
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
+    if kind != "Wav2Vec2Bert":
+        sizes |= {"num_conv_pos_embeddings": 8, "num_conv_pos_embedding_groups": 2, "num_feat_extract_layers": 2}
+        sizes |= {"conv_dim": [8, 8], "conv_kernel": [10, 8], "conv_stride": [20, 16]}
+    torch.manual_seed(0)
+    config = getattr(transformers, f"{kind}Config")(**sizes)
+    transformers.AutoModel.from_config(config).save_pretrained(folder / kind)
+    front_end = {"model": folder / kind, "dim": 16}
+    return ["features=self_supervised", *(f"features.front_end.{key}={value}" for key, value in front_end.items())]
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("kind", ["WavLM", "Wav2Vec2", "Hubert", "Wav2Vec2Bert"])
+def test_torchscript_holds_self_supervised_front_ends(kind: str, tmp_path: Path):
+    checkpoint, whole = make_checkpoint(tmp_path, *ECAPA, *self_supervised(kind, tmp_path))
+    file = str(tmp_path / "model.pt")
+    assert export(checkpoint, file, format="torchscript") > MIN_COSINE
+    exported = torch.jit.load(file)
+    for waveform in utterances():
+        torch.testing.assert_close(exported(waveform), whole(waveform), rtol=1e-3, atol=1e-4)
 
 
 def test_a_checkpoint_without_what_training_needs(tmp_path: Path):
