@@ -134,6 +134,20 @@ def test_torchscript_holds_self_supervised_front_ends(kind: str, tmp_path: Path)
         torch.testing.assert_close(exported(waveform), whole(waveform), rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
+@torch.inference_mode()
+@pytest.mark.parametrize("kind", ["WavLM", "Wav2Vec2", "Hubert", "Wav2Vec2Bert"])
+def test_onnx_holds_self_supervised_front_ends(kind: str, tmp_path: Path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    checkpoint, whole = make_checkpoint(tmp_path, *ECAPA, *self_supervised(kind, tmp_path))
+    file = str(tmp_path / "model.onnx")
+    assert export(checkpoint, file, format="onnx") > MIN_COSINE
+    session = onnxruntime.InferenceSession(file)
+    for waveform in utterances():
+        [embeddings] = session.run(["embeddings"], {"waveforms": waveform.numpy()})
+        np.testing.assert_allclose(embeddings, whole(waveform).numpy(), rtol=1e-3, atol=1e-4)
+
+
 def test_a_checkpoint_without_what_training_needs(tmp_path: Path):
     checkpoint, _ = make_checkpoint(tmp_path, *ECAPA)
     file = tmp_path / "small.ckpt"
