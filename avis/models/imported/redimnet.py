@@ -83,7 +83,7 @@ def redimnet(weights: Mapping[str, Tensor]) -> Imported:
         rules += _stage_rules(rf"backbone\.stage{stage}", f"stages.{stage}", conv=conv, depth=depth)
     renamed = _attention(part_attention(rename(layers, rules, dropped=DROPPED))) | maps
     channels, volume = take(renamed, "first.weight").shape[0], take(renamed, "pooling.attention.weight").shape[0]
-    if "pooling_norm.weight" not in renamed:
+    if "seg_1.weight" in weights and not any(key.startswith("pooling_norm.") for key in renamed):
         renamed |= _no_norm(2 * volume)
     shapes = [_stage_shape(renamed, stage, volume) for stage in range(num_stages)]
     sizes = {

@@ -260,3 +260,14 @@ def test_other_variants_are_refused(key: str):
     weights = saved(Net(idrnd=True, gated=False, context=True)) | {key: torch.zeros(1)}
     with pytest.raises(ValueError, match=f"another layout: got 1 such as {key}"):
         redimnet(weights)
+
+
+@pytest.mark.parametrize("idrnd", [True, False], ids=["idrnd", "wespeaker"])
+def test_a_part_of_the_norm_is_refused(idrnd: bool):
+    """WeSpeaker has none at all, which must not be mistaken for one with a tensor missing."""
+    weights = saved(Net(idrnd=idrnd, gated=False, context=True))
+    weights |= {f"bn.{key}": value for key, value in nn.BatchNorm1d(2 * VOLUME).state_dict().items() if key != "weight"}
+    del weights["bn.num_batches_tracked"]
+    weights.pop("bn.weight", None)
+    with pytest.raises(ValueError, match=r"weights are missing: got 1 such as pooling_norm\.weight"):
+        redimnet(weights).build()
