@@ -4,12 +4,12 @@ import io
 import re
 import tarfile
 import zlib
-from collections.abc import Iterator
-from typing import Any
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
+
+from avis.engine.config import leaves
 
 GZIP = b"\x1f\x8b"
 TAR, TAR_OFFSET = b"ustar", 257
@@ -87,19 +87,10 @@ def _check(settings: bytes, path: str) -> None:
             f"unreadable settings: got {type(error).__name__}, expected YAML as NeMo writes it. At {where}. Give a "
             ".nemo file that NeMo saved."
         ) from error
-    for name, value in _leaves(parsed):
+    for name, value in leaves(parsed).items():
         for pattern, expected in EXPECTED.items():
             if re.fullmatch(pattern, name) and value != expected:
                 raise ValueError(
                     f"another model than TitaNet on its features: got {name}={value}, expected {expected}. At {where}. "
                     "Such a model is not known."
                 )
-
-
-def _leaves(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield what is not made of other settings, under its names from the outermost on, joined by dots."""
-    if not isinstance(node, dict | list):
-        yield name, node
-        return
-    for key, value in node.items() if isinstance(node, dict) else enumerate(node):
-        yield from _leaves(value, f"{name}.{key}" if name else str(key))

@@ -47,6 +47,13 @@ def test_embeddings_are_the_same(segments: int, settled: Callable, largest_diffe
     assert largest_difference(imported, reference) < 1e-5
 
 
+def test_normalisations_with_scale_and_offset_keep_them(settled: Callable, largest_difference: Callable):
+    reference = Net(segments=2)
+    reference.seg_bn_1 = nn.BatchNorm1d(6)
+    reference = settled(reference)
+    assert largest_difference(wespeaker_xvector(reference.state_dict()), reference) < 1e-5
+
+
 @torch.inference_mode()
 def test_a_padded_utterance_is_embedded_as_alone(settled: Callable):
     """Also below the 15 frames of a whole context, where WeSpeaker has no embedding."""
