@@ -55,8 +55,10 @@ def join(path: str, *names: str) -> str:
 
     >>> join("s3://bucket/a?region=eu-west-1", "b", "c.wav"), join("s3://bucket/a", "gs://other/b")
     ('s3://bucket/a/b/c.wav?region=eu-west-1', 'gs://other/b')
+    >>> join("s3://bucket/a?region=eu-west-1", "/data/b.wav")
+    '/data/b.wav'
     """
-    if names and is_uri(names[-1]):
+    if names and (is_uri(names[-1]) or posixpath.isabs(names[-1])):
         return names[-1]
     head, query = split_query(path)
     return posixpath.join(head, *names) + query
@@ -195,12 +197,7 @@ def open_seekable(path: str) -> Iterator[BinaryIO]:
     OSError, pyarrow.ArrowInvalid
         As `read_bytes`, and when reading fails.
     """
-    if is_uri(path):
-        system, key = filesystem(path)
-        stream = system.open_input_file(key)
-    else:
-        stream = _open_regular(path)
-    raw = _Watched(stream)
+    raw = _Watched(_open_parts(path) if is_uri(path) else _open_regular(path))
     with io.BufferedReader(raw, READ_AHEAD_BYTES) as file:
         try:
             yield cast(BinaryIO, file)
@@ -241,6 +238,20 @@ class _Watched(io.RawIOBase):
     def close(self) -> None:
         self.stream.close()
         super().close()
+
+
+def _open_parts(path: str) -> Any:
+    """Open a file at a URI; what a web server only sends whole is held in memory."""
+    system, key = filesystem(path)
+    stream = system.open_input_file(key)
+    if path.startswith(tuple(f"{scheme}://" for scheme in WEB_SCHEMES)):
+        try:
+            stream.seek(-1, io.SEEK_END)
+            stream.read(1)
+            stream.seek(0)
+        except ValueError:
+            return io.BytesIO(read_bytes(path))
+    return stream
 
 
 def _open_regular(path: str) -> BinaryIO:

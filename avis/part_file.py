@@ -39,7 +39,10 @@ class PartFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.file.close()
+        try:
+            self._writer.close()  # else it closes itself when it is collected, into a file that is closed
+        finally:
+            self.file.close()
 
     def write(self, rows: pa.Table) -> None:
         """Take rows; row groups that are full go to the file."""

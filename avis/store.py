@@ -186,7 +186,8 @@ def _clear(uri: str) -> None:
     `commit_part`, so that it is no error to find a file gone or a folder filled again.
     """
     fs, path = filesystem(uri)
-    unfinished = [info.path for info in fs.get_file_info(pafs.FileSelector(path, recursive=True))]
+    everything = pafs.FileSelector(path, allow_not_found=True, recursive=True)  # folders may go while it is listed
+    unfinished = [info.path for info in fs.get_file_info(everything)]
     for file in (name for name in unfinished if name.endswith(UNFINISHED)):
         with contextlib.suppress(FileNotFoundError):
             fs.delete_file(file)

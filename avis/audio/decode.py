@@ -90,7 +90,7 @@ def decode(
     where = f"{where}, channel {channel}" if isinstance(channel, int) else where
     samples, source_rate = _read(path, stretch, channel, where)
     samples = _one_channel(samples, source_rate, where)
-    check_duration(len(samples) / source_rate, min_duration_s, where=where)
+    check_duration(len(samples) / source_rate, max(min_duration_s, 1 / sample_rate), where=where)  # a sample at least
     if source_rate != sample_rate:
         samples = soxr.resample(samples, source_rate, sample_rate, quality="HQ")
     return samples

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from avis.audio.audio_error import truncated
+from avis.audio.audio_error import AudioError, truncated
 
 MAX_OVERSHOOT_S = 0.5
 """How far a stretch may reach beyond the recording's end; it ends there then. Times in lists are rounded, and written
@@ -45,6 +45,7 @@ class Stretch:
         ------
         AudioError
             ``truncated``: the recording ends before the stretch does, by more than `MAX_OVERSHOOT_S`.
+            ``too_short``: there is no frame in the stretch.
 
         Examples
         --------
@@ -55,6 +56,12 @@ class Stretch:
         end = total if self.end_s is None else round(self.end_s * sample_rate)
         if (not self.is_whole and start >= total) or end > total + MAX_OVERSHOOT_S * sample_rate:
             raise truncated(where, f"got duration_s={total / sample_rate:.3f} s, expected the segment inside it")
+        if not self.is_whole and start >= end:
+            raise AudioError(
+                "too_short",
+                f"segment too short: got start_s={self.start_s} s, end_s={self.end_s} s, expected a sample in between. "
+                f"At {where}. Correct it or leave it out.",
+            )
         return start, min(end, total)
 
     def __str__(self) -> str:

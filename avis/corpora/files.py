@@ -43,7 +43,8 @@ class AudioFile:
     relative
         Path below the corpus root, with ``/`` on every system.
     size_bytes, modified_ns
-        -1 if there is no such file, or no way to it: the row goes on to `prepare`, which rejects it as unreadable.
+        -1 if there is no such file, or no way to it: the row goes on to `prepare`, which rejects it as unreadable. Of
+        a file at a URI, -1 too where the file system does not tell.
     """
 
     path: str
@@ -108,6 +109,14 @@ def read_text(path: str, *, expected: str) -> str:
         raise ValueError(
             f"list missing: got {error}, expected {expected}. At {path}. Check the root of the corpus."
         ) from error
+
+
+def told_audio(info: pafs.FileInfo, *, path: str, relative: str) -> AudioFile:
+    """Return a file as its file system tells of it: one that is not there, or of no size that it knows, has size -1."""
+    is_told = info.is_file and info.size is not None
+    return AudioFile(
+        path=path, relative=relative, size_bytes=info.size if is_told else -1, modified_ns=info.mtime_ns or -1
+    )
 
 
 def stat_audio(path: str, *, relative: str) -> AudioFile:
@@ -240,12 +249,7 @@ def _list_remote(root: str) -> Iterator[AudioFile]:
     for info in system.get_file_info(pafs.FileSelector(top, allow_not_found=True, recursive=True)):
         if info.type == pafs.FileType.File and info.base_name.lower().endswith(AUDIO_SUFFIXES):
             relative = info.path[len(top) :].lstrip("/")
-            yield AudioFile(
-                path=join(root, relative),
-                relative=relative,
-                size_bytes=-1 if info.size is None else info.size,
-                modified_ns=info.mtime_ns or -1,
-            )
+            yield told_audio(info, path=join(root, relative), relative=relative)
 
 
 def _walk(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Iterator[AudioFile]:

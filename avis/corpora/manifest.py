@@ -1,12 +1,11 @@
 """Read a corpus that somebody has already listed in a CSV, JSONL or Parquet file."""
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.fs as pafs
 
 from avis.corpora.files import (
     NO_SESSION,
@@ -16,6 +15,7 @@ from avis.corpora.files import (
     in_order,
     spell_gender,
     stat_audio,
+    told_audio,
     without_suffix,
 )
 from avis.corpora.segment import COLUMNS as SEGMENT
@@ -141,8 +141,7 @@ def _look_up_remote(files: list[AudioFile], indices: list[int]) -> None:
     system, _ = filesystem(files[indices[0]].path)
     keys = [filesystem(files[index].path)[1] for index in indices]
     for index, info in zip(indices, system.get_file_info(keys), strict=True):
-        if info.type == pafs.FileType.File:
-            files[index] = replace(files[index], size_bytes=info.size, modified_ns=info.mtime_ns or -1)
+        files[index] = told_audio(info, path=files[index].path, relative=files[index].relative)
 
 
 def _column(rows: pa.RecordBatch, name: str) -> pa.Array:

@@ -179,8 +179,9 @@ def _text(column: pa.Array) -> pa.Array:
         column = column.dictionary_decode()
     column.validate(full=True)
     kind = column.type
-    if pa.types.is_integer(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind):
-        column = column.cast(pa.string())
+    is_bytes = pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind) or pa.types.is_fixed_size_binary(kind)
+    if is_bytes or pa.types.is_binary(kind) or pa.types.is_integer(kind) or pa.types.is_large_string(kind):
+        column = (column.cast(pa.binary()) if is_bytes else column).cast(pa.string())
     elif not pa.types.is_string(kind):
         column = pa.array([None if value is None else str(value) for value in column.to_pylist()], pa.string())
     return column.fill_null("")

@@ -86,9 +86,9 @@ def calibration_trials(cfg: dict[str, Any], index: pa.Table) -> pa.Table | None:
     if given["trials"] is None:
         return _validation_pairs(index, given["max_trials"], cfg["seed"])
     path = location.absolute(str(given["trials"]))
-    given = read_trials(path)
-    check_both_kinds(given, where=path)
-    trials, _ = resolve(given, index["utt_id"], corpora=sorted(index["corpus"].unique().to_pylist()))
+    listed = read_trials(path)
+    check_both_kinds(listed, where=path)
+    trials, _ = resolve(listed, index["utt_id"], corpora=sorted(index["corpus"].unique().to_pylist()))
     if trials["target"].null_count:
         raise ValueError(
             f"answers unknown: got {trials['target'].null_count} calibration trials without target, expected none. "

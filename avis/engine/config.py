@@ -115,6 +115,19 @@ def _plain_name(hint: Any) -> str:
     return getattr(plain, "__name__", str(plain))
 
 
+def leaves(node: Any, key: str = "") -> dict[str, Any]:
+    """Return the values below a node of a configuration, by their keys from the outermost on.
+
+    >>> leaves({"model": {"depths": [3, 4]}})
+    {'model.depths.0': 3, 'model.depths.1': 4}
+    """
+    if not isinstance(node, dict | list):
+        return {key: node}
+    items = node.items() if isinstance(node, dict) else enumerate(node)
+    below = [leaves(value, f"{key}.{part}" if key else str(part)) for part, value in items]
+    return {name: leaf for found in below for name, leaf in found.items()}
+
+
 def open_run(cfg: DictConfig) -> tuple[str, dict[str, Any]]:
     """Return the folder and the checked configuration of a new run, or of the one to go on with.
 

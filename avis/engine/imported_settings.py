@@ -1,8 +1,10 @@
 """Refuse models of other toolkits whose settings, as far as no tensor shows them, are not those that AVIS knows."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
+
+from avis.engine.config import leaves
 
 TITANET = {
     r"encoder\.jasper\.\d+\.(stride|dilation)(\.\d+)?": (1,),
@@ -56,7 +58,7 @@ def check_settings(settings: Any, allowed: Mapping[str, tuple[Any, ...]], *, mod
     ValueError
         Naming the first setting with another value.
     """
-    for name, value in _leaves(settings):
+    for name, value in leaves(settings).items():
         for pattern, values in allowed.items():
             if re.fullmatch(pattern, name) and value not in values:
                 expected = " or ".join(str(each) for each in values)
@@ -64,12 +66,3 @@ def check_settings(settings: Any, allowed: Mapping[str, tuple[Any, ...]], *, mod
                     f"another model than {model} on its features: got {name}={value}, expected {expected}. At {where}. "
                     "Such a model is not known."
                 )
-
-
-def _leaves(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield what is not made of other settings, under its names from the outermost on, joined by dots."""
-    if not isinstance(node, dict | list):
-        yield name, node
-        return
-    for key, value in node.items() if isinstance(node, dict) else enumerate(node):
-        yield from _leaves(value, f"{name}.{key}" if name else str(key))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from avis import location
+from avis.engine.config import leaves
 from avis.engine.embed import load_model
 from avis.losses.building import Unbuilt
 from avis.losses.distillation import Distillation
@@ -76,13 +77,5 @@ def _check_features(path: str, recipe: Mapping[str, Any]) -> None:
 
 
 def _settings_of_features(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    front_end = _leaves(recipe["features"]["front_end"], "features.front_end")
+    front_end = leaves(recipe["features"]["front_end"], "features.front_end")
     return front_end | {"sharding.sample_rate": recipe["sharding"]["sample_rate"]}
-
-
-def _leaves(node: Any, key: str) -> dict[str, Any]:
-    """Return the values below a node of a configuration, by their keys."""
-    if not isinstance(node, dict | list):
-        return {key: node}
-    items = node.items() if isinstance(node, dict) else enumerate(node)
-    return {name: leaf for part, value in items for name, leaf in _leaves(value, f"{key}.{part}").items()}

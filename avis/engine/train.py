@@ -247,9 +247,8 @@ def _train_in_process(shared: Shared, run_dir: str, *, use_gpu: bool) -> None:
 
 
 def _train_on_ray(shared: Shared, run_dir: str, *, num_workers: int, use_gpu: bool, restarts: int) -> None:
-    reference = ray.put(shared)
-    last_block = shared.recipe["trainer"]["num_epochs"] * shared.plan.blocks_per_epoch
-    blocks_per_epoch = shared.plan.blocks_per_epoch
+    reference, blocks_per_epoch = ray.put(shared), shared.plan.blocks_per_epoch
+    last_block = shared.recipe["trainer"]["num_epochs"] * blocks_per_epoch
     system, folder = location.filesystem(run_dir)
 
     def stream() -> ray.data.Dataset:

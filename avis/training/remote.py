@@ -79,5 +79,8 @@ def local_logs(run_dir: str) -> Iterator[tuple[str, list[pl.Callback]]]:
         logs = LogsAt(folder, run_dir)
         try:
             yield folder, [logs]
-        finally:
-            logs.copy()
+        except BaseException:
+            with contextlib.suppress(OSError):  # what ended the training is what to say
+                logs.copy()
+            raise
+        logs.copy()

@@ -46,6 +46,8 @@ def test_a_web_server_is_read(tmp_path: Path):
         assert location.read_bytes(f"{root}/a/b c.wav") == b"0123456789"
         assert [location.exists(f"{root}/a/{name}") for name in ("b c.wav", "nothing")] == [True, False]
         assert [location.read_bytes(file.path) for file in list_audio(root)] == [b"0123456789"]
+        with location.open_seekable(f"{root}/a/b c.wav") as file:  # of a server that sends no parts
+            assert (file.seek(-3, 2), file.read(), file.seek(2), file.read(2)) == (7, b"789", 2, b"23")
         server.shutdown()
 
 

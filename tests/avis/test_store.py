@@ -2,11 +2,13 @@
 
 import contextlib
 import errno
+import gc
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -202,6 +204,19 @@ def test_a_write_that_dies_leaves_the_old_file_whole(tmp_path: Path, monkeypatch
         store.write_json(str(path), {"new": 1})
     assert files_below(tmp_path) == ["manifest.json"]
     assert store.read_json(str(path)) == {"old": 1}
+
+
+def test_a_part_that_is_given_up_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def cut_off() -> Iterator[dict[str, pa.Table]]:
+        yield {"utterances": rows()}
+        raise ConnectionError("power cut")
+
+    unraisable: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
+    with pytest.raises(ConnectionError, match="power cut"):
+        store.commit_part(str(tmp_path), "train-0", cut_off(), row_group_rows=20)
+    gc.collect()
+    assert (unraisable, files_below(tmp_path)) == ([], [])
 
 
 def test_fingerprints_and_digests_follow_content_alone():

@@ -2,7 +2,6 @@
 
 import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,11 +9,13 @@ import ray
 import soundfile as sf
 
 from avis.engine.benchmarks.measuring import PeakMemory
+from avis.engine.benchmarks.preparing import listing
 from avis.engine.prepare import prepare
 from avis.engine.worker import RUNTIME_ENV
 
 NUM_RECORDINGS, RECORDING_S, SAMPLE_RATE = 20, 0.3, 8000
-NUM_FILES, TIMES = 100, (1, 10, 1000)
+TIMES = (5, 50, 5000)
+"""That they are listed."""
 SHARD_ROWS = 500
 NUM_WORKERS = 2
 WORKER_TITLE = "_PartWriter"
@@ -27,14 +28,15 @@ def growth(recipe: dict[str, Any]) -> None:
         paths = [_record(f"{folder}/{number}.wav", seed=number) for number in range(NUM_RECORDINGS)]
         print(f"{RECORDING_S} s each, {NUM_WORKERS} workers, {SHARD_ROWS} files a shard; peak memory:")
         for times in TIMES:
-            num_files = NUM_FILES * times
-            listing = _listing(recipe, paths, f"{folder}/{times}", num_files)
+            num_files = len(paths) * times
+            short = {"shard_rows": SHARD_ROWS, "min_duration_s": 0.0}
+            listed = listing(recipe, paths, folder, times=times, where="local", **short)
             started = time.perf_counter()
             with (
                 ray.init(address="local", num_cpus=NUM_WORKERS, include_dashboard=False, runtime_env=RUNTIME_ENV),
                 PeakMemory() as memory,
             ):
-                prepare(listing)
+                prepare(listed)
             print(
                 f"  {num_files:7d} files: largest worker {memory.largest(WORKER_TITLE) / 2**20:5.0f} MiB, "
                 f"driver {memory.of_driver / 2**20:5.0f} MiB, {time.perf_counter() - started:.0f} s"
@@ -45,18 +47,3 @@ def _record(path: str, *, seed: int) -> str:
     noise = np.random.default_rng(seed).uniform(-0.3, 0.3, round(RECORDING_S * SAMPLE_RATE))
     sf.write(path, noise, SAMPLE_RATE)
     return path
-
-
-def _listing(recipe: dict[str, Any], paths: list[str], output_dir: str, num_files: int) -> dict[str, Any]:
-    """Return a recipe that prepares the recordings, listed in turns under so many ids."""
-    Path(output_dir).mkdir()
-    table = Path(output_dir, "list.csv")
-    rows = (f"{paths[number % len(paths)]},s{number % 100},{number}\n" for number in range(num_files))
-    table.write_text("path,speaker,utt_id\n" + "".join(rows))
-    listed = {"_target_": "avis.corpora.manifest.Manifest", "name": "listed", "root": None, "split": "test"}
-    return recipe | {
-        "output_dir": output_dir,
-        "corpus": {"sources": {"listed": listed | {"path": str(table)}}},
-        "sharding": recipe["sharding"] | {"shard_rows": SHARD_ROWS, "min_duration_s": 0.0},
-        "compute": recipe["compute"] | {"where": "local"},
-    }

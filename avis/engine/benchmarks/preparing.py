@@ -59,7 +59,7 @@ def _core_seconds(recipe: dict[str, Any], paths: list[str], folder: str) -> dict
     decoded = [codec.read_all(data) for data in encoded.values()]
 
     def avis(times: int) -> None:
-        prepare(_listing(recipe, paths, folder, times=times, num_parts=1, where="debug"))
+        prepare(listing(recipe, paths, folder, times=times, where="debug", shard_rows=times * len(paths)))
 
     works: dict[str, tuple[int, Callable[[], Any]]] = {
         "reading and decoding alone": (1, lambda: [sf.read(path, dtype="float32") for path in paths]),
@@ -100,27 +100,28 @@ def _plain_prepare(paths: list[str], sample_rate: int) -> None:
         sf.write(f"{path}.flac", _plain_decode(path, sample_rate), sample_rate)
 
 
-def _listing(
-    recipe: dict[str, Any], paths: list[str], folder: str, *, times: int, num_parts: int, where: str
+def listing(
+    recipe: dict[str, Any], paths: list[str], folder: str, *, times: int, where: str, **sharding: Any
 ) -> dict[str, Any]:
     """Return a recipe that prepares the files, listed so many times, into a folder of its own."""
     output_dir = tempfile.mkdtemp(dir=folder)
-    rows = [f"{path},s,{number}-{again}\n" for again in range(times) for number, path in enumerate(paths)]
+    rows = (f"{path},s,{number}-{again}\n" for again in range(times) for number, path in enumerate(paths))
     Path(output_dir, "list.csv").write_text("path,speaker,utt_id\n" + "".join(rows))
     listed = {"_target_": "avis.corpora.manifest.Manifest", "name": "listed", "root": None, "split": "test"}
     return recipe | {
         "output_dir": output_dir,
         "corpus": {"sources": {"listed": listed | {"path": f"{output_dir}/list.csv"}}},
-        "sharding": recipe["sharding"] | {"shard_rows": -(-len(rows) // num_parts)},
+        "sharding": recipe["sharding"] | sharding,
         "compute": recipe["compute"] | {"where": where},
     }
 
 
 def _worker_pace(recipe: dict[str, Any], paths: list[str], folder: str, num_workers: int) -> float:
     """Return audio hours an hour when all workers have started."""
-    listing = _listing(recipe, paths, folder, times=TIMES_LISTED, num_parts=PARTS, where="local")
+    shard_rows = -(-TIMES_LISTED * len(paths) // PARTS)
+    listed = listing(recipe, paths, folder, times=TIMES_LISTED, where="local", shard_rows=shard_rows)
     with ray.init(address="local", num_cpus=num_workers, include_dashboard=False, runtime_env=RUNTIME_ENV):
-        uri = prepare(listing)
+        uri = prepare(listed)
     finished = sorted(os.path.getmtime(part) for part in store.part_uris(uri, "utterances"))[PARTS // 4 :]
     hours = TIMES_LISTED * len(paths) * RECORDING_S / 3600
     return hours * (len(finished) - 1) / PARTS / (finished[-1] - finished[0]) * 3600

@@ -40,8 +40,8 @@ def wespeaker_xvector(weights: Mapping[str, Tensor]) -> Imported:
     renamed = rename(weights, rules, dropped=[r"projection\..*"])
     for key, mean in list(renamed.items()):
         if key.endswith(MEAN):
-            renamed[key.replace(MEAN, "weight")] = torch.ones_like(mean)
-            renamed[key.replace(MEAN, "bias")] = torch.zeros_like(mean)
+            renamed.setdefault(key.replace(MEAN, "weight"), torch.ones_like(mean))
+            renamed.setdefault(key.replace(MEAN, "bias"), torch.zeros_like(mean))
     channels, num_mels, _ = take(renamed, "frames.0.conv.weight").shape
     sizes = {
         "num_mels": num_mels,

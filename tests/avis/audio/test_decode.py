@@ -196,6 +196,16 @@ def test_too_short_is_measured_in_seconds_of_the_file(tmp_path: Path) -> None:
     assert len(read(tmp_path / "a.wav", min_duration_s=0.5)) == 8000
 
 
+@pytest.mark.parametrize(("num_samples", "num_left"), [(5, 0), (6, 1)])
+def test_what_resampling_would_leave_nothing_of_is_too_short(tmp_path: Path, num_samples: int, num_left: int) -> None:
+    data = encoded(np.linspace(-0.5, 0.5, num_samples), rate=96000)
+    if num_left:
+        (tmp_path / "a.wav").write_bytes(data)
+        assert len(read(tmp_path / "a.wav", min_duration_s=0.0)) == num_left
+    else:
+        assert refused(tmp_path / "a.wav", data, min_duration_s=0.0).reason == "too_short"
+
+
 def test_channels_are_averaged_and_the_offset_stays(tmp_path: Path) -> None:
     left, right = tone() * 0.5 + 0.25, tone() * 0.25
     x = read(tmp_path / "a.wav", encoded(np.stack([left, right], axis=1), subtype="FLOAT"))

@@ -117,6 +117,10 @@ def test_channels_of_an_m4a(tmp_path: Path, write: Callable[..., Path]) -> None:
     np.testing.assert_allclose(read(path)[: len(left)], (left + right) / 2, atol=1e-4)
 
 
+def test_a_stretch_without_a_sample_is_too_short(tmp_path: Path, write: Callable[..., Path]) -> None:
+    assert reason(write(tmp_path / "a.m4a", sweep(2.0)[None]), 1.0, 1.00001) == "too_short"
+
+
 def test_what_is_wrong_with_an_m4a_is_said(tmp_path: Path, write: Callable[..., Path]) -> None:
     data = write(tmp_path / "a.m4a", sweep(6.0)[None]).read_bytes()
     for share in (0.3, 0.6, 0.9, 0.999):

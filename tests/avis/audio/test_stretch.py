@@ -156,6 +156,13 @@ def test_an_error_of_the_file_system_is_not_taken_for_the_end(tmp_path: Path, mo
     assert "Input/output error" in detail
 
 
+def test_a_stretch_without_a_sample_is_too_short(tmp_path: Path) -> None:
+    sf.write(tmp_path / "a.wav", hiss(2.0), RATE)
+    name, detail = reason(tmp_path / "a.wav", 1.0, 1.00001, min_duration_s=0.0)
+    assert name == "too_short"
+    assert detail.startswith("segment too short: got start_s=1.0 s, end_s=1.00001 s")
+
+
 def test_frames_are_rounded_to_the_nearest() -> None:
     stretch = Stretch(start_s=0.1, end_s=0.30001)
     assert stretch.frames(44100, total=44100, where="x") == (4410, 13230)

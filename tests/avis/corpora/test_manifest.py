@@ -1,9 +1,11 @@
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 import pytest
 
+from avis.corpora.files import told_audio
 from avis.corpora.manifest import Manifest
 
 
@@ -134,6 +136,11 @@ def test_absolute_paths_and_uris(tmp_path: Path) -> None:
     relative = corpus(tmp_path / "list.csv", "path,speaker\nout.wav,s\n", root=f"file://{tmp_path}").sources()
     assert relative["path"].to_pylist() == [f"file://{tmp_path}/out.wav"]
     assert relative["modified_ns"].to_pylist() == [(tmp_path / "out.wav").stat().st_mtime_ns]
+
+
+def test_a_file_of_unknown_size_counts_as_one_that_is_missing() -> None:
+    info = pafs.FileInfo("a.wav", pafs.FileType.File)  # as of web servers that do not tell
+    assert told_audio(info, path="http://x/a.wav", relative="a.wav").size_bytes == -1
 
 
 def test_duplicates_are_left_to_prepare(tmp_path: Path) -> None:

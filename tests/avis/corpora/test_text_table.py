@@ -89,6 +89,12 @@ def test_parquet_types_read_as_their_text(tmp_path: Path) -> None:
     assert rows_of(tmp_path / "x.parquet") == [first, second]
 
 
+@pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary(), pa.binary_view(), pa.binary(5)], ids=str)
+def test_parquet_bytes_read_as_the_text_they_are(tmp_path: Path, kind: pa.DataType) -> None:
+    pq.write_table(pa.table({"path": pa.array([b"a.wav"], kind), "speaker": ["s"]}), tmp_path / "a.parquet")
+    assert rows_of(tmp_path / "a.parquet") == [{"path": "a.wav", "speaker": "s"}]
+
+
 def test_jsonl_columns_that_come_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "ROWS_AT_ONCE", 1)
     (tmp_path / "x.jsonl").write_text('{"path": "a", "speaker": 1}\n{"path": "b", "speaker": 2, "age": 3}\n')

@@ -13,10 +13,12 @@ import torch
 from hydra.utils import instantiate
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from avis import store
 from avis.engine import train as engine
 from avis.engine.train import train
 from avis.training.checkpoint import best_checkpoint, last_checkpoint, next_epoch, read_checkpoint
 from avis.training.fit import EpochStream, Progress
+from avis.training.remote import local_logs
 
 Recipe = dict[str, Any]
 STEPS = 4  # 16 utterances of 4 speakers in batches of 4
@@ -118,6 +120,23 @@ def test_the_same_seed_gives_the_same_losses_and_another_seed_others(
     # The schedule of a shorter training differs from the second step on.
     assert column(str(tmp_path / "same"), "train/loss")[0] == first[0]
     assert column(str(tmp_path / "other"), "train/loss")[0] != first[0]
+
+
+def test_logs_that_cannot_be_copied_do_not_hide_what_ended_a_training(monkeypatch: pytest.MonkeyPatch):
+    def refuse(*_: object) -> None:
+        raise OSError("network is down")
+
+    def train_a_little(*, ends_by: Exception | None = None) -> None:
+        with local_logs("memory://run") as (folder, _):
+            Path(folder, "metrics.csv").touch()
+            if ends_by:
+                raise ends_by
+
+    monkeypatch.setattr(store, "write_file", refuse)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        train_a_little(ends_by=RuntimeError("out of memory"))
+    with pytest.raises(OSError, match="network is down"):
+        train_a_little()
 
 
 def test_an_epoch_stream_cuts_epochs_and_counts_the_wait():

@@ -56,6 +56,13 @@ def test_the_file_is_imported_with_its_features(
     assert difference_as_imported(source, saved, reference, "features.front_end.dim=20") < 1e-4
 
 
+def test_normalisations_with_scale_and_offset_keep_them(settled: Callable, largest_difference: Callable):
+    reference = Net(segments=2)
+    reference.seg_bn_1 = nn.BatchNorm1d(6)
+    reference = settled(reference)
+    assert largest_difference(wespeaker_xvector(reference.state_dict()), reference) < 1e-5
+
+
 @torch.inference_mode()
 def test_a_padded_utterance_is_embedded_as_alone(settled: Callable):
     """Also below the 15 frames of a whole context, where WeSpeaker has no embedding."""
