@@ -1,6 +1,7 @@
 """Corpora, stores and scores on S3: the same bytes as on a disk, cut off and gone on with."""
 
 import io
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,11 @@ from hydra.utils import instantiate
 
 from avis import location, store
 from avis.corpora.folder import Folder
+from avis.engine import train as engine
 from avis.engine.evaluate import evaluate
 from avis.engine.prepare import ShardMaker, prepare
+from avis.engine.score import score, with_answers
+from avis.training.checkpoint import next_epoch
 
 Recipe = dict[str, Any]
 BUCKET = "speech"
@@ -153,3 +157,26 @@ def test_scores_are_evaluated_where_they_lie(s3: str, recipe: Callable[..., Reci
     assert evaluated["metrics"]["dev"]["eer"] == pytest.approx(0.5)
     assert store.read_json(location.join(out, "metrics.json"))["dev"]["scores"] == uri
     assert b"<html" in location.read_bytes(evaluated["report_path"])
+
+
+@pytest.mark.slow
+def test_a_whole_run_on_s3_goes_on_after_a_break(
+    ray_session: None, tiny_recipe: Recipe, s3: str, monkeypatch: pytest.MonkeyPatch
+):
+    outputs = f"s3://{BUCKET}/whole{s3}"
+    cfg = tiny_recipe | {"output_dir": outputs}
+    run_dir, utterances = location.join(outputs, "runs", "a"), prepare(cfg)
+    batches = engine.local_batches
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "local_batches", lambda *args, **more: itertools.islice(batches(*args, **more), 5))
+        with pytest.raises(AssertionError, match="the stream ended"):
+            engine.train(cfg, utterances, run_dir)
+    assert next_epoch(run_dir) == 1
+    on_ray = cfg | {"compute": cfg["compute"] | {"where": "local", "num_workers": 2, "use_gpu": False}}
+    checkpoint = engine.train(on_ray, utterances, run_dir)
+    assert next_epoch(run_dir) == 2
+    assert location.names_in(location.join(run_dir, "checkpoints")) == ["best.ckpt", "last.ckpt"]
+    assert location.names_in(location.join(run_dir, "csv")) == ["version_0", "version_1"]
+    assert len(location.names_in(location.join(run_dir, "tensorboard"))) == 2
+    [scores] = with_answers(score(on_ray, checkpoint, utterances, run_dir)).values()
+    assert scores.startswith(f"s3://{BUCKET}/whole/runs/a/")
