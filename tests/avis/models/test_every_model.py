@@ -372,7 +372,7 @@ def test_every_parameter_moves_the_embeddings(name: str):
     """A layer that is built but not used would have a gradient of exactly zero, or none; gates are switched on."""
     model = build(name).double()
     for module in model.modules():
-        if isinstance(module, SqueezeExcitation):
+        if isinstance(module, SqueezeExcitation) and module.squeeze.bias is not None:
             nn.init.ones_(module.squeeze.bias)
     (model(noise(name, 8, 60).double()) * torch.randn(8, 8)).sum().backward()
     assert [n for n, p in model.named_parameters() if p.grad.abs().max() == 0] == []
