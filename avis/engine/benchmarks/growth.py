@@ -26,7 +26,7 @@ def growth(recipe: dict[str, Any]) -> None:
     """Prepare 10 and 1,000 times as many files; they are short, so that their number is all that grows."""
     with tempfile.TemporaryDirectory() as folder:
         paths = [_record(f"{folder}/{number}.wav", seed=number) for number in range(NUM_RECORDINGS)]
-        print(f"{RECORDING_S} s each, {NUM_WORKERS} workers, {SHARD_ROWS} files a shard; peak memory:")
+        measured = [f"{RECORDING_S} s each, {NUM_WORKERS} workers, {SHARD_ROWS} files a shard at most; peak memory:"]
         for times in TIMES:
             num_files = len(paths) * times
             short = {"shard_rows": SHARD_ROWS, "min_duration_s": 0.0}
@@ -37,10 +37,11 @@ def growth(recipe: dict[str, Any]) -> None:
                 PeakMemory() as memory,
             ):
                 prepare(listed)
-            print(
+            measured.append(
                 f"  {num_files:7d} files: largest worker {memory.largest(WORKER_TITLE) / 2**20:5.0f} MiB, "
                 f"driver {memory.of_driver / 2**20:5.0f} MiB, {time.perf_counter() - started:.0f} s"
             )
+    print("\n".join(measured))
 
 
 def _record(path: str, *, seed: int) -> str:
