@@ -55,7 +55,8 @@ class InterTopK(AamSoftmax):
                 f"the penalty needs speakers to act on: got num_nearest={num_nearest}, expected at least 1. "
                 "At loss.num_nearest. 5 is usual; without the penalty, choose loss=aam_softmax."
             )
-        self.num_nearest, self.penalty = num_nearest, ScheduledMargin(penalty, at_most=torch.pi / 2)
+        self.num_nearest = num_nearest
+        self.penalty = ScheduledMargin(penalty, at_most=torch.pi / 2, name="penalty")
 
     def losses(self, similarities: Tensor, target: Tensor) -> Tensor:
         """Return each example's cross entropy ``[batch]``."""

@@ -18,6 +18,8 @@ class ScheduledMargin(nn.Module):
         Height at a share of 1.
     at_most
         Largest meaningful height, in the same unit.
+    name
+        What the configuration calls it.
 
     Attributes
     ----------
@@ -37,12 +39,12 @@ class ScheduledMargin(nn.Module):
     0.1
     """
 
-    def __init__(self, full: float, *, at_most: float) -> None:
+    def __init__(self, full: float, *, at_most: float, name: str = "margin") -> None:
         super().__init__()
         if not 0 <= full <= at_most:
             raise ValueError(
-                f"a margin makes the target harder: got margin={full}, expected 0 to {at_most:.4g}. "
-                "At loss.margin. 0.2 and 0.3 are usual."
+                f"a {name} makes the target harder: got {name}={full}, expected 0 to {at_most:.4g}. At loss.{name}. "
+                "0.2 and 0.3 are usual of margins, 0.06 of penalties."
             )
         self.full, self.share = full, 1.0
 

@@ -3,10 +3,12 @@
 import pickle
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
 from torch.nn import functional
+from torch.nn.parallel import DistributedDataParallel
 
 from avis.losses.aam_softmax import AamSoftmax
 from avis.losses.am_softmax import AmSoftmax
@@ -182,6 +184,28 @@ def test_all_speakers_count_at_a_rate_of_one_and_in_evaluation(name: str):
     plain = build(name)(embeddings, speakers)[0]
     torch.testing.assert_close(build(name, sample_rate=0.2).eval()(embeddings, speakers)[0], plain, rtol=0, atol=0)
     assert build(name)._sample(speakers) == (None, speakers)
+
+
+def gradients_of_samples_of_all(rank: int, file: str) -> None:
+    """In one of two processes: hold heads that draw all speakers to plain ones over both processes' examples."""
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group("gloo", init_method=f"file://{file}", rank=rank, world_size=2)
+    (embeddings, speakers), half = some(), slice(8 * rank, 8 * rank + 8)
+    for name in ALL:
+        plain, sampled = build(name), build(name, sample_rate=0.99)
+        torch.manual_seed(rank)  # each process draws for itself
+        assert len(sampled._sample(speakers[half])[0]) == NUM_SPEAKERS
+        parallel = DistributedDataParallel(sampled)
+        parallel(embeddings[half], speakers[half])[0].backward()
+        plain(embeddings, speakers)[0].backward()
+        for (parameter, alone), shared in zip(plain.named_parameters(), sampled.parameters(), strict=True):
+            torch.testing.assert_close(shared.grad, alone.grad, msg=lambda m, t=f"{name} {parameter}": f"{t}: {m}")
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.slow
+def test_two_processes_that_sample_all_speakers_have_the_gradients_of_one_plain_head(tmp_path: Path):
+    torch.multiprocessing.spawn(gradients_of_samples_of_all, (str(tmp_path / "rendezvous"),), nprocs=2)
 
 
 @pytest.mark.parametrize("name", ALL)

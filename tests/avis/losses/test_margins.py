@@ -173,3 +173,5 @@ def test_other_values_out_of_range_are_refused():
         Circle(embedding_dim=2, num_speakers=2, scale=4.0, relaxation=0.0, **COMMON)
     with pytest.raises(ValueError, match="got num_nearest=0"):
         InterTopK(embedding_dim=2, num_speakers=2, scale=1.0, margin=0.2, num_nearest=0, penalty=0.1, **COMMON)
+    with pytest.raises(ValueError, match=r"got penalty=2\.0, .* At loss\.penalty"):
+        InterTopK(embedding_dim=2, num_speakers=2, scale=1.0, margin=0.2, num_nearest=1, penalty=2.0, **COMMON)
