@@ -18,6 +18,7 @@ from omegaconf import DictConfig
 from avis.engine.config import keep_run, open_run
 from avis.engine.evaluate import evaluate, show
 from avis.engine.prepare import prepare
+from avis.engine.rehearse import rehearse
 from avis.engine.reporting import origin
 from avis.engine.score import check_trials, score, show_decisions, with_answers
 from avis.engine.train import train
@@ -28,6 +29,8 @@ def main(cfg: DictConfig) -> None:
     """Compose the run and take it through the stages."""
     run_dir, recipe = open_run(cfg)
     evaluation = instantiate(recipe["evaluation"])
+    if not cfg.resume:
+        rehearse(recipe)  # what does not go together fails here, not after hours of preparing
     utterances = prepare(recipe)  # Ray Data decodes, checks and shards to Parquet
     check_trials(recipe, utterances)
     keep_run(run_dir, recipe, utterances)

@@ -85,7 +85,8 @@ def _check_target(node: dict[str, Any], key: str) -> None:
     if unknown or missing:
         raise ValueError(
             f"wrong keys: got unknown {unknown} and lacks {missing}, expected those of {node['_target_']}: "
-            f"{', '.join(parameters)}. At {key}. Correct the configuration."
+            f"{', '.join(parameters)}. At {key}. Correct the configuration"
+            + (f"; on the command line, ~{key}.{unknown[0]} leaves one out." if unknown else ".")
         )
     hints = get_type_hints(function, include_extras=True)
     for name, value in given.items():

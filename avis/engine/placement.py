@@ -38,3 +38,17 @@ class Features:
                 f"{type(self.front_end).__name__}, which learns, expected device. At features.placement. "
                 "Set features.placement=device, or freeze the front end."
             )
+
+
+def check_placement(utterances_per_speaker: int, mixup_alpha: float, *, placement: str) -> None:
+    """Refuse settings of a trainer that need features computed elsewhere."""
+    if utterances_per_speaker > 1 and placement == "materialize":
+        raise ValueError(
+            f"stored features keep the speeds they were made at: got utterances_per_speaker={utterances_per_speaker} "
+            "and placement=materialize, expected 1. At trainer.utterances_per_speaker. Set features.placement=stream."
+        )
+    if mixup_alpha and placement != "device":
+        raise ValueError(
+            f"mixup needs waveforms: got mixup_alpha={mixup_alpha} and placement={placement}, expected device. At "
+            "trainer.mixup_alpha. Set features.placement=device."
+        )

@@ -21,7 +21,7 @@ from torch import Tensor
 from avis import location, store
 from avis.engine.materialize import materialize
 from avis.engine.parts import raise_cause
-from avis.engine.placement import Features
+from avis.engine.placement import Features, check_placement
 from avis.engine.session import Compute
 from avis.engine.stream import Shared, example_maker, example_stream, local_batches, make_banks
 from avis.engine.teacher import find_teachers
@@ -143,17 +143,7 @@ def share(cfg: dict[str, Any], utterances: str, num_workers: int) -> Shared:
     cfg = find_teachers(cfg)
     training: Training = instantiate(cfg["trainer"])
     features: Features = instantiate(cfg["features"])
-    if training.utterances_per_speaker > 1 and features.placement == "materialize":
-        raise ValueError(
-            "stored features keep the speeds they were made at: got utterances_per_speaker="
-            f"{training.utterances_per_speaker} and placement=materialize, expected 1. "
-            "At trainer.utterances_per_speaker. Set features.placement=stream."
-        )
-    if training.mixup_alpha and features.placement != "device":
-        raise ValueError(
-            f"mixup needs waveforms: got mixup_alpha={training.mixup_alpha} and placement={features.placement}, "
-            "expected device. At trainer.mixup_alpha. Set features.placement=device."
-        )
+    check_placement(training.utterances_per_speaker, training.mixup_alpha, placement=features.placement)
     if training.batch_size % (num_workers * training.utterances_per_speaker):
         raise ValueError(
             f"batch does not divide: got trainer.batch_size={training.batch_size} for {num_workers} workers and "

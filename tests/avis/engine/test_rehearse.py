@@ -1,0 +1,53 @@
+"""What does not go together is refused before there is any audio."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.errors import InstantiationException
+
+from avis.engine.config import resolve
+from avis.engine.rehearse import rehearse
+
+CONFIGS = Path(__file__).parents[3] / "configs"
+PAIRS = ["trainer.utterances_per_speaker=2"]
+
+
+def rehearsed(*overrides: str) -> None:
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        recipe = resolve(compose("train", list(overrides)))
+    rehearse(recipe)
+
+
+@pytest.mark.parametrize("loss", sorted(path.stem for path in (CONFIGS / "loss").glob("*.yaml")))
+def test_every_loss_goes_with_pairs(loss: str):
+    if loss != "distillation":
+        rehearsed(f"loss={loss}", *PAIRS)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["loss=angular_prototypical"], r"got utterances_per_speaker=1.* At trainer\.utterances_per_speaker"),
+        (["loss=triplet"], r"a batch lacks pairs.* At trainer\.utterances_per_speaker"),
+        (["features=raw"], r"given waveforms: got model\.num_mels=1.* model=rawnet3"),
+        (
+            ["model=rawnet3", "features=fbank_80"],
+            r"RawNet3 filters waveforms itself: got features\.shape=\[1, 100, 80\]",
+        ),
+        (["model=resnet34_small", "model/pooling=correlation", "features=fbank_60"], r"got channels=512 with rows=10"),
+        (["trainer.mixup_alpha=0.2"], r"expected device.* At trainer\.mixup_alpha"),
+        (["features.placement=materialize", *PAIRS], r"placement=materialize, expected 1"),
+    ],
+    ids=lambda value: str(value[0]) if isinstance(value, list) else "",
+)
+def test_what_does_not_go_together(overrides: list[str], message: str):
+    with pytest.raises((ValueError, InstantiationException), match=message):
+        rehearsed(*overrides)
+
+
+def test_a_wrong_teacher(tmp_path: Path):
+    torch.save({"state_dict": {}}, tmp_path / "best.ckpt")
+    with pytest.raises(ValueError, match=r"best\.ckpt"):
+        rehearsed("loss=distillation", f"loss.teacher_checkpoint={tmp_path / 'best.ckpt'}")
