@@ -6,6 +6,8 @@ from typing import Literal
 import torch
 from pydantic import PositiveInt
 
+from avis.engine.session import Compute
+
 
 @dataclass(frozen=True, kw_only=True)
 class Features:
@@ -51,4 +53,19 @@ def check_placement(utterances_per_speaker: int, mixup_alpha: float, *, placemen
         raise ValueError(
             f"mixup needs waveforms: got mixup_alpha={mixup_alpha} and placement={placement}, expected device. At "
             "trainer.mixup_alpha. Set features.placement=device."
+        )
+
+
+def check_precision(precision: str, compute: Compute) -> None:
+    """Refuse float16 where there is no GPU: convolutions in float16 never end on some processors.
+
+    Connects to Ray if ``precision`` is float16 and the run takes place there.
+    """
+    if not precision.startswith("16"):
+        return
+    compute.connect()
+    if not compute.num_gpus():
+        raise ValueError(
+            f"float16 needs a GPU: got precision={precision} on CPUs, expected auto, bf16-mixed or 32-true. "
+            "At trainer.precision. Set trainer.precision=auto, which is 16-mixed on GPUs and 32-true elsewhere."
         )

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from hydra.utils import instantiate
 
-from avis.engine.placement import check_placement
+from avis.engine.placement import check_placement, check_precision
 from avis.engine.teacher import find_teachers
 from avis.losses.building import build_loss
 
@@ -24,6 +24,7 @@ def rehearse(recipe: dict[str, Any]) -> None:
     recipe = find_teachers(recipe)
     training, features = instantiate(recipe["trainer"]), recipe["features"]
     check_placement(training.utterances_per_speaker, training.mixup_alpha, placement=features["placement"])
+    check_precision(training.precision, instantiate(recipe["compute"]))
     if recipe["model"].get("num_mels") == 1:
         raise ValueError(
             "a model of mels is given waveforms: got model.num_mels=1, expected more. At features. Choose others, as "

@@ -21,7 +21,7 @@ from torch import Tensor
 from avis import location, store
 from avis.engine.materialize import materialize
 from avis.engine.parts import raise_cause
-from avis.engine.placement import Features, check_placement
+from avis.engine.placement import Features, check_placement, check_precision
 from avis.engine.session import Compute
 from avis.engine.stream import Shared, example_maker, example_stream, local_batches, make_banks
 from avis.engine.teacher import find_teachers
@@ -123,6 +123,7 @@ def train(cfg: dict[str, Any], utterances: str, run_dir: str) -> str:
     if next_epoch(run_dir) >= cfg["trainer"]["num_epochs"]:
         return _result(run_dir, cfg["trainer"]["average_epochs"])
     compute: Compute = instantiate(cfg["compute"])
+    check_precision(cfg["trainer"]["precision"], compute)
     compute.connect()
     num_gpus = compute.num_gpus()
     num_workers = compute.num_train_workers()

@@ -39,6 +39,10 @@ def test_every_loss_goes_with_pairs(loss: str):
         (["model=resnet34_small", "model/pooling=correlation", "features=fbank_60"], r"got channels=512 with rows=10"),
         (["trainer.mixup_alpha=0.2"], r"expected device.* At trainer\.mixup_alpha"),
         (["features.placement=materialize", *PAIRS], r"placement=materialize, expected 1"),
+        (
+            ["trainer.precision=16-mixed", "compute=debug", "compute.use_gpu=false"],
+            r"got precision=16-mixed on CPUs.* At trainer\.precision\. Set trainer\.precision=auto",
+        ),
     ],
     ids=lambda value: str(value[0]) if isinstance(value, list) else "",
 )

@@ -123,13 +123,15 @@ def test_a_loss_without_margin_has_nothing_to_schedule(name: str):
     torch.testing.assert_close(criterion(embeddings, speakers)[0], before, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize(
+    ("device", "dtype"), [("cpu", torch.bfloat16), pytest.param("cuda", torch.float16, marks=pytest.mark.gpu)]
+)
 @pytest.mark.parametrize("name", ALL)
-def test_autocast_computes_in_float32(name: str, dtype: torch.dtype):
-    criterion, (embeddings, speakers) = build(name), some(8)
-    embeddings = embeddings.to(dtype)
+def test_autocast_computes_in_float32(name: str, device: str, dtype: torch.dtype):
+    criterion, (embeddings, speakers) = build(name).to(device), some(8)
+    embeddings, speakers = embeddings.to(device, dtype), speakers.to(device)
     expected, _ = criterion(embeddings.float(), speakers)
-    with torch.autocast("cpu", dtype=dtype):
+    with torch.autocast(device, dtype=dtype):
         loss, _ = criterion(embeddings, speakers)
     assert loss.dtype == torch.float32
     torch.testing.assert_close(loss, expected, rtol=0, atol=0)

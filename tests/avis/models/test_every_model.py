@@ -379,11 +379,14 @@ def test_every_parameter_moves_the_embeddings(name: str):
 
 
 @every_model
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.bfloat16, 0.06), (torch.float16, 0.01)])
-def test_autocast_stays_close_to_float32(name: str, dtype: torch.dtype, tolerance: float):
-    model, features = trained(name), noise(name, 8, 100)
+@pytest.mark.parametrize(
+    ("device", "dtype", "tolerance"),
+    [("cpu", torch.bfloat16, 0.06), pytest.param("cuda", torch.float16, 0.01, marks=pytest.mark.gpu)],
+)
+def test_autocast_stays_close_to_float32(name: str, device: str, dtype: torch.dtype, tolerance: float):
+    model, features = trained(name).to(device), noise(name, 8, 100).to(device)
     exact = model(features)
-    with torch.autocast("cpu", dtype=dtype):
+    with torch.autocast(device, dtype=dtype):
         rough = model(features)
     (rough.float() * torch.randn_like(exact)).sum().backward()
     assert ((rough.float() - exact).norm(dim=1) / exact.norm(dim=1)).max() < tolerance

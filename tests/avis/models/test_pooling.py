@@ -196,13 +196,16 @@ def test_gradients_match_finite_differences(pooling: AttentiveStatisticsPooling)
     assert torch.autograd.gradcheck(pooling.double(), (x,))
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_statistics_are_float32_under_autocast(pooling: AttentiveStatisticsPooling, dtype: torch.dtype):
+@pytest.mark.parametrize(
+    ("device", "dtype"), [("cpu", torch.bfloat16), pytest.param("cuda", torch.float16, marks=pytest.mark.gpu)]
+)
+def test_statistics_are_float32_under_autocast(pooling: AttentiveStatisticsPooling, device: str, dtype: torch.dtype):
     """300 squared exceeds float16, and bfloat16 cannot tell 300 from 301: neither will do for the statistics."""
-    x = (300.0 + 2.0 * torch.randn(2, 6, 1000)).to(dtype)
+    x = (300.0 + 2.0 * torch.randn(2, 6, 1000)).to(device, dtype)
+    pooling = pooling.to(device)
     with torch.no_grad():
         pooling.attention.weight.zero_()
-        with torch.autocast("cpu", dtype=dtype):
+        with torch.autocast(device, dtype=dtype):
             y = pooling(x)
     assert y.dtype == torch.float32
     exact = x.double()
@@ -210,14 +213,15 @@ def test_statistics_are_float32_under_autocast(pooling: AttentiveStatisticsPooli
     torch.testing.assert_close(y[:, 6:].double(), exact.std(dim=2, unbiased=False), rtol=1e-3, atol=0)
 
 
+@pytest.mark.gpu
 def test_context_does_not_overflow_float16(pooling: AttentiveStatisticsPooling):
     """Deviations of 400 fit into float16, their squares do not; all else here is small enough for it."""
-    x = torch.tensor([-400.0, 400.0]).repeat(2, 6, 50)
+    x, pooling = torch.tensor([-400.0, 400.0]).repeat(2, 6, 50).cuda(), pooling.cuda()
     with torch.no_grad():
         pooling.frame.weight.mul_(1e-2)
         pooling.context.weight.mul_(1e-2)
         exact = pooling.attention_weights(x)
-        with torch.autocast("cpu", dtype=torch.float16):
+        with torch.autocast("cuda", dtype=torch.float16):
             rough = pooling.attention_weights(x.half())
     assert rough.dtype == torch.float32
     torch.testing.assert_close(rough, exact, rtol=0.02, atol=0)
