@@ -125,6 +125,8 @@ def _facts(scored: Scored, manifest: Mapping[str, Any], metrics: Mapping[str, An
         facts["MD5 of the list"] = known["md5"]
     if known.get("pairing"):
         facts["Made by"] = ", ".join(f"{key}={value}" for key, value in known["pairing"].items())
+    if manifest.get("cohort"):
+        facts["Cohort of the score normalisation"] = manifest["cohort"]
     if metrics["intervals"]:
         facts["Speakers"] = f"{metrics['intervals']['num_speakers']:,}"
     flagged = manifest.get("flagged", {})

@@ -46,6 +46,7 @@ def stated(scored: Scored) -> tuple:
 
 def test_a_full_table_gives_all_there_is(tmp_path: Path):
     facts = {"list": KNOWN, "flagged": {"duplicates": 2, "self_trials": 0}, "warnings": ["beware"]}
+    facts["cohort"] = "40 training speakers"
     scored = as_store(tmp_path / "s", TABLE, facts)
     report = list_report("vox1_o", scored, *stated(scored), DRAWS)
     assert set(report.pictures) == set(PICTURES)
@@ -56,6 +57,7 @@ def test_a_full_table_gives_all_there_is(tmp_path: Path):
     assert report.warnings == ["beware"]
     assert report.facts["Published list"] == "VoxCeleb1-O (cleaned) (the published list itself)"
     assert report.facts["MD5 of the list"] == KNOWN["md5"]
+    assert report.facts["Cohort of the score normalisation"] == "40 training speakers"
     assert report.facts["Speakers"] == "2"
     assert report.facts["Scores"] == str(tmp_path / "s")
 
