@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 from avis import store
 from avis.digest import fingerprint
-from avis.engine.calibrate import calibration_trials, with_models
+from avis.engine.calibration_trials import calibration_trials, with_models
 from avis.engine.reporting import known_origin
 from avis.engine.score import check_trials, score, show_decisions
 from avis.engine.trial_lists import read_index
@@ -56,7 +56,8 @@ def test_ratios_are_those_of_logistic_regression_on_validation_speakers(
     tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path, index: list[dict[str, Any]]
 ):
     made = scores_of(calibrated(tiny_recipe, operating_point=POINT), checkpoint, tiny_store, tmp_path / "run")
-    assert made.column_names[-6:] == ["enroll_speaker", "test_speaker", "score", "llr", "accept", "expected_cost"]
+    columns = ["enroll_speaker", "test_speaker", "score", "llr_uncapped", "llr", "accept", "expected_cost"]
+    assert made.column_names[-7:] == columns
     sessions = {row["utt_id"]: row["session"] for row in index}
     pairs = [
         line.split()[1:]
@@ -74,7 +75,7 @@ def test_ratios_are_those_of_logistic_regression_on_validation_speakers(
     weight = np.where(target, 0.05 / target.sum(), 0.95 / (~target).sum())
     reference = LogisticRegression(C=1e3, tol=1e-12).fit((values - mean) / deviation, target, sample_weight=weight)
     expected = reference.decision_function((made["score"].to_numpy()[:, None] - mean) / deviation) - logit(0.05)
-    np.testing.assert_allclose(made["llr"].to_numpy(), expected, atol=2e-2)
+    np.testing.assert_allclose(made["llr_uncapped"].to_numpy(), expected, atol=2e-2)
     np.testing.assert_array_equal(made["accept"].to_numpy(zero_copy_only=False), made["llr"].to_numpy() >= np.log(19))
 
 
@@ -134,12 +135,12 @@ def test_quality_measures_enter(tiny_recipe: Recipe, tiny_store: str, checkpoint
     cfg = tiny_recipe | {"scoring": tiny_recipe["scoring"] | {"backend": AS_NORM}}
     cfg = calibrated(cfg, measures=("duration", "magnitude", "cohort_mean"))
     made = scores_of(cfg, checkpoint, tiny_store, tmp_path / "run")
-    assert made.column_names[-3:] == ["score", "score_norm", "llr"]
+    assert made.column_names[-4:] == ["score", "score_norm", "llr_uncapped", "llr"]
     [kept] = tmp_path.glob("calibration-*.npz")
     with np.load(kept) as state:
         assert state["weights"].shape == (7,)
         assert np.isfinite(state["weights"]).all()
-    assert abs(np.corrcoef(made["llr"].to_numpy(), made["score_norm"].to_numpy())[0, 1]) < 1 - 1e-6
+    assert abs(np.corrcoef(made["llr_uncapped"].to_numpy(), made["score_norm"].to_numpy())[0, 1]) < 1 - 1e-6
 
 
 @pytest.mark.parametrize(("split", "what"), [("train", "trained on"), ("test", "tested")])
@@ -229,6 +230,29 @@ def test_decisions_are_printed(
     assert f"synthetic: accepted {accepted} of {len(table)} trials at llr >= 2.9444" in capsys.readouterr().out
     show_decisions(tables, tiny_recipe)
     assert capsys.readouterr().out.splitlines()[-1:] == []
+
+
+def test_ratios_are_capped_and_a_threshold_beyond_is_warned_of(
+    tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """Two speakers and their one pair bear out ratios of 2 to 1 at most, so that those of 19 to 1 are never reached."""
+    uri = score(calibrated(tiny_recipe, operating_point=POINT), checkpoint, tiny_store, str(tmp_path / "run"))[
+        "synthetic"
+    ]
+    made, manifest = store.read_table(uri, "scores"), store.open_manifest(uri)
+    found = manifest["calibration"]
+    assert {key: found[key] for key in found if key.startswith("num")} == {
+        "num_speakers": 2,
+        "num_target": 8,
+        "num_nontarget": 16,
+    }
+    assert -np.log(3) <= found["lower"] <= 0 <= found["upper"] <= np.log(2)
+    capped = np.clip(made["llr_uncapped"].to_numpy(), found["lower"], found["upper"])
+    np.testing.assert_allclose(made["llr"].to_numpy(), capped, rtol=1e-6)
+    assert not any(made["accept"].to_pylist())
+    [warning] = manifest["warnings"]
+    assert "All trials are rejected: the operating point's threshold, 2.94, is beyond" in warning
+    assert f"warning: {warning}" in capsys.readouterr().out.splitlines()
 
 
 def test_scores_that_cannot_be_calibrated_are_given_without_ratios(
