@@ -1,5 +1,6 @@
 """Fit the calibration on speakers who are neither trained on nor tested."""
 
+import dataclasses
 import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from hydra.utils import instantiate
 
 from avis.digest import fingerprint, table_digest
 from avis.engine.calibration_trials import CalibrationTrials
+from avis.engine.crops import crops_of, named, with_crops
 from avis.engine.embed import checkpoint_digest
 from avis.engine.kept import fitted_once
 from avis.engine.pairs import score_pairs, state_digest
@@ -39,6 +41,7 @@ def build_decisions(cfg: dict[str, Any], backend: Any) -> Decisions:
         If a value is out of range, an operating point lacks a key or a calibration, or a measure its back-end.
     """
     given, point = cfg.get("calibration"), cfg.get("operating_point")
+    crops_of(cfg)
     calibration = instantiate(given["model"]) if given else None
     if calibration and "cohort_mean" in calibration.measures and not isinstance(backend, ScoreNorm):
         raise ValueError(
@@ -70,7 +73,7 @@ def fitted_decisions(
     index: pa.Table,
     *,
     backend: Any,
-    embed: Callable[[pa.Array], pa.Table],
+    embed: Callable[..., pa.Table],
     run_dir: str,
 ) -> tuple[Decisions, list[str]]:
     """Return the decisions with their calibration fitted, and what is to be warned of, which is printed too.
@@ -87,7 +90,7 @@ def fitted_decisions(
     backend
         Fitted.
     embed : callable
-        Returns the embeddings table of some utterances.
+        Returns the embeddings table of some utterances, or of ``crops`` of theirs.
 
     Raises
     ------
@@ -100,7 +103,9 @@ def fitted_decisions(
     data = None
     if given.trials is not None:
         tables = [table for table in (given.trials, given.models, _used(given, index)) if table is not None]
-        data = fingerprint([state_digest(backend), *map(table_digest, tables)])
+        crops = crops_of(cfg)
+        cropped = [dataclasses.astuple(crops)] if crops else []
+        data = fingerprint([state_digest(backend), *map(table_digest, tables), *cropped])
     enrolled = [] if given.size is None else [given.size, enrolment_mean(cfg)]
     recipe = fingerprint([cfg["scoring"], cfg["calibration"], checkpoint_digest(checkpoint), *enrolled])
     fit = functools.partial(_fit, cfg, calibration, given, index, backend=backend, embed=embed, run_dir=run_dir)
@@ -133,11 +138,17 @@ def _fit(
     index: pa.Table,
     *,
     backend: Any,
-    embed: Callable[[pa.Array], pa.Table],
+    embed: Callable[..., pa.Table],
     run_dir: str,
 ) -> None:
+    used = _used(given, index)["utt_id"].combine_chunks()
+    own, crops = embed(used), crops_of(cfg)
+    if crops is not None:
+        cropped = embed(used, crops=crops)
+        own = pa.concat_tables([own, cropped.set_column(0, "utt_id", named(cropped["utt_id"])).cast(own.schema)])
+        known = index.take(gather(used, index["utt_id"]))
+        index, given = pa.concat_tables([known, crops.rows(known)]), with_crops(given)
     assert given.trials is not None
-    own = embed(_used(given, index)["utt_id"].combine_chunks())
     sides, numbers = gather_sides(cfg, given.models, own, index, backend, calibration, run_dir)
     enroll, test = numbers(given.trials["enroll"]), gather(given.trials["test"], own["utt_id"])
     scores, features = score_pairs(backend, sides, enroll, test)
