@@ -18,6 +18,7 @@ from avis.metrics.scores import error_rates
 from avis.metrics.trials import Trials
 from avis.reports.calibration_plots import bayes_error_plot, pav_plot
 from avis.reports.calibration_words import beyond_cap, capped_at, fitted_on
+from avis.reports.cautions import LEAST_SPEAKERS
 from avis.reports.det_plot import DetCurve, det_plot
 from avis.reports.drawing import png
 from avis.reports.page import ListReport
@@ -35,6 +36,16 @@ def origin(recipe: Mapping[str, Any], checkpoint: str, utterances: str) -> dict[
         "checkpoint SHA-256": checkpoint_digest(checkpoint),
         "configuration hash": fingerprint(recipe),
     }
+
+
+def checkpoint_choice(recipe: Mapping[str, Any], utterances: str) -> str:
+    """Say how the checkpoint of a training was chosen, and that few held-out speakers choose coarsely."""
+    if epochs := recipe["trainer"]["average_epochs"]:
+        return f"the average of the last {epochs} epochs; no held-out speaker has a say in it"
+    held_out = store.read_table(utterances, "utterances", columns=["speaker"], prefix="validation-")["speaker"]
+    num = len(held_out[: recipe["trainer"]["max_validation_utterances"]].unique())
+    few = f", which is coarse: with fewer than {LEAST_SPEAKERS} it may be they who set epochs apart"
+    return f"the lowest EER of {num} held-out speakers{few if num < LEAST_SPEAKERS else ''}"
 
 
 def known_origin(scores: str) -> dict[str, str]:
