@@ -131,6 +131,7 @@ SCORES = pa.schema(
         pa.field("test_speaker", pa.string()),
         pa.field("score", pa.float32(), nullable=False),
         pa.field("score_norm", pa.float32(), nullable=False),
+        pa.field("llr_uncapped", pa.float32(), nullable=False),
         pa.field("llr", pa.float32(), nullable=False),
         pa.field("accept", pa.bool_(), nullable=False),
         pa.field("expected_cost", pa.float32(), nullable=False),
@@ -139,9 +140,10 @@ SCORES = pa.schema(
 """Trials and their condition columns, then speakers and scores; higher means more likely the same speaker.
 
 Speakers are null where they are not known. ``score`` is the back-end's own; ``score_norm``, ``llr`` (natural logarithm
-of the likelihood ratio), ``accept`` and ``expected_cost`` are there only where score normalisation, calibration and an
-operating point are configured.
+of the likelihood ratio, as far as the calibration trials bear it out), ``llr_uncapped`` (the same beyond that: it says
+which of two trials is the stronger, but not by how much), ``accept`` and ``expected_cost`` are there only where score
+normalisation, calibration and an operating point are configured.
 """
 
-DECIDING_SCORES = ("llr", "score_norm", "score")
-"""A trial is decided by the first of these columns that its table has."""
+DECIDING_SCORES = ("llr_uncapped", "llr", "score_norm", "score")
+"""Trials are ordered by the first of these columns that their table has."""

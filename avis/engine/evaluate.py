@@ -7,7 +7,8 @@ from typing import Any
 import avis
 from avis import location, store
 from avis.engine.identify import Identification, not_stated
-from avis.engine.reporting import list_report
+from avis.engine.pairs import CALIBRATION
+from avis.engine.reporting import known_calibration, list_report
 from avis.engine.scored import NO_SPEAKERS, PAIR, SPEAKERS, Scored, matched, read_scores
 from avis.metrics.bootstrap import (
     Resampling,
@@ -26,6 +27,7 @@ from avis.metrics.protocols import PROTOCOLS
 from avis.metrics.subgroups import group_names, subgroups
 from avis.metrics.summary import summary_of
 from avis.metrics.trials import Trials
+from avis.reports.calibration_words import capped_at, fitted_on
 from avis.reports.html import PICTURES, report_page
 from avis.reports.page import ListReport, Report
 
@@ -129,9 +131,11 @@ def evaluate(
     -------
     dict
         ``{"metrics": {<trial list>: {...}}, "metrics_path": ..., "report_path": ...}``. For each list the figures of
-        `avis.metrics.summary.summarize`, ``intervals`` (None, and ``intervals_note``, where there are none), and where
-        asked for ``subgroups`` by column, ``identification`` (see `avis.engine.identify.Identification.stated`) and
-        ``baseline``; besides ``scores``: where they are, seen from ``out`` if they are below it.
+        `avis.metrics.summary.summarize`, ``intervals`` (None, and ``intervals_note``, where there are none), where AVIS
+        calibrated the scores ``calibration`` (see `avis.scoring.calibration.Calibration.facts`; ``beyond``: thresholds
+        of stated costs that no ratio reaches), and where asked for ``subgroups`` by column, ``identification`` (see
+        `avis.engine.identify.Identification.stated`) and ``baseline``; besides ``scores``: where they are, seen from
+        ``out`` if they are below it.
 
     Raises
     ------
@@ -146,7 +150,7 @@ def evaluate(
         trials, metrics[name] = (evaluate_out_of_core if long else evaluate_trials)(scored, evaluation, baseline)
         if long and evaluation.identification.ranks:
             metrics[name] |= not_stated("the list is longer than evaluation.trials_in_memory")
-        metrics[name]["scores"] = location.below(uri, out)
+        metrics[name] |= known_calibration(uri, evaluation.wanted) | {"scores": location.below(uri, out)}
         drawn = evaluation.resampling if evaluation.draws else None
         reports.append(list_report(name, scored, trials, metrics[name], drawn))
     _write_pictures(reports, out)
@@ -268,6 +272,8 @@ def show(result: dict[str, Any]) -> None:
             low, high = drawn["eer"]
             interval = f" [{low:.2%}, {high:.2%}]"
         print(f"{name}: EER {metrics['eer']:.2%}{interval}, minDCF(0.01) {metrics['min_dcf']['0.01']:.4f} ({trials})")
+        if calibration := metrics.get(CALIBRATION):
+            print(f"{name}: log-likelihood ratios {capped_at(calibration)}, calibrated on {fitted_on(calibration)}")
         if metrics["reversed"]:
             print(f"{name}: targets score lower than non-targets; is the sign of the scores turned?")
         if found := metrics.get("identification"):

@@ -23,6 +23,9 @@ TRIALS_PER_PART = 500_000
 ORIGIN = "origin"
 """In a manifest: what made the scores, as far as that does not change them."""
 
+CALIBRATION = "calibration"
+"""In a manifest: what the ratios' calibration rests on, and where they are capped."""
+
 VALUES_AT_ONCE = 1 << 20
 """Vector values of one side that are gathered together: 4 MB, so that they stay in a core's cache. For 1 M trials of
 5,000 utterances [192] on one core this scored 13 M trials/s; blocks of a matrix product, from which the trials' scores
@@ -164,7 +167,8 @@ class Scorer:
         scores, features = score_pairs(self.backend, sides, enroll, test)
         made: dict[str, Any] = dict(scores)
         if self.calibration is not None:
-            made["llr"] = self.calibration.llr(scores.get("score_norm", scores["score"]), features)
+            made["llr_uncapped"] = self.calibration.uncapped_llr(scores.get("score_norm", scores["score"]), features)
+            made["llr"] = self.calibration.cap(made["llr_uncapped"])
         if self.operating_point is not None:
             made["accept"] = self.operating_point.accept(made["llr"])
             made["expected_cost"] = self.operating_point.expected_cost(made["llr"])

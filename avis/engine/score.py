@@ -10,15 +10,10 @@ from hydra.utils import instantiate
 
 from avis import store
 from avis.engine.backend import build_backend, fitted_backend
-from avis.engine.calibrate import (
-    build_decisions,
-    calibration_trials,
-    check_calibration_speakers,
-    fitted_decisions,
-    with_models,
-)
+from avis.engine.calibrate import build_decisions, fitted_decisions
+from avis.engine.calibration_trials import calibration_trials, check_calibration_speakers, with_models
 from avis.engine.embed import embed
-from avis.engine.pairs import ORIGIN, Scorer, score_list
+from avis.engine.pairs import CALIBRATION, ORIGIN, Scorer, score_list
 from avis.engine.reporting import origin
 from avis.engine.scored import Scored
 from avis.engine.session import Compute
@@ -61,6 +56,8 @@ def score(cfg: dict[str, Any], checkpoint: str, utterances: str, run_dir: str) -
     more_facts = {"warnings": warnings, ORIGIN: origin(cfg, checkpoint, utterances)}
     if isinstance(backend, ScoreNorm):
         more_facts["cohort"] = backend.describe_cohort()
+    if decisions.calibration is not None:
+        more_facts[CALIBRATION] = decisions.calibration.facts()
     sides, numbers = gather_sides(cfg, models, embedded, index, backend, decisions.calibration, run_dir)
     scorer = Scorer(backend, decisions.calibration, decisions.operating_point)
     return {

@@ -35,7 +35,7 @@ class Scored:
         Without scores of `avis.schema.DECIDING_SCORES` that no trial has.
     num_trials : int
     deciding : str
-        The column by which trials are decided; see `avis.schema.DECIDING_SCORES`.
+        The column by which trials are ordered; see `avis.schema.DECIDING_SCORES`.
 
     Raises
     ------

@@ -178,6 +178,33 @@ def test_what_is_missing_is_named(tmp_path: Path):
         read_scores(Scored(str(tmp_path / "folder")))
 
 
+def test_the_cap_of_ratios_is_named_and_costs_beyond_it_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Capped at 20 to 1, which decides where 5 % are targets (19 to 1), but not where 1 % are (99 to 1)."""
+    uncapped = np.array([6.0, 5.0, 4.0, -1.0, 4.5, -3.0, -4.0, -5.0], np.float32)
+    llr = np.clip(uncapped, -2.0, np.log(20.0)).astype(np.float32)
+    table = pa.table({"target": [True] * 4 + [False] * 4, "score": uncapped, "llr_uncapped": uncapped, "llr": llr})
+    uri = str(tmp_path / "scores")
+    store.commit_part(uri, "part-00000", {"scores": table}, row_group_rows=10)
+    calibration = {"lower": -2.0, "upper": np.log(20.0), "num_speakers": 9, "num_target": 1200, "num_nontarget": 3456}
+    store.finish(uri, parts=[], inputs="x", facts={"calibration": calibration})
+    result = evaluate({"x": uri}, str(tmp_path / "out"), facts={}, evaluation=EVALUATION)
+    found = json.loads(Path(result["metrics_path"]).read_text())["x"]
+    assert {key: found["calibration"][key] for key in calibration} == calibration
+    assert np.log(99.0) in found["calibration"]["beyond"]
+    assert np.log(19.0) not in found["calibration"]["beyond"]
+    assert found["min_dcf"]["0.01"] == pytest.approx(0.5), "by the order beneath the cap: above 4.5 are two of four"
+    assert found["act_dcf"]["0.01"] == 1.0, "all rejected"
+    costs = np.log2(1.0 + np.exp(np.where(table["target"].to_numpy(), -llr, llr)))
+    assert found["cllr"] == pytest.approx((costs[:4].mean() + costs[4:].mean()) / 2)
+    page, words = Path(result["report_path"]).read_text(), "capped at -2.00 and 3.00 (7.4 to 1 against, 20.0 to 1 for"
+    assert words in page
+    assert "9 speakers, 1,200 target and 3,456 non-target trials" in page
+    assert "Coarsely calibrated: the likelihood ratios rest on 9 speakers" in page
+    assert "Actual costs at thresholds of" in page
+    show(result)
+    assert f"x: log-likelihood ratios {words}" in capsys.readouterr().out
+
+
 def speakers_table(seed: int, noise: float, num: int = 600) -> pa.Table:
     """Trials of 15 speakers with everything that a scores table may have, in an order of its own."""
     rng = np.random.default_rng(7)
