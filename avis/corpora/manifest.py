@@ -7,17 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from avis.corpora.files import (
-    NO_SESSION,
-    SPLITS,
-    AudioFile,
-    check_split,
-    in_order,
-    spell_gender,
-    stat_audio,
-    told_audio,
-    without_suffix,
-)
+from avis.audio.listing import AudioFile, stat_audio, told_audio
+from avis.corpora.files import NO_SESSION, SPLITS, check_split, in_order, spell_gender, without_suffix
 from avis.corpora.segment import COLUMNS as SEGMENT
 from avis.corpora.segment import WHOLE, Segment, parse_segment
 from avis.corpora.text_table import read_text_table

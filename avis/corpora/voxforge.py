@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from avis.corpora.files import GENDERS, NO_SESSION, check_split, existing_root, list_audio, named, source, sources_table
+from avis.audio.listing import existing_root, list_audio
+from avis.corpora.files import GENDERS, NO_SESSION, check_split, named, source, sources_table
 from avis.location import join, names_in, read_bytes
 
 LAYOUT = re.compile(r"(?P<submission>[^/]+)/(?:wav|flac)/[^/]+")
