@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from avis.audio.decode import AUDIO_SUFFIXES
 from avis.audio.listing import AudioFile
+from avis.audio.listing import list_audio as list_audio  # a name of this module too, for scripts that list a corpus
 from avis.corpora.segment import WHOLE, Segment
 from avis.location import read_bytes
 from avis.schema import SOURCES
