@@ -6,8 +6,16 @@ from dataclasses import dataclass
 
 import pyarrow.fs as pafs
 
-from avis.audio.decode import AUDIO_SUFFIXES
 from avis.location import filesystem, is_uri, join
+
+AUDIO_SUFFIXES = (
+    *(".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".sph", ".aif", ".aiff", ".au", ".caf", ".w64"),
+    *(".m4a", ".aac", ".amr", ".wma"),
+)
+"""What is listed as audio, and left away from ids. What a file is, its first bytes tell."""
+
+COMPANION, COMPANIONS = "._", "__MACOSX"
+"""How macOS begins the name of what it keeps beside a file on other systems, and the folder of it in its archives."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,7 +42,8 @@ class AudioFile:
 def list_audio(root: str) -> list[AudioFile]:
     """List the audio files below a folder, local or at a URI, sorted by relative path.
 
-    Symbolic links to folders are followed, except back into a folder that contains them.
+    Symbolic links to folders are followed, except back into a folder that contains them. The companions of macOS
+    (`COMPANION`, `COMPANIONS`) have the suffixes of audio and are none: they are left out, and their number is said.
 
     Raises
     ------
@@ -45,13 +54,21 @@ def list_audio(root: str) -> list[AudioFile]:
     """
     top = existing_root(root)
     found = _list_remote(top) if is_uri(top) else _walk(top, "", ())
-    files = sorted(found, key=lambda file: file.relative)
+    listed = sorted(found, key=lambda file: file.relative)
+    files = [file for file in listed if not _is_companion(file.relative)]
+    if num_companions := len(listed) - len(files):
+        print(f"left out {num_companions} companions of macOS ({COMPANION}*, {COMPANIONS}) below {top}", flush=True)
     if not files:
         raise ValueError(
             f"no audio found: got num_files=0, expected files ending in {', '.join(AUDIO_SUFFIXES)}. At {top}. "
             "Correct the root."
         )
     return files
+
+
+def _is_companion(relative: str) -> bool:
+    *folders, name = relative.split("/")
+    return name.startswith(COMPANION) or COMPANIONS in folders
 
 
 def existing_root(root: str) -> str:

@@ -2,16 +2,17 @@
 
 import itertools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from avis.audio.decode import AUDIO_SUFFIXES
-from avis.audio.listing import AudioFile
+from avis.audio.listing import AUDIO_SUFFIXES, AudioFile
 from avis.audio.listing import list_audio as list_audio  # a name of this module too, for scripts that list a corpus
 from avis.corpora.segment import WHOLE, Segment
 from avis.location import read_bytes
+from avis.names import name, names, spelled
 from avis.schema import SOURCES
 
 SPLITS = ("train", "test")
@@ -109,9 +110,42 @@ def sources_table(rows: Iterable[dict[str, object]]) -> pa.Table:
 
 
 def in_order(tables: Iterable[pa.Table]) -> pa.Table:
-    """Join tables in schema `avis.schema.SOURCES` to one, sorted by path, then id."""
+    """Join tables in schema `avis.schema.SOURCES` to one, its ids as `avis.names` has them, sorted by path, then id.
+
+    It is said which speakers are written in several ways.
+
+    Raises
+    ------
+    ValueError
+        A recording has no speaker.
+    """
     table = pa.concat_tables([SOURCES.empty_table(), *tables])
+    say_merged(table["speaker"].unique().to_pylist())
+    for column in ("utt_id", "speaker", "session"):
+        compared = names(table[column], where=column)
+        table = table.set_column(SOURCES.get_field_index(column), SOURCES.field(column), compared)
+    unknown = table["path"].filter(pc.ends_with(table["speaker"], "/"))
+    if len(unknown):
+        raise ValueError(
+            f"speaker unknown: got num_recordings={len(unknown)} without a name, expected none. "
+            f"At {named(unknown.to_pylist())}. Say who speaks, or leave them out."
+        )
     return table.sort_by([("path", "ascending"), ("utt_id", "ascending")])
+
+
+def say_merged(speakers: Iterable[str], *, key: Callable[[str], str] = name) -> None:
+    r"""Say whose name is written in several ways, which ``key`` makes one.
+
+    >>> say_merged(["vox/Zo\u00e9", "vox/Ann", "vox/Zoe\u0301"])
+    1 speakers are written in several ways, taken for one each: 'vox/Zoe\u0301' and 'vox/Zo\xe9'
+    """
+    ways: dict[str, list[str]] = {}
+    for speaker in sorted(set(speakers)):
+        ways.setdefault(key(speaker), []).append(speaker)
+    if several := [forms for forms in ways.values() if len(forms) > 1]:
+        print(
+            f"{len(several)} speakers are written in several ways, taken for one each: {spelled(several)}", flush=True
+        )
 
 
 def batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
@@ -137,10 +171,11 @@ def check_split(split: str, *, where: str) -> str:
 def spell_gender(told: str) -> str:
     """Spell a gender alike for all corpora, see `GENDERS`.
 
-    >>> spell_gender("Female"), spell_gender("other")
+    >>> spell_gender("Female "), spell_gender("other")
     ('f', 'other')
     """
-    return GENDERS.get(told.lower(), told.lower())
+    plain = name(told).lower()
+    return GENDERS.get(plain, plain)
 
 
 def without_suffix(relative: str) -> str:

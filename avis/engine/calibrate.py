@@ -16,6 +16,7 @@ from avis.engine.embed import checkpoint_digest
 from avis.engine.kept import fitted_once
 from avis.engine.pairs import score_pairs, state_digest
 from avis.engine.sides import enrolment_mean, gather_sides
+from avis.names import shared
 from avis.schema import ENROLMENTS, TRIALS
 from avis.scoring.calibration import Calibration, ScoresDoNotRise
 from avis.scoring.decision import OperatingPoint
@@ -183,7 +184,7 @@ def check_calibration_speakers(
     rows = gather(utterances_of(trials), index["utt_id"])
     speakers = set(index["speaker"].take(rows).to_pylist())
     for others, what in ((trained, "trained on"), (tested, "tested")):
-        both = sorted(speakers & set(others))
+        both = shared(speakers, others)
         if both:
             raise ValueError(
                 f"calibration speaker {what}: got {len(both)} speakers of the calibration trials among those {what}, "

@@ -48,3 +48,15 @@ def test_a_missing_or_empty_root_is_named(tmp_path: Path) -> None:
         list_audio(str(tmp_path / "nowhere"))
     with pytest.raises(ValueError, match=f"no audio found: got num_files=0, expected .*wav.* At {tmp_path}"):
         list_audio(str(tmp_path))
+
+
+def test_companions_of_macos_are_left_out_and_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("s/1.wav", "s/._1.wav", "__MACOSX/s/._1.wav", "__MACOSX/s/1.wav", "s/.DS_Store", "s/__MACOSX.wav"):
+        write(tmp_path / name)
+    assert relatives(tmp_path) == ["s/1.wav", "s/__MACOSX.wav"]
+    assert f"left out 3 companions of macOS (._*, __MACOSX) below {tmp_path}" in capsys.readouterr().out
+    assert relatives(tmp_path / "__MACOSX" / "s") == ["1.wav"]
+    (tmp_path / "s/1.wav").unlink()
+    (tmp_path / "s/__MACOSX.wav").unlink()
+    with pytest.raises(ValueError, match="no audio found: got num_files=0"):
+        relatives(tmp_path / "s")
