@@ -112,6 +112,16 @@ def as_text(column: Column) -> Column:
     return column.cast(pa.string())
 
 
+def is_text(kind: pa.DataType) -> bool:
+    """Tell whether a column is of text, of whatever size or coding.
+
+    >>> is_text(pa.large_string()), is_text(pa.dictionary(pa.int8(), pa.string())), is_text(pa.float64())
+    (True, True, False)
+    """
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
 def number_text(value: float | None) -> str | None:
     """Write a number as it is before it gets into a column of floats; None for one that is not known.
 

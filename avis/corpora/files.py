@@ -124,7 +124,8 @@ def in_order(tables: Iterable[pa.Table]) -> pa.Table:
     for column in ("utt_id", "speaker", "session"):
         compared = names(table[column], where=column)
         table = table.set_column(SOURCES.get_field_index(column), SOURCES.field(column), compared)
-    unknown = table["path"].filter(pc.ends_with(table["speaker"], "/"))
+    nobody = pc.binary_join_element_wise(names(table["corpus"], where="corpus"), "", "/")
+    unknown = table["path"].filter(pc.equal(table["speaker"], nobody))
     if len(unknown):
         raise ValueError(
             f"speaker unknown: got num_recordings={len(unknown)} without a name, expected none. "

@@ -12,7 +12,7 @@ from avis import location, store
 from avis.engine.text_scores import FORMATS, text_scores
 from avis.metrics.scores import check
 from avis.metrics.trials import Trials
-from avis.names import as_text, names
+from avis.names import as_text, is_text, names
 from avis.schema import DECIDING_SCORES
 
 CHUNK_TRIALS = 1_000_000
@@ -196,7 +196,7 @@ def read_scores(scored: Scored, *, more: Collection[str] = ()) -> ReadScores:
     trials = Trials(scores, target, llr, enroll, test)
     further = table.select(list(more))
     for index, field in enumerate(further.schema):
-        if field.name in PAIR or pa.types.is_string(field.type):
+        if field.name in PAIR or is_text(field.type):
             compared = names(further[field.name], where=f"{scored.uri} column {field.name}")
             further = further.set_column(index, field.name, compared)
     return ReadScores(trials, further, no_speakers)

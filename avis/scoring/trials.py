@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from avis.location import read_bytes
-from avis.names import names
+from avis.names import is_text, names
 from avis.schema import TRIALS
 
 FORMATS = (
@@ -256,7 +256,7 @@ def _from_table(table: pa.Table, source: _Source) -> pa.Table:
     trials = pa.Table.from_arrays([*sides, _as_answers(target, source)], schema=TRIALS)
     for condition in (column for column in columns if column not in TRIALS.names):
         values = table[condition]
-        if pa.types.is_string(values.type):
+        if is_text(values.type):
             values = names(values, where=f"{source.path} column {condition}")
         trials = trials.append_column(condition, values)
     return trials

@@ -134,6 +134,10 @@ def test_numbers_that_went_through_a_column_of_floats_are_the_numbers_again(tmp_
                 corpus_of(layout, tmp_path, [*speakers, unknown]).sources()
 
 
+def test_a_name_that_ends_in_a_slash_is_a_name(tmp_path: Path) -> None:
+    assert corpus_of("csv", tmp_path, ["Lan/"]).sources()["speaker"].to_pylist() == ["c/Lan/"]
+
+
 def test_file_names_stay_as_they_are_on_disk(tmp_path: Path) -> None:
     write(tmp_path / DECOMPOSED / "s 1" / f"{DECOMPOSED}  a.wav")
     (row,) = Folder(name="c", root=str(tmp_path), split="test").sources().to_pylist()
