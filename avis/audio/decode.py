@@ -21,12 +21,6 @@ SILENCE_PEAK_DBFS = -80.0
 Half the range equals the peak where there is no DC offset, and sees through the offset of a dead microphone.
 """
 
-AUDIO_SUFFIXES = (
-    *(".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".sph", ".aif", ".aiff", ".au", ".caf", ".w64"),
-    *(".m4a", ".aac", ".amr", ".wma"),
-)
-"""What is listed as audio. What a file is, its first bytes tell."""
-
 
 def decode(
     path: str,

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from avis.audio.codec import encode
-from avis.corpora.files import list_audio, source, sources_table
+from avis.audio.listing import list_audio
+from avis.corpora.files import source, sources_table
 from avis.corpora.voice import SAMPLE_RATE, draw_channel, draw_voice, synthesise
 from avis.location import absolute, exists, join
 from avis.store import write_bytes

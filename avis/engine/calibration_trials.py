@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from avis import location
+from avis.names import shared
 from avis.schema import ENROLMENTS, TRIALS
 from avis.scoring.pairing import Pairing
 from avis.scoring.trial_ids import gather, resolve
@@ -132,7 +133,7 @@ def check_calibration_speakers(
     rows = gather(utterances_of(trials), index["utt_id"])
     speakers = set(index["speaker"].take(rows).to_pylist())
     for others, what in ((trained, "trained on"), (tested, "tested")):
-        both = sorted(speakers & set(others))
+        both = shared(speakers, others)
         if both:
             raise ValueError(
                 f"calibration speaker {what}: got {len(both)} speakers of the calibration trials among those {what}, "

@@ -12,6 +12,7 @@ from avis import location, store
 from avis.engine.text_scores import FORMATS, text_scores
 from avis.metrics.scores import check
 from avis.metrics.trials import Trials
+from avis.names import as_text, is_text, names
 from avis.schema import DECIDING_SCORES
 
 CHUNK_TRIALS = 1_000_000
@@ -192,7 +193,12 @@ def read_scores(scored: Scored, *, more: Collection[str] = ()) -> ReadScores:
     with scored.named():
         scores, target = check(score_values(table[scored.deciding]), target)
     trials = Trials(scores, target, llr, enroll, test)
-    return ReadScores(trials, table.select(list(more)), no_speakers)
+    further = table.select(list(more))
+    for index, field in enumerate(further.schema):
+        if field.name in PAIR or is_text(field.type):
+            compared = names(further[field.name], where=f"{scored.uri} column {field.name}")
+            further = further.set_column(index, field.name, compared)
+    return ReadScores(trials, further, no_speakers)
 
 
 def matching_rows(ours: pa.Table, theirs: pa.Table, uri: str, *, whose: str = "the baseline") -> np.ndarray:
@@ -243,9 +249,8 @@ def _pair_numbers(ours: pa.Table, theirs: pa.Table) -> tuple[np.ndarray, np.ndar
     """Return a number for the two sides of each trial, the same in both tables."""
     numbers = np.zeros(len(ours) + len(theirs), dtype=np.int64)
     for side in PAIR:
-        both = pa.chunked_array(
-            [*ours[side].cast(pa.string()).chunks, *theirs[side].cast(pa.string()).chunks], pa.string()
-        )
+        chunks = [names(table[side], where=f"scores, column {side}").chunks for table in (ours, theirs)]
+        both = pa.chunked_array([*chunks[0], *chunks[1]], pa.string())
         coded = both.dictionary_encode(null_encoding="encode").combine_chunks()
         numbers = numbers * len(coded.dictionary) + coded.indices.to_numpy()
     return numbers[: len(ours)], numbers[len(ours) :]
@@ -261,13 +266,16 @@ def speaker_numbers(table: pa.Table, target: np.ndarray) -> tuple[np.ndarray | N
     """Return the speakers of both sides as numbers in the order of their names, or why not."""
     if any(name not in table.column_names for name in SPEAKERS):
         return None, None, NO_SPEAKERS
-    unknown = pc.sum(pc.or_(*(pc.is_null(table[name]) for name in SPEAKERS))).as_py()
+    sides = [as_text(table[column]) for column in SPEAKERS]
+    written = pa.concat_arrays([side.unique() for side in sides]).unique()
+    compared = names(written, where="scores, column enroll_speaker or test_speaker")
+    ordered = compared.drop_null().unique()
+    person = pc.index_in(compared, value_set=ordered.take(pc.sort_indices(ordered)), skip_nulls=True)
+    numbers = [person.take(pc.index_in(side, value_set=written)) for side in sides]
+    unknown = pc.sum(pc.or_(*(pc.is_null(side) for side in numbers))).as_py()
     if unknown:
         return None, None, f"no interval: the scores do not say who speaks in {unknown:,} of {len(table):,} trials"
-    sides = [table[name].cast(pa.string()) for name in SPEAKERS]
-    names = pa.concat_arrays([side.unique() for side in sides]).unique()
-    names = names.take(pc.sort_indices(names))
-    enroll, test = (pc.index_in(side, value_set=names).to_numpy() for side in sides)
+    enroll, test = (side.to_numpy() for side in numbers)
     if wrong := np.count_nonzero((enroll == test) != target):
         return None, None, f"no interval: the speakers of {wrong:,} of {len(table):,} trials contradict the answer"
     return enroll, test, None

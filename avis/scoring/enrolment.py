@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from avis.location import read_bytes
+from avis.names import names
 from avis.schema import ENROLMENTS
 
 _MAX_NAMED = 10
@@ -27,7 +28,7 @@ def read_enrolments(path: str | Path) -> pa.Table:
     Returns
     -------
     pa.Table
-        In schema `avis.schema.ENROLMENTS`, sorted by model.
+        In schema `avis.schema.ENROLMENTS`, as `avis.names` has the names, sorted by model.
 
     Raises
     ------
@@ -40,14 +41,15 @@ def read_enrolments(path: str | Path) -> pa.Table:
         text = pa.csv.ConvertOptions(column_types=dict.fromkeys(ENROLMENTS.names, pa.string()))
         reader = pa.BufferReader(data)
         table = pq.read_table(reader) if data[:4] == b"PAR1" else pa.csv.read_csv(reader, convert_options=text)
-        table = table.select(ENROLMENTS.names).cast(ENROLMENTS)
+        columns = [names(table[column], where=f"{name} column {column}") for column in ENROLMENTS.names]
+        table = pa.Table.from_arrays(columns, ENROLMENTS.names)
     except (OSError, KeyError, pa.ArrowInvalid, ValueError) as error:
         raise ValueError(
             f"enrolment models cannot be read: got {str(error).splitlines()[0]!r}, expected CSV or Parquet with "
             f"columns {', '.join(ENROLMENTS.names)}. At {name}. Correct enrolments=<path>."
         ) from error
     for column in ENROLMENTS.names:
-        if table[column].null_count or pc.any(pc.equal(table[column], "")).as_py():
+        if table[column].null_count:
             raise ValueError(
                 f"Every row of a model has an utterance: got an empty {column}, expected an id. At {name}. Fill it in."
             )
@@ -58,7 +60,7 @@ def read_enrolments(path: str | Path) -> pa.Table:
             f"An utterance counts once in a model: got {len(twice)} repeated rows, expected none. "
             f"At {name}, {twice['enroll_model'][0]} and {twice['utt_id'][0]} for one. Remove the repetition."
         )
-    return table.sort_by([("enroll_model", "ascending"), ("utt_id", "ascending")])
+    return table.cast(ENROLMENTS).sort_by([("enroll_model", "ascending"), ("utt_id", "ascending")])
 
 
 def expand(trials: pa.Table, enrolments: pa.Table) -> tuple[pa.Table, NDArray[np.int64]]:

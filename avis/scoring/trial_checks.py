@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from avis.names import fold, shared
 from avis.scoring.trial_ids import resolve, some_of
 
 Action = Literal["refuse", "flag"]
@@ -48,7 +49,7 @@ class TrialChecks:
     missing_ids : {"refuse", "leave_out"}
         Trials of utterances that the store lacks; they cannot be scored, so they are left out where not refused.
     shared_speakers : {"refuse", "flag"}
-        Speakers of the trials that were trained on.
+        Speakers of the trials that were trained on, in whatever case, blanks and form their names are written.
     self_trials : {"refuse", "flag"}
         Trials of an utterance with itself.
     duplicates : {"refuse", "flag"}
@@ -103,10 +104,12 @@ class TrialChecks:
             )
         named = np.bincount(np.append(enroll, test), minlength=len(utterances))
         speakers = utterances["speaker"].take(np.flatnonzero(named)).unique()
-        shared = speakers.filter(pc.is_in(speakers, pa.array(list(trained), pa.string())))
-        self._decide("shared_speakers", len(shared), some_of(shared))
-        flagged = {"missing_ids": len(trials) - len(found), "shared_speakers": len(shared)}
-        speaker = np.asarray(utterances["speaker"].combine_chunks().dictionary_encode().indices)
+        both = pa.array(shared(speakers.to_pylist(), trained), pa.string())
+        self._decide("shared_speakers", len(both), some_of(both))
+        flagged = {"missing_ids": len(trials) - len(found), "shared_speakers": len(both)}
+        coded = utterances["speaker"].combine_chunks().dictionary_encode()
+        _, person = np.unique([fold(each) for each in coded.dictionary.to_pylist()], return_inverse=True)
+        speaker = person[np.asarray(coded.indices)]
         for check, pairs in _offending_pairs(enroll, test, found["target"], speaker).items():
             examples = (utterances["utt_id"].take(pair).to_pylist() for pair in pairs[:_MAX_NAMED_PAIRS])
             self._decide(check, len(pairs), "; ".join(map(" ".join, examples)))
@@ -123,7 +126,7 @@ class TrialChecks:
 
 
 def _offending_pairs(
-    enroll: NDArray[np.int64], test: NDArray[np.int64], target: pa.ChunkedArray, speaker: NDArray[np.int32]
+    enroll: NDArray[np.int64], test: NDArray[np.int64], target: pa.ChunkedArray, speaker: NDArray[np.int64]
 ) -> dict[str, NDArray[np.int64]]:
     """Return the pairs of rows ``[pairs, 2]`` that each check objects to; they are compared as one integer each.
 

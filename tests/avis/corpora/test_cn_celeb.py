@@ -82,7 +82,7 @@ def test_what_does_not_fit_is_named(root: Path) -> None:
     with pytest.raises(ValueError, match=r"got num_files=2, .*At id00001/1\.flac, id00001/deep/singing-01-001\.flac"):
         corpus.sources()
     (root / "dev/dev.lst").write_text("id00009\n")
-    with pytest.raises(ValueError, match=r"corpus root missing: .*data/id00009"):
+    with pytest.raises(ValueError, match=r"root missing: .*data/id00009"):
         corpus.sources()
     (root / "dev/dev.lst").write_text("")
     with pytest.raises(ValueError, match="empty list"):

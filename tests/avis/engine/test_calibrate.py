@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from avis import store
 from avis.audio.codec import read_all
 from avis.digest import fingerprint
-from avis.engine.calibration_trials import calibration_trials, with_models
+from avis.engine.calibration_trials import calibration_trials, check_calibration_speakers, with_models
 from avis.engine.crops import crops_of
 from avis.engine.embed import Embedder
 from avis.engine.reporting import known_origin
@@ -423,3 +423,14 @@ def test_calibration_is_fitted_on_models_where_models_are_tested(
             of_mean if mean == "embeddings" else np.mean([cosine(each, test) for each in enrolled]), abs=1e-5
         )
     np.testing.assert_array_equal(seen[2], drawn["target"].to_numpy(zero_copy_only=False))
+
+
+@pytest.mark.parametrize("written", ["c/Zo\u00eb", "c/Zoe\u0308", "c/ZO\u00cb", "c/Zo\u00eb\u00a0", "c/\u200bZo\u00eb"])
+def test_a_calibration_speaker_trained_on_is_found_however_the_name_is_written(written: str):
+    trials = pa.table({"enroll": ["c/1"], "test": ["c/2"], "target": [False]})
+    index = pa.table({"utt_id": ["c/1", "c/2"], "speaker": ["c/Zo\u00eb", "c/b"]})
+    for trained, tested, what in (([written], set(), "trained on"), ([], {written}, "tested")):
+        with pytest.raises(ValueError, match=rf"calibration speaker {what}: got 1 speakers .* At c/Zo\u00eb\."):
+            check_calibration_speakers(trials, index, trained=trained, tested=tested)
+    found = check_calibration_speakers(trials, index, trained=["c/Zoe"], tested={"c/Zoe"})
+    assert found == {"c/Zo\u00eb", "c/b"}

@@ -466,3 +466,39 @@ def test_a_baseline_of_other_answers_is_named(tmp_path: Path):
     ours, theirs = written(tmp_path / "ours.parquet", table), written(tmp_path / "theirs.parquet", turned)
     with pytest.raises(ValueError, match=rf"other answers in the baseline: got 1 of {len(table)} trials.* At {theirs}"):
         evaluate({"x": ours}, str(tmp_path / "out"), facts={}, evaluation=EVALUATION, baseline=theirs)
+
+
+def test_sides_and_speakers_are_matched_however_they_are_written(tmp_path: Path):
+    ours = pa.table({"enroll": ["Zoe\u0308/1", "7.0", "NA "], "test": ["x", "8", "\u200by"]})
+    theirs = pa.table({"enroll": ["NA", "Zo\u00eb/1 ", "7"], "test": ["y", "x", "8"]})
+    assert matching_rows(ours, theirs, "theirs").tolist() == [1, 2, 0]
+    assert matching_rows(theirs, pa.table({"enroll": ours["enroll"], "test": ["x", "8", "y"]}), "x").tolist() == [
+        2,
+        0,
+        1,
+    ]
+    table = pa.table(
+        {
+            "target": [True, False],
+            "score": [1.0, 0.0],
+            "enroll_speaker": ["Zoe\u0308", "Zo\u00eb"],
+            "test_speaker": ["Zo\u00eb\u00a0", "b"],
+            "place": ["Zo\u00eb", "Zoe\u0308 "],
+        }
+    )
+    trials, more, no_speakers = read_scores(Scored(written(tmp_path / "a.parquet", table)), more=["place"])
+    assert no_speakers is None
+    assert (trials.enroll_speaker.tolist(), trials.test_speaker.tolist()) == ([0, 0], [0, 1])
+    assert more["place"].to_pylist() == ["Zo\u00eb"] * 2
+    unknown = table.set_column(2, "enroll_speaker", pa.array([7.0, float("nan")]))
+    said = read_scores(Scored(written(tmp_path / "b.parquet", unknown))).no_speakers
+    assert said == "no interval: the scores do not say who speaks in 1 of 2 trials"
+
+
+@pytest.mark.parametrize(
+    ("yes", "no"), [("tgt", "imp"), ("TARGET", "Impostor"), ("True", "false"), ("same", "different")]
+)
+def test_text_answers_in_the_words_that_lists_have(tmp_path: Path, yes: str, no: str):
+    for lines in ([f"a\u00a0b c {yes} 0.5", f"a\u00a0b d {no} 0.1"], [f"{yes} 0.5", f"{no} 0.1"]):
+        scored = Scored(text(tmp_path / "scores.txt", lines))
+        assert scored.table(["target", "score"]).to_pydict() == {"target": [True, False], "score": [0.5, 0.1]}

@@ -5,6 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from avis.scoring.enrolment import expand, read_enrolments
+from avis.scoring.trials import read_trials
 
 MODELS = pa.table({"enroll_model": ["m2", "m1", "m1"], "utt_id": ["c", "b", "a"]})
 
@@ -23,6 +24,34 @@ def test_tables_are_read_and_sorted(tmp_path: Path, form: str) -> None:
 def test_ids_stay_text(tmp_path: Path) -> None:
     (tmp_path / "models.csv").write_text("enroll_model,utt_id\n001,0007\n")
     assert read_enrolments(tmp_path / "models.csv").to_pylist() == [{"enroll_model": "001", "utt_id": "0007"}]
+
+
+@pytest.mark.parametrize("model", ["Hi\u1ebfu", "Hie\u0302\u0301u", "Hi\u1ebfu\u00a0", "\u200bHie\u0302\u0301u"])
+def test_models_are_named_alike_in_lists_and_tables(tmp_path: Path, model: str) -> None:
+    (tmp_path / "models.csv").write_text(f"enroll_model,utt_id\n{model},Zoe\u0308/1\nNA,2\n", encoding="utf-8")
+    (tmp_path / "list.txt").write_text("Hie\u0302\u0301u x tgt\nNA x imp\n", encoding="utf-8")
+    pairs, _ = expand(read_trials(tmp_path / "list.txt"), read_enrolments(tmp_path / "models.csv"))
+    assert pairs["enroll"].to_pylist() == ["Zo\u00eb/1", "2"]
+
+
+def test_numbers_are_the_same_on_all_sides(tmp_path: Path) -> None:
+    forms = [pa.array([7, 1000]), pa.array([7.0, 1e3]), pa.array(["7", "1000"]), pa.array(["7.0", "1000.0"])]
+    for models in forms:
+        pq.write_table(pa.table({"enroll_model": models, "utt_id": models}), tmp_path / "models")
+        for listed in forms:
+            pq.write_table(pa.table({"enroll": listed, "test": listed}), tmp_path / "list")
+            trials = read_trials(tmp_path / "list")
+            pairs, _ = expand(trials, read_enrolments(tmp_path / "models"))
+            assert pairs["enroll"].to_pylist() == trials["test"].to_pylist() == ["7", "1000"]
+    pq.write_table(pa.table({"enroll_model": [7.0, float("nan")], "utt_id": ["a", "b"]}), tmp_path / "models")
+    with pytest.raises(ValueError, match="got an empty enroll_model"):
+        read_enrolments(tmp_path / "models")
+
+
+def test_one_utterance_in_two_forms_is_twice_in_a_model(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text("enroll_model,utt_id\nm,Zoe\u0308\nm,Zo\u00eb \n", encoding="utf-8")
+    with pytest.raises(ValueError, match="got 1 repeated rows"):
+        read_enrolments(tmp_path / "m.csv")
 
 
 @pytest.mark.parametrize(
