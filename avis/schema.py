@@ -77,11 +77,13 @@ REJECT_REASONS = (
     "unreadable",
     "empty",
     "truncated",
+    "more_than_read",
     "silent",
     "no_speech",
     "too_short",
     "duplicate_id",
     "non_finite",
+    "over_scale",
     "crashes_decoder",
 )
 
