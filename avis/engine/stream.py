@@ -40,13 +40,24 @@ class Shared:
 
 
 def make_banks(recipe: Mapping[str, Any], utterances: str) -> dict[str, Bank]:
-    """Gather what the recipe's augmentation draws from: noise, rooms, and other voices of the training speakers."""
-    chain = instantiate(recipe["augment"]["chain"])
-    required = chain.required_banks if chain else frozenset()
-    banks = {name: instantiate(recipe["augment"][f"{name}_bank"]) for name in sorted(required - {"speech"})}
-    if "speech" in required:
-        groups = list_row_groups(utterances, "train")
-        banks["speech"] = _speech_bank(groups, recipe["trainer"]["babble_utterances"], recipe["seed"])
+    """Gather what the recipe's augmentation draws from, and say how much that is.
+
+    The talkers are of the training utterances where the recipe has no ``speech_bank``.
+    """
+    chain, banks = instantiate(recipe["augment"]["chain"]), {}
+    for name in sorted(chain.required_banks if chain else ()):
+        node = recipe["augment"].get(f"{name}_bank")
+        if name == "speech" and node is None:
+            groups, origin = list_row_groups(utterances, "train"), "training utterances"
+            banks[name] = _speech_bank(groups, recipe["trainer"]["babble_utterances"], recipe["seed"])
+        else:
+            banks[name], origin = instantiate(node), node.get("root") or node["_target_"].rpartition(".")[2]
+        samples = banks[name].samples
+        print(
+            f"{name} bank: {len(banks[name])} recordings, {len(samples) / recipe['sharding']['sample_rate']:,.0f} s "
+            f"({samples.nbytes / 1e6:,.0f} MB), from {origin}",
+            flush=True,
+        )
     return banks
 
 

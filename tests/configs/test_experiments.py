@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
 
 from avis.engine.config import resolve
 from avis.engine.stream import local_batches
@@ -67,6 +68,16 @@ def test_two_steps(experiment: str, tiny_store: str, w2v_bert: str):
         optimizer.step()
     moved = [name for name, weight in module.named_parameters() if name in before and not weight.equal(before[name])]
     assert len(moved) > 0.9 * len(before)
+
+
+@pytest.mark.parametrize("experiment", [name for name in EXPERIMENTS if name.startswith(("voxceleb", "cn_celeb"))])
+def test_as_many_talkers_as_musan_has(experiment: str):
+    """WeSpeaker and voxceleb_trainer draw other talkers from MUSAN's 426 files of speech."""
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        recipe = resolve(compose("train", [f"experiment={experiment}", *OVERRIDES]))
+    chain = instantiate(recipe["augment"]["chain"])
+    draws_talkers = chain is not None and "speech" in chain.required_banks
+    assert not draws_talkers or recipe["trainer"]["babble_utterances"] == 426
 
 
 @pytest.mark.parametrize("experiment", ["voxceleb_ecapa_512", "voxceleb_eres2net_v2"])
