@@ -202,6 +202,11 @@ RECIPES = {
     "voxceleb_redimnet_b2_lm": LM,
     "voxceleb_redimnet_b6": REDIMNET,
     "voxceleb_redimnet_b6_lm": LM,
+    # examples/voxceleb/v2/conf/redimnet2.yaml, redimnet2_lm.yaml (margin fixed: update_margin false)
+    "voxceleb_redimnet2_b6": wespeaker(epochs=120, batch=512, rate=(0.1, 6e-5)),
+    "voxceleb_redimnet2_b6_lm": wespeaker(
+        **LARGE_MARGIN | {"batch": 128, "rate": (1e-4, 1e-5), "warm_up": 0, "margin": (0.3, 0.3)}
+    ),
     "voxceleb_ecapa_1024_wide": speechbrain(),
     # egs/voxceleb/sv-cam++/conf/cam++.yaml
     "voxceleb_campplus": three_d_speaker(
