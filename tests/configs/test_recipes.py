@@ -1,4 +1,4 @@
-"""Every published recipe trains as its source's own rules say: passes, batch, crops, speeds, learning rate and margin.
+"""Every published recipe trains as its source's own rules say: passes, batch, crops, speeds, rate, margin and scale.
 
 The rules are written down here from the sources, with their numbers, in epochs as they count them; AVIS's are functions
 of the share of training that is done.
@@ -34,6 +34,7 @@ class Source(NamedTuple):
     batch: int
     crop_s: float
     speeds: int
+    scale: float
     rate: Callable[[float], float]
     margin: Callable[[float], float]
     at: list[float]
@@ -79,6 +80,7 @@ def wespeaker(
         batch=2 * batch,
         crop_s=((frames - 1) * 10 + 25) / 1000,
         speeds=speeds,
+        scale=32.0,
         rate=rate_at,
         margin=lambda epoch: ramp(epoch, start, end, *margin),
         at=[0.0, warm_up / 2, warm_up, start, start + 1, (start + end) / 2, end, epochs / 2, epochs],
@@ -124,6 +126,7 @@ def three_d_speaker(
         batch=batch,
         crop_s=wav_len,
         speeds=speeds,
+        scale=32.0,
         rate=rate_at,
         margin=lambda epoch: ramp(epoch, start, end, *margin),
         at=[0.0, warm_up / 2, warm_up, start, start + 1, (start + end) / 2, end, epochs / 2, epochs],
@@ -152,6 +155,7 @@ def speechbrain() -> Source:
         batch=5 * batch,
         crop_s=3.0,
         speeds=1,
+        scale=30.0,
         rate=rate_at,
         margin=lambda _: 0.2,
         at=[0.0, peaks[1] / 2, *peaks[1:], epochs],
@@ -173,6 +177,7 @@ def stepped(
         batch=batch,
         crop_s=3.0,
         speeds=1,
+        scale=30.0,
         rate=rate_at,
         margin=lambda _: margin,
         at=[0.0, warm_up / 2, warm_up, every - 0.01, every, 2 * every, epochs / 2 + 0.5, epochs - 0.01],
@@ -243,6 +248,7 @@ def test_recipe_is_its_sources(experiment: str):
     assert trainer["batch_size"] == source.batch
     assert trainer["crop_s"] == pytest.approx(source.crop_s)
     assert len(trainer["speeds"]) == source.speeds
+    assert recipe["loss"]["scale"] == source.scale
     schedule = {name: instantiate(recipe["scheduler"][name]) for name in ("learning_rate", "margin")}
     peak, full = max(map(source.rate, source.at)), source.margin(source.epochs)
     for epoch in source.at:
