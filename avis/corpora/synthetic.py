@@ -97,6 +97,11 @@ class Synthetic:
         """
         return join(self.folder, "trials.txt")
 
+    @property
+    def trial_lists(self) -> dict[str, tuple[str, str | None]]:
+        """The trials by the corpus's name, which name utterances."""
+        return {self.name: (self.trials_path, None)}
+
     def sources(self) -> pa.Table:
         """Write the files where they are missing and list them as a table in schema `avis.schema.SOURCES`."""
         last = join(self.folder, LAST_FILE)

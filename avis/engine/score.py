@@ -18,7 +18,7 @@ from avis.engine.reporting import origin
 from avis.engine.scored import Scored
 from avis.engine.session import Compute
 from avis.engine.sides import enrolment_mean, gather_sides
-from avis.engine.trial_lists import TrialList, named_models, named_utterances, read_index, read_lists
+from avis.engine.trial_lists import TrialList, enrolled, named_models, named_utterances, read_index, read_lists
 from avis.scoring.decision import OperatingPoint
 from avis.scoring.score_norm import ScoreNorm
 from avis.scoring.trial_ids import gather
@@ -58,7 +58,7 @@ def score(cfg: dict[str, Any], checkpoint: str, utterances: str, run_dir: str) -
         more_facts["cohort"] = backend.describe_cohort()
     if decisions.calibration is not None:
         more_facts[CALIBRATION] = decisions.calibration.facts()
-    sides, numbers = gather_sides(cfg, models, embedded, index, backend, decisions.calibration, run_dir)
+    sides, numbers = gather_sides(cfg, enrolled(lists), embedded, index, backend, decisions.calibration, run_dir)
     scorer = Scorer(backend, decisions.calibration, decisions.operating_point)
     return {
         name: score_list(

@@ -96,25 +96,33 @@ class TrialChecks:
         """
         corpora = sorted(utterances["corpus"].unique().to_pylist())
         leave_out = self.missing_ids == "leave_out"
-        found, (enroll, test) = resolve(trials, utterances["utt_id"], corpora=corpora, leave_out_missing=leave_out)
+        found, rows = resolve(trials, utterances["utt_id"], corpora=corpora, leave_out_missing=leave_out)
         if len(found) == 0:
             raise ValueError(
                 f"no trial is left: got {len(trials)} trials whose utterances the store lacks, expected some that it "
                 f"has. At {some_of(trials['enroll'])}. Prepare the corpus of the list."
             )
+        counted = self.check(rows, found["target"], utterances, trained=trained)
+        return found, {"missing_ids": len(trials) - len(found)} | counted
+
+    def check(
+        self, rows: NDArray[np.int64], target: pa.ChunkedArray, utterances: pa.Table, *, trained: Collection[str]
+    ) -> dict[str, int]:
+        """Check the trials of two rows of ``utterances`` each, int64 ``[2, trials]``, otherwise as `apply`."""
+        enroll, test = rows
         named = np.bincount(np.append(enroll, test), minlength=len(utterances))
         speakers = utterances["speaker"].take(np.flatnonzero(named)).unique()
         both = pa.array(shared(speakers.to_pylist(), trained), pa.string())
         self._decide("shared_speakers", len(both), some_of(both))
-        flagged = {"missing_ids": len(trials) - len(found), "shared_speakers": len(both)}
+        flagged = {"shared_speakers": len(both)}
         coded = utterances["speaker"].combine_chunks().dictionary_encode()
         _, person = np.unique([fold(each) for each in coded.dictionary.to_pylist()], return_inverse=True)
         speaker = person[np.asarray(coded.indices)]
-        for check, pairs in _offending_pairs(enroll, test, found["target"], speaker).items():
+        for check, pairs in _offending_pairs(enroll, test, target, speaker).items():
             examples = (utterances["utt_id"].take(pair).to_pylist() for pair in pairs[:_MAX_NAMED_PAIRS])
             self._decide(check, len(pairs), "; ".join(map(" ".join, examples)))
             flagged[check] = len(pairs)
-        return found, flagged
+        return flagged
 
     def _decide(self, check: str, num: int, examples: str) -> None:
         if num and getattr(self, check) == "refuse":

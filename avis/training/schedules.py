@@ -35,8 +35,8 @@ def _check_share(name: str, value: float, of: str) -> None:
         )
 
 
-def _warm_up(progress: float, warmup: float) -> float:
-    return WARMUP_START + (1 - WARMUP_START) * progress / warmup
+def _warm_up(progress: float, warmup: float, *, start: float = WARMUP_START) -> float:
+    return start + (1 - start) * progress / warmup
 
 
 def _after_warmup(progress: float, warmup: float) -> float:
@@ -57,11 +57,13 @@ class WarmupCosine:
         Progress at which the peak is reached, 0 to 1; 0 starts at the peak.
     final
         Multiplier at progress 1.
+    start
+        Multiplier at progress 0, if there is a warm-up.
 
     Raises
     ------
     ValueError
-        If ``warmup`` or ``final`` is out of range.
+        If ``warmup``, ``final`` or ``start`` is out of range.
 
     References
     ----------
@@ -76,16 +78,18 @@ class WarmupCosine:
 
     warmup: float
     final: float
+    start: float = WARMUP_START
 
     def __post_init__(self) -> None:
         _check_warmup(self.warmup)
         _check_share("final", self.final, "the peak")
+        _check_share("start", self.start, "the peak")
 
     def __call__(self, progress: float) -> float:
         """Return the multiplier of the peak learning rate."""
         _check_progress(progress)
         if progress < self.warmup:
-            return _warm_up(progress, self.warmup)
+            return _warm_up(progress, self.warmup, start=self.start)
         fallen = (1 - math.cos(math.pi * _after_warmup(progress, self.warmup))) / 2
         return 1 - (1 - self.final) * fallen
 

@@ -21,6 +21,7 @@ NARROW: dict[str, dict[str, Any]] = {
     "CamPlusPlus": {"head_channels": 2, "channels": 16, "growth": 4},
     "ERes2Net": {"channels": 8, "depths": [1, 1, 1, 1]},
     "ReDimNet": {"channels": 8, "group_size": 4, "stages": [[1, 1, 1, 0], [2, 1, 2, 8], [3, 1, 1, 8]]},
+    "ReDimNet2": {"channels": 8, "stages": [[1, 1, 1, 2, 8], [2, 2, 1, 1, 8], [3, 2, 1, 0.5, 8]], "head_channels": 4},
     "MfaConformer": {"channels": 8, "num_blocks": 1, "num_heads": 2, "hidden_channels": 16},
     "RawNet3": {"channels": 32, "mfa_channels": 24, "attention_channels": 8},
 }

@@ -29,7 +29,9 @@ LAYOUTS: dict[str, tuple[Made, dict[str, str]]] = {
         {
             "data/id00000/singing-01-001.flac": "x",
             "dev/dev.lst": "id00000\n",
+            "data/id00800/singing-02-001.flac": "x",
             "eval/enroll/id00800-enroll.flac": "xy",
+            "eval/lists/enroll.map": "id00800-enroll id00800/singing-02-001.wav\n",
             "eval/test/id00800-singing-01-005.flac": "x",
         },
     ),
