@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import ray
 import ray.data
 import ray.train
@@ -34,7 +35,7 @@ from avis.training.checkpoint import average_checkpoint, best_checkpoint, next_e
 from avis.training.examples import speaker_counts, speaker_index, validation_examples
 from avis.training.fit import fit
 from avis.training.module import SpeakerVerifier
-from avis.training.plan import Plan, list_row_groups
+from avis.training.plan import Plan, find_long_enough, keep_rows, list_row_groups
 from avis.training.repetition import say_repetition
 
 
@@ -50,6 +51,8 @@ class Training:
         Examples per optimiser step, over all workers together: the recipe stays the same on 1 or 64 of them.
     crop_s : float
         Length of a training example.
+    min_utterance_s : float
+        Shorter utterances are not trained on.
     speeds : list of float
         Speed factors; a voice at another speed is another speaker.
     utterances_per_speaker : int
@@ -89,6 +92,7 @@ class Training:
     passes_per_epoch: PositiveInt
     batch_size: PositiveInt
     crop_s: PositiveFloat
+    min_utterance_s: NonNegativeFloat
     speeds: list[PositiveFloat]
     utterances_per_speaker: PositiveInt
     groups_per_block: PositiveInt
@@ -152,16 +156,19 @@ def share(cfg: dict[str, Any], utterances: str, num_workers: int) -> Shared:
             "Change it, trainer.utterances_per_speaker or compute.num_workers."
         )
     groups = list_row_groups(utterances, "train")
-    column = store.read_table(utterances, "utterances", columns=["speaker"], prefix="train-")["speaker"]
+    rows = store.read_table(utterances, "utterances", columns=["speaker", "num_samples"], prefix="train-")
+    column = rows["speaker"]
+    durations_s = rows["num_samples"].to_numpy() / cfg["sharding"]["sample_rate"]
+    long_enough = find_long_enough(durations_s, training.min_utterance_s)
     plan = Plan(
-        groups,
+        keep_rows(groups, long_enough),
         seed=cfg["seed"],
         groups_per_block=training.groups_per_block,
         passes_per_epoch=training.passes_per_epoch,
         global_batch=training.batch_size,
         utterances_per_speaker=training.utterances_per_speaker,
     )
-    say_repetition(plan, column.to_pylist())
+    say_repetition(plan, column.filter(pa.array(long_enough)).to_pylist())
     start = read_checkpoint(location.absolute(cfg["start_from"])) if cfg["start_from"] else None
     banks, stored = make_banks(cfg, utterances), None
     if features.placement == "materialize":

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from avis.features.fbank import Fbank
-from avis.features.normalise import InstanceNorm, MeanVarNorm
+from avis.features.normalise import InstanceNorm, MeanNorm, MeanVarNorm
 from avis.features.waveforms import check_waveforms
 
 SAMPLE_RATE = 16000
@@ -18,7 +18,68 @@ TRAINING_OPTIONS = {"layerdrop": 0.0, "apply_spec_augment": False, "mask_time_pr
 """Layers left out at random have no gradients, which distributed training waits for; masking is `avis.augment`'s."""
 
 
-class SelfSupervised(torch.nn.Module):
+class Backbone(torch.nn.Module):
+    """A self-supervised model and its input, for front ends that make something of its layers.
+
+    Parameters
+    ----------
+    dim
+        Values per frame of the front end; those of ``num_parts`` of the model's layers, all if None.
+    num_parts
+        Layers side by side in a frame.
+    model, sample_rate, frozen, normalise
+        See `SelfSupervised`.
+    """
+
+    def __init__(
+        self, *, dim: int, model: str, sample_rate: int, frozen: bool, normalise: bool, num_parts: int | None
+    ) -> None:
+        super().__init__()
+        self.dim = dim
+        self.backbone = _load(model)
+        config = self.backbone.config
+        self.num_layers = config.num_hidden_layers + 1
+        expected_dim = (num_parts or self.num_layers) * config.hidden_size
+        if sample_rate != SAMPLE_RATE or dim != expected_dim:
+            raise ValueError(
+                f"The front end must fit its model: got sample_rate={sample_rate} Hz and dim={dim}, expected "
+                f"{SAMPLE_RATE} and {expected_dim} for {model}. At features.front_end. Correct its "
+                "dim or sharding.sample_rate."
+            )
+        if config.model_type == "wav2vec2-bert":
+            self.input: MelPairs | Waveforms = MelPairs(num_mels=config.feature_projection_input_dim // 2)
+        else:
+            self.input = Waveforms(kernels=config.conv_kernel, strides=config.conv_stride, normalise=normalise)
+        self.backbone.requires_grad_(not frozen)
+
+    @property
+    def learns(self) -> bool:
+        """Whether the model, or what was put into it, is trained."""
+        return any(weight.requires_grad for weight in self.backbone.parameters())
+
+    def train(self, mode: bool = True) -> "Backbone":
+        """Set training mode, in which a model that does not learn stays in evaluation."""
+        super().train(mode)
+        self.backbone.train(mode and self.learns)
+        return self
+
+    def num_frames(self, num_samples: int) -> int:
+        """Return how many frames ``num_samples`` give; zero when none."""
+        return self.input.num_frames(num_samples)
+
+    def layers(self, waveforms: torch.Tensor) -> list[torch.Tensor]:
+        """Return what goes into the first layer, then what comes out of each, for float32 ``[batch, samples]``.
+
+        They are ``[batch, frames, width]`` each. The model computes in the precision of autocast.
+        """
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.learns):
+            made = self.backbone(self.input(waveforms), output_hidden_states=True)
+        layers = [*made.hidden_states[:-1], made.last_hidden_state]  # the last one after the final norm
+        assert len(layers) == self.num_layers, f"{len(layers)} layers, {self.num_layers} expected"
+        return layers
+
+
+class SelfSupervised(Backbone):
     """Sum of a model's layers, with weights that are learnt.
 
     Parameters
@@ -37,6 +98,8 @@ class SelfSupervised(torch.nn.Module):
         ``preprocessor_config.json`` calls ``do_normalize`` (W2V-BERT: always).
     layer_norm
         Normalise each layer's frames before the sum.
+    mean_norm
+        Subtract the sum's mean over the utterance.
 
     Raises
     ------
@@ -50,42 +113,26 @@ class SelfSupervised(torch.nn.Module):
     S. Yang et al., "SUPERB: speech processing universal performance benchmark", Interspeech 2021 (the sum);
     S. Chen et al., "WavLM", IEEE JSTSP 2022; A. Baevski et al., "wav2vec 2.0", NeurIPS 2020; W.-N. Hsu et al.,
     "HuBERT", IEEE/ACM TASLP 2021; Seamless Communication, "Seamless: multilingual expressive and streaming speech
-    translation", arXiv:2312.05187 (W2V-BERT 2.0)
+    translation", arXiv:2312.05187 (W2V-BERT 2.0). Mean: wenet-e2e/wespeaker,
+    ``examples/voxceleb/v2/conf/ecapa_tdnn_WavLM_frozen.yaml`` (``cmvn``).
     """
 
     def __init__(
-        self, *, dim: int, model: str, sample_rate: int, frozen: bool, normalise: bool, layer_norm: bool
+        self,
+        *,
+        dim: int,
+        model: str,
+        sample_rate: int,
+        frozen: bool,
+        normalise: bool,
+        layer_norm: bool,
+        mean_norm: bool = False,
     ) -> None:
-        super().__init__()
-        self.dim = dim
-        self.frozen = frozen
+        super().__init__(dim=dim, model=model, sample_rate=sample_rate, frozen=frozen, normalise=normalise, num_parts=1)
         self.layer_norm = layer_norm
-        self.backbone = _load(model)
-        config = self.backbone.config
-        if sample_rate != SAMPLE_RATE or dim != config.hidden_size:
-            raise ValueError(
-                f"The front end must fit its model: got sample_rate={sample_rate} Hz and dim={dim}, expected "
-                f"{SAMPLE_RATE} and {config.hidden_size} for {model}. At features.front_end. Correct its "
-                "dim or sharding.sample_rate."
-            )
-        if config.model_type == "wav2vec2-bert":
-            self.input: MelPairs | Waveforms = MelPairs(num_mels=config.feature_projection_input_dim // 2)
-        else:
-            self.input = Waveforms(kernels=config.conv_kernel, strides=config.conv_stride, normalise=normalise)
-        self.layer_weights = torch.nn.Parameter(torch.zeros(config.num_hidden_layers + 1))
-        self.backbone.requires_grad_(not frozen)
+        self.norm = MeanNorm() if mean_norm else torch.nn.Identity()
+        self.layer_weights = torch.nn.Parameter(torch.zeros(self.num_layers))
         self.train()
-
-    def train(self, mode: bool = True) -> "SelfSupervised":
-        """Set training mode, in which a frozen model stays in evaluation."""
-        super().train(mode)
-        if self.frozen:
-            self.backbone.eval()
-        return self
-
-    def num_frames(self, num_samples: int) -> int:
-        """Return how many frames ``num_samples`` give; zero when none."""
-        return self.input.num_frames(num_samples)
 
     def forward(self, waveforms: torch.Tensor) -> torch.Tensor:
         """Map float32 ``[batch, samples]`` or ``[samples]`` in [-1, 1] to float32 ``[batch, frames, dim]``.
@@ -94,12 +141,9 @@ class SelfSupervised(torch.nn.Module):
         """
         if waveforms.dim() == 1:
             return self(waveforms.unsqueeze(0)).squeeze(0)
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            made = self.backbone(self.input(waveforms), output_hidden_states=True)
-        return self._sum((*made.hidden_states[:-1], made.last_hidden_state))  # the last one after the final norm
+        return self.norm(self._sum(self.layers(waveforms)))
 
     def _sum(self, layers: Sequence[torch.Tensor]) -> torch.Tensor:
-        assert len(layers) == len(self.layer_weights), f"{len(layers)} layers for {len(self.layer_weights)} weights"
         total = torch.zeros_like(layers[0], dtype=torch.float32)
         for weight, layer in zip(self.layer_weights.softmax(dim=0), layers, strict=True):
             frames = layer.float()

@@ -32,7 +32,7 @@ class SpeakerVerifier(pl.LightningModule):
         Maps embeddings and speaker numbers to the loss and to bool [decisions]: which of its decisions among speakers
         were correct.
     optimizer : callable
-        Makes the optimiser of the parameters; its learning rate is the peak of the schedule.
+        Makes the optimiser of named parameters; its learning rates are the peaks of the schedule.
     learning_rate : Schedule
         Share of the peak learning rate.
     margin : Schedule
@@ -53,7 +53,7 @@ class SpeakerVerifier(pl.LightningModule):
         front_end: nn.Module | None,
         model: nn.Module,
         loss: nn.Module,
-        optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer],
+        optimizer: Callable[[Iterable[tuple[str, nn.Parameter]]], torch.optim.Optimizer],
         learning_rate: Schedule,
         margin: Schedule,
         mixup_alpha: float,
@@ -103,7 +103,7 @@ class SpeakerVerifier(pl.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Make the optimiser of model and loss together."""
-        self.optimizer = self.make_optimizer(self.parameters())
+        self.optimizer = self.make_optimizer(self.named_parameters())
         self.peak_learning_rates = [group["lr"] for group in self.optimizer.param_groups]
         return self.optimizer
 

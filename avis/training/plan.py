@@ -6,7 +6,7 @@ shuffles their rows and makes the examples. Everything follows from (seed, pass)
 number of workers and a training can go on at any block.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -16,11 +16,15 @@ from avis import store
 
 @dataclass(frozen=True)
 class RowGroup:
-    """One row group of the utterances table: its file, its index in the file, and its number of rows."""
+    """One row group of the utterances table: its file, its index in the file, and its number of rows.
+
+    ``kept`` are the positions of those rows, where others of the group are left out.
+    """
 
     uri: str
     index: int
     num_rows: int
+    kept: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Block:
     epoch, pass_ : int
         Which epoch and which pass over the utterances (counted over all epochs) the block belongs to.
     row_groups : list of RowGroup
-        Read whole.
+        Read together.
     order : int64 [rows]
         Positions in the joined row groups, in the order in which examples are made of them.
     utterances_per_speaker : int
@@ -53,6 +57,53 @@ def list_row_groups(uri: str, split: str) -> list[RowGroup]:
         metadata = store.open_part(part).metadata
         groups += [RowGroup(part, i, metadata.row_group(i).num_rows) for i in range(metadata.num_row_groups)]
     return [group for group in groups if group.num_rows]
+
+
+def find_long_enough(durations_s: np.ndarray, min_utterance_s: float) -> np.ndarray:
+    """Return which training utterances are long enough, and print how many are not.
+
+    Raises
+    ------
+    ValueError
+        If none is.
+    """
+    long_enough = durations_s >= min_utterance_s
+    if len(long_enough) and not long_enough.any():
+        raise ValueError(
+            f"every utterance is too short: got at most {durations_s.max():.2f} s, expected "
+            f"min_utterance_s={min_utterance_s} s or more. At trainer.min_utterance_s. Lower it."
+        )
+    if not long_enough.all():
+        left_out = len(long_enough) - long_enough.sum()
+        print(
+            f"train: {left_out} of {len(long_enough)} utterances are shorter than {min_utterance_s} s and left out",
+            flush=True,
+        )
+    return long_enough
+
+
+def keep_rows(groups: list[RowGroup], keep: np.ndarray) -> list[RowGroup]:
+    """Leave rows out of row groups, and groups out that have no others.
+
+    Parameters
+    ----------
+    groups : list of RowGroup
+        Whole ones.
+    keep : bool [rows]
+        Of the groups in turn.
+
+    Examples
+    --------
+    >>> keep_rows([RowGroup("a", 0, 2), RowGroup("a", 1, 1)], np.array([False, True, False]))
+    [RowGroup(uri='a', index=0, num_rows=1, kept=(1,))]
+    """
+    places = np.split(keep, np.cumsum([group.num_rows for group in groups])[:-1])
+    kept = [tuple(np.flatnonzero(place).tolist()) for place in places]
+    return [
+        group if len(rows) == group.num_rows else replace(group, num_rows=len(rows), kept=rows)
+        for group, rows in zip(groups, kept, strict=True)
+        if rows
+    ]
 
 
 class Plan:
@@ -134,5 +185,6 @@ def read_block(block: Block, columns: list[str]) -> pa.Table:
     tables = []
     for group in block.row_groups:
         part = parts.setdefault(group.uri, store.open_part(group.uri))
-        tables.append(store.read_row_group(part, group.uri, group.index, columns))
+        table = store.read_row_group(part, group.uri, group.index, columns)
+        tables.append(table if group.kept is None else table.take(list(group.kept)))
     return pa.concat_tables(tables).take(pa.array(block.order))

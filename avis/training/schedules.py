@@ -39,31 +39,29 @@ def _warm_up(progress: float, warmup: float, *, start: float = WARMUP_START) -> 
     return start + (1 - start) * progress / warmup
 
 
-def _after_warmup(progress: float, warmup: float) -> float:
-    return min((progress - warmup) / (1 - warmup), 1.0)
-
-
 def _check_progress(progress: float) -> None:
     assert progress >= 0, f"progress counts samples seen, it cannot be negative: got {progress}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class WarmupCosine:
-    """Rise linearly to the peak, then fall along half a cosine.
+    """Rise linearly to the peak, fall along half a cosine, then hold the final rate.
 
     Parameters
     ----------
     warmup
         Progress at which the peak is reached, 0 to 1; 0 starts at the peak.
     final
-        Multiplier at progress 1.
+        Multiplier at the end of the fall.
     start
         Multiplier at progress 0, if there is a warm-up.
+    end
+        Progress at which the fall ends, above ``warmup`` up to 1.
 
     Raises
     ------
     ValueError
-        If ``warmup``, ``final`` or ``start`` is out of range.
+        If ``warmup``, ``final``, ``start`` or ``end`` is out of range.
 
     References
     ----------
@@ -79,18 +77,26 @@ class WarmupCosine:
     warmup: float
     final: float
     start: float = WARMUP_START
+    end: float = 1.0
 
     def __post_init__(self) -> None:
         _check_warmup(self.warmup)
         _check_share("final", self.final, "the peak")
         _check_share("start", self.start, "the peak")
+        _check_share("end", self.end, "training")
+        if self.end <= self.warmup:
+            raise ValueError(
+                f"the fall must end after the warm-up: got end={self.end} with warmup={self.warmup}, expected more. "
+                "At scheduler.learning_rate.end. Give both as shares of all samples."
+            )
 
     def __call__(self, progress: float) -> float:
         """Return the multiplier of the peak learning rate."""
         _check_progress(progress)
         if progress < self.warmup:
             return _warm_up(progress, self.warmup, start=self.start)
-        fallen = (1 - math.cos(math.pi * _after_warmup(progress, self.warmup))) / 2
+        done = min((progress - self.warmup) / (self.end - self.warmup), 1.0)
+        fallen = (1 - math.cos(math.pi * done)) / 2
         return 1 - (1 - self.final) * fallen
 
 
@@ -147,18 +153,21 @@ class StepDecay:
     warmup
         Progress at which the warm-up ends, 0 to 1; 0 starts at the peak.
     every
-        Progress between two falls, counted from the start.
+        Progress between two falls.
     factor
         What is left of the rate at each of them.
+    start
+        Progress that the falls are counted from, 0 to 1: 0, or where the warm-up ends.
 
     Raises
     ------
     ValueError
-        If ``warmup``, ``every`` or ``factor`` is out of range.
+        If ``warmup``, ``every``, ``factor`` or ``start`` is out of range.
 
     References
     ----------
-    ``torch.optim.lr_scheduler.StepLR``, as in clovaai/voxceleb_trainer and zyzisyz/mfa_conformer.
+    ``torch.optim.lr_scheduler.StepLR``, as in clovaai/voxceleb_trainer and zyzisyz/mfa_conformer; counted from the end
+    of the warm-up: wenet-e2e/wespeaker, ``wespeaker/utils/schedulers.py``, ``WarmupLR_withStepDecay``.
 
     Examples
     --------
@@ -170,18 +179,25 @@ class StepDecay:
     warmup: float
     every: float
     factor: float
+    start: float = 0.0
 
     def __post_init__(self) -> None:
         _check_warmup(self.warmup)
         _check_share("every", self.every, "training")
         _check_share("factor", self.factor, "the rate before")
+        if not 0 <= self.start <= 1:
+            raise ValueError(
+                f"the falls must be counted from within training: got start={self.start}, expected 0 <= start <= 1. "
+                "At scheduler.learning_rate.start. Give it as a share of all samples."
+            )
 
     def __call__(self, progress: float) -> float:
         """Return the multiplier of the peak learning rate."""
         _check_progress(progress)
         if progress < self.warmup:
             return _warm_up(progress, self.warmup)
-        return self.factor ** (math.floor(min(progress, 1.0) / self.every + ROUNDING))
+        since = max(0.0, min(progress, 1.0) - self.start)
+        return self.factor ** math.floor(since / self.every + ROUNDING)
 
 
 @dataclass(frozen=True, kw_only=True)

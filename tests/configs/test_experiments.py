@@ -24,26 +24,38 @@ NARROW: dict[str, dict[str, Any]] = {
     "ReDimNet2": {"channels": 8, "stages": [[1, 1, 1, 2, 8], [2, 2, 1, 1, 8], [3, 2, 1, 0.5, 8]], "head_channels": 4},
     "MfaConformer": {"channels": 8, "num_blocks": 1, "num_heads": 2, "hidden_channels": 16},
     "RawNet3": {"channels": 32, "mfa_channels": 24, "attention_channels": 8},
+    "AdapterMfa": {"num_mels": 48, "num_layers": 3, "adapter_channels": 8},
+    "Mhfa": {"num_mels": 48, "num_layers": 3, "num_heads": 2, "channels": 8},
 }
 """What makes models small, by the last part of their ``_target_``."""
 NOWHERE = [f"++augment.{kind}_root=nowhere" for kind in ("noise", "rir", "music")]
 OVERRIDES = ["corpus=synthetic", "trials=null", "start_from=null", "compute=debug", *NOWHERE]
-SHORT = {"batch_size": 4, "crop_s": 0.6, "passes_per_epoch": 1, "babble_utterances": 2}
+SHORT = {"batch_size": 4, "crop_s": 0.6, "min_utterance_s": 0.0, "passes_per_epoch": 1, "babble_utterances": 2}
 
 
 @pytest.fixture(scope="module")
-def w2v_bert(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return a folder with W2V-BERT at a width of 16."""
+def backbones(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return folders with W2V-BERT and WavLM, two layers at a width of 16."""
     transformers = pytest.importorskip("transformers")
-    folder = str(tmp_path_factory.mktemp("w2v_bert"))
     sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
-    transformers.AutoModel.from_config(transformers.Wav2Vec2BertConfig(**sizes)).save_pretrained(folder)
-    return folder
+    convolutions = {"conv_dim": [8, 8], "conv_kernel": [10, 5], "conv_stride": [5, 4], "num_feat_extract_layers": 2}
+    positions = {"num_conv_pos_embeddings": 8, "num_conv_pos_embedding_groups": 2}
+    configs = {
+        "w2v_bert": transformers.Wav2Vec2BertConfig(**sizes),
+        "wavlm": transformers.WavLMConfig(**sizes, **convolutions, **positions),
+    }
+    folders = {name: str(tmp_path_factory.mktemp(name)) for name in configs}
+    for name, config in configs.items():
+        transformers.AutoModel.from_config(config).save_pretrained(folders[name])
+    return folders
 
 
-def narrow(experiment: str, w2v_bert: str) -> dict[str, Any]:
+def narrow(experiment: str, backbones: dict[str, str]) -> dict[str, Any]:
     """Compose an experiment with synthetic banks, short crops and a narrow model."""
-    ssl = [f"features.front_end.model={w2v_bert}", "features.front_end.dim=16"] if "w2v" in experiment else []
+    found = [folder for name, folder in backbones.items() if name in experiment]
+    ssl = [
+        override for folder in found for override in (f"features.front_end.model={folder}", "features.front_end.dim=48")
+    ]
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         recipe = resolve(compose("train", [f"experiment={experiment}", *OVERRIDES, *ssl]))
     noise = {"_target_": "avis.augment.synthetic_noise.synthetic_noise_bank", "num": 2, "duration_s": 1.0, "seed": 0}
@@ -55,8 +67,8 @@ def narrow(experiment: str, w2v_bert: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
-def test_two_steps(experiment: str, tiny_store: str, w2v_bert: str):
-    shared = share(narrow(experiment, w2v_bert), tiny_store, num_workers=1)
+def test_two_steps(experiment: str, tiny_store: str, backbones: dict[str, str]):
+    shared = share(narrow(experiment, backbones), tiny_store, num_workers=1)
     module = build_module(shared)
     optimizer = module.configure_optimizers()
     before = {name: weight.detach().clone() for name, weight in module.named_parameters() if weight.requires_grad}
@@ -82,15 +94,38 @@ def test_as_many_talkers_as_musan_has(experiment: str):
 
 
 @pytest.mark.parametrize("experiment", ["voxceleb_ecapa_512", "voxceleb_eres2net_v2"])
-def test_fine_tuning_starts_from_the_stage_before(experiment: str, tiny_store: str, w2v_bert: str, tmp_path: Path):
-    first = build_module(share(narrow(experiment, w2v_bert), tiny_store, num_workers=1))
+def test_fine_tuning_starts_from_the_stage_before(
+    experiment: str, tiny_store: str, backbones: dict[str, str], tmp_path: Path
+):
+    first = build_module(share(narrow(experiment, backbones), tiny_store, num_workers=1))
     checkpoint: dict[str, Any] = {"state_dict": first.state_dict(), "epoch": 0}
     first.on_save_checkpoint(checkpoint)
     torch.save(checkpoint, tmp_path / "average.ckpt")
-    recipe = narrow(f"{experiment}_lm", w2v_bert) | {"start_from": str(tmp_path / "average.ckpt"), "seed": 1}
+    recipe = narrow(f"{experiment}_lm", backbones) | {"start_from": str(tmp_path / "average.ckpt"), "seed": 1}
     second = build_module(share(recipe, tiny_store, num_workers=1))
     for name, weight in second.state_dict().items():
         assert weight.equal(first.state_dict()[name][: len(weight)] if weight.ndim else first.state_dict()[name]), name
+
+
+@pytest.mark.parametrize("experiment", ["voxceleb_w2v_bert", "voxceleb_wavlm_mhfa"])
+def test_fine_tuning_all_of_a_front_end_starts_from_the_stage_before(
+    experiment: str, tiny_store: str, backbones: dict[str, str], tmp_path: Path
+):
+    """Low-rank updates, which the second stage has no place for, are part of its weights."""
+    first = build_module(share(narrow(experiment, backbones), tiny_store, num_workers=1))
+    for name, weight in first.named_parameters():
+        if name.endswith("lora_b"):
+            torch.nn.init.normal_(weight)
+    checkpoint: dict[str, Any] = {"state_dict": first.state_dict(), "epoch": 0}
+    first.on_save_checkpoint(checkpoint)
+    torch.save(checkpoint, tmp_path / "average.ckpt")
+    recipe = narrow(f"{experiment}_joint", backbones) | {"start_from": str(tmp_path / "average.ckpt"), "seed": 1}
+    work = share(recipe, tiny_store, num_workers=1)
+    second = build_module(work)
+    batch = next(local_batches(work, first_block=0))
+    torch.testing.assert_close(second.eval()(batch), first.eval()(batch), rtol=1e-4, atol=1e-5)
+    assert all(weight.requires_grad for weight in second.parameters())
+    assert second.loss.weight.equal(first.loss.weight)
 
 
 @pytest.mark.parametrize("experiment", [name for name in EXPERIMENTS if name.endswith(("_lm", "_joint"))])

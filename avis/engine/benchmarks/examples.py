@@ -99,5 +99,6 @@ def models(recipe: dict[str, Any]) -> None:
         front_end = instantiate(composed["features"]["front_end"])
         model = instantiate(composed["model"])
         frames = front_end.num_frames(COSTED_S * recipe["sharding"]["sample_rate"])
-        parameters, flops = cost(model, num_frames=frames, dim=front_end.dim)
+        dim = composed["model"].get("num_mels", front_end.dim)  # some are of features that a hub has
+        parameters, flops = cost(model, num_frames=frames, dim=dim)
         print(f"{path.stem:<22} {parameters / 1e6:>9.2f} M   {flops / 1e9 / COSTED_S:6.2f}")

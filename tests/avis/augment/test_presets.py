@@ -13,6 +13,13 @@ CONFIGS = Path(__file__).parents[3] / "configs" / "augment"
 NUM = 3000
 SHARES = {
     "wespeaker": {"": 0.4, "Reverb": 0.3, "Noise/noise": 0.138, "Noise/music": 0.098, "Noise/speech": 0.064},
+    "wespeaker_two_thirds": {
+        "": 0.333,
+        "Reverb": 0.3335,
+        "Noise/noise": 0.1538,
+        "Noise/music": 0.1092,
+        "Noise/speech": 0.0705,
+    },
     "voxceleb_trainer": dict.fromkeys(["", "Reverb", "Noise/music", "Babble", "Noise/noise"], 0.2),
     "three_d_speaker": {"": 0.2, "Noise/noise": 0.8 / 3, "Reverb": 0.8 / 3, "Reverb+Noise/noise": 0.8 / 3},
     "three_d_speaker_campplus": {"": 0.8, "Noise/noise": 0.2 / 3, "Reverb": 0.2 / 3, "Reverb+Noise/noise": 0.2 / 3},

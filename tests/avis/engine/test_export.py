@@ -141,6 +141,28 @@ def self_supervised(kind: str, folder: Path) -> list[str]:
     return ["features=self_supervised", *(f"features.front_end.{key}={value}" for key, value in front_end.items())]
 
 
+def under_head(head: str, folder: Path) -> list[str]:
+    """Return the overrides that build a head over all layers of such a model, W2V-BERT's with low-rank updates."""
+    kind, rank, sizes = ("WavLM", 0, {"num_heads": 2}) if head == "mhfa" else ("Wav2Vec2Bert", 2, {})
+    self_supervised(kind, folder)
+    front_end = {"model": folder / kind, "dim": 48, "lora_rank": rank}
+    model = {"num_mels": 48, "num_layers": 3, "embedding_dim": 8, **sizes}
+    return [
+        "features=self_supervised_layers",
+        f"model={head}",
+        *(f"features.front_end.{key}={value}" for key, value in front_end.items()),
+        *(f"model.{key}={value}" for key, value in model.items()),
+    ]
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("head", ["mhfa", "adapter_mfa"])
+@pytest.mark.parametrize("format", ["torchscript", pytest.param("onnx", marks=pytest.mark.slow)])
+def test_heads_over_all_layers_can_be_exported(head: str, format: str, tmp_path: Path):
+    checkpoint, _ = make_checkpoint(tmp_path, *under_head(head, tmp_path))
+    assert export(checkpoint, str(tmp_path / "exported"), format=format) > MIN_COSINE
+
+
 @torch.inference_mode()
 @pytest.mark.parametrize("kind", ["WavLM", "Wav2Vec2", "Hubert", "Wav2Vec2Bert"])
 def test_torchscript_holds_self_supervised_front_ends(kind: str, tmp_path: Path):

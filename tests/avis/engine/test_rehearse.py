@@ -36,6 +36,7 @@ def test_every_loss_goes_with_pairs(loss: str):
             ["model=rawnet3", "features=fbank_80"],
             r"RawNet3 filters waveforms itself: got features\.shape=\[1, 100, 80\]",
         ),
+        (["model=adapter_mfa"], r"got features\.shape=\[1, 100, 80\], expected .*mels = 25600"),
         (["model=resnet34_small", "model/pooling=correlation", "features=fbank_60"], r"got channels=512 with rows=10"),
         (["trainer.mixup_alpha=0.2"], r"expected device.* At trainer\.mixup_alpha"),
         (["features.placement=materialize", *PAIRS], r"placement=materialize, expected 1"),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import ray
 import soundfile as sf
@@ -124,3 +125,34 @@ def test_a_corrupt_shard_stops_the_stream_with_its_path(
     block.row_groups[0] = type(group)(str(spoilt), group.index, group.num_rows)
     with pytest.raises(ValueError, match=f"corrupt shard: .* At {spoilt}"):
         read_block(block, ["utt_id", "audio"])
+
+
+@pytest.fixture(scope="module")
+def half_short(tiny_store: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return a store that says of every second training utterance that it ends after half a second."""
+    uri = str(tmp_path_factory.mktemp("half_short"))
+    for split in ("train", "validation"):
+        rows = store.read_table(tiny_store, "utterances", prefix=f"{split}-")
+        lengths = [
+            8000 if i % 2 and split == "train" else length for i, length in enumerate(rows["num_samples"].to_pylist())
+        ]
+        column = rows.schema.get_field_index("num_samples")
+        rows = rows.set_column(column, rows.schema.field(column), pa.array(lengths, rows.schema.field(column).type))
+        store.commit_part(uri, f"{split}-00000", {"utterances": rows}, row_group_rows=3)
+    store.finish(uri, parts=["train-00000", "validation-00000"], inputs="abc", facts={})
+    return uri
+
+
+@pytest.mark.parametrize("placement", ["stream", "materialize"])
+def test_short_utterances_are_not_trained_on(tiny_recipe: Recipe, half_short: str, tmp_path: Path, placement: str):
+    training = tiny_recipe["trainer"] | {"min_utterance_s": 0.6, "batch_size": 1, "speeds": [1.0]}
+    placed = tiny_recipe["features"] | {"placement": placement}
+    recipe = tiny_recipe | {"trainer": training, "features": placed, "output_dir": str(tmp_path)}
+    work = share(recipe, half_short, 1)
+    all_speakers = store.read_table(half_short, "utterances", columns=["speaker"], prefix="train-")[
+        "speaker"
+    ].to_pylist()
+    batches = itertools.islice(local_batches(work, first_block=0), work.plan.steps_per_epoch)
+    names = sorted(work.speakers)
+    assert sorted(names[int(batch["speaker"])] for batch in batches) == sorted(all_speakers[::2])
+    assert set(names) == set(all_speakers)

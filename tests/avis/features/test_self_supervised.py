@@ -68,6 +68,17 @@ def test_is_the_weighted_sum_of_the_models_layers(folders, speech_like, name, la
     torch.testing.assert_close(features(waveform).detach(), expected, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("name", ["wavlm", "w2v_bert"])
+def test_mean_norm_takes_out_the_sums_mean_over_each_utterance(folders, speech_like, name):
+    """wespeaker/dataset/dataset_utils.py, apply_cmvn with norm_mean alone."""
+    torch.manual_seed(1)
+    plain, normed = (SelfSupervised(model=folders[name], **OPTIONS, mean_norm=norm) for norm in (False, True))
+    batch = torch.stack([speech_like(4200, seed) for seed in range(2)])
+    expected = plain(batch).detach()
+    torch.testing.assert_close(normed(batch).detach(), expected - expected.mean(dim=1, keepdim=True))
+    assert (expected.mean(dim=1).abs() > 0.01).any()
+
+
 @pytest.mark.parametrize("name", CONFIGS)
 def test_a_batch_is_its_rows_in_float32_and_of_the_stated_length(folders, speech_like, name):
     features = SelfSupervised(model=folders[name], **OPTIONS).eval()

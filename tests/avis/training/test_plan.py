@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from avis import store
-from avis.training.plan import Plan, RowGroup, list_row_groups, read_block
+from avis.training.plan import Plan, RowGroup, find_long_enough, keep_rows, list_row_groups, read_block
 
 PARTS = {"train-00000": 11, "train-00001": 0, "train-00002": 7, "test-00000": 4, "validation-00000": 3}
 ROW_GROUP_ROWS = 3
@@ -142,3 +142,28 @@ def test_groups_fill_every_block_and_every_epoch(uri: str, size: int, passes: in
         assert sum(len(block.order) for block in blocks) == made.examples_per_epoch
         assert all(len(set(block.order.tolist())) == len(block.order) for block in blocks)
         assert {block.utterances_per_speaker for block in blocks} == {size}
+
+
+def test_rows_that_are_not_kept_are_never_visited(uri: str):
+    """Of eleven and seven rows in groups of three, all of the second group and others."""
+    keep = np.ones(18, bool)
+    keep[[1, 3, 4, 5, 17]] = False
+    groups = keep_rows(list_row_groups(uri, "train"), keep)
+    assert [group.num_rows for group in groups] == [2, 3, 2, 3, 3]
+    made = Plan(groups, seed=0, groups_per_block=2, passes_per_epoch=1, global_batch=1)
+    names = [*(f"train-00000/{i}" for i in range(11)), *(f"train-00002/{i}" for i in range(7))]
+    assert Counter(utterances(made, 0, made.blocks_per_pass)) == Counter(np.array(names)[keep].tolist())
+
+
+def test_keeping_all_rows_leaves_the_groups_as_they_are(uri: str):
+    groups = list_row_groups(uri, "train")
+    assert keep_rows(groups, np.ones(18, bool)) == groups
+
+
+def test_utterances_that_are_long_enough(capsys: pytest.CaptureFixture[str]):
+    assert find_long_enough(np.array([1.9, 2.0, 5.0]), 2.0).tolist() == [False, True, True]
+    assert "1 of 3 utterances are shorter than 2.0 s and left out" in capsys.readouterr().out
+    assert find_long_enough(np.array([0.3, 0.1]), 0.0).all()
+    assert capsys.readouterr().out == ""
+    with pytest.raises(ValueError, match=r"got at most 0\.30 s, expected .*At trainer\.min_utterance_s"):
+        find_long_enough(np.array([0.3, 0.1]), 2.0)

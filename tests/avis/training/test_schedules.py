@@ -109,6 +109,30 @@ def test_step_decay_warms_up_first():
     assert [schedule(progress) for progress in (0.05, 0.1, 0.2)] == pytest.approx([0.5005, 1.0, 0.5])
 
 
+def test_step_decay_counted_from_the_end_of_the_warmup():
+    """Over thirds of training: up to the peak, the peak, a tenth of it."""
+    schedule = StepDecay(warmup=1 / 3, every=1 / 3, factor=0.1, start=1 / 3)
+    points = [schedule(progress) for progress in (1 / 6, 1 / 3, 0.5, 0.66, 0.67, 0.99)]
+    assert points == pytest.approx([0.5005, 1.0, 1.0, 1.0, 0.1, 0.1])
+
+
+def test_step_decay_never_exceeds_the_peak():
+    schedule = StepDecay(warmup=0.1, every=0.1, factor=0.5, start=0.6)
+    assert [schedule(progress) for progress in (0.1, 0.59, 0.69, 0.7)] == [1.0, 1.0, 1.0, 0.5]
+
+
+def test_warmup_cosine_holds_its_final_rate():
+    """In half of training the cosine falls, a quarter of it half-way; then nothing changes."""
+    schedule = WarmupCosine(warmup=0.0, final=0.5, end=0.5)
+    assert [schedule(progress) for progress in (0.0, 0.25, 0.5, 0.7, 1.0)] == pytest.approx([1.0, 0.75, 0.5, 0.5, 0.5])
+
+
+@pytest.mark.parametrize(("warmup", "end"), [(0.2, 0.2), (0.2, 0.1), (0.0, 0.0), (0.0, 2)])
+def test_a_cosine_that_ends_outside_of_training_or_its_warmup_is_refused(warmup: float, end: float):
+    with pytest.raises(ValueError, match=f"got end={end}"):
+        WarmupCosine(warmup=warmup, final=0.5, end=end)
+
+
 @pytest.mark.parametrize(("mode", "decay"), [("triangular", 1.0), ("triangular2", 0.5)])
 def test_triangular_is_torchs(mode: Literal["triangular", "triangular2"], decay: float):
     """SpeechBrain's is the same; 40 steps, in cycles of 16."""
@@ -127,6 +151,8 @@ def test_triangular_is_torchs(mode: Literal["triangular", "triangular2"], decay:
 def test_step_decay_out_of_range(warmup: float, every: float, factor: float):
     with pytest.raises(ValueError, match=r"got (warmup|every|factor)="):
         StepDecay(warmup=warmup, every=every, factor=factor)
+    with pytest.raises(ValueError, match="got start=5"):
+        StepDecay(warmup=0.0, every=0.1, factor=0.5, start=5)
 
 
 @pytest.mark.parametrize(("cycle", "low", "decay"), [(130_000, 0.1, 1.0), (0.5, 0.0, 1.0), (0.5, 0.1, 1.5)])

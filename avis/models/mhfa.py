@@ -1,0 +1,83 @@
+"""Read all layers of a self-supervised model with multi-head factorised attentive pooling."""
+
+import torch
+from torch import Tensor, nn
+
+from avis.models.blocks import check_features
+from avis.models.pooling import frame_weights
+
+
+class Mhfa(nn.Module):
+    """Multi-head factorised attentive pooling, over `avis.features.self_supervised_layers`.
+
+    Keys and values are two sums of the layers, each with weights of its own, mapped to fewer channels. From a frame's
+    key every head has its weight; the weighted means of the values, one per head, are mapped to the embedding together.
+
+    Weights are float32 under autocast.
+
+    Parameters
+    ----------
+    num_mels
+        Features per frame: those of all layers, one layer after the other.
+    num_layers
+        Layers in them (13 for WavLM Base).
+    num_heads
+        Weighted means (64).
+    channels
+        Of keys and values (128).
+    embedding_dim
+        Values per embedding (256).
+
+    Raises
+    ------
+    ValueError
+        If ``num_mels`` is not a multiple of ``num_layers``.
+
+    References
+    ----------
+    Peng et al., "An attention-based backend allowing efficient fine-tuning of transformer models for speaker
+    verification", SLT 2022, https://arxiv.org/abs/2210.01273. Layers and sizes: BUTSpeechFIT/wespeaker_ssl_public,
+    ``wespeaker/models/ssl_backend.py`` and ``examples/voxceleb/v4/conf/MHFA``.
+
+    Examples
+    --------
+    >>> sizes = dict(num_layers=3, num_heads=2, channels=4, embedding_dim=5)
+    >>> Mhfa(num_mels=24, **sizes)(torch.zeros(2, 30, 24)).shape
+    torch.Size([2, 5])
+    """
+
+    def __init__(self, *, num_mels: int, num_layers: int, num_heads: int, channels: int, embedding_dim: int) -> None:
+        super().__init__()
+        if num_mels % num_layers:
+            raise ValueError(
+                f"layers must be of one width: got num_mels={num_mels} with num_layers={num_layers}, expected a "
+                "multiple. At model.num_layers. Set it to one more than the self-supervised model has."
+            )
+        self.num_mels, self.num_layers = num_mels, num_layers
+        self.embedding_dim = embedding_dim
+        self.key_weights = nn.Parameter(torch.zeros(num_layers))
+        self.value_weights = nn.Parameter(torch.zeros(num_layers))
+        self.key = nn.Linear(num_mels // num_layers, channels)
+        self.value = nn.Linear(num_mels // num_layers, channels)
+        self.heads = nn.Linear(channels, num_heads)
+        self.embedding = nn.Linear(num_heads * channels, embedding_dim)
+
+    def forward(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
+        """Return embeddings ``[batch, embedding_dim]``, not length-normalised, of ``[batch, frames, num_mels]``.
+
+        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
+
+        Raises
+        ------
+        ValueError
+            If ``features`` has no frames or another number of values than the model.
+        """
+        check_features(features, num_mels=self.num_mels)
+        layers = features.unflatten(2, (self.num_layers, -1))
+        keys, values = (
+            linear(torch.einsum("btlc,l->btc", layers, weights.softmax(dim=0)))
+            for linear, weights in ((self.key, self.key_weights), (self.value, self.value_weights))
+        )
+        logits = self.heads(keys).transpose(1, 2)
+        weights = frame_weights(logits.to(torch.promote_types(logits.dtype, torch.float32)), num_frames)
+        return self.embedding((weights @ values.to(weights.dtype)).flatten(1))
