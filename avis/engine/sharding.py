@@ -21,6 +21,12 @@ BYTES_PER_SAMPLE = 2
 
 EXAMPLES_SHOWN = 5
 
+OF_THE_TRAINING = {
+    "sample_rate": "the model knows no other; recordings of any rate are brought to it",
+    "utterances_together": "it is for losses that compare utterances",
+}
+"""What scoring cannot change, and why."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sharding:
@@ -85,6 +91,26 @@ class Sharding:
     def made_from(self) -> dict[str, Any]:
         """All that decides the content of a shard, beside its rows."""
         return {key: value for key, value in vars(self).items() if key != "max_reject_share"}
+
+
+def prepared_otherwise(own: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a training's `Sharding` with those that are given for recordings to score.
+
+    Those that are None stay as they were; ``vad`` is switched off by ``none``.
+
+    Raises
+    ------
+    ValueError
+        If what belongs to the training is changed.
+    """
+    new = {key: value for key, value in given.items() if value is not None}
+    for key, why in OF_THE_TRAINING.items():
+        if new.get(key, own[key]) != own[key]:
+            raise ValueError(
+                f"setting of the training: got {key}={new[key]}, expected the checkpoint's {own[key]}, since {why}. "
+                f"At sharding.{key}. Leave it out."
+            )
+    return {**own, **new, "vad": None if new.get("vad") == "none" else new.get("vad", own["vad"])}
 
 
 def plan_shards(sources: pa.Table, sharding: Sharding) -> dict[str, pa.Table]:

@@ -61,8 +61,8 @@ def test_ratios_are_those_of_logistic_regression_on_validation_speakers(
     tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path, index: list[dict[str, Any]]
 ):
     made = scores_of(calibrated(tiny_recipe, operating_point=POINT), checkpoint, tiny_store, tmp_path / "run")
-    columns = ["enroll_speaker", "test_speaker", "score", "llr_uncapped", "llr", "accept", "expected_cost"]
-    assert made.column_names[-7:] == columns
+    columns = ["enroll_speaker", "test_speaker", "duration", "score", "llr_uncapped", "llr", "accept", "expected_cost"]
+    assert made.column_names[-8:] == columns
     sessions = {row["utt_id"]: row["session"] for row in index}
     pairs = [
         line.split()[1:]
