@@ -129,7 +129,7 @@ def load_bank(root: str, *, sample_rate: int, max_duration_s: float, kind: Kind 
         recordings = _store_recordings(root, sample_rate, max_duration_s, kind)
     else:
         recordings = _folder_recordings(root, sample_rate, max_duration_s, kind)
-    return Bank._pack([_quantise(each, where) for where, each in recordings], where=root)
+    return Bank._pack([_quantise(each, where) for where, each in recordings], where=f"{root} (kind={kind})")
 
 
 def _is_store(root: str) -> bool:

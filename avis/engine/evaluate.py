@@ -88,9 +88,8 @@ class Evaluation:
                     f"operating point malformed: got {name}: {given}, expected a name other than the published ones, "
                     f"with p_target and perhaps c_miss and c_fa. At evaluation.operating_points. Correct it."
                 )
-        if min(bootstrap_draws, trials_in_memory - 1, fairness_min_trials - 1) < 0 or not all(
-            0.0 < f <= 1.0 for f in fmrs
-        ):
+        counts_fit = bootstrap_draws >= 0 and min(trials_in_memory, fairness_min_trials) >= 1
+        if not (counts_fit and all(0.0 < fmr <= 1.0 for fmr in fmrs)):
             raise ValueError(
                 f"evaluation out of range: got bootstrap_draws={bootstrap_draws}, trials_in_memory={trials_in_memory}, "
                 f"fairness_min_trials={fairness_min_trials} and fmrs={fmrs}, expected counts (at least 0, 1 and 1) and "

@@ -70,7 +70,7 @@ def _fairness(found: Mapping[str, Any]) -> str:
 
 def _ends(found: Mapping[str, Any], figure: str) -> str:
     drawn = found["fairness_intervals"] and found["fairness_intervals"]["figures"]
-    return f", {interval(drawn[figure], WORDS['min_dcf'])}," if drawn else ""
+    return f" [{interval(drawn[figure], WORDS['min_dcf'])}]" if drawn else ""
 
 
 def _row(name: str, cell: Mapping[str, Any], min_errors: int) -> GroupRow:

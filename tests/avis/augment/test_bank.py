@@ -178,7 +178,7 @@ def test_responses_and_noises_of_one_collection_are_kept_apart(tmp_path, kind, n
 
 def test_a_store_without_the_kind_is_named(tmp_path):
     stored(tmp_path, {"noise": ramp(1, 100) / 200}, 16000, "flac", kinds=True)
-    with pytest.raises(ValueError, match=f"num_recordings=0, .* At {tmp_path}"):
+    with pytest.raises(ValueError, match=f"num_recordings=0, .* At {tmp_path} .kind=rir"):
         load_bank(str(tmp_path), sample_rate=16000, max_duration_s=1.0, kind="rir")
 
 

@@ -162,7 +162,7 @@ def test_fairness_is_stated_with_its_intervals_and_what_it_leaves_out() -> None:
     found = by_group(trials, groups, 0.0)
     low, high = found["fairness_intervals"]["figures"]["garbe"]
     words = Page(full_page(metrics={**FULL, "subgroups": {"g": found}})).words
-    assert f"GARBE {found['garbe']:.4f}, {low:.4f} to {high:.4f}, (0 is fair)" in words
+    assert f"GARBE {found['garbe']:.4f} [{low:.4f} to {high:.4f}] (0 is fair)" in words
     assert "Left out of it: (unknown) (nobody knows the value)." in words
     few = by_group(trials, groups, 0.0, min_trials=100)
     words = Page(full_page(metrics={**FULL, "subgroups": {"g": few}})).words
