@@ -13,6 +13,7 @@ from avis.engine.pairs import CALIBRATION, ORIGIN, TRIALS_PER_PART
 from avis.engine.scored import SPEAKERS, Scored, speaker_numbers
 from avis.engine.systems import Systems, join_systems
 from avis.metrics.eer import equal_error_rate
+from avis.names import shared
 from avis.schema import DECIDING_SCORES, SCORES
 from avis.scoring.fusion import Fusion
 
@@ -115,7 +116,7 @@ def _same_column(ours: Scored, theirs: Scored) -> tuple[Scored, Scored]:
 def _check_disjoint(development: pa.Table, evaluated: pa.Table, where: str) -> list[str]:
     """Refuse development trials that share speakers or test utterances with others; return what cannot be said."""
     for columns, what in ((SPEAKERS, "speakers"), (("test",), "test utterances")):
-        both = sorted(_values(development, columns) & _values(evaluated, columns))
+        both = shared(_values(development, columns), _values(evaluated, columns))
         if both:
             raise ValueError(
                 f"development list evaluated: got {len(both)} {what} of it among those evaluated, expected none, since "

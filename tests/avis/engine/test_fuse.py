@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -157,11 +158,20 @@ def test_one_system_is_calibrated(given: tuple[list[str], list[str]], tmp_path: 
     assert metrics["cllr"] == pytest.approx(metrics["min_cllr"], rel=0.1)
 
 
+def in_capitals(table: pa.Table) -> pa.Table:
+    for column in ("enroll_speaker", "test_speaker"):
+        table = table.set_column(table.column_names.index(column), column, pc.utf8_upper(table[column]))
+    return table
+
+
 def test_speakers_who_are_evaluated_are_not_fitted_on(
     given: tuple[list[str], list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     with pytest.raises(ValueError, match=r"got 40 speakers of it among those evaluated.* At e-s00, .*eval.parquet"):
         fused((given[0], given[0]), tmp_path / "out")
+    loud = [written(tmp_path / f"loud-{at}.parquet", in_capitals(each)) for at, each in enumerate(systems("e", seed=0))]
+    with pytest.raises(ValueError, match="got 40 speakers of it among those evaluated"):
+        fused((given[0], loud), tmp_path / "out")
     bare = [
         written(tmp_path / f"bare-{name}.parquet", table.drop_columns(["enroll_speaker", "test_speaker"]))
         for name, table in zip("ab", systems("e", seed=0), strict=True)
