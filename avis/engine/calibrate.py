@@ -164,8 +164,8 @@ def _decided_one_way(calibration: Calibration, point: OperatingPoint | None) -> 
         return
     yield (
         f"All trials are {'rejected' if point.threshold > 0.0 else 'accepted'}: the operating point's threshold, "
-        f"{point.threshold:.2f}, is beyond all log-likelihood ratios, which are {capped_at(facts)}, for want of more "
-        f"to calibrate on than {fitted_on(facts)}."
+        f"{point.threshold:.2f}, is beyond all log-likelihood ratios, which are {capped_at(facts)}: a calibration on "
+        f"{fitted_on(facts)} bears out no stronger ones. Hold out more speakers, or give calibration.trials."
     )
 
 

@@ -68,7 +68,7 @@ def crops_of(cfg: dict[str, Any]) -> Crops | None:
     lengths = (cfg.get("calibration") or {}).get("crops_s")
     if not lengths:
         return None
-    if len(lengths) != 2 or not 0.0 < lengths[0] <= lengths[1] < np.inf:
+    if not isinstance(lengths, list) or len(lengths) != 2 or not 0.0 < lengths[0] <= lengths[1] < np.inf:
         raise ValueError(
             f"crops out of range: got crops_s={lengths} s, expected the shortest length, above 0, and the longest. "
             "At calibration.crops_s. Correct it, or give null for whole utterances alone."

@@ -19,8 +19,9 @@ class Sources(NamedTuple):
 def count_sources(target: NDArray[np.bool_], speakers: NDArray[np.integer] | None) -> Sources:
     """Count speakers of target trials and pairs of speakers of non-target trials.
 
-    Trials of the same speakers say little more than one of them. Pairs count although they share speakers: of two
-    events as rare as one pair in all, that both are due to one speaker matters little.
+    Several trials of the same speakers are taken for one. Pairs count although they share speakers: of the variance of
+    a rate over pairs the share that is due to common speakers falls with its square, that of the pairs with the rate
+    itself, which at a rate of one pair in all is far more.
 
     Parameters
     ----------
@@ -46,8 +47,8 @@ def empirical_bounds(llr: NDArray[np.floating], target: NDArray[np.bool_], sourc
 
     As far as the upper bound, whoever decides by these ratios at any threshold above 0 fares no worse than whoever
     rejects all, even if one more pair of speakers and one more speaker were misjudged; likewise the lower bound. So
-    the bounds are within ``log(num_nontarget + 1)`` and ``-log(num_target + 1)``. The source counts trials; here it is
-    speakers and their pairs that count.
+    the bounds are within ``log(num_nontarget + 1)`` and ``-log(num_target + 1)``. The source counts trials, which are
+    independent there; here it is speakers and their pairs that count.
 
     Parameters
     ----------

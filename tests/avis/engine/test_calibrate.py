@@ -225,6 +225,7 @@ def test_calibration_speakers_are_neither_trained_on_nor_tested(
         ),
         ({"calibration": ("cohort_mean",)}, "measure without cohort: .* back-end Cosine"),
         ({"calibration": (), "crops_s": [6.0, 2.0]}, r"crops out of range: got crops_s=\[6.0, 2.0\] s"),
+        ({"calibration": (), "crops_s": 2.0}, "crops out of range: got crops_s=2.0 s"),
         ({"enrolments": "nowhere.csv"}, "enrolment models cannot be read"),
         ({"adapt_corpus": "synthetic"}, "adaptation incomplete: got adapt_corpus=synthetic"),
     ],
