@@ -27,6 +27,7 @@ OPTIONS: dict[str, Any] = {
     "operating_points": {},
     "fmrs": [0.01],
     "subgroups": [],
+    "fairness_min_trials": 1,
     "identification": Identification(ranks=[], false_alarm_rates=[]),
     "trials_in_memory": 1000,
 }
@@ -260,6 +261,27 @@ def test_speakers_give_intervals_groups_and_a_comparison(tmp_path: Path, capsys:
     assert "points against the baseline's" in capsys.readouterr().out
 
 
+def test_values_of_few_trials_do_not_count_for_fairness_and_nist_columns_equalise(tmp_path: Path):
+    table = speakers_table(1, 2.0)
+    gender = [None if row < 2 else name for row, name in enumerate(table["gender"].to_pylist())]
+    table = table.set_column(table.column_names.index("gender"), "gender", pa.array(gender))
+    for name, values in {"num_enroll_segs": [1, 3], "phone_num_match": ["N"], "source_type": ["pstn", "voip"]}.items():
+        table = table.append_column(name, pa.array([values[row % len(values)] for row in range(len(table))]))
+    chosen = Evaluation(**{**OPTIONS, "subgroups": ["gender"], "fairness_min_trials": 100})
+    uri = written(tmp_path / "x.parquet", table)
+    found = evaluate({"x": uri}, str(tmp_path / "out"), facts={}, evaluation=chosen)["metrics"]["x"]
+    fairness = found["subgroups"]["gender"]
+    assert (list(fairness["left_out"]), fairness["min_trials"]) == (["(unknown)"], 100)
+    low, high = fairness["fairness_intervals"]["figures"]["fdr"]
+    assert low <= fairness["fdr"] <= high
+    equalised = found["dcf_equalised"]["SRE18"]
+    assert (equalised["num_partitions"], equalised["num_left_out"]) == (4, 2)
+    assert equalised["intervals"]["figures"]["min"][0] < equalised["min"] < equalised["intervals"]["figures"]["min"][1]
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "SRE18, equalised" in page
+    assert "Left out of it: (unknown)" in page
+
+
 def test_without_speakers_or_draws_there_is_no_interval(tmp_path: Path):
     table = speakers_table(1, 2.0)
     both = written(tmp_path / "both.parquet", table)
@@ -387,6 +409,7 @@ def test_just_enough_draws_will_do():
         ({"fmrs": [2.0]}, r"fmrs=\[2.0\]"),
         ({"fmrs": [0.1, 0.0]}, r"fmrs=\[0.1, 0.0\]"),
         ({"trials_in_memory": 0}, "trials_in_memory=0"),
+        ({"fairness_min_trials": 0}, "fairness_min_trials=0"),
         ({"operating_points": {"mine": {"p_target": 2.0}}}, "p_target=2.0"),
         ({"operating_points": {"mine": {"prior": 0.1}}}, "operating point malformed: got mine"),
         ({"operating_points": {"SRE08": {"p_target": 0.1}}}, "operating point malformed: got SRE08"),
