@@ -7,9 +7,10 @@ from typing import Any
 import avis
 from avis import location, store
 from avis.engine.conditions import by_condition
+from avis.engine.fuse import FUSION
 from avis.engine.identify import Identification, not_stated
 from avis.engine.pairs import CALIBRATION
-from avis.engine.reporting import known_calibration, list_report
+from avis.engine.reporting import known_calibration, known_fusion, list_report
 from avis.engine.scored import NO_SPEAKERS, PAIR, SPEAKERS, Scored, matched, read_scores
 from avis.metrics.bootstrap import (
     Resampling,
@@ -29,6 +30,7 @@ from avis.metrics.protocols import PROTOCOLS
 from avis.metrics.summary import summary_of
 from avis.metrics.trials import Trials
 from avis.reports.calibration_words import capped_at, fitted_on
+from avis.reports.fusion_words import fused_systems
 from avis.reports.html import PICTURES, report_page
 from avis.reports.page import ListReport, Report
 
@@ -139,10 +141,10 @@ def evaluate(
         ``{"metrics": {<trial list>: {...}}, "metrics_path": ..., "report_path": ...}``. For each list the figures of
         `avis.metrics.summary.summarize`, ``intervals`` (None, and ``intervals_note``, where there are none), where AVIS
         calibrated the scores ``calibration`` (see `avis.scoring.calibration.Calibration.facts`; ``beyond``: thresholds
-        of stated costs that no ratio reaches), ``dcf_equalised`` where the list has the columns (see
-        `avis.metrics.equalised.equalised_costs`), and where asked for ``subgroups`` by column, ``identification`` (see
-        `avis.engine.identify.Identification.stated`) and ``baseline``; besides ``scores``: where they are, seen from
-        ``out`` if they are below it.
+        of stated costs that no ratio reaches), ``fusion`` where they were fused (see `avis.engine.fuse.FUSION`),
+        ``dcf_equalised`` where the list has the columns (see `avis.metrics.equalised.equalised_costs`), and where asked
+        for ``subgroups`` by column, ``identification`` (see `avis.engine.identify.Identification.stated`) and
+        ``baseline``; besides ``scores``: where they are, seen from ``out`` if they are below it.
 
     Raises
     ------
@@ -157,7 +159,8 @@ def evaluate(
         trials, metrics[name] = (evaluate_out_of_core if long else evaluate_trials)(scored, evaluation, baseline)
         if long and evaluation.identification.ranks:
             metrics[name] |= not_stated("the list is longer than evaluation.trials_in_memory")
-        metrics[name] |= known_calibration(uri, evaluation.wanted) | {"scores": location.below(uri, out)}
+        metrics[name] |= known_fusion(uri) | known_calibration(uri, evaluation.wanted)
+        metrics[name]["scores"] = location.below(uri, out)
         drawn = evaluation.resampling if evaluation.draws else None
         reports.append(list_report(name, scored, trials, metrics[name], drawn))
     _write_pictures(reports, out)
@@ -266,6 +269,8 @@ def show(result: dict[str, Any]) -> None:
             low, high = drawn["eer"]
             interval = f" [{low:.2%}, {high:.2%}]"
         print(f"{name}: EER {metrics['eer']:.2%}{interval}, minDCF(0.01) {metrics['min_dcf']['0.01']:.4f} ({trials})")
+        if fusion := metrics.get(FUSION):
+            print(f"{name}: fused of {fused_systems(fusion)}")
         if calibration := metrics.get(CALIBRATION):
             print(f"{name}: log-likelihood ratios {capped_at(calibration)}, calibrated on {fitted_on(calibration)}")
         if metrics["reversed"]:

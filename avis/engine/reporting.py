@@ -7,6 +7,7 @@ from typing import Any
 from avis import location, store
 from avis.digest import fingerprint
 from avis.engine.embed import checkpoint_digest
+from avis.engine.fuse import FUSION
 from avis.engine.pairs import CALIBRATION, ORIGIN
 from avis.engine.scored import PAIR, SPEAKERS, Scored
 from avis.metrics.bootstrap import Resampling
@@ -21,6 +22,7 @@ from avis.reports.calibration_words import beyond_cap, capped_at, fitted_on
 from avis.reports.cautions import LEAST_SPEAKERS
 from avis.reports.det_plot import DetCurve, det_plot
 from avis.reports.drawing import png
+from avis.reports.fusion_words import fused_systems
 from avis.reports.page import ListReport
 from avis.reports.score_plots import histogram_plot, tippett_plot
 from avis.reports.worst_trials import Trial, worst_of_chunks, worst_trials
@@ -57,6 +59,12 @@ def known_calibration(scores: str, wanted: Wanted) -> dict[str, Any]:
     """Return what a scores table says of its calibration, and which thresholds of wanted costs no ratio reaches."""
     found = _manifest(scores).get(CALIBRATION)
     return {CALIBRATION: {**found, "beyond": beyond_cap(found, wanted.thresholds().tolist())}} if found else {}
+
+
+def known_fusion(scores: str) -> dict[str, Any]:
+    """Return which systems a scores table says it was fused of (see `avis.engine.fuse`); nothing of others."""
+    found = _manifest(scores).get(FUSION)
+    return {FUSION: found} if found else {}
 
 
 def _manifest(scores: str) -> dict[str, Any]:
@@ -149,6 +157,8 @@ def _facts(scored: Scored, manifest: Mapping[str, Any], metrics: Mapping[str, An
         facts["MD5 of the list"] = known["md5"]
     if known.get("pairing"):
         facts["Made by"] = ", ".join(f"{key}={value}" for key, value in known["pairing"].items())
+    if FUSION in metrics:
+        facts["Fused systems"] = fused_systems(metrics[FUSION])
     if metrics["intervals"]:
         facts["Speakers"] = f"{metrics['intervals']['num_speakers']:,}"
     if calibration := metrics.get(CALIBRATION):
