@@ -113,9 +113,10 @@ def _no_error(metrics: Mapping[str, Any], misses: int, false_alarms: int) -> str
 def _miscalibrated(metrics: Mapping[str, Any]) -> Iterator[str]:
     loss = metrics.get("calibration_loss", 0.0)
     if loss > max(_LEAST_LOSS, MOST_CALIBRATION_LOSS * metrics["min_cllr"]):
+        cap = " Some may be the price of their cap." if metrics.get("calibration") else ""
         yield (
-            f"Miscalibrated: of a Cllr of {metrics['cllr']:.3f} bits, {loss:.3f} would go with better calibration. "
-            "Do not read the likelihood ratios as strength of evidence, nor set thresholds by them, before that."
+            f"Miscalibrated: of a Cllr of {metrics['cllr']:.3f} bits, {loss:.3f} would go with better calibration."
+            f"{cap} Do not read the likelihood ratios as strength of evidence, nor set thresholds by them, before that."
         )
 
 

@@ -202,6 +202,7 @@ def test_the_cap_of_ratios_is_named_and_costs_beyond_it_too(tmp_path: Path, caps
     assert "9 speakers, 1,200 target and 3,456 non-target trials" in page
     assert "Coarsely calibrated: the likelihood ratios rest on 9 speakers" in page
     assert "Actual costs at thresholds of" in page
+    assert "would go with better calibration. Some may be the price of their cap." in page
     show(result)
     assert f"x: log-likelihood ratios {words}" in capsys.readouterr().out
 
