@@ -14,6 +14,7 @@ from avis.metrics.scores import check
 from avis.metrics.trials import Trials
 from avis.names import as_text, is_text, names
 from avis.schema import DECIDING_SCORES
+from avis.scoring.trials import as_answers
 
 CHUNK_TRIALS = 1_000_000
 SPEAKERS = ("enroll_speaker", "test_speaker")
@@ -118,7 +119,7 @@ class Scored:
         ValueError
             If an answer is unknown or a file is corrupt.
         """
-        return pa.concat_tables([self._empty.select(columns), *self._tables(columns)])
+        return pa.concat_tables([self._answered(self._empty.select(columns)), *self._tables(columns)])
 
     def rows(self, columns: list[str], numbers: list[int]) -> pa.Table:
         """Read some columns of a few trials, whose numbers count from 0, in the order asked for."""
@@ -159,6 +160,9 @@ class Scored:
                 raise store.corrupt_shard(uri, error) from error
 
     def _answered(self, table: pa.Table) -> pa.Table:
+        if is_text(table["target"].type):
+            answers = as_answers(table["target"], at=lambda _: f"At {self.uri}.")
+            table = table.set_column(table.column_names.index("target"), "target", answers)
         if table["target"].null_count:
             raise ValueError(
                 f"answers unknown: got {table['target'].null_count} trials without target, expected none. "
