@@ -140,7 +140,7 @@ def fold(text: str) -> str:
     (True, 'strasse')
     """
     folded = unicodedata.normalize("NFKC", name(text)).casefold()
-    return "".join(unicodedata.normalize("NFKC", folded).casefold().split())
+    return "".join(unicodedata.normalize("NFKC", folded).split())
 
 
 def shared(some: Iterable[str], others: Iterable[str]) -> list[str]:

@@ -14,6 +14,7 @@ from avis.metrics.scores import check
 from avis.metrics.trials import Trials
 from avis.names import as_text, is_text, names
 from avis.schema import DECIDING_SCORES
+from avis.scoring.trials import as_answers
 
 CHUNK_TRIALS = 1_000_000
 SPEAKERS = ("enroll_speaker", "test_speaker")
@@ -118,7 +119,8 @@ class Scored:
         ValueError
             If an answer is unknown that must be known, or a file is corrupt.
         """
-        return pa.concat_tables([self._empty.select(columns), *self._tables(columns, answered=answered)])
+        empty = self._answered(self._empty.select(columns), known=False)
+        return pa.concat_tables([empty, *self._tables(columns, answered=answered)])
 
     def rows(self, columns: list[str], numbers: list[int]) -> pa.Table:
         """Read some columns of a few trials, whose numbers count from 0, in the order asked for."""
@@ -148,7 +150,7 @@ class Scored:
     def _tables(self, columns: list[str], *, answered: bool = True) -> Iterator[pa.Table]:
         read = (pa.Table.from_batches([batch]).select(columns) for batch in self._batches(columns))
         for table in read if self._text is None else [self._text.select(columns)]:
-            yield self._answered(table) if answered else table
+            yield self._answered(table, known=answered)
 
     def _batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
         for uri in self._parts:
@@ -157,8 +159,12 @@ class Scored:
             except (pa.ArrowInvalid, OSError) as error:
                 raise store.corrupt_shard(uri, error) from error
 
-    def _answered(self, table: pa.Table) -> pa.Table:
-        if table["target"].null_count:
+    def _answered(self, table: pa.Table, *, known: bool) -> pa.Table:
+        """Understand the words of answers, all of which must be ``known`` if so."""
+        if "target" in table.column_names and is_text(table["target"].type):
+            answers = as_answers(table["target"], at=lambda _: f"At {self.uri}.")
+            table = table.set_column(table.column_names.index("target"), "target", answers)
+        if known and table["target"].null_count:
             raise ValueError(
                 f"answers unknown: got {table['target'].null_count} trials without target, expected none. "
                 f"At {self.uri}. Evaluate a list whose answers are known; text has lines 'enroll test label score'."

@@ -227,9 +227,10 @@ def _check_speakers(sources: pa.Table) -> None:
         for split in ("train", "test")
     )
     if shared := names.shared(train, test):
+        written = sorted({*shared, *names.shared(test, train)})
         raise ValueError(
             f"speaker in train and test: got {len(shared)} speakers in both, expected none. "
-            f"At {', '.join(shared[:EXAMPLES_SHOWN])}. Move all files of a speaker to one side."
+            f"At {', '.join(written[:EXAMPLES_SHOWN])}. Move all files of a speaker to one side."
         )
     if twins := names.twins(train | test):
         raise ValueError(

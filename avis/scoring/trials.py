@@ -1,6 +1,7 @@
 """Read trial lists in the formats they are published in."""
 
 import csv
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -253,7 +254,7 @@ def _from_table(table: pa.Table, source: _Source) -> pa.Table:
         if ids.null_count:
             row = int(np.argmax(np.asarray(pc.is_null(ids))))
             raise ValueError(f"Every trial has two ids: got an empty {side}, expected an utterance. {source.at(row)}")
-    trials = pa.Table.from_arrays([*sides, _as_answers(target, source)], schema=TRIALS)
+    trials = pa.Table.from_arrays([*sides, as_answers(target, at=source.at)], schema=TRIALS)
     for condition in (column for column in columns if column not in TRIALS.names):
         values = table[condition]
         if is_text(values.type):
@@ -262,8 +263,14 @@ def _from_table(table: pa.Table, source: _Source) -> pa.Table:
     return trials
 
 
-def _as_answers(column: pa.Array | pa.ChunkedArray, source: _Source) -> pa.Array:
-    """Turn answers of any plain type into bool, keeping unknown ones null."""
+def as_answers(column: pa.Array | pa.ChunkedArray, *, at: Callable[[int], str]) -> pa.Array | pa.ChunkedArray:
+    """Turn answers of any plain type into bool, keeping unknown ones null.
+
+    Raises
+    ------
+    ValueError
+        If one is no answer; ``at`` tells of a row where it stands.
+    """
     if pa.types.is_null(column.type):
         return column.cast(pa.bool_())
     if pa.types.is_boolean(column.type):
@@ -273,7 +280,7 @@ def _as_answers(column: pa.Array | pa.ChunkedArray, source: _Source) -> pa.Array
         plain = pc.if_else(pc.is_nan(plain), None, plain)
         spellings, meanings = pa.array([1.0, 0.0]), [True, False]
     else:
-        plain = pc.utf8_lower(names(column, where=f"{source.path} answers"))
+        plain = pc.utf8_lower(names(column, where="answers"))
         spellings, meanings = pa.array(list(ANSWERS)), list(ANSWERS.values())
     position = pc.index_in(plain, value_set=spellings)
     unclear = np.asarray(pc.and_(pc.is_null(position), pc.is_valid(plain)))
@@ -281,6 +288,6 @@ def _as_answers(column: pa.Array | pa.ChunkedArray, source: _Source) -> pa.Array
         row = int(np.argmax(unclear))
         raise ValueError(
             f"An answer is one of {', '.join(ANSWERS)}: got target={column[row].as_py()!r}, expected {FORMATS}. "
-            f"{source.at(row)}"
+            f"{at(row)}"
         )
     return pa.array(meanings).take(position)

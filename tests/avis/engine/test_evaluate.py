@@ -503,3 +503,8 @@ def test_text_answers_in_the_words_that_lists_have(tmp_path: Path, yes: str, no:
     for lines in ([f"a\u00a0b c {yes} 0.5", f"a\u00a0b d {no} 0.1"], [f"{yes} 0.5", f"{no} 0.1"]):
         scored = Scored(text(tmp_path / "scores.txt", lines))
         assert scored.table(["target", "score"]).to_pydict() == {"target": [True, False], "score": [0.5, 0.1]}
+    scored = Scored(written(tmp_path / "scores.parquet", pa.table({"target": [yes, no], "score": [0.5, 0.1]})))
+    assert scored.table(["target"])["target"].to_pylist() == [True, False]
+    scored = Scored(written(tmp_path / "scores.parquet", pa.table({"target": [yes, "friend"], "score": [0.5, 0.1]})))
+    with pytest.raises(ValueError, match=r"An answer is one of 1, target, .*'friend'.* At .*scores\.parquet"):
+        scored.table(["target"])
