@@ -6,10 +6,11 @@ where the package that fsspec needs for it is installed.
 
 import functools
 import io
+import itertools
 import os
 import posixpath
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
 from urllib.parse import parse_qsl
@@ -81,6 +82,18 @@ def stem(path: str) -> str:
     ('b', 'b')
     """
     return posixpath.splitext(posixpath.basename(split_query(path)[0].rstrip("/")))[0]
+
+
+def told_apart(paths: Sequence[str]) -> list[str]:
+    """Return the last parts of each path, as many as tell all of them apart; no path is there twice.
+
+    >>> told_apart(["/runs/a/scores.txt", "/runs/b/scores.txt"]), told_apart(["/runs/a", "/runs/b/"])
+    (['a/scores.txt', 'b/scores.txt'], ['a', 'b'])
+    """
+    parts = [split_query(path)[0].rstrip("/").split("/") for path in paths]
+    assert len({*map(tuple, parts)}) == len(parts), f"paths twice: {paths}"
+    enough = next(n for n in itertools.count(1) if len({tuple(names[-n:]) for names in parts}) == len(parts))
+    return ["/".join(names[-enough:]) for names in parts]
 
 
 def below(path: str, folder: str) -> str:

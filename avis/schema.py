@@ -31,7 +31,8 @@ SOURCES = pa.schema(
 The stretch is ``start_s`` to ``end_s`` in seconds of the file, null meaning its end; ``channel`` counts from 1, null
 where the corpus doesn't tell channels apart. ``utt_id`` is ``<corpus>/<name>``, the name being the path below the root
 without the audio suffix unless the corpus has names of its own; ``speaker`` is ``<corpus>/<speaker>``;
-``session`` is ``<speaker>/<session>``, all globally unique. ``split`` is ``train`` or ``test``.
+``session`` is ``<speaker>/<session>``, all globally unique and in the form in which `avis.names` compares them.
+``split`` is ``train`` or ``test``.
 """
 
 PLACED = SOURCES.append(pa.field("duplicate_of", pa.string()))
@@ -76,11 +77,13 @@ REJECT_REASONS = (
     "unreadable",
     "empty",
     "truncated",
+    "more_than_read",
     "silent",
     "no_speech",
     "too_short",
     "duplicate_id",
     "non_finite",
+    "over_scale",
     "crashes_decoder",
 )
 
@@ -129,8 +132,10 @@ SCORES = pa.schema(
         *TRIALS,
         pa.field("enroll_speaker", pa.string()),
         pa.field("test_speaker", pa.string()),
+        pa.field("duration", pa.string(), nullable=False),
         pa.field("score", pa.float32(), nullable=False),
         pa.field("score_norm", pa.float32(), nullable=False),
+        pa.field("llr_uncapped", pa.float32(), nullable=False),
         pa.field("llr", pa.float32(), nullable=False),
         pa.field("accept", pa.bool_(), nullable=False),
         pa.field("expected_cost", pa.float32(), nullable=False),
@@ -138,10 +143,16 @@ SCORES = pa.schema(
 )
 """Trials and their condition columns, then speakers and scores; higher means more likely the same speaker.
 
-Speakers are null where they are not known. ``score`` is the back-end's own; ``score_norm``, ``llr`` (natural logarithm
-of the likelihood ratio), ``accept`` and ``expected_cost`` are there only where score normalisation, calibration and an
-operating point are configured.
+Speakers are null where they are not known. ``duration`` is the band of the shorter side's seconds of speech, one of
+`DURATION_BANDS`, of an enrolment model all utterances together. ``score`` is the back-end's own; ``score_norm``,
+``llr`` (natural logarithm of the likelihood ratio, as far as the calibration trials bear it out), ``llr_uncapped`` (the
+same beyond that: it says which of two trials is the stronger, but not by how much), ``accept`` and ``expected_cost``
+are there only where score normalisation, calibration and an operating point are configured.
 """
 
-DECIDING_SCORES = ("llr", "score_norm", "score")
-"""A trial is decided by the first of these columns that its table has."""
+DURATION_EDGES_S = (1, 2, 5, 10)
+DURATION_BANDS = ("0 to 1 s", "1 to 2 s", "2 to 5 s", "5 to 10 s", "above 10 s")
+"""Seconds of speech, from each edge on up to the next; in alphabetical order."""
+
+DECIDING_SCORES = ("llr_uncapped", "llr", "score_norm", "score")
+"""Trials are ordered by the first of these columns that their table has."""

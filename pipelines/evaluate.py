@@ -4,7 +4,11 @@ python pipelines/evaluate.py scores=<scores table, Parquet file, or text file wi
     "enroll test label score">
 python pipelines/evaluate.py scores=<path> baseline=<scores of another system on the same trials>
 python pipelines/evaluate.py scores=<path> evaluation.subgroups=[<column>,...]
+python pipelines/evaluate.py scores=[<path>,<path>,...] development=[<path>,<path>,...]
+    fuses systems that scored the same trials, with weights fitted on their scores of a list of other speakers
 """
+
+from typing import Any
 
 import hydra
 from hydra.utils import instantiate
@@ -13,7 +17,12 @@ from omegaconf import DictConfig
 from avis import location
 from avis.engine.config import resolve
 from avis.engine.evaluate import evaluate, show
+from avis.engine.fuse import fuse, system_names
 from avis.engine.reporting import known_origin
+from avis.engine.score import with_answers
+
+MOST_LETTERS = 200
+"""In the name of a fusion's folder; file systems allow little more."""
 
 
 @hydra.main(config_path="../configs", config_name="evaluate", version_base="1.3")
@@ -21,12 +30,29 @@ def main(cfg: DictConfig) -> None:
     """Evaluate one set of scores."""
     recipe = resolve(cfg)
     evaluation = instantiate(recipe["evaluation"])
-    scores = location.absolute(recipe["scores"])
-    name = location.stem(scores)
+    scores, development = (_paths(recipe[key]) for key in ("scores", "development"))
+    name = "_and_".join(system_names(scores))[:MOST_LETTERS]
     out = location.join(location.absolute(recipe["output_dir"]), "evaluated", name)
     baseline = recipe["baseline"] and location.absolute(recipe["baseline"])
-    facts = known_origin(scores) | ({"baseline": baseline} if baseline else {})
-    show(evaluate({name: scores}, out, facts=facts, evaluation=evaluation, baseline=baseline))
+    facts = known_origin(scores[0]) | ({"baseline": baseline} if baseline else {})
+    lists = {name: scores[0]}
+    if development or len(scores) > 1:
+        if baseline:
+            raise ValueError(
+                f"baseline of a fusion: got baseline={baseline} beside development scores, expected one or the other, "
+                "since fused scores are compared with the best single system. At baseline. Leave it out, and compare "
+                "the fused scores table that this writes."
+            )
+        fused, baseline = fuse(scores, development, out, fusion=instantiate(recipe["fusion"]))
+        facts = known_origin(fused) | ({"baseline, the best single system": baseline} if baseline else {})
+        lists = with_answers({name: fused})
+    if lists:
+        show(evaluate(lists, out, facts=facts, evaluation=evaluation, baseline=baseline))
+
+
+def _paths(given: Any) -> list[str]:
+    """Return one path or several as a list, absolute."""
+    return [location.absolute(str(path)) for path in (given if isinstance(given, list) else [given] if given else [])]
 
 
 if __name__ == "__main__":

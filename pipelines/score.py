@@ -3,8 +3,9 @@ r"""Score trials with a trained model: checkpoint, trial list, audio -> scores t
 python pipelines/score.py checkpoint=<run>/checkpoints/best.ckpt trials=<list> corpus=folder corpus.root=<folder> \
         corpus.split=test
 
-Features, back-end and corpus are the checkpoint's own where nothing else is given. What is the checkpoint's own is left
-out by ``none``: calibration=none operating_point=none enrolments=none.
+Features, back-end, corpus and how it is prepared are the checkpoint's own where nothing else is given: for recordings
+with long pauses, sharding.vad=energy sharding.trim=all. What is the checkpoint's own is left out by ``none``:
+calibration=none operating_point=none enrolments=none sharding.vad=none.
 """
 
 from typing import Any
@@ -15,7 +16,7 @@ from omegaconf import DictConfig
 
 from avis import location
 from avis.digest import fingerprint
-from avis.engine.config import resolve
+from avis.engine.config import filled, resolve
 from avis.engine.embed import checkpoint_digest
 from avis.engine.evaluate import evaluate, show
 from avis.engine.prepare import prepare
@@ -24,16 +25,14 @@ from avis.engine.score import score, show_decisions, with_answers
 from avis.training.checkpoint import read_checkpoint
 
 
-def _of_checkpoint(given: dict[str, Any]) -> dict[str, Any]:
-    """Return the checkpoint's own recipe; the store that its corpus extends goes with that corpus alone."""
-    own: dict[str, Any] = read_checkpoint(location.absolute(given["checkpoint"]))["recipe"]
-    return own | {"extends": None} if given.get("corpus") else own
+def _with_own(given: dict[str, Any]) -> dict[str, Any]:
+    return filled(given, read_checkpoint(location.absolute(given["checkpoint"]))["recipe"])
 
 
 @hydra.main(config_path="../configs", config_name="score", version_base="1.3")
 def main(cfg: DictConfig) -> None:
     """Prepare the audio, score the trials and evaluate the scores."""
-    recipe = resolve(cfg, own=_of_checkpoint)
+    recipe = resolve(cfg, fill=_with_own)
     checkpoint = location.absolute(recipe["checkpoint"])
     made_with_it = location.join(location.absolute(recipe["output_dir"]), "scored", checkpoint_digest(checkpoint)[:12])
     evaluation = instantiate(recipe["evaluation"])

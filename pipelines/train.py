@@ -19,7 +19,7 @@ from avis.engine.config import keep_run, open_run
 from avis.engine.evaluate import evaluate, show
 from avis.engine.prepare import prepare
 from avis.engine.rehearse import rehearse
-from avis.engine.reporting import origin
+from avis.engine.reporting import checkpoint_choice, origin
 from avis.engine.score import check_trials, score, show_decisions, with_answers
 from avis.engine.train import train
 
@@ -37,10 +37,12 @@ def main(cfg: DictConfig) -> None:
     checkpoint = train(
         recipe, utterances, run_dir
     )  # Ray Data streams augmented features into Ray Train + Lightning DDP
+    choice = checkpoint_choice(recipe, utterances)
+    print(f"checkpoint: {choice}", flush=True)
     scores = score(recipe, checkpoint, utterances, run_dir)  # Ray actors embed; trials are scored in parallel
     show_decisions(scores, recipe)
     if answered := with_answers(scores):
-        facts = {"run": run_dir, **origin(recipe, checkpoint, utterances)}
+        facts = {"run": run_dir, "choice of checkpoint": choice, **origin(recipe, checkpoint, utterances)}
         show(evaluate(answered, run_dir, facts=facts, evaluation=evaluation))
 
 

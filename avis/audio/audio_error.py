@@ -32,6 +32,11 @@ def truncated(where: str, found: str) -> AudioError:
     return AudioError("truncated", f"recording is cut or damaged: {found}. At {where}. Fetch it again or remove it.")
 
 
+def more_than_read(where: str, found: str, mend: str) -> AudioError:
+    """Return the error for a file that holds more than would be read of it, and the command that mends it."""
+    return AudioError("more_than_read", f"file holds more than its header admits: {found}. At {where}. Mend it: {mend}")
+
+
 def check_source_rate(sample_rate: int, *, where: str) -> None:
     """Refuse, as ``unreadable``, a recording whose header has a sample rate below `MIN_SOURCE_RATE_HZ`."""
     if sample_rate < MIN_SOURCE_RATE_HZ:

@@ -9,10 +9,9 @@ import soxr
 
 from avis.audio.audio_error import AudioError, truncated
 from avis.audio.channels import ChannelChoice, best_channel
-from avis.audio.promise import promised_bytes, promised_frames
-from avis.audio.read_av import NUM_HEAD_BYTES, av_container, read_av
-from avis.audio.read_soundfile import read_soundfile
-from avis.audio.stretch import Stretch
+from avis.audio.containers.find_parts import find_parts
+from avis.audio.read_parts import read_parts
+from avis.audio.stretch import UNKNOWN_FRAMES, Stretch
 from avis.location import open_seekable, read_bytes
 
 SILENCE_PEAK_DBFS = -80.0
@@ -21,11 +20,11 @@ SILENCE_PEAK_DBFS = -80.0
 Half the range equals the peak where there is no DC offset, and sees through the offset of a dead microphone.
 """
 
-AUDIO_SUFFIXES = (
-    *(".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".sph", ".aif", ".aiff", ".au", ".caf", ".w64"),
-    *(".m4a", ".aac", ".amr", ".wma"),
-)
-"""What is listed as audio. What a file is, its first bytes tell."""
+MAX_PEAK = 4.0
+"""12 dB above full scale: float files and lossy codecs overshoot by a few dB, which is clipped where it is stored.
+
+The values of 16-bit integers in a float file lie above, but for those up to 4, which would be silence.
+"""
 
 
 def decode(
@@ -67,23 +66,34 @@ def decode(
     AudioError
         In this order: ``unreadable`` (missing, not permitted, not audio, absurd sample rate, no such channel),
         ``empty`` (no bytes or no frames), ``truncated`` (the file ends before what its container promises or before
-        the stretch does, or the decoder stops in the middle), ``non_finite`` (NaN or infinity in a float file),
+        the stretch does, or the decoder stops in the middle), ``more_than_read`` (the file holds more than would be
+        read of it), ``non_finite`` (NaN or infinity in a float file), ``over_scale`` (samples beyond `MAX_PEAK`),
         ``silent``, ``too_short``.
 
     Notes
     -----
     What counts as truncated, by container, of a whole recording (of a stretch, only what it lacks itself counts):
 
-    - FLAC and Ogg (Vorbis, Opus): every cut, and damage in the middle. A FLAC stream that does not state its length
-      (written to a pipe) is reported too: libsndfile cannot decode its last block.
-    - WAV, RF64, W64, AIFF, AU and SPHERE: every cut; CAF too, as unreadable. Unknown lengths, as written to a pipe (of
-      WAV 0x7FFFF000 and above), are accepted.
+    - FLAC: every cut, and damage in the middle.
+    - Ogg (Vorbis, Opus, FLAC, Speex): a cut inside a page or a packet, and damage in the middle. A cut between two
+      pages leaves a valid shorter file, as a recorder does that was stopped: the mark of the last page may be missing.
+    - WAV, RF64, BW64, W64, AIFF, AU, CAF and SPHERE: every cut, where the header states a length.
     - MP3 with a Xing or Info header: where more than two MPEG frames are missing.
-    - MP3 without that header: a cut inside an MPEG frame; a cut between two leaves a valid shorter file. Where the bit
-      rate varies as well, libsndfile cannot decode all of it, and the whole file is reported: write it again.
+    - MP3 without that header: a cut inside an MPEG frame; a cut between two leaves a valid shorter file.
     - MP3, either way: damage in the middle is only seen by the frames it costs.
-    - M4A: every cut. Bare AAC: a cut inside a frame. AMR and WMA: none.
+    - M4A and WMA: every cut. Bare AAC: a cut inside a frame. AMR: none.
     - M4A, AAC, AMR and WMA: damage in the middle where the decoder does not conceal it.
+
+    What is read beyond what the first header admits, of a stretch too:
+
+    - Joined files (``cat a.wav b.wav``; of MP4 and AMR they are refused) and chains of Ogg, one recording after the
+      other, where their sample rates agree. Tags before, between and after them are no audio.
+    - WAV, RF64, W64, AIFF, AU, CAF and SPHERE to the end of the file, less the chunks there, where the length is not
+      known: 0, a placeholder (of WAV 0x7FFFF000 and above, where the file is shorter), or counted round at 4 GiB.
+    - FLAC to its last frame, whatever the header says; MP3 of a variable bit rate without a length.
+
+    All else is refused as ``more_than_read``: bytes after the audio that are no chunk, no tag and no padding (up to
+    4096 zeros), several streams or tracks of audio, edits of an MP4 that leave out more than half a second.
     """
     stretch = Stretch(start_s=start_s, end_s=end_s)
     where = path if stretch.is_whole else f"{path} {stretch}"
@@ -120,42 +130,38 @@ def _read(path: str, stretch: Stretch, channel: ChannelChoice, where: str) -> tu
 
 
 def _read_whole(data: bytes, channel: ChannelChoice, where: str) -> tuple[np.ndarray, int]:
-    container, stretch, file = _container(data[:NUM_HEAD_BYTES], where), Stretch(), io.BytesIO(data)
-    if container is not None:
-        _check_bytes(data, where)
-        samples, source_rate = read_av(file, container=container, stretch=stretch, channel=channel, where=where)
-    else:
-        samples, source_rate, form, stated = read_soundfile(file, stretch=stretch, channel=channel, where=where)
-        _check_bytes(data, where)
-        promised = promised_frames(data, form, stated)
-        if len(samples) < promised:
-            raise truncated(where, f"got frames={len(samples)}, expected {promised}")
+    if not data:
+        raise _empty("no bytes: got size=0 bytes, expected an audio file", where)
+    file = io.BytesIO(data)
+    parts = find_parts(file, where=where)
+    promised = max(part.stop for part in parts)
+    if len(data) < promised:
+        raise truncated(where, f"got a file of {len(data)} bytes, expected {promised} or more by what it says itself")
+    samples, source_rate = read_parts(file, parts, stretch=Stretch(), channel=channel, where=where)
     if len(samples) == 0:
-        raise AudioError(
-            "empty", f"no audio: got frames=0, expected at least one. At {where}. Fetch it again or remove it."
-        )
+        raise _empty("no audio: got frames=0, expected at least one", where)
     return samples, source_rate
 
 
-def _check_bytes(data: bytes, where: str) -> None:
-    promised = promised_bytes(data)
-    if len(data) < promised:
-        raise truncated(where, f"got a file of {len(data)} bytes, expected {promised} or more by what it says itself")
+def _empty(found: str, where: str) -> AudioError:
+    return AudioError("empty", f"{found}. At {where}. Fetch it again or remove it.")
 
 
 def _read_stretch(file: BinaryIO, stretch: Stretch, channel: ChannelChoice, where: str) -> tuple[np.ndarray, int]:
-    container = _container(file.read(NUM_HEAD_BYTES), where)
-    file.seek(0)
-    if container is not None:
-        return read_av(file, container=container, stretch=stretch, channel=channel, where=where)
-    samples, source_rate, _, _ = read_soundfile(file, stretch=stretch, channel=channel, where=where)
-    return samples, source_rate
-
-
-def _container(head: bytes, where: str) -> str | None:
-    if not head:
-        raise AudioError("empty", f"no bytes: got size=0 bytes, expected an audio file. At {where}. Fetch it again.")
-    return av_container(head)
+    """Read a stretch by the first header alone, and by all of the file only where that does not reach."""
+    if not file.read(1):
+        raise _empty("no bytes: got size=0 bytes, expected an audio file", where)
+    first = find_parts(file, where=where, is_whole=False)
+    try:
+        samples, source_rate = read_parts(file, first, stretch=stretch, channel=channel, where=where)
+        start, end = stretch.frames(source_rate, total=UNKNOWN_FRAMES, where=where)
+        if len(samples) == end - start:
+            return samples, source_rate
+    except AudioError as error:
+        if error.reason != "truncated":
+            raise
+    parts = find_parts(file, where=where)
+    return read_parts(file, parts, stretch=stretch, channel=channel, where=where)
 
 
 def _one_channel(samples: np.ndarray, source_rate: int, where: str) -> np.ndarray:
@@ -169,6 +175,14 @@ def _one_channel(samples: np.ndarray, source_rate: int, where: str) -> np.ndarra
         )
     if samples.ndim == 2:
         samples = best_channel(samples, sample_rate=source_rate)
+    peak = float(max(samples.max(), -samples.min()))
+    if peak > MAX_PEAK:
+        raise AudioError(
+            "over_scale",
+            f"samples far above full scale: got peak={peak:.6g}, expected at most {MAX_PEAK} of a full scale of 1. "
+            f"At {where}. Float files must hold values from -1 to 1: divide by what was taken for full scale, for "
+            "16-bit values ffmpeg -i IN -af volume=1/32768 OUT.wav",
+        )
     half_range = float(samples.max() / 2.0 - samples.min() / 2.0)
     if half_range < 10.0 ** (SILENCE_PEAK_DBFS / 20.0):
         raise AudioError(

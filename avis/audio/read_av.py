@@ -1,4 +1,4 @@
-"""Read what libsndfile does not, by FFmpeg's decoders in PyAV: M4A (AAC, ALAC), bare AAC, AMR, WMA.
+"""Read what libsndfile does not, by FFmpeg's decoders in PyAV: M4A, bare AAC, AMR, WMA, rare codecs in WAV and Ogg.
 
 The container is told from the first bytes, never probed: FFmpeg takes much for audio or video, playlists that name
 other files among them.
@@ -10,43 +10,30 @@ from typing import Any, BinaryIO
 import av
 import numpy as np
 
-from avis.audio.audio_error import AudioError, check_source_rate, truncated
+from avis.audio.audio_error import AudioError, check_source_rate, more_than_read, truncated
 from avis.audio.channels import ChannelChoice, reduce_channels
-from avis.audio.stretch import Stretch
-
-NUM_HEAD_BYTES = 16
-"""How many bytes `av_container` looks at."""
+from avis.audio.containers.part import Part
+from avis.audio.stretch import UNKNOWN_FRAMES, Stretch
 
 SEEK_AHEAD_S = 0.5
 """Decoding begins this long before a stretch: an AAC frame, up to 0.26 s at 8 kHz, overlaps the one before."""
 
-UNKNOWN_FRAMES = 1 << 62
-"""Stands for the length of a recording that is only known once it is decoded."""
-
-
-def av_container(head: bytes) -> str | None:
-    r"""Return FFmpeg's name of a container by its first bytes; None if it is none of those read here.
-
-    >>> av_container(b"\0\0\0\x20ftypM4A \0\0\2\0"), av_container(b"RIFF$\0\0\0WAVEfmt ")
-    ('mov', None)
-    """
-    if head[4:8] == b"ftyp":
-        return "mov"
-    if head[:5] == b"#!AMR":
-        return "amr"
-    if head[:16] == bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c"):
-        return "asf"
-    if len(head) > 1 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0:
-        return "aac"
-    return None
-
 
 def read_av(
-    file: BinaryIO, *, container: str, stretch: Stretch, channel: ChannelChoice, where: str
+    file: BinaryIO, *, part: Part, stretch: Stretch, channel: ChannelChoice, where: str
 ) -> tuple[np.ndarray, int]:
     """Read a recording, or a stretch of it: M4A from shortly before it, the others from their beginning.
 
     Memory is taken for the stretch alone.
+
+    Parameters
+    ----------
+    file
+        The part, as a file of its own.
+    part
+        Its container, and how many frames it should have.
+    stretch, channel, where
+        What is wanted of it, and its name for the error.
 
     Returns
     -------
@@ -58,8 +45,9 @@ def read_av(
     Raises
     ------
     AudioError
-        ``unreadable``; ``truncated``.
+        ``unreadable``; ``truncated``; ``more_than_read``: there are several tracks.
     """
+    container = part.demuxer
     try:
         opened = av.open(file, format=container, metadata_errors="replace")
     except (av.error.FFmpegError, ValueError) as error:
@@ -73,18 +61,24 @@ def read_av(
                 "unreadable",
                 f"no audio: got no audio stream that FFmpeg decodes, expected one. At {where}. Convert or remove it.",
             )
+        if len(opened.streams.audio) > 1:
+            found = f"got {len(opened.streams.audio)} audio tracks, expected one"
+            raise more_than_read(where, found, "ffmpeg -i IN -map 0:a:0 OUT.flac")
         try:
-            return _read_stretch(opened, container, stretch, channel, where)
+            samples, sample_rate = _read_stretch(opened, part, stretch, channel, where)
         except av.error.FFmpegError as error:
             raise truncated(where, f"got {error}, expected a stream that decodes") from error
+        if stretch.is_whole and len(samples) < (part.min_frames or 0):
+            raise truncated(where, f"got frames={len(samples)}, expected {part.min_frames}")
+        return samples, sample_rate
 
 
 def _read_stretch(
-    opened: Any, container: str, stretch: Stretch, channel: ChannelChoice, where: str
+    opened: Any, part: Part, stretch: Stretch, channel: ChannelChoice, where: str
 ) -> tuple[np.ndarray, int]:
     blocks: list[np.ndarray] = []
     sample_rate = start = end = position = 0
-    for position, block, sample_rate in _decoded(opened, container, stretch, where):
+    for position, block, sample_rate in _decoded(opened, part, stretch, where):
         start, end = stretch.frames(sample_rate, total=UNKNOWN_FRAMES, where=where)
         wanted = block[max(0, start - position) : max(0, end - position)]
         position += len(block)
@@ -99,10 +93,10 @@ def _read_stretch(
     return np.concatenate(blocks), sample_rate
 
 
-def _decoded(opened: Any, container: str, stretch: Stretch, where: str) -> Iterator[tuple[int, np.ndarray, int]]:
+def _decoded(opened: Any, part: Part, stretch: Stretch, where: str) -> Iterator[tuple[int, np.ndarray, int]]:
     """Yield position in frames, block ``[samples, channels]`` and rate, from the stretch's beginning or before it."""
     stream = opened.streams.audio[0]
-    seeks = container == "mov" and stretch.start_s > SEEK_AHEAD_S
+    seeks = part.demuxer == "mov" and stretch.start_s > SEEK_AHEAD_S
     if seeks:
         opened.seek(int((stretch.start_s - SEEK_AHEAD_S) / stream.time_base), stream=stream)
     to_float = av.AudioResampler(format="fltp")

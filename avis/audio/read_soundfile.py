@@ -7,7 +7,8 @@ import soundfile as sf
 
 from avis.audio.audio_error import AudioError, check_source_rate, truncated
 from avis.audio.channels import ChannelChoice, reduce_channels
-from avis.audio.stretch import Stretch
+from avis.audio.containers.part import Part
+from avis.audio.stretch import UNKNOWN_FRAMES, Stretch
 
 BLOCK_VALUES = 1 << 22
 """Values (frames times channels) decoded at a time, so that memory follows the audio and not the header's promise.
@@ -16,14 +17,20 @@ soundfile seeks to where it stands after each read, which in the middle of a FLA
 seconds of it: most recordings are one block.
 """
 
-UNKNOWN_FRAMES = 1 << 62
-"""From here on the number of frames means that the header states none."""
-
 
 def read_soundfile(
-    file: BinaryIO, *, stretch: Stretch, channel: ChannelChoice, where: str
-) -> tuple[np.ndarray, int, str, int]:
+    file: BinaryIO, *, part: Part, stretch: Stretch, channel: ChannelChoice, where: str
+) -> tuple[np.ndarray, int]:
     """Read a recording, or a stretch of it without decoding the rest where the format allows.
+
+    Parameters
+    ----------
+    file
+        The part, as a file of its own.
+    part
+        How many frames it should have.
+    stretch, channel, where
+        What is wanted of it, and its name for the error.
 
     Returns
     -------
@@ -31,10 +38,6 @@ def read_soundfile(
         float32 ``[samples]`` or, for the choice of the best channel, ``[samples, channels]``.
     sample_rate : int
         Of the file, in Hz.
-    container : str
-        libsndfile's name of it, such as ``MP3``.
-    stated : int
-        Number of frames that the file should have by its header, or of the stretch.
 
     Raises
     ------
@@ -58,9 +61,12 @@ def read_soundfile(
             except sf.LibsndfileError as error:
                 raise truncated(where, f"got no way to frame={start}, expected {_stated(opened)}") from error
         samples = _read_blocks(opened, end - start, channel, where)
-        if not stretch.is_whole and len(samples) < end - start:
-            raise truncated(where, f"got frames={len(samples)}, expected {end - start}")
-        return samples, opened.samplerate, opened.format, end - start
+        expected = end - start
+        if stretch.is_whole:
+            expected = expected - part.slack_frames if part.min_frames is None else part.min_frames
+        if len(samples) < expected:
+            raise truncated(where, f"got frames={len(samples)}, expected {expected}")
+        return samples, opened.samplerate
 
 
 def _read_blocks(opened: sf.SoundFile, num_wanted: int, channel: ChannelChoice, where: str) -> np.ndarray:

@@ -8,6 +8,9 @@ MAX_OVERSHOOT_S = 0.5
 """How far a stretch may reach beyond the recording's end; it ends there then. Times in lists are rounded, and written
 for other decoders. As the option ``--max-overshoot`` of Kaldi's ``extract-segments``."""
 
+UNKNOWN_FRAMES = 1 << 62
+"""Stands for the length of a recording that is only known once it is decoded; a header may state more, and means it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Stretch:

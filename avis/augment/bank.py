@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import soxr
@@ -10,9 +9,13 @@ from numpy.typing import NDArray
 
 from avis import location, store
 from avis.audio.codec import read_crop
-from avis.audio.decode import AUDIO_SUFFIXES, decode
+from avis.audio.decode import decode
+from avis.audio.listing import list_audio
+from avis.audio.room_responses import KINDS, Kind, list_kind
 
 INT16_PEAK = 32767
+Recordings = Iterator[tuple[str, NDArray[np.float32]]]
+"""With the name of each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,14 +66,15 @@ class Bank:
         ValueError
             When there are none, or one is empty, silent or not finite.
         """
-        return cls._pack([_quantise(recording, f"recording {i}") for i, recording in enumerate(recordings)])
+        quantised = [_quantise(recording, f"recording {i}") for i, recording in enumerate(recordings)]
+        return cls._pack(quantised, where="Bank.from_recordings")
 
     @classmethod
-    def _pack(cls, recordings: list[NDArray[np.int16]]) -> "Bank":
+    def _pack(cls, recordings: list[NDArray[np.int16]], *, where: str) -> "Bank":
         if not recordings:
             raise ValueError(
-                "A bank must hold recordings: got num_recordings=0, expected at least 1. At Bank.from_recordings. "
-                "Pass at least one recording."
+                f"A bank must hold recordings: got num_recordings=0, expected at least 1. At {where}. "
+                "Correct what it is made of."
             )
         offsets = np.cumsum([0, *map(len, recordings)], dtype=np.int64)
         return cls(samples=np.concatenate(recordings), offsets=offsets)
@@ -93,44 +97,54 @@ class Bank:
         return _to_float(np.resize(np.roll(recording, -start), num_samples))
 
 
-def load_bank(root: str, *, sample_rate: int, max_duration_s: float) -> Bank:
+def load_bank(root: str, *, sample_rate: int, max_duration_s: float, kind: Kind | None = None) -> Bank:
     """Return a bank of every utterance of a store, in its order, or every audio file below a folder, by path.
 
     A store is decoded and checked once, by `pipelines/prepare.py`, and lies where every node can read it; a folder is
-    decoded again for every training.
+    decoded again for every training. Of a file with several channels the first is taken, as Kaldi and 3D-Speaker do:
+    microphones of an array hear a sound at different times, so that their mean is a comb filter.
 
     Parameters
     ----------
     root
-        Utterances store (path or URI), or a local folder, searched with its subfolders for files that end in
-        `AUDIO_SUFFIXES`.
+        Utterances store, or a folder, listed with its subfolders by `avis.audio.listing.list_audio`; path or URI.
     sample_rate
         Of the bank, in Hz: every recording of another rate is resampled to it.
     max_duration_s
         Each recording is cut after this.
+    kind
+        Which to take of a collection of room responses and noises, such as RIRS_NOISES: see
+        `avis.audio.room_responses.list_kind`. Of a store, utterances whose attribute ``kind`` is the other are left
+        out. None takes all.
 
     Raises
     ------
     ValueError
-        When there is no audio below ``root``, a recording is silent, or the store is unfinished or corrupt.
+        When there is no audio (of this kind) below ``root``, a recording is silent, or the store is unfinished or
+        corrupt.
     avis.audio.audio_error.AudioError
         When a file cannot be decoded.
     """
-    recordings = _store_recordings if _is_store(root) else _folder_recordings
-    quantised = [_quantise(each, where) for where, each in recordings(root, sample_rate, max_duration_s)]
-    return Bank._pack(quantised)
+    if _is_store(root):
+        recordings = _store_recordings(root, sample_rate, max_duration_s, kind)
+    else:
+        recordings = _folder_recordings(root, sample_rate, max_duration_s, kind)
+    return Bank._pack([_quantise(each, where) for where, each in recordings], where=f"{root} (kind={kind})")
 
 
 def _is_store(root: str) -> bool:
     return all(location.exists(location.join(root, name)) for name in (store.MANIFEST, "utterances"))
 
 
-def _store_recordings(root: str, sample_rate: int, max_duration_s: float) -> Iterator[tuple[str, NDArray[np.float32]]]:
+def _store_recordings(root: str, sample_rate: int, max_duration_s: float, kind: Kind | None) -> Recordings:
+    others = set(KINDS) - {kind} if kind else set()
     for uri in store.part_uris(root, "utterances"):
         part = store.open_part(uri)
         for group in range(part.num_row_groups):
-            columns = ["utt_id", "audio", "num_samples", "sample_rate"]
+            columns = ["utt_id", "audio", "num_samples", "sample_rate", "attributes"]
             for row in store.read_row_group(part, uri, group, columns).to_pylist():
+                if dict(row["attributes"]).get("kind") in others:
+                    continue
                 num_samples = min(row["num_samples"], max(1, round(max_duration_s * row["sample_rate"])))
                 waveform = read_crop(row["audio"], start=0, num=num_samples)
                 if row["sample_rate"] != sample_rate:
@@ -138,16 +152,10 @@ def _store_recordings(root: str, sample_rate: int, max_duration_s: float) -> Ite
                 yield row["utt_id"], waveform
 
 
-def _folder_recordings(root: str, sample_rate: int, max_duration_s: float) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    paths = sorted(path for path in Path(root).rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file())
-    if not paths:
-        raise ValueError(
-            f"A bank's folder must hold audio: got num_files=0, expected files that end in {AUDIO_SUFFIXES}. "
-            f"At {root}. Correct the path, or use a synthetic bank."
-        )
-    for path in paths:
-        waveform = decode(str(path), sample_rate=sample_rate, min_duration_s=0.0, channel="mix")
-        yield str(path), waveform[: max(1, round(max_duration_s * sample_rate))]
+def _folder_recordings(root: str, sample_rate: int, max_duration_s: float, kind: Kind | None) -> Recordings:
+    for file in list_kind(root, kind) if kind else list_audio(root):
+        waveform = decode(file.path, sample_rate=sample_rate, min_duration_s=0.0, channel="first")
+        yield file.path, waveform[: max(1, round(max_duration_s * sample_rate))]
 
 
 def _quantise(recording: NDArray[np.float32], where: str) -> NDArray[np.int16]:

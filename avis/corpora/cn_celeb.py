@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from avis.corpora.files import AudioFile, existing_root, list_audio, named, read_text, source, sources_table
+from avis.audio.listing import AudioFile, existing_root, list_audio
+from avis.corpora.files import named, read_text, source, sources_table
 from avis.location import absolute, join
 
 RECORDING = re.compile(r"(?P<genre>[^/-]+)-(?P<recording>\d+)-\d+")
@@ -16,6 +17,7 @@ EVALUATED = re.compile(r"(?P<speaker>id\d+)-(?P<stem>[^/]+)")
 """Stem of a file of the evaluation."""
 
 ENROLLED = "enroll"
+ENROLMENTS = "enroll.map"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,10 +25,11 @@ class CnCeleb1:
     """Training files as ``data/id00000/singing-01-002.flac``, and those of the evaluation.
 
     ``dev/dev.lst`` names the training speakers, whose files in ``data`` have the split ``train``. The evaluation is
-    ``eval/enroll/id00800-enroll.flac`` and ``eval/test/id00800-singing-01-001.flac``, of other speakers; its files in
-    ``data``, from which it was cut, are left out. The session is genre and recording; what was enrolled is a session
-    of its own, joined from others. Attributes are ``genre`` and ``language``. Trial ids of ``trials.lst`` are those of
-    the list, with ``<name>/`` in front and without suffix.
+    ``eval/enroll/id00800-enroll.flac`` and ``eval/test/id00800-singing-01-001.flac``, of other speakers, and of their
+    files in ``data`` those that ``eval/lists/enroll.map`` names, which were joined to ``id00800-enroll.flac``; the
+    others, from which the tests were cut, are left out. The session is genre and recording; what was joined is a
+    session of its own. Attributes are ``genre`` and ``language``. Trial ids of ``trials.lst`` are those of the list,
+    with ``<name>/`` in front and without suffix.
 
     Attributes
     ----------
@@ -46,9 +49,19 @@ class CnCeleb1:
     root: str
 
     @property
-    def trials_path(self) -> str:
-        """Path of the official trials: every enrolled speaker against the test files."""
-        return join(absolute(self.root), "eval", "lists", "trials.lst")
+    def trial_lists(self) -> dict[str, tuple[str, str | None]]:
+        """The official trials, every enrolled speaker against the test files, in the two ways to enrol.
+
+        By WeSpeaker's names: in ``CNC-Eval-Avg``, of which its results are, an enrolment is a model of the files that
+        ``enroll.map`` names (lines ``id00800-enroll id00800/singing-01-001.wav ...``); in ``CNC-Eval-Concat`` it is
+        the joined file.
+        """
+        trials = join(self._lists, "trials.lst")
+        return {"CNC-Eval-Avg": (trials, join(self._lists, ENROLMENTS)), "CNC-Eval-Concat": (trials, None)}
+
+    @property
+    def _lists(self) -> str:
+        return join(absolute(self.root), "eval", "lists")
 
     def sources(self) -> pa.Table:
         """List the files as a table in schema `avis.schema.SOURCES`.
@@ -59,7 +72,8 @@ class CnCeleb1:
             The root, a list or a folder is missing, a listed speaker has no files, or a file is off the layout.
         """
         root = existing_root(self.root)
-        rows = _training(root, read_speakers(join(root, "dev", "dev.lst")), corpus=self.name)
+        rows = _recordings(root, read_speakers(join(root, "dev", "dev.lst")), corpus=self.name, split="train")
+        rows += self._enrolled(root)
         for part in (ENROLLED, "test"):
             folder = join(root, "eval", part)
             files = list_audio(folder)
@@ -73,6 +87,22 @@ class CnCeleb1:
                 if match is not None
             ]
         return sources_table(rows)
+
+    def _enrolled(self, root: str) -> list[dict[str, object]]:
+        """List the files that the enrolment models are of."""
+        path = join(self._lists, ENROLMENTS)
+        lines = read_text(path, expected="the files of each enrolment, as cn-celeb_v2.tar.gz has them").splitlines()
+        names = {os.path.splitext(file)[0] for line in lines for file in line.split()[1:]}
+        speakers = sorted({name.partition("/")[0] for name in names})
+        rows = _recordings(root, speakers, corpus=self.name, split="test")
+        found = {str(row["utt_id"]).removeprefix(f"{self.name}/"): row for row in rows}
+        missing = sorted(names - found.keys())
+        if missing:
+            raise ValueError(
+                f"enrolled files are missing: got {len(missing)} names without a file below {join(root, 'data')}, "
+                f"expected none. At {path}, {named(missing)}. Fetch the corpus again."
+            )
+        return [found[name] for name in sorted(names)]
 
     def _evaluated(self, file: AudioFile, part: str, speaker: str, stem: str) -> dict[str, object]:
         recording = RECORDING.fullmatch(stem)
@@ -119,7 +149,7 @@ class CnCeleb2:
             As `CnCeleb1.sources`.
         """
         root = existing_root(self.root)
-        return sources_table(_training(root, read_speakers(join(root, "spk.lst")), corpus=self.name))
+        return sources_table(_recordings(root, read_speakers(join(root, "spk.lst")), corpus=self.name, split="train"))
 
 
 def read_speakers(path: str) -> list[str]:
@@ -136,7 +166,7 @@ def read_speakers(path: str) -> list[str]:
     return speakers
 
 
-def _training(root: str, speakers: list[str], *, corpus: str) -> list[dict[str, object]]:
+def _recordings(root: str, speakers: list[str], *, corpus: str, split: str) -> list[dict[str, object]]:
     rows, stray = [], []
     for speaker in speakers:
         for file in list_audio(join(root, "data", speaker)):
@@ -148,7 +178,7 @@ def _training(root: str, speakers: list[str], *, corpus: str) -> list[dict[str, 
                 source(
                     file,
                     corpus=corpus,
-                    split="train",
+                    split=split,
                     speaker=speaker,
                     session=f"{match['genre']}-{match['recording']}",
                     utt_id=f"{speaker}/{match.group()}",

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from avis.corpora.files import NO_SESSION, check_split, existing_root, read_text, source, sources_table
+from avis.audio.listing import existing_root
+from avis.corpora.files import NO_SESSION, check_split, read_text, source, sources_table
 from avis.corpora.manifest import look_up
 from avis.location import join
 

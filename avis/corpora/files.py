@@ -1,17 +1,18 @@
-"""List the audio files of a corpus and write them down as a table of sources. Nothing is decoded here."""
+"""Write down the files of a corpus as a table of sources. Nothing is decoded here."""
 
 import itertools
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 import pyarrow as pa
-import pyarrow.fs as pafs
+import pyarrow.compute as pc
 
-from avis.audio.decode import AUDIO_SUFFIXES
+from avis.audio.listing import AUDIO_SUFFIXES, AudioFile
+from avis.audio.listing import list_audio as list_audio  # a name of this module too, for scripts that list a corpus
 from avis.corpora.segment import WHOLE, Segment
-from avis.location import filesystem, is_uri, join, read_bytes
+from avis.location import read_bytes
+from avis.names import name, names, spelled
 from avis.schema import SOURCES
 
 SPLITS = ("train", "test")
@@ -32,69 +33,6 @@ NUM_NAMED = 5
 """How many offenders an error names."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AudioFile:
-    """A file as the listing saw it.
-
-    Attributes
-    ----------
-    path
-        Where to read it: absolute path or URI.
-    relative
-        Path below the corpus root, with ``/`` on every system.
-    size_bytes, modified_ns
-        -1 if there is no such file, or no way to it: the row goes on to `prepare`, which rejects it as unreadable. Of
-        a file at a URI, -1 too where the file system does not tell.
-    """
-
-    path: str
-    relative: str
-    size_bytes: int
-    modified_ns: int
-
-
-def list_audio(root: str) -> list[AudioFile]:
-    """List the audio files below a folder, local or at a URI, sorted by relative path.
-
-    Symbolic links to folders are followed, except back into a folder that contains them.
-
-    Raises
-    ------
-    ValueError
-        The root is no folder, or holds no audio file.
-    OSError
-        A folder below the root cannot be listed.
-    """
-    top = existing_root(root)
-    found = _list_remote(top) if is_uri(top) else _walk(top, "", ())
-    files = sorted(found, key=lambda file: file.relative)
-    if not files:
-        raise ValueError(
-            f"no audio found: got num_files=0, expected files ending in {', '.join(AUDIO_SUFFIXES)}. At {top}. "
-            "Check the root of the corpus."
-        )
-    return files
-
-
-def existing_root(root: str) -> str:
-    """Return a corpus root as an absolute path (``~`` expanded, links kept), or the URI that it is.
-
-    Raises
-    ------
-    ValueError
-        There is no such local folder. Whether there is anything at a URI shows when it is read.
-    """
-    if is_uri(root):
-        return root
-    top = os.path.abspath(os.path.expanduser(root))
-    if not os.path.isdir(top):
-        raise ValueError(
-            f"corpus root missing: got root={root!r}, expected a folder or a URI. At {top}. "
-            "Correct the corpus root or fetch the corpus."
-        )
-    return top
-
-
 def read_text(path: str, *, expected: str) -> str:
     """Read a list that belongs to a corpus, local or at a URI: UTF-8, a byte order mark left out.
 
@@ -109,23 +47,6 @@ def read_text(path: str, *, expected: str) -> str:
         raise ValueError(
             f"list missing: got {error}, expected {expected}. At {path}. Check the root of the corpus."
         ) from error
-
-
-def told_audio(info: pafs.FileInfo, *, path: str, relative: str) -> AudioFile:
-    """Return a file as its file system tells of it: one that is not there, or of no size that it knows, has size -1."""
-    is_told = info.is_file and info.size is not None
-    return AudioFile(
-        path=path, relative=relative, size_bytes=info.size if is_told else -1, modified_ns=info.mtime_ns or -1
-    )
-
-
-def stat_audio(path: str, *, relative: str) -> AudioFile:
-    """Look up one local file that a list names; one that is missing or out of reach gets size -1."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return AudioFile(path=path, relative=relative, size_bytes=-1, modified_ns=-1)
-    return AudioFile(path=path, relative=relative, size_bytes=found.st_size, modified_ns=found.st_mtime_ns)
 
 
 def source(
@@ -189,9 +110,43 @@ def sources_table(rows: Iterable[dict[str, object]]) -> pa.Table:
 
 
 def in_order(tables: Iterable[pa.Table]) -> pa.Table:
-    """Join tables in schema `avis.schema.SOURCES` to one, sorted by path, then id."""
+    """Join tables in schema `avis.schema.SOURCES` to one, its ids as `avis.names` has them, sorted by path, then id.
+
+    It is said which speakers are written in several ways.
+
+    Raises
+    ------
+    ValueError
+        A recording has no speaker.
+    """
     table = pa.concat_tables([SOURCES.empty_table(), *tables])
+    say_merged(table["speaker"].unique().to_pylist())
+    for column in ("utt_id", "speaker", "session"):
+        compared = names(table[column], where=column)
+        table = table.set_column(SOURCES.get_field_index(column), SOURCES.field(column), compared)
+    nobody = pc.binary_join_element_wise(names(table["corpus"], where="corpus"), "", "/")
+    unknown = table["path"].filter(pc.equal(table["speaker"], nobody))
+    if len(unknown):
+        raise ValueError(
+            f"speaker unknown: got num_recordings={len(unknown)} without a name, expected none. "
+            f"At {named(unknown.to_pylist())}. Say who speaks, or leave them out."
+        )
     return table.sort_by([("path", "ascending"), ("utt_id", "ascending")])
+
+
+def say_merged(speakers: Iterable[str], *, key: Callable[[str], str] = name) -> None:
+    r"""Say whose name is written in several ways, which ``key`` makes one.
+
+    >>> say_merged(["vox/Zo\u00e9", "vox/Ann", "vox/Zoe\u0301"])
+    1 speakers are written in several ways, taken for one each: 'vox/Zoe\u0301' and 'vox/Zo\xe9'
+    """
+    ways: dict[str, list[str]] = {}
+    for speaker in sorted(set(speakers)):
+        ways.setdefault(key(speaker), []).append(speaker)
+    if several := [forms for forms in ways.values() if len(forms) > 1]:
+        print(
+            f"{len(several)} speakers are written in several ways, taken for one each: {spelled(several)}", flush=True
+        )
 
 
 def batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
@@ -217,10 +172,11 @@ def check_split(split: str, *, where: str) -> str:
 def spell_gender(told: str) -> str:
     """Spell a gender alike for all corpora, see `GENDERS`.
 
-    >>> spell_gender("Female"), spell_gender("other")
+    >>> spell_gender("Female "), spell_gender("other")
     ('f', 'other')
     """
-    return GENDERS.get(told.lower(), told.lower())
+    plain = name(told).lower()
+    return GENDERS.get(plain, plain)
 
 
 def without_suffix(relative: str) -> str:
@@ -242,28 +198,6 @@ def named(items: Iterable[str]) -> str:
     listed = list(items)
     more = f" and {len(listed) - NUM_NAMED} more" if len(listed) > NUM_NAMED else ""
     return ", ".join(listed[:NUM_NAMED]) + more
-
-
-def _list_remote(root: str) -> Iterator[AudioFile]:
-    system, top = filesystem(root)
-    for info in system.get_file_info(pafs.FileSelector(top, allow_not_found=True, recursive=True)):
-        if info.type == pafs.FileType.File and info.base_name.lower().endswith(AUDIO_SUFFIXES):
-            relative = info.path[len(top) :].lstrip("/")
-            yield told_audio(info, path=join(root, relative), relative=relative)
-
-
-def _walk(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Iterator[AudioFile]:
-    found = os.stat(folder)
-    identity = (found.st_dev, found.st_ino)
-    if identity in above:
-        return
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            # is_dir raises where a link leads to itself
-            if os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir():
-                yield from _walk(entry.path, f"{prefix}{entry.name}/", (*above, identity))
-            elif entry.name.lower().endswith(AUDIO_SUFFIXES):
-                yield stat_audio(entry.path, relative=prefix + entry.name)
 
 
 def _is_utf8(text: str) -> bool:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from avis.corpora.files import NO_SESSION, AudioFile, check_split, list_audio, named, source, sources_table
+from avis.audio.listing import AudioFile, list_audio
+from avis.corpora.files import NO_SESSION, check_split, named, source, sources_table
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,14 +1,20 @@
 """Read a Kaldi data directory."""
 
 import posixpath
+import re
 from dataclasses import dataclass
 
 import pyarrow as pa
 
-from avis.corpora.files import NO_SESSION, check_split, existing_root, named, read_text, source, sources_table
+from avis.audio.listing import existing_root
+from avis.corpora.files import NO_SESSION, check_split, named, read_text, say_merged, source, sources_table
 from avis.corpora.manifest import look_up
 from avis.corpora.segment import WHOLE, Segment, parse_segment
 from avis.location import exists, join, split_query
+from avis.names import name
+
+BLANKS = "[ \t]+"
+"""What parts the fields of a line; a no-break space is part of a name."""
 
 NO_END = "-1"
 """End of a segment that lasts to the recording's end."""
@@ -66,6 +72,7 @@ class Kaldi:
         root = existing_root(self.root)
         paths = _read_paths(join(root, "wav.scp"))
         speakers = read_table(join(root, "utt2spk"), num_fields=1)
+        say_merged(speaker for [speaker] in speakers.values())
         is_cut = exists(join(root, "segments"))
         segments = _read_segments(root, paths) if is_cut else {recording: (recording, WHOLE) for recording in paths}
         _check_same(set(speakers), set(segments), root)
@@ -75,7 +82,7 @@ class Kaldi:
         told = {label: _optional(join(root, file)) for file, label in ATTRIBUTES.items()}
         rows = []
         for utterance, (recording, segment) in segments.items():
-            [speaker] = speakers[utterance]
+            speaker = name(speakers[utterance][0])
             attributes = {label: (by.get(speaker) or by.get(utterance) or [""])[0] for label, by in told.items()}
             rows.append(
                 source(
@@ -95,7 +102,7 @@ class Kaldi:
 
 
 def read_table(path: str, *, num_fields: int) -> dict[str, list[str]]:
-    """Read lines of an id and further fields; the last field may hold spaces.
+    """Read lines of an id (see `avis.names`) and further fields; the last field may hold spaces.
 
     Raises
     ------
@@ -103,15 +110,16 @@ def read_table(path: str, *, num_fields: int) -> dict[str, list[str]]:
         The file is missing or empty, a line has too few fields, or an id is there twice.
     """
     text = read_text(path, expected=f"{posixpath.basename(split_query(path)[0])} of a Kaldi directory")
-    lines = [line.split(None, num_fields) for line in text.split("\n") if line.strip()]
+    lines = [re.split(BLANKS, line.strip(), maxsplit=num_fields) for line in text.split("\n") if line.strip()]
     table: dict[str, list[str]] = {}
     for number, line in enumerate(lines, start=1):
-        if len(line) != num_fields + 1 or line[0] in table:
+        key = name(line[0])
+        if len(line) != num_fields + 1 or key in table:
             raise ValueError(
                 f"line off the Kaldi format: got {' '.join(line)[:120]!r}, expected an id that is there once and "
                 f"{num_fields} further fields. At {path} line {number}. Make the directory again."
             )
-        table[line[0]] = [field.strip() for field in line[1:]]
+        table[key] = line[1:]
     if not table:
         raise ValueError(f"empty file: got no line, expected at least one. At {path}. Make the directory again.")
     return table
@@ -136,7 +144,10 @@ def _read_paths(path: str) -> dict[str, str]:
 def _read_segments(root: str, paths: dict[str, str]) -> dict[str, tuple[str, Segment]]:
     """Return recording and segment of each utterance."""
     path = join(root, "segments")
-    lines = read_table(path, num_fields=3)
+    lines = {
+        utterance: (name(recording), start, end)
+        for utterance, (recording, start, end) in read_table(path, num_fields=3).items()
+    }
     unknown = sorted({recording for recording, _, _ in lines.values()} - paths.keys())
     if unknown:
         raise ValueError(

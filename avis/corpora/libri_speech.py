@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from avis.corpora.files import existing_root, list_audio, named, read_text, source, sources_table
+from avis.audio.listing import existing_root, list_audio
+from avis.corpora.files import named, read_text, source, sources_table
 from avis.location import join
 
 LAYOUT = re.compile(r"(?P<speaker>\d+)/(?P<chapter>\d+)/\d+-\d+-\d+\.[^/.]+")

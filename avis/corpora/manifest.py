@@ -1,5 +1,6 @@
 """Read a corpus that somebody has already listed in a CSV, JSONL or Parquet file."""
 
+import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass
 
@@ -7,17 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from avis.corpora.files import (
-    NO_SESSION,
-    SPLITS,
-    AudioFile,
-    check_split,
-    in_order,
-    spell_gender,
-    stat_audio,
-    told_audio,
-    without_suffix,
-)
+from avis.audio.listing import AudioFile, stat_audio, told_audio
+from avis.corpora.files import NO_SESSION, SPLITS, check_split, in_order, spell_gender, without_suffix
 from avis.corpora.segment import COLUMNS as SEGMENT
 from avis.corpora.segment import WHOLE, Segment, parse_segment
 from avis.corpora.text_table import read_text_table
@@ -36,7 +28,8 @@ class Manifest:
     column becomes an attribute where it is not empty. Ids get the corpus name in front. Without ``utt_id`` the path
     without its audio suffix is the id. Without ``session``, all files of a speaker are one session
     (`avis.corpora.files.NO_SESSION`). Files that are missing become rows of size -1, which `prepare` rejects as
-    unreadable. CSV values are text as they stand: speaker ``007`` stays ``007``.
+    unreadable. Names are compared as `avis.names` says: speaker ``007`` stays ``007``, and ``NA`` is a name; an empty
+    value, null or NaN is none.
 
     A row may stand for a stretch of a file, ``start_s`` to ``end_s`` in seconds, and for one ``channel`` of several,
     counted from 1 on: the meetings of AMI, the calls of NIST SRE. Without ``utt_id``, these go into the id.
@@ -114,7 +107,8 @@ class Manifest:
 def look_up(paths: list[str], *, root: str) -> list[AudioFile]:
     """Find size and time of files given by absolute path, URI, or path relative to ``root``, in the order given.
 
-    ``relative`` is the path below ``root`` for files that lie there, else the whole path.
+    ``relative`` is the path below ``root`` for files that lie there, else the whole path. A local file is found under
+    either Unicode form of its name.
     """
     head, query = split_query(root)
     top = head.rstrip("/") + "/"
@@ -130,10 +124,20 @@ def look_up(paths: list[str], *, root: str) -> list[AudioFile]:
             relative = key.removeprefix(top).lstrip("/")
             files.append(AudioFile(path=full, relative=relative, size_bytes=-1, modified_ns=-1))
         else:
-            files.append(stat_audio(full, relative=full.removeprefix(top).lstrip("/")))
+            files.append(_stat_any_form(full, relative=full.removeprefix(top).lstrip("/")))
     for indices in remote.values():
         _look_up_remote(files, indices)
     return files
+
+
+def _stat_any_form(full: str, *, relative: str) -> AudioFile:
+    """Look up a local file whose name a list may have in another Unicode form than the disk."""
+    file = stat_audio(full, relative=relative)
+    below = full.removesuffix(relative)
+    for form in ("NFC", "NFD") if file.size_bytes < 0 and not relative.isascii() else ():
+        other = stat_audio(below + unicodedata.normalize(form, relative), relative=relative)
+        file = file if other.size_bytes < 0 else other
+    return file
 
 
 def _look_up_remote(files: list[AudioFile], indices: list[int]) -> None:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from avis.corpora.files import NO_SESSION, check_split, existing_root, list_audio, named, source, sources_table
+from avis.audio.listing import existing_root, list_audio
+from avis.corpora.files import NO_SESSION, check_split, named, source, sources_table
 from avis.location import join
 
 KINDS = ("music", "noise", "speech")

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from avis.audio.codec import encode
-from avis.corpora.files import list_audio, source, sources_table
+from avis.audio.listing import list_audio
+from avis.corpora.files import source, sources_table
 from avis.corpora.voice import SAMPLE_RATE, draw_channel, draw_voice, synthesise
 from avis.location import absolute, exists, join
 from avis.store import write_bytes
@@ -95,6 +96,11 @@ class Synthetic:
         sessions, 0 for a few times as many seeded pairs of speakers; files relative to the folder ``test``.
         """
         return join(self.folder, "trials.txt")
+
+    @property
+    def trial_lists(self) -> dict[str, tuple[str, str | None]]:
+        """The trials by the corpus's name, which name utterances."""
+        return {self.name: (self.trials_path, None)}
 
     def sources(self) -> pa.Table:
         """Write the files where they are missing and list them as a table in schema `avis.schema.SOURCES`."""

@@ -12,8 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from avis.corpora.files import ROWS_AT_ONCE, batches, named
+from avis.corpora.files import ROWS_AT_ONCE, batches, named, say_merged
 from avis.location import read_bytes, split_query
+from avis.names import as_text, names, number_text
+
+NAMES = ("speaker", "session", "utt_id", "split")
+"""Columns that are compared as names."""
 
 NUM_SHOWN = 80
 """Letters of a broken line that an error shows."""
@@ -21,6 +25,8 @@ NUM_SHOWN = 80
 
 def read_text_table(path: str, *, required: Collection[str]) -> Iterator[pa.RecordBatch]:
     """Read a table as columns of text; missing values are empty. Columns may differ from batch to batch in JSONL.
+
+    Columns of `NAMES` are as `avis.names` has them. NaN is a missing value, a text that spells ``NaN`` is not.
 
     Parameters
     ----------
@@ -33,7 +39,7 @@ def read_text_table(path: str, *, required: Collection[str]) -> Iterator[pa.Reco
     Raises
     ------
     ValueError
-        The table is missing, empty or damaged, or lacks a column or a value.
+        The table is missing, empty or damaged, lacks a column or a value, or has a name that `avis.names` refuses.
     """
     try:
         data = read_bytes(os.path.expanduser(path))
@@ -43,14 +49,21 @@ def read_text_table(path: str, *, required: Collection[str]) -> Iterator[pa.Reco
         ) from error
     name = split_query(path)[0]
     read = _parquet if name.endswith(".parquet") else _jsonl if name.endswith(".jsonl") else _csv
-    num_rows = 0
+    num_rows, speakers = 0, set[str]()
     for batch in read(data, path):
         _check_columns(batch.schema.names, required, path)
+        for index, column in enumerate(batch.schema.names):
+            if column == "speaker":
+                speakers |= set(batch[column].unique().to_pylist())
+            if column in NAMES:
+                compared = names(batch[column], where=f"{path} column {column}").fill_null("")
+                batch = batch.set_column(index, column, compared)
         for column in required:
             _check_values(batch[column], column, path, num_rows + 1)
         num_rows += len(batch)
         if len(batch):
             yield batch
+    say_merged(speakers)
     if not num_rows:
         raise ValueError(f"empty manifest: got num_rows=0, expected at least one. At {path}. Write the rows.")
 
@@ -124,10 +137,14 @@ def _jsonl(data: bytes, path: str) -> Iterator[pa.RecordBatch]:
     is_empty = True
     for some in batches(_jsonl_rows(data, path)):
         columns = list(dict.fromkeys(key for row in some for key in row))
-        yield _batch(columns, [["" if row.get(key) is None else str(row[key]) for key in columns] for row in some])
+        yield _batch(columns, [[_value_text(row.get(key)) for key in columns] for row in some])
         is_empty = False
     if is_empty:
         yield _batch([], [])
+
+
+def _value_text(value: object) -> str:
+    return (number_text(value) if isinstance(value, float) else None if value is None else str(value)) or ""
 
 
 def _jsonl_rows(data: bytes, path: str) -> Iterator[dict[str, object]]:
@@ -180,8 +197,10 @@ def _text(column: pa.Array) -> pa.Array:
     column.validate(full=True)
     kind = column.type
     is_bytes = pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind) or pa.types.is_fixed_size_binary(kind)
-    if is_bytes or pa.types.is_binary(kind) or pa.types.is_integer(kind) or pa.types.is_large_string(kind):
+    if is_bytes or pa.types.is_binary(kind) or pa.types.is_large_string(kind):
         column = (column.cast(pa.binary()) if is_bytes else column).cast(pa.string())
+    elif pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        column = as_text(column)
     elif not pa.types.is_string(kind):
         column = pa.array([None if value is None else str(value) for value in column.to_pylist()], pa.string())
     return column.fill_null("")

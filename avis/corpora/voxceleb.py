@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from avis.corpora.files import check_split, list_audio, named, read_text, source, sources_table
+from avis.audio.listing import list_audio
+from avis.corpora.files import check_split, named, read_text, source, sources_table
 from avis.location import absolute, exists, join, parent
 
 LAYOUT = re.compile(r"(?P<speaker>id\d{5,})/(?P<video>[^/]+)/[^/]+")

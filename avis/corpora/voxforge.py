@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from avis.corpora.files import GENDERS, NO_SESSION, check_split, existing_root, list_audio, named, source, sources_table
+from avis.audio.listing import existing_root, list_audio
+from avis.corpora.files import GENDERS, NO_SESSION, check_split, named, say_merged, source, sources_table
 from avis.location import join, names_in, read_bytes
+from avis.names import fold, twins
 
 LAYOUT = re.compile(r"(?P<submission>[^/]+)/(?:wav|flac)/[^/]+")
 
@@ -38,8 +40,9 @@ class VoxForge:
 
     The session is the day: what a speaker sent in on one day may be from one sitting. Of a submission called otherwise,
     the speaker is what stands before the first ``-`` and the session the rest. Submissions by ``anonymous`` are
-    taken for a speaker each, as in Kaldi's recipe, though one person may have sent several. Attributes are those of
-    `ATTRIBUTES` that ``etc/README`` tells, in lower case; ``gender`` is ``f`` or ``m``.
+    taken for a speaker each, as in Kaldi's recipe, though one person may have sent several. Names were typed anew for
+    each submission: those that differ in letter case or blanks alone are taken for one, and it is said. Attributes are
+    those of `ATTRIBUTES` that ``etc/README`` tells, in lower case; ``gender`` is ``f`` or ``m``.
 
     Attributes
     ----------
@@ -85,15 +88,19 @@ class VoxForge:
         with ThreadPoolExecutor(NUM_READERS) as pool:
             readmes = pool.map(read_readme, [join(root, submission, "etc") for submission in submissions])
             attributes = dict(zip(submissions, readmes, strict=True))
+        told = {submission: speaker_and_session(submission) for submission in submissions}
+        speakers = [speaker for speaker, _ in told.values()]
+        say_merged(speakers, key=fold)
+        first = {speaker: group[0] for group in twins(speakers) for speaker in group}
         rows = []
         for file, submission in parts:
-            speaker, session = speaker_and_session(submission)
+            speaker, session = told[submission]
             rows.append(
                 source(
                     file,
                     corpus=self.name,
                     split=self.split,
-                    speaker=speaker,
+                    speaker=first.get(speaker, speaker),
                     session=session,
                     attributes=attributes[submission],
                 )

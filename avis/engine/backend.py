@@ -13,6 +13,7 @@ from avis.engine.kept import fitted_once
 from avis.engine.parts import shared_by_workers
 from avis.engine.session import Compute
 from avis.engine.stream import make_banks
+from avis.names import shared
 from avis.scoring.projection import Projection
 from avis.scoring.trial_ids import gather
 from avis.training.checkpoint import read_checkpoint
@@ -98,7 +99,8 @@ def fitted_backend(
 def _training(index: pa.Table, speakers: list[str]) -> pa.Table:
     if not speakers:
         return index.filter(pc.equal(index["split"], "train"))
-    return index.filter(pc.is_in(index["speaker"], pa.array(speakers)))
+    known = shared(index["speaker"].unique().to_pylist(), speakers)
+    return index.filter(pc.is_in(index["speaker"], pa.array(known, pa.string())))
 
 
 def _sample(training: pa.Table, num: int, seed: int) -> pa.Table:

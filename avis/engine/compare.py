@@ -1,7 +1,6 @@
 """Put evaluated runs side by side: their figures, paired differences, curves and settings."""
 
 import functools
-import itertools
 import json
 import operator
 from collections.abc import Mapping, Sequence
@@ -83,9 +82,7 @@ def _folders(runs: Sequence[str], output_dir: str) -> dict[str, str]:
             f"a comparison needs several runs: got {', '.join(runs) or 'none'}, expected at least two, each once. "
             "At runs. Give runs=[<run>,<run>,...]."
         )
-    parts = [path.split("/") for path in paths]
-    told_apart = next(n for n in itertools.count(1) if len({tuple(names[-n:]) for names in parts}) == len(parts))
-    return {"/".join(names[-told_apart:]): path for names, path in zip(parts, paths, strict=True)}
+    return dict(zip(location.told_apart(paths), paths, strict=True))
 
 
 def _compared_list(

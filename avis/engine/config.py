@@ -14,6 +14,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from avis import location, store
 from avis.digest import fingerprint
+from avis.engine.sharding import prepared_otherwise
 
 RUN_CONFIG = "config.json"
 NOTHING = "none"
@@ -22,7 +23,9 @@ NOTHING = "none"
 CONTROL_KEYS = {"_target_", "_partial_", "_args_", "_recursive_", "_convert_"}
 
 
-def resolve(cfg: DictConfig, *, own: Callable[[dict[str, Any]], Mapping[str, Any]] = lambda _: {}) -> dict[str, Any]:
+def resolve(
+    cfg: DictConfig, *, fill: Callable[[dict[str, Any]], dict[str, Any]] = lambda given: given
+) -> dict[str, Any]:
     """Return the configuration as plain data, checked.
 
     A key that is `NOTHING` becomes None: it is switched off.
@@ -33,8 +36,8 @@ def resolve(cfg: DictConfig, *, own: Callable[[dict[str, Any]], Mapping[str, Any
     Parameters
     ----------
     cfg : DictConfig
-    own : callable
-        Returns, for the configuration as given, what stands where it has null.
+    fill : callable
+        Returns the configuration as given with what stands where it has null.
 
     Raises
     ------
@@ -50,8 +53,24 @@ def resolve(cfg: DictConfig, *, own: Callable[[dict[str, Any]], Mapping[str, Any
             f"value missing: got none, expected one. At {key}. Give it on the command line: {key}=<value>."
         ) from error
     check(plain, "")
-    given = {**dict.fromkeys(plain), **own(plain), **{key: value for key, value in plain.items() if value is not None}}
-    return {key: None if value in (NOTHING, {}) else value for key, value in given.items()}
+    return {key: None if value in (NOTHING, {}) else value for key, value in fill(plain).items()}
+
+
+def filled(given: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration with the checkpoint's own where it has null, in its ``sharding`` too.
+
+    The store that the checkpoint's corpus extends goes with that corpus alone, prepared as it was.
+
+    Raises
+    ------
+    ValueError
+        If ``sharding`` changes what belongs to the training, or a value does not fit.
+    """
+    sharding = prepared_otherwise(own["sharding"], given["sharding"])
+    check(sharding, "sharding")
+    extends = None if given.get("corpus") or sharding != own["sharding"] else own.get("extends")
+    said = {key: value for key, value in given.items() if value is not None}
+    return {**dict.fromkeys(given), **own, "extends": extends, **said, "sharding": sharding}
 
 
 def check(node: Any, key: str) -> None:

@@ -1,6 +1,7 @@
 """Embed utterances on a pool of actors, each once."""
 
 import contextlib
+import dataclasses
 import functools
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
@@ -12,9 +13,10 @@ import torch
 from hydra.utils import instantiate
 
 from avis import location, store
-from avis.audio.codec import read_all
+from avis.audio.codec import read_all, read_crop
 from avis.augment.bank import Bank
 from avis.digest import fingerprint
+from avis.engine.crops import Crops
 from avis.engine.parts import run_parts
 from avis.engine.session import Compute
 from avis.engine.stream import example_maker
@@ -37,9 +39,19 @@ class Embedder:
     banks : callable
         Returns the noise and rooms for them.
     use_gpu : bool
+    crops : Crops or None
+        Embed these in place of whole utterances.
     """
 
-    def __init__(self, checkpoint: str, *, copies: int, banks: Callable[[], Mapping[str, Bank]], use_gpu: bool) -> None:
+    def __init__(
+        self,
+        checkpoint: str,
+        *,
+        copies: int,
+        banks: Callable[[], Mapping[str, Bank]],
+        use_gpu: bool,
+        crops: Crops | None = None,
+    ) -> None:
         loaded = read_checkpoint(checkpoint)
         recipe = loaded["recipe"]
         self.device = torch.device("cuda" if use_gpu else "cpu")
@@ -47,6 +59,7 @@ class Embedder:
         self.front_end = load_front_end(loaded, checkpoint).to(self.device).eval()
         self.frames_together = FRAMES_ON_GPU if use_gpu else 0
         self.maker, self.copies, self.banks = example_maker(recipe, training=False), copies, banks()
+        self.crops = crops
 
     @torch.inference_mode()
     def __call__(self, task: pa.Table) -> dict[str, pa.Table]:
@@ -78,7 +91,12 @@ class Embedder:
         return embeddings
 
     def _views(self, row: dict[str, Any]) -> list[torch.Tensor]:
-        views = [{"waveforms": read_all(row["audio"])}]
+        if self.crops is None:
+            waveform = read_all(row["audio"])
+        else:
+            start, num = self.crops.span(row["utt_id"], row["num_samples"])
+            waveform = read_crop(row["audio"], start=start, num=num)
+        views = [{"waveforms": waveform}]
         views += [self.maker.example(row, pass_=copy, banks=self.banks)[0] for copy in range(self.copies)]
         on_device = [{key: torch.from_numpy(value).to(self.device) for key, value in view.items()} for view in views]
         return [features_of(inputs, self.front_end) for inputs in on_device]
@@ -153,11 +171,12 @@ def embed(
     label: str,
     copies: int = 0,
     banks: Callable[[], Mapping[str, Bank]] = dict,
+    crops: Crops | None = None,
 ) -> pa.Table:
     """Embed some utterances of a store, each once, or take the embeddings that are already there.
 
     What was embedded of a part for another store that holds it, as the one that ``utterances`` extends, is taken over;
-    not so with ``copies``, which the other utterances of a store have a say in.
+    not so with ``copies``, which the other utterances of a store have a say in, nor with ``crops``.
 
     Returns
     -------
@@ -172,18 +191,20 @@ def embed(
             part = location.stem(uri)
             tasks[part] = pa.table({"uri": [uri] * len(ids), "utt_id": ids})
     digest = checkpoint_digest(checkpoint)
-    inputs = fingerprint([digest, utterances, sorted(wanted_ids), copies])
+    cropped = [dataclasses.astuple(crops)] if crops else []
+    inputs = fingerprint([digest, utterances, sorted(wanted_ids), copies, *cropped])
     folder = location.join(run_dir, "embeddings")
     uri = location.join(folder, inputs)
     if not store.finished(uri, inputs):
-        made_from = {part: fingerprint([digest, task.to_pydict()]) for part, task in tasks.items()}
-        kept = {} if copies else _embedded_already(folder, uri, made_from)
+        shared = {} if copies or crops else tasks
+        made_from = {part: fingerprint([digest, task.to_pydict()]) for part, task in shared.items()}
+        kept = _embedded_already(folder, uri, made_from)
         todo = {part: task for part, task in tasks.items() if f"embeddings/{part}.parquet" not in kept}
         compute.connect()
         num_gpus = 1 if compute.num_gpus() else 0
-        make = functools.partial(Embedder, checkpoint, copies=copies, banks=banks, use_gpu=num_gpus > 0)
+        make = functools.partial(Embedder, checkpoint, copies=copies, banks=banks, use_gpu=num_gpus > 0, crops=crops)
         run_parts(uri, todo, make, compute=compute, label=label, num_gpus=num_gpus)
-        facts = {"checkpoint": checkpoint, "utterances": utterances, "made_from": {} if copies else made_from}
+        facts = {"checkpoint": checkpoint, "utterances": utterances, "made_from": made_from}
         store.finish(uri, parts=todo, inputs=inputs, facts=facts, kept=kept)
     return store.read_table(uri, "embeddings").sort_by("utt_id")
 

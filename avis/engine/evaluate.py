@@ -6,8 +6,11 @@ from typing import Any
 
 import avis
 from avis import location, store
+from avis.engine.conditions import by_condition
+from avis.engine.fuse import FUSION
 from avis.engine.identify import Identification, not_stated
-from avis.engine.reporting import list_report
+from avis.engine.pairs import CALIBRATION
+from avis.engine.reporting import known_calibration, known_fusion, list_report
 from avis.engine.scored import NO_SPEAKERS, PAIR, SPEAKERS, Scored, matched, read_scores
 from avis.metrics.bootstrap import (
     Resampling,
@@ -20,12 +23,14 @@ from avis.metrics.bootstrap import (
     speaker_intervals,
 )
 from avis.metrics.dcf import OperatingPoint
+from avis.metrics.equalised import condition_columns
 from avis.metrics.figures import Wanted, figures, tally
 from avis.metrics.out_of_core import LongList, tally_chunks
 from avis.metrics.protocols import PROTOCOLS
-from avis.metrics.subgroups import group_names, subgroups
 from avis.metrics.summary import summary_of
 from avis.metrics.trials import Trials
+from avis.reports.calibration_words import capped_at, fitted_on
+from avis.reports.fusion_words import fused_systems
 from avis.reports.html import PICTURES, report_page
 from avis.reports.page import ListReport, Report
 
@@ -51,6 +56,8 @@ class Evaluation:
         False-match rates at which to state the false-non-match rate.
     subgroups : list of str
         Columns of the scores table, for each value of which all figures are stated.
+    fairness_min_trials : int
+        Target trials, and as many non-target trials, that a value needs to count for fairness.
     identification : Identification
         Figures of lists in which every probe is tried against every enrolment.
     trials_in_memory : int
@@ -71,6 +78,7 @@ class Evaluation:
         operating_points: dict[str, dict[str, float]],
         fmrs: list[float],
         subgroups: list[str],
+        fairness_min_trials: int,
         identification: Identification,
         trials_in_memory: int,
     ) -> None:
@@ -80,10 +88,12 @@ class Evaluation:
                     f"operating point malformed: got {name}: {given}, expected a name other than the published ones, "
                     f"with p_target and perhaps c_miss and c_fa. At evaluation.operating_points. Correct it."
                 )
-        if bootstrap_draws < 0 or trials_in_memory < 1 or not all(0.0 < fmr <= 1.0 for fmr in fmrs):
+        counts_fit = bootstrap_draws >= 0 and min(trials_in_memory, fairness_min_trials) >= 1
+        if not (counts_fit and all(0.0 < fmr <= 1.0 for fmr in fmrs)):
             raise ValueError(
-                f"evaluation out of range: got bootstrap_draws={bootstrap_draws}, trials_in_memory={trials_in_memory} "
-                f"and fmrs={fmrs}, expected counts (at least 0 and 1) and shares above 0. At evaluation. Correct them."
+                f"evaluation out of range: got bootstrap_draws={bootstrap_draws}, trials_in_memory={trials_in_memory}, "
+                f"fairness_min_trials={fairness_min_trials} and fmrs={fmrs}, expected counts (at least 0, 1 and 1) and "
+                "shares above 0. At evaluation. Correct them."
             )
         own = {name: (OperatingPoint(**given).checked(),) for name, given in operating_points.items()}
         self.wanted = Wanted({**PROTOCOLS, **own}, tuple(fmrs))
@@ -94,7 +104,7 @@ class Evaluation:
                 "expected at least 2 / (1 - confidence), or 0 for none. At evaluation.bootstrap_draws. Raise it."
             )
         self.draws, self.columns, self.trials_in_memory = bootstrap_draws > 0, subgroups, trials_in_memory
-        self.identification = identification
+        self.identification, self.fairness_min_trials = identification, fairness_min_trials
 
     def can_tell(self, num_comparisons: int) -> bool:
         """Tell whether a difference could come out as more than chance among so many (see `avis.metrics.holm`)."""
@@ -129,8 +139,11 @@ def evaluate(
     -------
     dict
         ``{"metrics": {<trial list>: {...}}, "metrics_path": ..., "report_path": ...}``. For each list the figures of
-        `avis.metrics.summary.summarize`, ``intervals`` (None, and ``intervals_note``, where there are none), and where
-        asked for ``subgroups`` by column, ``identification`` (see `avis.engine.identify.Identification.stated`) and
+        `avis.metrics.summary.summarize`, ``intervals`` (None, and ``intervals_note``, where there are none), where AVIS
+        calibrated the scores ``calibration`` (see `avis.scoring.calibration.Calibration.facts`; ``beyond``: thresholds
+        of stated costs that no ratio reaches), ``fusion`` where they were fused (see `avis.engine.fuse.FUSION`),
+        ``dcf_equalised`` where the list has the columns (see `avis.metrics.equalised.equalised_costs`), and where asked
+        for ``subgroups`` by column, ``identification`` (see `avis.engine.identify.Identification.stated`) and
         ``baseline``; besides ``scores``: where they are, seen from ``out`` if they are below it.
 
     Raises
@@ -146,6 +159,7 @@ def evaluate(
         trials, metrics[name] = (evaluate_out_of_core if long else evaluate_trials)(scored, evaluation, baseline)
         if long and evaluation.identification.ranks:
             metrics[name] |= not_stated("the list is longer than evaluation.trials_in_memory")
+        metrics[name] |= known_fusion(uri) | known_calibration(uri, evaluation.wanted)
         metrics[name]["scores"] = location.below(uri, out)
         drawn = evaluation.resampling if evaluation.draws else None
         reports.append(list_report(name, scored, trials, metrics[name], drawn))
@@ -176,26 +190,13 @@ def _png(trial_list: str, kind: str) -> str:
 def evaluate_trials(scored: Scored, chosen: Evaluation, baseline: str | None) -> tuple[Trials, dict[str, Any]]:
     """Return the trials of a list and all that is stated of them."""
     pair = [side for side in PAIR if baseline or (chosen.identification.ranks and side in scored.columns)]
-    read = read_scores(scored, more=dict.fromkeys([*chosen.columns, *pair]))
+    read = read_scores(scored, more=dict.fromkeys([*chosen.columns, *condition_columns(scored.columns), *pair]))
     trials, more, no_speakers = read
     counts = tally(*trials[:3], wanted=chosen.wanted)
     stated = summary_of(counts, chosen.wanted)
     stated |= _intervals(trials, chosen, no_speakers)
     stated |= chosen.identification.stated(trials, more, no_speakers)
-    if chosen.columns:
-        grouped = trials if chosen.draws else trials._replace(enroll_speaker=None, test_speaker=None)
-        groups = {column: group_names(more[column].to_numpy(zero_copy_only=False)) for column in chosen.columns}
-        stated["subgroups"] = {
-            column: subgroups(
-                grouped,
-                names,
-                order=order,
-                threshold=stated["eer_threshold"],
-                wanted=chosen.wanted,
-                resampling=chosen.resampling,
-            )
-            for column, (names, order) in groups.items()
-        }
+    stated |= by_condition(trials, more, chosen, threshold=stated["eer_threshold"])
     if baseline:
         other = Scored(baseline)
         other.take_answers(more.select(list(PAIR)), trials.target)
@@ -268,6 +269,10 @@ def show(result: dict[str, Any]) -> None:
             low, high = drawn["eer"]
             interval = f" [{low:.2%}, {high:.2%}]"
         print(f"{name}: EER {metrics['eer']:.2%}{interval}, minDCF(0.01) {metrics['min_dcf']['0.01']:.4f} ({trials})")
+        if fusion := metrics.get(FUSION):
+            print(f"{name}: fused of {fused_systems(fusion)}")
+        if calibration := metrics.get(CALIBRATION):
+            print(f"{name}: log-likelihood ratios {capped_at(calibration)}, calibrated on {fitted_on(calibration)}")
         if metrics["reversed"]:
             print(f"{name}: targets score lower than non-targets; is the sign of the scores turned?")
         if found := metrics.get("identification"):

@@ -12,6 +12,7 @@ import pyarrow.fs as pafs
 import avis
 from avis import location, store
 from avis.engine.sharding import Sharding, cut, place
+from avis.names import names
 from avis.schema import PLACED
 
 KEY = ("utt_id", "path", "split")
@@ -113,7 +114,8 @@ def extendable(stores: str, sources: pa.Table, sharding: Sharding) -> tuple[str,
 
 
 def _held_out(rows: pa.Table) -> set[str]:
-    return set(rows.filter(pc.equal(rows["split"], "validation"))["speaker"].unique().to_pylist())
+    held_out = rows.filter(pc.equal(rows["split"], "validation"))["speaker"]
+    return set(names(held_out, where="speakers held out of the base").unique().to_pylist())
 
 
 def _match(old: pa.Table, rows: pa.Table) -> np.ndarray:

@@ -124,7 +124,11 @@ def rejects_by_reason(rejects: pa.Table, *, num_examples: int) -> list[dict[str,
 
 def _placed(trials: pa.Table, utterances: pa.Table, models: pa.Table | None) -> PlacedList:
     """Tie a list to a store; a trial of an enrolment model counts as the trials of its utterances."""
-    pairs = trials if models is None else expand(trials, models)[0]
+    if models is None:
+        pairs = trials
+    else:
+        member, trial = expand(trials, models)
+        pairs = trials.take(trial).set_column(0, "enroll", models["utt_id"].take(pa.array(member)))
     corpora = sorted(utterances["corpus"].unique().to_pylist())
     found, rows = resolve(pairs, utterances["utt_id"], corpora=corpora, leave_out_missing=True)
     return PlacedList(rows, found["target"], len(pairs) - len(found))

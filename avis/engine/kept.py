@@ -8,6 +8,10 @@ import numpy as np
 import pyarrow.fs as pafs
 
 from avis import location, store
+from avis.digest import fingerprint
+
+FORMAT = 2
+"""Raised where the same data come to another fit than before, so that what was kept before is fitted anew."""
 
 
 def fitted_once(
@@ -37,7 +41,7 @@ def fitted_once(
     ValueError
         If there is nothing to fit it on and none was kept, or several.
     """
-    folder = location.parent(checkpoint)
+    folder, recipe = location.parent(checkpoint), fingerprint([FORMAT, recipe])
     names = [f"{kind}-{recipe}-{data}.npz"]
     if data is None:
         fs, path = location.filesystem(folder)

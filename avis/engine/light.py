@@ -6,6 +6,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from avis.names import fold
+
 LIGHT = [
     *("utt_id", "speaker", "session", "corpus", "split", "num_samples", "sample_rate", "sha256"),
     *("speech_s", "snr_db", "clip_ratio", "rms_dbfs", "dc_offset", "bandwidth_hz"),
@@ -26,7 +28,7 @@ class Coded(NamedTuple):
     codes
         int64 ``[utterances]``.
     names
-        Distinct values, in the order in which they appear.
+        Distinct values, in the order in which they appear. Of those that `avis.names.fold` makes one, the first.
     """
 
     codes: NDArray[np.int64]
@@ -92,7 +94,7 @@ def light(utterances: pa.Table) -> Light:
         **{name: _numbers(utterances[name]) for name in QUALITY},
         "silence_share": silence_share,
     }
-    return Light(utterances["utt_id"], speaker, session, corpus, split, audio, measures)
+    return Light(utterances["utt_id"], _one_each(speaker), session, corpus, split, audio, measures)
 
 
 def _coded(column: pa.ChunkedArray) -> Coded:
@@ -100,6 +102,14 @@ def _coded(column: pa.ChunkedArray) -> Coded:
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.combine_chunks()
     return Coded(encoded.indices.to_numpy().astype(np.int64), encoded.dictionary)
+
+
+def _one_each(speaker: Coded) -> Coded:
+    """Give speakers one code whose names differ in form, blanks or letter case alone."""
+    codes: dict[str, int] = {}
+    person = np.array([codes.setdefault(fold(name), len(codes)) for name in speaker.names.to_pylist()], np.int64)
+    _, first = np.unique(person, return_index=True)
+    return Coded(person[speaker.codes], speaker.names.take(pa.array(first)))
 
 
 def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from avis import location, store
 from avis.digest import array_digest, fingerprint, table_digest
 from avis.engine.parts import run_parts, shared_by_workers
 from avis.engine.session import Compute
-from avis.schema import SCORES
+from avis.schema import DURATION_BANDS, DURATION_EDGES_S, SCORES
 from avis.scoring.calibration import Calibration, quality_features
 from avis.scoring.decision import OperatingPoint
 from avis.scoring.score_norm import ScoreNorm
@@ -22,6 +22,9 @@ UTTERANCES_PER_PART = 4096
 TRIALS_PER_PART = 500_000
 ORIGIN = "origin"
 """In a manifest: what made the scores, as far as that does not change them."""
+
+CALIBRATION = "calibration"
+"""In a manifest: what the ratios' calibration rests on, and where they are capped."""
 
 VALUES_AT_ONCE = 1 << 20
 """Vector values of one side that are gathered together: 4 MB, so that they stay in a core's cache. For 1 M trials of
@@ -77,6 +80,8 @@ class Sides:
     measures : float32 [rows, measures]
         Quality measures of the calibration.
     speakers : pyarrow.Array [rows]
+    speech_s : float32 [rows]
+        Seconds of speech.
     members : (int64 [models + 1], int64 [members]) or None
         Where scores of a model's utterances are averaged: an enrolment is a model's number, whose utterances are the
         rows in the second array from one offset in the first to the next. None where an enrolment is a row.
@@ -85,11 +90,21 @@ class Sides:
     vectors: NDArray[np.float32]
     measures: NDArray[np.float32]
     speakers: pa.Array
+    speech_s: NDArray[np.float32]
     members: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
 
     def first_rows(self, enroll: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the (first) row of each enrolment ``[trials]``."""
         return enroll if self.members is None else self.members[1][self.members[0][enroll]]
+
+    def durations(self, enroll: NDArray[np.int64], test: NDArray[np.int64]) -> pa.Array:
+        """Return the band of `avis.schema.DURATION_BANDS` in which the shorter side of each trial is ``[trials]``."""
+        enrolled_s = self.speech_s
+        if self.members is not None:
+            offsets, rows = self.members
+            enrolled_s = np.add.reduceat(self.speech_s[rows], offsets[:-1])
+        shorter_s = np.minimum(enrolled_s[enroll], self.speech_s[test])
+        return pa.array(DURATION_BANDS).take(pa.array(np.searchsorted(DURATION_EDGES_S, shorter_s, side="right")))
 
     def chunks(
         self, enroll: NDArray[np.int64], test: NDArray[np.int64]
@@ -164,15 +179,17 @@ class Scorer:
         scores, features = score_pairs(self.backend, sides, enroll, test)
         made: dict[str, Any] = dict(scores)
         if self.calibration is not None:
-            made["llr"] = self.calibration.llr(scores.get("score_norm", scores["score"]), features)
+            made["llr_uncapped"] = self.calibration.uncapped_llr(scores.get("score_norm", scores["score"]), features)
+            made["llr"] = self.calibration.cap(made["llr_uncapped"])
         if self.operating_point is not None:
             made["accept"] = self.operating_point.accept(made["llr"])
             made["expected_cost"] = self.operating_point.expected_cost(made["llr"])
-        speakers = {
+        known = {
             "enroll_speaker": sides.speakers.take(pa.array(sides.first_rows(enroll))),
             "test_speaker": sides.speakers.take(pa.array(test)),
+            "duration": sides.durations(enroll, test),
         }
-        return speakers | {name: pa.array(values) for name, values in made.items()}
+        return known | {name: pa.array(values) for name, values in made.items()}
 
     def digest(self) -> list[Any]:
         """Return what tells this scorer's scores from another's."""
@@ -222,7 +239,7 @@ def score_list(
     facts : dict
         About the list, for the manifest; what is under `ORIGIN` tells no scores from others.
     """
-    arrays = [sides.vectors, sides.measures, *(sides.members or ())]
+    arrays = [sides.vectors, sides.measures, sides.speech_s, *(sides.members or ())]
     telling = {key: value for key, value in facts.items() if key != ORIGIN}
     inputs = fingerprint([table_digest(trials), telling, *map(array_digest, arrays), *scorer.digest()])
     uri = location.join(run_dir, "scores", f"{name}-{inputs}")

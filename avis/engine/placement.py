@@ -1,5 +1,6 @@
 """Say what a model sees of the audio, and where that is computed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -42,7 +43,9 @@ class Features:
             )
 
 
-def check_placement(utterances_per_speaker: int, mixup_alpha: float, *, placement: str) -> None:
+def check_placement(
+    utterances_per_speaker: int, mixup_alpha: float, crop_s: float | Sequence[float], *, placement: str
+) -> None:
     """Refuse settings of a trainer that need features computed elsewhere."""
     if utterances_per_speaker > 1 and placement == "materialize":
         raise ValueError(
@@ -53,6 +56,11 @@ def check_placement(utterances_per_speaker: int, mixup_alpha: float, *, placemen
         raise ValueError(
             f"mixup needs waveforms: got mixup_alpha={mixup_alpha} and placement={placement}, expected device. At "
             "trainer.mixup_alpha. Set features.placement=device."
+        )
+    if isinstance(crop_s, Sequence) and placement != "device":
+        raise ValueError(
+            f"crops of drawn length are cut from waveforms: got crop_s={crop_s} and placement={placement}, expected "
+            "device. At trainer.crop_s. Set features.placement=device, or give one length."
         )
 
 

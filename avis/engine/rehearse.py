@@ -23,7 +23,9 @@ def rehearse(recipe: dict[str, Any]) -> None:
     """
     recipe = find_teachers(recipe)
     training, features = instantiate(recipe["trainer"]), recipe["features"]
-    check_placement(training.utterances_per_speaker, training.mixup_alpha, placement=features["placement"])
+    check_placement(
+        training.utterances_per_speaker, training.mixup_alpha, training.crop_s, placement=features["placement"]
+    )
     check_precision(training.precision, instantiate(recipe["compute"]))
     if recipe["model"].get("num_mels") == 1:
         raise ValueError(

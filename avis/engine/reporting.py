@@ -7,17 +7,22 @@ from typing import Any
 from avis import location, store
 from avis.digest import fingerprint
 from avis.engine.embed import checkpoint_digest
-from avis.engine.pairs import ORIGIN
+from avis.engine.fuse import FUSION
+from avis.engine.pairs import CALIBRATION, ORIGIN
 from avis.engine.scored import PAIR, SPEAKERS, Scored
 from avis.metrics.bootstrap import Resampling
 from avis.metrics.counting import Counted, counted
 from avis.metrics.det_band import det_band
+from avis.metrics.figures import Wanted
 from avis.metrics.out_of_core import LongList
 from avis.metrics.scores import error_rates
 from avis.metrics.trials import Trials
 from avis.reports.calibration_plots import bayes_error_plot, pav_plot
+from avis.reports.calibration_words import beyond_cap, capped_at, fitted_on
+from avis.reports.cautions import LEAST_SPEAKERS
 from avis.reports.det_plot import DetCurve, det_plot
 from avis.reports.drawing import png
+from avis.reports.fusion_words import fused_systems
 from avis.reports.page import ListReport
 from avis.reports.score_plots import histogram_plot, tippett_plot
 from avis.reports.worst_trials import Trial, worst_of_chunks, worst_trials
@@ -35,9 +40,36 @@ def origin(recipe: Mapping[str, Any], checkpoint: str, utterances: str) -> dict[
     }
 
 
+def checkpoint_choice(recipe: Mapping[str, Any], utterances: str) -> str:
+    """Say how the checkpoint of a training was chosen, and that few held-out speakers choose coarsely."""
+    if epochs := recipe["trainer"]["average_epochs"]:
+        return f"the average of the last {epochs} epochs; no held-out speaker has a say in it"
+    held_out = store.read_table(utterances, "utterances", columns=["speaker"], prefix="validation-")["speaker"]
+    num = len(held_out[: recipe["trainer"]["max_validation_utterances"]].unique())
+    few = f", which is coarse: with fewer than {LEAST_SPEAKERS} it may be they who set epochs apart"
+    return f"the lowest EER of {num} held-out speakers{few if num < LEAST_SPEAKERS else ''}"
+
+
 def known_origin(scores: str) -> dict[str, str]:
     """Return what a scores table says of where it comes from (see `origin`); nothing where there is no table."""
-    return dict(store.open_manifest(scores).get(ORIGIN, {})) if location.is_folder(scores) else {}
+    return dict(_manifest(scores).get(ORIGIN, {}))
+
+
+def known_calibration(scores: str, wanted: Wanted) -> dict[str, Any]:
+    """Return what a scores table says of its calibration, and which thresholds of wanted costs no ratio reaches."""
+    found = _manifest(scores).get(CALIBRATION)
+    return {CALIBRATION: {**found, "beyond": beyond_cap(found, wanted.thresholds().tolist())}} if found else {}
+
+
+def known_fusion(scores: str) -> dict[str, Any]:
+    """Return which systems a scores table says it was fused of (see `avis.engine.fuse`); nothing of others."""
+    found = _manifest(scores).get(FUSION)
+    return {FUSION: found} if found else {}
+
+
+def _manifest(scores: str) -> dict[str, Any]:
+    """Return the manifest of a scores table; nothing where there is no table."""
+    return store.open_manifest(scores) if location.is_folder(scores) else {}
 
 
 def list_report(
@@ -58,7 +90,7 @@ def list_report(
     resampling
         How speakers are drawn for the band of the DET curve; None draws none.
     """
-    manifest = store.open_manifest(scored.uri) if location.is_folder(scored.uri) else {}
+    manifest = _manifest(scored.uri)
     if isinstance(trials, LongList):
         worst = worst_of_chunks(partial(scored.chunks, scored.deciding))
         curve, scores, llrs = DetCurve(trials.scores.rates), trials.scores, trials.llrs
@@ -125,8 +157,15 @@ def _facts(scored: Scored, manifest: Mapping[str, Any], metrics: Mapping[str, An
         facts["MD5 of the list"] = known["md5"]
     if known.get("pairing"):
         facts["Made by"] = ", ".join(f"{key}={value}" for key, value in known["pairing"].items())
+    if manifest.get("cohort"):
+        facts["Cohort of the score normalisation"] = manifest["cohort"]
+    if FUSION in metrics:
+        facts["Fused systems"] = fused_systems(metrics[FUSION])
     if metrics["intervals"]:
         facts["Speakers"] = f"{metrics['intervals']['num_speakers']:,}"
+    if calibration := metrics.get(CALIBRATION):
+        facts["Calibrated on"] = fitted_on(calibration)
+        facts["Log-likelihood ratios"] = capped_at(calibration)
     flagged = manifest.get("flagged", {})
     if flagged:
         facts["Checked for"] = ", ".join(f"{check.replace('_', ' ')} ({count:,})" for check, count in flagged.items())

@@ -10,21 +10,17 @@ from hydra.utils import instantiate
 
 from avis import store
 from avis.engine.backend import build_backend, fitted_backend
-from avis.engine.calibrate import (
-    build_decisions,
-    calibration_trials,
-    check_calibration_speakers,
-    fitted_decisions,
-    with_models,
-)
+from avis.engine.calibrate import build_decisions, fitted_decisions
+from avis.engine.calibration_trials import calibration_trials, check_calibration_speakers, with_models
 from avis.engine.embed import embed
-from avis.engine.pairs import ORIGIN, Scorer, score_list
+from avis.engine.pairs import CALIBRATION, ORIGIN, Scorer, score_list
 from avis.engine.reporting import origin
 from avis.engine.scored import Scored
 from avis.engine.session import Compute
 from avis.engine.sides import enrolment_mean, gather_sides
-from avis.engine.trial_lists import TrialList, named_models, named_utterances, read_index, read_lists
+from avis.engine.trial_lists import TrialList, enrolled, named_models, named_utterances, read_index, read_lists
 from avis.scoring.decision import OperatingPoint
+from avis.scoring.score_norm import ScoreNorm
 from avis.scoring.trial_ids import gather
 from avis.training.checkpoint import read_checkpoint
 
@@ -58,7 +54,11 @@ def score(cfg: dict[str, Any], checkpoint: str, utterances: str, run_dir: str) -
         run_dir=run_dir,
     )
     more_facts = {"warnings": warnings, ORIGIN: origin(cfg, checkpoint, utterances)}
-    sides, numbers = gather_sides(cfg, models, embedded, index, backend, decisions.calibration, run_dir)
+    if isinstance(backend, ScoreNorm):
+        more_facts["cohort"] = backend.describe_cohort()
+    if decisions.calibration is not None:
+        more_facts[CALIBRATION] = decisions.calibration.facts()
+    sides, numbers = gather_sides(cfg, enrolled(lists), embedded, index, backend, decisions.calibration, run_dir)
     scorer = Scorer(backend, decisions.calibration, decisions.operating_point)
     return {
         name: score_list(

@@ -12,6 +12,7 @@ from avis import location, store
 from avis.engine.text_scores import FORMATS, text_scores
 from avis.metrics.scores import check
 from avis.metrics.trials import Trials
+from avis.names import as_text, is_text, names
 from avis.schema import DECIDING_SCORES
 
 CHUNK_TRIALS = 1_000_000
@@ -35,7 +36,7 @@ class Scored:
         Without scores of `avis.schema.DECIDING_SCORES` that no trial has.
     num_trials : int
     deciding : str
-        The column by which trials are decided; see `avis.schema.DECIDING_SCORES`.
+        The column by which trials are ordered; see `avis.schema.DECIDING_SCORES`.
 
     Raises
     ------
@@ -109,15 +110,15 @@ class Scored:
         rows = matching_rows(self._text.select(list(PAIR)), pairs, self.uri)
         self._text = self._text.set_column(self.columns.index("target"), "target", pa.array(target[rows]))
 
-    def table(self, columns: list[str]) -> pa.Table:
-        """Read some columns of all trials; answers must be known.
+    def table(self, columns: list[str], *, answered: bool = True) -> pa.Table:
+        """Read some columns of all trials, of which ``target`` is one unless answers may be unknown.
 
         Raises
         ------
         ValueError
-            If an answer is unknown or a file is corrupt.
+            If an answer is unknown that must be known, or a file is corrupt.
         """
-        return pa.concat_tables([self._empty.select(columns), *self._tables(columns)])
+        return pa.concat_tables([self._empty.select(columns), *self._tables(columns, answered=answered)])
 
     def rows(self, columns: list[str], numbers: list[int]) -> pa.Table:
         """Read some columns of a few trials, whose numbers count from 0, in the order asked for."""
@@ -142,13 +143,12 @@ class Scored:
     def chunks(self, column: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Read one kind of score and the answers, some trials at a time."""
         for table in self._tables(["target", column]):
-            yield _numbers(table[column]), table["target"].to_numpy(zero_copy_only=False)
+            yield score_values(table[column]), table["target"].to_numpy(zero_copy_only=False)
 
-    def _tables(self, columns: list[str]) -> Iterator[pa.Table]:
-        if self._text is not None:
-            yield self._answered(self._text.select(columns))
-        for batch in self._batches(columns):
-            yield self._answered(pa.Table.from_batches([batch]).select(columns))
+    def _tables(self, columns: list[str], *, answered: bool = True) -> Iterator[pa.Table]:
+        read = (pa.Table.from_batches([batch]).select(columns) for batch in self._batches(columns))
+        for table in read if self._text is None else [self._text.select(columns)]:
+            yield self._answered(table) if answered else table
 
     def _batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
         for uri in self._parts:
@@ -188,15 +188,20 @@ def read_scores(scored: Scored, *, more: Collection[str] = ()) -> ReadScores:
     wanted = ["target", scored.deciding, *more, *(name for name in ("llr", *SPEAKERS) if name in scored.columns)]
     table = scored.table(list(dict.fromkeys(wanted)))
     target = table["target"].to_numpy(zero_copy_only=False)
-    enroll, test, no_speakers = _speakers(table, target)
-    llr = _numbers(table["llr"]) if "llr" in scored.columns else None
+    enroll, test, no_speakers = speaker_numbers(table, target)
+    llr = score_values(table["llr"]) if "llr" in scored.columns else None
     with scored.named():
-        scores, target = check(_numbers(table[scored.deciding]), target)
+        scores, target = check(score_values(table[scored.deciding]), target)
     trials = Trials(scores, target, llr, enroll, test)
-    return ReadScores(trials, table.select(list(more)), no_speakers)
+    further = table.select(list(more))
+    for index, field in enumerate(further.schema):
+        if field.name in PAIR or is_text(field.type):
+            compared = names(further[field.name], where=f"{scored.uri} column {field.name}")
+            further = further.set_column(index, field.name, compared)
+    return ReadScores(trials, further, no_speakers)
 
 
-def matching_rows(ours: pa.Table, theirs: pa.Table, uri: str) -> np.ndarray:
+def matching_rows(ours: pa.Table, theirs: pa.Table, uri: str, *, whose: str = "the baseline") -> np.ndarray:
     """Return where each trial of one table is in the other, by its two sides.
 
     Of trials that are listed repeatedly, the first is the other's first, the second its second, and so on.
@@ -204,7 +209,8 @@ def matching_rows(ours: pa.Table, theirs: pa.Table, uri: str) -> np.ndarray:
     Raises
     ------
     ValueError
-        If a trial is in one table alone, or in one more often; ``uri`` says where the other table is.
+        If a trial is in one table alone, or in one more often; ``uri`` says where the other table is, and ``whose`` it
+        is.
     """
     mine, other = _pair_numbers(ours, theirs)
     order, other_order = (np.argsort(numbers, kind="stable") for numbers in (mine, other))
@@ -213,8 +219,8 @@ def matching_rows(ours: pa.Table, theirs: pa.Table, uri: str) -> np.ndarray:
         _, at, other_at = np.intersect1d(pairs, other_pairs, assume_unique=True, return_indices=True)
         shared = np.minimum(counts[at], other_counts[other_at]).sum()
         raise ValueError(
-            f"other trials in the baseline: got {shared} trials in both, expected all of {len(ours)} and "
-            f"{len(theirs)}. At {uri}. Score one trial list with both systems."
+            f"other trials in {whose}: got {shared} trials in both, expected all of {len(ours)} and "
+            f"{len(theirs)}. At {uri}. Score one trial list with all systems."
         )
     rows = np.empty(len(ours), dtype=np.int64)
     rows[order] = other_order
@@ -243,31 +249,33 @@ def _pair_numbers(ours: pa.Table, theirs: pa.Table) -> tuple[np.ndarray, np.ndar
     """Return a number for the two sides of each trial, the same in both tables."""
     numbers = np.zeros(len(ours) + len(theirs), dtype=np.int64)
     for side in PAIR:
-        both = pa.chunked_array(
-            [*ours[side].cast(pa.string()).chunks, *theirs[side].cast(pa.string()).chunks], pa.string()
-        )
+        chunks = [names(table[side], where=f"scores, column {side}").chunks for table in (ours, theirs)]
+        both = pa.chunked_array([*chunks[0], *chunks[1]], pa.string())
         coded = both.dictionary_encode(null_encoding="encode").combine_chunks()
         numbers = numbers * len(coded.dictionary) + coded.indices.to_numpy()
     return numbers[: len(ours)], numbers[len(ours) :]
 
 
-def _numbers(column: pa.ChunkedArray) -> np.ndarray:
+def score_values(column: pa.ChunkedArray) -> np.ndarray:
     """Return a column as float32 where it is that, else as float64; what is missing becomes NaN."""
     wanted: Any = np.float32 if pa.types.is_float32(column.type) else np.float64
     return column.to_numpy(zero_copy_only=False).astype(wanted, copy=False)
 
 
-def _speakers(table: pa.Table, target: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None, str | None]:
+def speaker_numbers(table: pa.Table, target: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None, str | None]:
     """Return the speakers of both sides as numbers in the order of their names, or why not."""
     if any(name not in table.column_names for name in SPEAKERS):
         return None, None, NO_SPEAKERS
-    unknown = pc.sum(pc.or_(*(pc.is_null(table[name]) for name in SPEAKERS))).as_py()
+    sides = [as_text(table[column]) for column in SPEAKERS]
+    written = pa.concat_arrays([side.unique() for side in sides]).unique()
+    compared = names(written, where="scores, column enroll_speaker or test_speaker")
+    ordered = compared.drop_null().unique()
+    person = pc.index_in(compared, value_set=ordered.take(pc.sort_indices(ordered)), skip_nulls=True)
+    numbers = [person.take(pc.index_in(side, value_set=written)) for side in sides]
+    unknown = pc.sum(pc.or_(*(pc.is_null(side) for side in numbers))).as_py()
     if unknown:
         return None, None, f"no interval: the scores do not say who speaks in {unknown:,} of {len(table):,} trials"
-    sides = [table[name].cast(pa.string()) for name in SPEAKERS]
-    names = pa.concat_arrays([side.unique() for side in sides]).unique()
-    names = names.take(pc.sort_indices(names))
-    enroll, test = (pc.index_in(side, value_set=names).to_numpy() for side in sides)
+    enroll, test = (side.to_numpy() for side in numbers)
     if wrong := np.count_nonzero((enroll == test) != target):
         return None, None, f"no interval: the speakers of {wrong:,} of {len(table):,} trials contradict the answer"
     return enroll, test, None

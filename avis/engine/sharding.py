@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
+from avis import names
 from avis.audio.vad import TrimChoice, VadChoice
 from avis.schema import PLACED, SOURCES
 
@@ -19,6 +20,12 @@ MIN_SHARDS = 8
 BYTES_PER_SAMPLE = 2
 
 EXAMPLES_SHOWN = 5
+
+OF_THE_TRAINING = {
+    "sample_rate": "the model knows no other; recordings of any rate are brought to it",
+    "utterances_together": "it is for losses that compare utterances",
+}
+"""What scoring cannot change, and why."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +93,26 @@ class Sharding:
         return {key: value for key, value in vars(self).items() if key != "max_reject_share"}
 
 
+def prepared_otherwise(own: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a training's `Sharding` with those that are given for recordings to score.
+
+    Those that are None stay as they were; ``vad`` is switched off by ``none``.
+
+    Raises
+    ------
+    ValueError
+        If what belongs to the training is changed.
+    """
+    new = {key: value for key, value in given.items() if value is not None}
+    for key, why in OF_THE_TRAINING.items():
+        if new.get(key, own[key]) != own[key]:
+            raise ValueError(
+                f"setting of the training: got {key}={new[key]}, expected the checkpoint's {own[key]}, since {why}. "
+                f"At sharding.{key}. Leave it out."
+            )
+    return {**own, **new, "vad": None if new.get("vad") == "none" else new.get("vad", own["vad"])}
+
+
 def plan_shards(sources: pa.Table, sharding: Sharding) -> dict[str, pa.Table]:
     """Assign every source to a shard, globally shuffled within its split.
 
@@ -108,9 +135,9 @@ def place(sources: pa.Table, held_out: Collection[str]) -> pa.Table:
     Raises
     ------
     ValueError
-        If a speaker is in both train and test.
+        If a speaker is in both train and test, or the names of two are too much alike.
     """
-    _check_disjoint(sources)
+    _check_speakers(sources)
     sources = sources.sort_by([("utt_id", "ascending"), ("path", "ascending")])
     ids, paths, split = (sources[name].combine_chunks() for name in ("utt_id", "path", "split"))
     again = pc.equal(ids[1:], ids[:-1])
@@ -193,14 +220,20 @@ def _hold_out(sources: pa.Table, sharding: Sharding) -> set[str]:
     return {training[index] for index in order[: sharding.num_validation_speakers]}
 
 
-def _check_disjoint(sources: pa.Table) -> None:
+def _check_speakers(sources: pa.Table) -> None:
+    """Refuse speakers of both splits, and names that may well be one person's, which would be a speaker each."""
     train, test = (
         set(sources.filter(pc.equal(sources["split"], split))["speaker"].unique().to_pylist())
         for split in ("train", "test")
     )
-    shared = sorted(train & test)
-    if shared:
+    if shared := names.shared(train, test):
         raise ValueError(
             f"speaker in train and test: got {len(shared)} speakers in both, expected none. "
             f"At {', '.join(shared[:EXAMPLES_SHOWN])}. Move all files of a speaker to one side."
+        )
+    if twins := names.twins(train | test):
+        raise ValueError(
+            f"speakers hardly told apart: got {len(twins)} names that differ from another in letter case, blanks or "
+            f"compatibility characters alone, expected none. At {names.spelled(twins)}. Write the name of one person "
+            "alike everywhere; give two people names that differ in more."
         )

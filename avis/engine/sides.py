@@ -54,7 +54,8 @@ def gather_sides(
             first = len(embedded)
     vectors = transform(backend, embeddings, run_dir, instantiate(cfg["compute"]))
     measures = measures_of(calibration, backend, embeddings, vectors, seconds)
-    return Sides(vectors, measures, speakers.combine_chunks(), members), lambda enroll: first + gather(enroll, ids)
+    sides = Sides(vectors, measures, speakers.combine_chunks(), seconds.astype(np.float32), members)
+    return sides, lambda enroll: first + gather(enroll, ids)
 
 
 def _means(vectors: NDArray[np.float32], offsets: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -1,7 +1,7 @@
 """Stream training examples: tasks anywhere in the cluster read blocks of the plan and make examples of them."""
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from torch import Tensor
 from avis.audio.codec import read_all
 from avis.augment.bank import Bank
 from avis.engine.rest import data_context
+from avis.training.cropping import DrawnCrops, crop_bounds
 from avis.training.examples import ExampleMaker
 from avis.training.plan import Plan, RowGroup, list_row_groups, read_block
 from avis.training.stored import StoredExamples
@@ -40,13 +41,24 @@ class Shared:
 
 
 def make_banks(recipe: Mapping[str, Any], utterances: str) -> dict[str, Bank]:
-    """Gather what the recipe's augmentation draws from: noise, rooms, and other voices of the training speakers."""
-    chain = instantiate(recipe["augment"]["chain"])
-    required = chain.required_banks if chain else frozenset()
-    banks = {name: instantiate(recipe["augment"][f"{name}_bank"]) for name in sorted(required - {"speech"})}
-    if "speech" in required:
-        groups = list_row_groups(utterances, "train")
-        banks["speech"] = _speech_bank(groups, recipe["trainer"]["babble_utterances"], recipe["seed"])
+    """Gather what the recipe's augmentation draws from, and say how much that is.
+
+    The talkers are of the training utterances where the recipe has no ``speech_bank``.
+    """
+    chain, banks = instantiate(recipe["augment"]["chain"]), {}
+    for name in sorted(chain.required_banks if chain else ()):
+        node = recipe["augment"].get(f"{name}_bank")
+        if name == "speech" and node is None:
+            groups, origin = list_row_groups(utterances, "train"), "training utterances"
+            banks[name] = _speech_bank(groups, recipe["trainer"]["babble_utterances"], recipe["seed"])
+        else:
+            banks[name], origin = instantiate(node), node.get("root") or node["_target_"].rpartition(".")[2]
+        samples = banks[name].samples
+        print(
+            f"{name} bank: {len(banks[name])} recordings, {len(samples) / recipe['sharding']['sample_rate']:,.0f} s "
+            f"({samples.nbytes / 1e6:,.0f} MB), from {origin}",
+            flush=True,
+        )
     return banks
 
 
@@ -72,10 +84,19 @@ def example_maker(recipe: Mapping[str, Any], *, training: bool = True, augment: 
         spec_augment=spec_augment,
         on_device=on_device,
         speeds=recipe["trainer"]["speeds"] if training else [1.0],
-        crop_s=recipe["trainer"]["crop_s"],
+        crop_s=crop_bounds(recipe["trainer"]["crop_s"])[1],
         sample_rate=recipe["sharding"]["sample_rate"],
         seed=recipe["seed"],
     )
+
+
+def drawn_crops(recipe: Mapping[str, Any], front_end: Any) -> DrawnCrops | None:
+    """Return what cuts a training's batches into crops of drawn lengths; None where all are of one."""
+    crop_s, sample_rate = recipe["trainer"]["crop_s"], recipe["sharding"]["sample_rate"]
+    if not isinstance(crop_s, Sequence):
+        return None
+    shortest, longest = (round(bound_s * sample_rate) for bound_s in crop_bounds(crop_s))
+    return DrawnCrops(shortest, longest, seed=recipe["seed"], num_frames=front_end.num_frames)
 
 
 def example_source(shared: Shared) -> ExampleMaker | StoredExamples:

@@ -2,7 +2,8 @@
 
 import pyarrow as pa
 
-ANSWERS = {"1": True, "target": True, "0": False, "nontarget": False}
+from avis.scoring.trials import ANSWERS
+
 LAYOUTS: dict[int, tuple[str, ...]] = {
     2: ("target", "score"),
     3: ("enroll", "test", "score"),
@@ -12,7 +13,7 @@ FORMATS = "'label score', 'enroll test label score' or (a baseline's) 'enroll te
 
 
 def text_scores(data: bytes, uri: str) -> pa.Table:
-    """Parse lines of one of `FORMATS`, where label is 1 or target, 0 or nontarget.
+    """Parse lines of one of `FORMATS`, where label is one of `avis.scoring.trials.ANSWERS` in any case.
 
     Returns
     -------
@@ -27,25 +28,27 @@ def text_scores(data: bytes, uri: str) -> pa.Table:
     """
     rows: list[list[str]] = []
     scores: list[float] = []
-    for number, line in enumerate(data.decode("utf-8-sig", errors="replace").splitlines(), start=1):
-        words = line.split()
+    for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").splitlines(), start=1):
+        words = [word.decode(errors="replace") for word in line.split()]  # a no-break space is part of a name
         if not words:
             continue
         try:
             scores.append(float(words[-1]))
             layout = LAYOUTS[len(words)]
-            fits = len(words) == len(rows[0] if rows else words) and ("target" not in layout or words[-2] in ANSWERS)
+            fits = len(words) == len(rows[0] if rows else words) and (
+                "target" not in layout or words[-2].lower() in ANSWERS
+            )
         except (ValueError, KeyError):
             fits = False
         if not fits:
             raise ValueError(
-                f"score line malformed: got {line!r}, expected {FORMATS}, the same in all lines, with label 0, 1, "
-                f"target or nontarget. At {uri}:{number}. Correct the line."
+                f"score line malformed: got {line.decode(errors='replace')!r}, expected {FORMATS}, the same in all "
+                f"lines, with a label among {', '.join(ANSWERS)}. At {uri}:{number}. Correct the line."
             )
         rows.append(words)
     names = LAYOUTS[len(rows[0])] if rows else LAYOUTS[2]
     columns = {name: [words[place] for words in rows] for place, name in enumerate(names)}
-    targets = [ANSWERS[label] for label in columns["target"]] if "target" in columns else [None] * len(rows)
+    targets = [ANSWERS[label.lower()] for label in columns["target"]] if "target" in columns else [None] * len(rows)
     sides: dict[str, pa.Array] = {
         side: pa.array(columns[side], pa.string()) for side in ("enroll", "test") if side in columns
     }

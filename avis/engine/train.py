@@ -24,7 +24,7 @@ from avis.engine.materialize import materialize
 from avis.engine.parts import raise_cause
 from avis.engine.placement import Features, check_placement, check_precision
 from avis.engine.session import Compute
-from avis.engine.stream import Shared, example_maker, example_stream, local_batches, make_banks
+from avis.engine.stream import Shared, drawn_crops, example_maker, example_stream, local_batches, make_banks
 from avis.engine.teacher import find_teachers
 from avis.losses.building import build_loss
 from avis.losses.classifier import weigh_speakers
@@ -32,6 +32,7 @@ from avis.losses.distillation import watch_student
 from avis.losses.head_memory import say_head_memory
 from avis.training.activation_checkpointing import checkpoint_activations
 from avis.training.checkpoint import average_checkpoint, best_checkpoint, next_epoch, read_checkpoint
+from avis.training.cropping import crop_bounds
 from avis.training.examples import speaker_counts, speaker_index, validation_examples
 from avis.training.fit import fit
 from avis.training.module import SpeakerVerifier
@@ -49,8 +50,9 @@ class Training:
         An epoch visits every utterance ``passes_per_epoch`` times and ends with a validation.
     batch_size : int
         Examples per optimiser step, over all workers together: the recipe stays the same on 1 or 64 of them.
-    crop_s : float
-        Length of a training example.
+    crop_s : float or list of two floats
+        Length of a training example; or the shortest and the longest of crops, whose length is drawn for each step.
+        An example is then of the longest, and cut into as many crops as have room in it.
     min_utterance_s : float
         Shorter utterances are not trained on.
     speeds : list of float
@@ -85,13 +87,13 @@ class Training:
     Raises
     ------
     ValueError
-        If more epochs are to be averaged than there are.
+        If more epochs are to be averaged than there are, or the shortest crop is longer than the longest.
     """
 
     num_epochs: PositiveInt
     passes_per_epoch: PositiveInt
     batch_size: PositiveInt
-    crop_s: PositiveFloat
+    crop_s: PositiveFloat | list[PositiveFloat]
     min_utterance_s: NonNegativeFloat
     speeds: list[PositiveFloat]
     utterances_per_speaker: PositiveInt
@@ -112,6 +114,7 @@ class Training:
                 f"too few epochs: got average_epochs={self.average_epochs}, expected at most "
                 f"num_epochs={self.num_epochs}. At trainer.average_epochs. Lower it."
             )
+        crop_bounds(self.crop_s)
 
 
 def train(cfg: dict[str, Any], utterances: str, run_dir: str) -> str:
@@ -148,7 +151,9 @@ def share(cfg: dict[str, Any], utterances: str, num_workers: int) -> Shared:
     cfg = find_teachers(cfg)
     training: Training = instantiate(cfg["trainer"])
     features: Features = instantiate(cfg["features"])
-    check_placement(training.utterances_per_speaker, training.mixup_alpha, placement=features.placement)
+    check_placement(
+        training.utterances_per_speaker, training.mixup_alpha, training.crop_s, placement=features.placement
+    )
     if training.batch_size % (num_workers * training.utterances_per_speaker):
         raise ValueError(
             f"batch does not divide: got trainer.batch_size={training.batch_size} for {num_workers} workers and "
@@ -199,6 +204,7 @@ def build_module(shared: Shared) -> SpeakerVerifier:
         steps_per_epoch=shared.plan.steps_per_epoch,
         recipe=recipe,
         speakers=sorted(shared.speakers),
+        crops=drawn_crops(recipe, features.front_end),
     )
     if recipe["trainer"]["activation_checkpointing"]:
         checkpoint_activations(*(part for part in (module.model, module.front_end) if part is not None))
@@ -223,7 +229,8 @@ def fit_share(
     )
     module = build_module(shared)
     if rank == 0:
-        say_head_memory(module.loss, training["batch_size"] // world_size)
+        crops = module.crops.most if module.crops else 1
+        say_head_memory(module.loss, crops * training["batch_size"] // world_size)
     fit(
         module,
         batches,

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +16,7 @@ from avis.scoring.gallery import Gallery
 from avis.scoring.known_lists import recognise
 from avis.scoring.pairing import Pairing
 from avis.scoring.trial_checks import TrialChecks
-from avis.scoring.trial_ids import gather
+from avis.scoring.trial_ids import resolve
 from avis.scoring.trials import check_both_kinds, read_trials
 
 LIGHT = [
@@ -66,16 +65,17 @@ def read_lists(cfg: Mapping[str, Any], index: pa.Table, *, trained: Collection[s
         If there is no list, one cannot be read or made, or does not pass the checks.
     """
     checks: TrialChecks = instantiate(cfg["trial_checks"])
-    path = cfg.get("enrolments")
-    enrolments = None if path is None else read_enrolments(location.absolute(str(path)))
     lists = {}
-    for name, source in _sources(cfg).items():
-        given, facts = _from_pairing(source, index) if isinstance(source, Mapping) else _from_file(str(source))
+    for name, (source, enrolments) in _sources(cfg).items():
+        path = cfg.get("enrolments") or enrolments
+        made = isinstance(source, Mapping)
+        given, facts = _from_pairing(source, index) if made else _from_file(str(source), models=path is not None)
         _check_columns(given, name)
-        if enrolments is None:
+        if path is None:
             models, (trials, flagged) = None, checks.apply(given, index, trained=trained)
         else:
-            trials, models, flagged = _resolve_models(given, enrolments, index, checks, trained)
+            read = read_enrolments(location.absolute(str(path)))
+            trials, models, flagged = _resolve_models(given, read, index, checks, trained)
         lists[name] = TrialList(trials, models, {"list": facts, "flagged": flagged})
     return lists
 
@@ -96,6 +96,19 @@ def named_models(lists: Mapping[str, TrialList]) -> pa.Table | None:
     return distinct.sort_by([(name, "ascending") for name in ENROLMENTS.names])
 
 
+def enrolled(lists: Mapping[str, TrialList]) -> pa.Table | None:
+    """Return the models of all lists, an utterance that is enrolled by itself as a model of its own name.
+
+    None where no list has models.
+    """
+    models = named_models(lists)
+    alone = [listed.trials["enroll"].unique() for listed in lists.values() if listed.models is None]
+    if models is None or not alone:
+        return models
+    singles = pa.chunked_array(alone, pa.string()).unique()
+    return pa.concat_tables([models, pa.table([singles, singles], schema=ENROLMENTS)])
+
+
 def _check_columns(trials: pa.Table, name: str) -> None:
     taken = sorted({*trials.column_names} & ({*SCORES.names} - {*TRIALS.names}))
     if taken:
@@ -112,14 +125,13 @@ def _resolve_models(
 
     Each trial is checked as the trials of its model's utterances; none of them may be missing.
     """
-    pairs, trial = expand(trials, enrolments)
-    pairs, flagged = replace(checks, missing_ids="refuse").apply(pairs, index, trained=trained)
-    first = np.flatnonzero(np.diff(trial, prepend=-1))
-    tests = pairs["test"].take(first)
-    models = pa.table({"enroll_model": trials["enroll"].take(trial), "utt_id": pairs["enroll"]})
-    models = models.group_by(ENROLMENTS.names).aggregate([])
-    speaker = index["speaker"].take(gather(models["utt_id"], index["utt_id"]))
-    counted = pa.table({"model": models["enroll_model"], "speaker": speaker}).group_by("model")
+    member, trial = expand(trials, enrolments)
+    named, member = np.unique(member, return_inverse=True)
+    models = enrolments.take(pa.array(named))
+    rows, tests = _rows_of(models["utt_id"], index), _rows_of(trials["test"], index)
+    pairs, answers = np.stack([rows[member], tests[trial]]), trials["target"].take(pa.array(trial))
+    flagged = {"missing_ids": 0} | checks.check(pairs, answers, index, trained=trained)
+    counted = pa.table({"model": models["enroll_model"], "speaker": index["speaker"].take(rows)}).group_by("model")
     several = counted.aggregate([("speaker", "count_distinct")])
     several = several.filter(pc.greater(several["speaker_count_distinct"], 1))["model"]
     if len(several):
@@ -127,31 +139,40 @@ def _resolve_models(
             f"An enrolment model is of one speaker: got {len(several)} models of several, expected none. "
             f"At enrolments, {', '.join(several[:NAMES_SHOWN].to_pylist())}. Correct the table."
         )
-    return trials.set_column(trials.schema.get_field_index("test"), "test", tests), models, flagged
+    trials = trials.set_column(trials.schema.get_field_index("test"), "test", index["utt_id"].take(tests))
+    return trials, models.set_column(1, ENROLMENTS.field("utt_id"), index["utt_id"].take(rows)), flagged
 
 
-def _sources(cfg: Mapping[str, Any]) -> dict[str, Any]:
+def _rows_of(ids: pa.ChunkedArray, index: pa.Table) -> np.ndarray:
+    """Return where listed utterances are in a store; see `avis.scoring.trial_ids.resolve`."""
+    corpora = sorted(index["corpus"].unique().to_pylist())
+    return resolve(pa.table({"enroll": ids, "test": ids}), index["utt_id"], corpora=corpora)[1][0]
+
+
+def _sources(cfg: Mapping[str, Any]) -> dict[str, tuple[Any, str | None]]:
+    """Return of each list what it is read or made from, and where its enrolment models are, if it has its own."""
     trials = cfg["trials"]
     if trials is None:
         corpora = [instantiate(corpus) for corpus in cfg["corpus"]["sources"].values()]
-        trials = {corpus.name: corpus.trials_path for corpus in corpora if hasattr(corpus, "trials_path")}
-        if not trials:
+        own = [corpus.trial_lists for corpus in corpora if hasattr(corpus, "trial_lists")]
+        if not own:
             raise ValueError(
                 f"no trial list: got trials=null, expected a list, since {', '.join(c.name for c in corpora)} has none "
                 "of its own. At trials. Give trials=<path> or trials={<name>: <path>}, or let pairing=cross_session "
                 "make one."
             )
+        return {name: paths for lists in own for name, paths in lists.items()}
     if isinstance(trials, str):
         trials = {location.stem(trials): trials}
-    return dict(trials)
+    return {name: (source, None) for name, source in trials.items()}
 
 
-def _from_file(path: str) -> tuple[pa.Table, dict[str, Any]]:
+def _from_file(path: str, *, models: bool) -> tuple[pa.Table, dict[str, Any]]:
     path = location.absolute(path)
     trials = read_trials(path)
     check_both_kinds(trials, where=path)
     md5 = hashlib.md5(location.read_bytes(path), usedforsecurity=False).hexdigest()
-    return trials, {**recognise(trials, md5=md5)._asdict(), "md5": md5}
+    return trials, {**recognise(trials, md5=md5, models=models)._asdict(), "md5": md5}
 
 
 def _from_pairing(node: Mapping[str, Any], index: pa.Table) -> tuple[pa.Table, dict[str, Any]]:

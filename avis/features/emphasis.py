@@ -47,3 +47,27 @@ class Gain(torch.nn.Module):
     def forward(self, waveforms: torch.Tensor) -> torch.Tensor:
         """Map ``[..., samples]`` to the same shape."""
         return waveforms * self.factor
+
+
+class Standardise(torch.nn.Module):
+    """Waveforms less their mean, divided by their deviation plus an offset.
+
+    Parameters
+    ----------
+    offset
+        Keeps silence finite.
+
+    Examples
+    --------
+    >>> Standardise(offset=0.0)(torch.tensor([[1.0, 3.0]]))
+    tensor([[-1.,  1.]])
+    """
+
+    def __init__(self, *, offset: float) -> None:
+        super().__init__()
+        self.offset = offset
+
+    def forward(self, waveforms: torch.Tensor) -> torch.Tensor:
+        """Map ``[..., samples]`` to the same shape."""
+        centred = waveforms - waveforms.mean(dim=-1, keepdim=True)
+        return centred / (centred.square().mean(dim=-1, keepdim=True).sqrt() + self.offset)

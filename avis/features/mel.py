@@ -1,9 +1,11 @@
 """Sum power spectra over filters that are equally spaced on a mel scale."""
 
+import math
+
 import torch
 from torchaudio.functional import melscale_fbanks
 
-SHAPES = ("htk", "slaney", "speechbrain")
+SHAPES = ("htk", "slaney", "speechbrain", "redimnet2")
 
 
 class MelFilters(torch.nn.Module):
@@ -21,7 +23,9 @@ class MelFilters(torch.nn.Module):
         Edges of the lowest and the highest filter.
     shape
         ``"htk"``: on the HTK mel scale, of height one, as torchaudio; ``"slaney"``: on Slaney's scale, of equal area,
-        as librosa and NeMo; ``"speechbrain"``: on the HTK scale, of height one, above the centre as wide as below it.
+        as librosa and NeMo; ``"speechbrain"``: on the HTK scale, of height one, above the centre as wide as below it;
+        ``"redimnet2"``: triangles on the HTK scale itself, of height one, for which the lowest bin counts as none and
+        the last but one, not the last, as the Nyquist frequency.
 
     Raises
     ------
@@ -49,6 +53,8 @@ class MelFilters(torch.nn.Module):
             )
         if shape == "speechbrain":
             filters = _equal_sides(num_mels, sample_rate, fft_samples, low_hz, high_hz)
+        elif shape == "redimnet2":
+            filters = _on_mels(num_mels, sample_rate, fft_samples, low_hz, high_hz)
         else:
             filters = melscale_fbanks(
                 fft_samples // 2 + 1,
@@ -73,3 +79,16 @@ def _equal_sides(num_mels: int, sample_rate: int, fft_samples: int, low_hz: floa
     centres = 700 * (10 ** (torch.linspace(float(low), float(high), num_mels + 2) / 2595) - 1)
     bins = torch.linspace(0, sample_rate / 2, fft_samples // 2 + 1).unsqueeze(1)
     return (1 - (bins - centres[1:-1]).abs() / centres[:-1].diff()).clamp_min(0.0)
+
+
+def _on_mels(num_mels: int, sample_rate: int, fft_samples: int, low_hz: float, high_hz: float) -> torch.Tensor:
+    """Return filters that are straight in mels, on half as many bins as the transform has samples."""
+    low, high = (2595 * math.log10(1 + hz / 700) for hz in (low_hz, high_hz))
+    edges = torch.linspace(low, high, num_mels + 2, dtype=torch.float64)
+    hertz = torch.linspace(0, sample_rate / 2, fft_samples // 2, dtype=torch.float64).unsqueeze(1)
+    places = 2595 * (1 + hertz / 700).log10()
+    rising = (places - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[2:] - places) / (edges[2:] - edges[1:-1])
+    filters = torch.minimum(rising, falling).clamp_min(0.0)
+    filters[0] = 0.0
+    return torch.nn.functional.pad(filters, (0, 0, 0, 1)).float()

@@ -27,6 +27,9 @@ class PowerSpectrogram(torch.nn.Module):
         What lies beyond both ends of a waveform: ``"constant"`` silence, or ``"reflect"``.
     last_frame
         Keep the frame around the end, so that there is one frame more than shifts.
+    pad_samples
+        Samples beyond each end that the first and the last transform reach; half of the transform, which puts the
+        middle of the first at time zero, if None.
 
     Raises
     ------
@@ -54,6 +57,7 @@ class PowerSpectrogram(torch.nn.Module):
         periodic: bool,
         pad_mode: str,
         last_frame: bool,
+        pad_samples: int | None = None,
     ) -> None:
         super().__init__()
         frame_samples, self.shift_samples = frame_sizes(
@@ -69,27 +73,32 @@ class PowerSpectrogram(torch.nn.Module):
         self.fft_samples = fft_samples
         self.pad_mode = pad_mode
         self.last_frame = last_frame
-        self.min_samples = 1 if pad_mode == "constant" else fft_samples // 2 + 1
+        self.pad_samples = fft_samples // 2 if pad_samples is None else pad_samples
+        self.min_samples = max(
+            1 if pad_mode == "constant" else self.pad_samples + 1, fft_samples - 2 * self.pad_samples
+        )
         if not last_frame:
             self.min_samples = max(self.min_samples, self.shift_samples)
         self.register_buffer("window", WINDOWS[window](frame_samples, periodic=periodic), persistent=False)
 
     def num_frames(self, num_samples: int) -> int:
         """Return how many frames ``num_samples`` give; zero when it is too short to be reflected."""
-        return 0 if num_samples < self.min_samples else num_samples // self.shift_samples + int(self.last_frame)
+        beyond_first = num_samples + 2 * self.pad_samples - self.fft_samples
+        return 0 if num_samples < self.min_samples else beyond_first // self.shift_samples + int(self.last_frame)
 
     def forward(self, waveforms: torch.Tensor) -> torch.Tensor:
         """Map float32 ``[batch, samples]`` or ``[samples]`` to powers, float32 ``[batch, frames, dim]``."""
         check_waveforms(waveforms, min_samples=self.min_samples, name="PowerSpectrogram")
         with torch.autocast(waveforms.device.type, enabled=False):
+            rows = waveforms.reshape(-1, waveforms.shape[-1])
+            padded = torch.nn.functional.pad(rows, (self.pad_samples, self.pad_samples), mode=self.pad_mode)
             spectrum = torch.stft(
-                waveforms,
+                padded.reshape(*waveforms.shape[:-1], -1),
                 self.fft_samples,
                 hop_length=self.shift_samples,
                 win_length=len(self.window),
                 window=self.window,
-                center=True,
-                pad_mode=self.pad_mode,
+                center=False,
                 return_complex=True,
             )
         power = spectrum.real.square() + spectrum.imag.square()

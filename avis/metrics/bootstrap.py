@@ -20,11 +20,11 @@ from avis.metrics.trials import Trials
 
 Flat = dict[tuple[str, ...], float]
 
-_MOST_AFTER_FITTING = {"min_cllr": 1.0, "calibration_loss": math.inf}
-"""Figures after the best calibration of the very trials that they are stated of, and the highest they can be.
+_MOST_IF_REFLECTED = {"min_cllr": 1.0, "calibration_loss": math.inf, "fdr": 1.0, "garbe": 1.0}
+"""Figures that lean one way in the list and further in a draw of it, and the highest they can be.
 
-It fits a draw, in which trials repeat, better than the list, and the list better than all speakers. So draws are
-reflected at the list's figure (Davison and Hinkley, "Bootstrap Methods and their Application", 1997, basic intervals).
+A best calibration fits fewer trials better, and equal groups differ the more by chance. So draws are reflected at the
+list's figure (Davison and Hinkley, "Bootstrap Methods and their Application", 1997, basic intervals).
 """
 
 
@@ -81,11 +81,10 @@ def weighted_rates(
     rates: ErrorRates, targets_below: NDArray[np.int64], nontargets_below: NDArray[np.int64]
 ) -> ErrorRates:
     """Count errors in weights; the arguments sum the weights of the lowest 0, 1, 2, ... trials of a kind."""
-    rejected = rates.num_nontarget - rates.false_alarms
     return ErrorRates(
         rates.thresholds,
         targets_below[rates.misses],
-        nontargets_below[-1] - nontargets_below[rejected],
+        nontargets_below[-1] - nontargets_below[rates.num_nontarget - rates.false_alarms],
         int(targets_below[-1]),
         int(nontargets_below[-1]),
     )
@@ -159,9 +158,8 @@ def speaker_intervals(
     -------
     dict
         ``figures`` (as the figures are laid out, but ``[low, high]`` each: percentiles of the draws, those of minCllr
-        and calibration loss reflected at the figure), ``confidence``,
-        ``num_draws``, ``num_speakers``, and ``num_empty``: draws left out for want of target or of non-target trials.
-        ``figures`` is None if all were.
+        and calibration loss reflected at the figure), ``confidence``, ``num_draws``, ``num_speakers``, and
+        ``num_empty``: draws left out for want of target or of non-target trials. ``figures`` is None if all were.
 
     Raises
     ------
@@ -173,12 +171,14 @@ def speaker_intervals(
     for drawn in speaker_draws(resampler.num_speakers, resampling.checked()):
         if (counts := resampler.weighted(drawn)) is not None:
             rows.append(flatten(figures(counts, wanted)))
-    found = flatten(figures(resampler.counts, wanted))
-    intervals = _percentiles(rows, resampling.confidence) if rows else {}
-    return {
-        "figures": nest({key: _reflected(key[0], ends, found[key]) for key, ends in intervals.items()}) or None,
-        **_facts(resampling, resampler.num_speakers, len(rows)),
-    }
+    return intervals_of(rows, flatten(figures(resampler.counts, wanted)), resampling, resampler.num_speakers)
+
+
+def intervals_of(rows: list[Flat], found: Flat, resampling: Resampling, num_speakers: int) -> dict[str, Any]:
+    """Return what `speaker_intervals` does, from the figures of each draw that has them and those of the list."""
+    drawn = _percentiles(rows, resampling.confidence) if rows else {}
+    figures_drawn = nest({key: _reflected(key[0], ends, found[key]) for key, ends in drawn.items()})
+    return {"figures": figures_drawn or None, **_facts(resampling, num_speakers, len(rows))}
 
 
 def paired_difference(trials: Trials, baseline: Trials, resampling: Resampling, *, wanted: Wanted) -> dict[str, Any]:
@@ -266,10 +266,10 @@ def _percentiles(rows: list[Flat], confidence: float) -> dict[tuple[str, ...], l
 
 
 def _reflected(figure: str, ends: list[float], found: float) -> list[float]:
-    if figure not in _MOST_AFTER_FITTING:
+    if figure not in _MOST_IF_REFLECTED:
         return ends
     low, high = (2.0 * found - end for end in reversed(ends))
-    return [max(min(low, found), 0.0), min(max(high, found), _MOST_AFTER_FITTING[figure])]
+    return [max(min(low, found), 0.0), min(max(high, found), _MOST_IF_REFLECTED[figure])]
 
 
 def _facts(resampling: Resampling, num_speakers: int, num_kept: int) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Detection cost function: the price of the two kinds of error at a stated prior and stated costs."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -118,7 +118,12 @@ def minimum_cost(rates: ErrorRates, *, p_target: float, c_miss: float = 1.0, c_f
 
 def costs(rates: ErrorRates, point: OperatingPoint) -> np.ndarray:
     """Return the normalised cost at every threshold of ``rates``: float64 ``[thresholds]``."""
+    return np.asarray(cost(rates.fnr, rates.fpr, point))
+
+
+def cost(fnr: ArrayLike, fpr: ArrayLike, point: OperatingPoint) -> Any:
+    """Return the normalised cost of a miss rate and a false-alarm rate, or of an array of each."""
     miss_cost = point.c_miss * point.p_target
     false_alarm_cost = point.c_fa * (1.0 - point.p_target)
     least = min(miss_cost, false_alarm_cost)
-    return miss_cost / least * rates.fnr + false_alarm_cost / least * rates.fpr
+    return miss_cost / least * np.asarray(fnr) + false_alarm_cost / least * np.asarray(fpr)

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from avis.metrics.binomial import binomial_interval
-from avis.metrics.bootstrap import Resampling, speaker_intervals
+from avis.metrics.bootstrap import Flat, Resampling, speaker_intervals
 from avis.metrics.fairness import fairness_discrepancy_rate, garbe
 from avis.metrics.figures import Wanted, figures, tally
 from avis.metrics.scores import ceiling
 from avis.metrics.trials import Trials
+from avis.metrics.weighted_intervals import weighted_intervals
 
 LEAST_ERRORS = 30
 """Rule of 30: with 30 errors the true rate lies within 30 % of the found one, at 90 % confidence.
@@ -34,6 +35,7 @@ def subgroups(
     *,
     order: Sequence[str] | None = None,
     threshold: float,
+    min_trials: int,
     wanted: Wanted,
     resampling: Resampling,
 ) -> dict[str, Any]:
@@ -49,6 +51,9 @@ def subgroups(
         All names in the order in which to state them; that of the alphabet if None.
     threshold
         Score from which trials are accepted: that of the whole list's equal error rate, or the deployed one.
+    min_trials
+        Target trials, and as many non-target trials, that a group needs to count for fairness: the rates of fewer are
+        chance.
     wanted
         What is to be stated.
     resampling
@@ -62,8 +67,10 @@ def subgroups(
         false alarms below ``min_errors``), ``figures`` (see `avis.metrics.figures.figures`; None where one kind of
         trial is missing) and ``intervals`` (see `avis.metrics.bootstrap.speaker_intervals`; None likewise, and where
         the speakers are not known).
-        Besides ``threshold``, ``min_errors``, and ``fdr`` and ``garbe`` over the groups that have both rates (None if
-        fewer than two).
+        Besides ``threshold``, ``min_errors``, ``min_trials``, ``left_out`` (why a group does not count for fairness, by
+        its name), ``fdr`` and ``garbe`` over the groups that do (None if fewer than two), and ``fairness_intervals`` of
+        these two (see `avis.metrics.weighted_intervals.weighted_intervals`; None where they or the speakers are not
+        known).
 
     Raises
     ------
@@ -81,16 +88,54 @@ def subgroups(
     for name in known:
         group = trials.take(names == name)
         cells[str(name)] = _cell(group, threshold=threshold, wanted=wanted, resampling=resampling)
-    rates = [(cell["fmr"], cell["fnmr"]) for cell in cells.values() if cell["figures"] is not None]
-    fair = len(rates) > 1
-    fmr, fnmr = zip(*rates, strict=True) if fair else ((), ())
+    left_out = {name: why for name, cell in cells.items() if (why := _why_left_out(name, cell, min_trials))}
+    counted = [name for name in cells if name not in left_out]
     return {
         "threshold": threshold,
         "min_errors": LEAST_ERRORS,
         "groups": cells,
-        "fdr": fairness_discrepancy_rate(fmr, fnmr) if fair else None,
-        "garbe": garbe(fmr, fnmr) if fair else None,
+        "min_trials": min_trials,
+        "left_out": left_out,
+        **_fairness(trials, names, counted, threshold=threshold, resampling=resampling),
     }
+
+
+def _why_left_out(name: str, cell: dict[str, Any], min_trials: int) -> str:
+    if name == UNKNOWN:
+        return "nobody knows the value"
+    few = min(cell["num_target"], cell["num_nontarget"]) < max(min_trials, 1)
+    return f"fewer than {min_trials} target or non-target trials" if few else ""
+
+
+def _fairness(
+    trials: Trials, names: NDArray, counted: list[str], *, threshold: float, resampling: Resampling
+) -> dict[str, Any]:
+    """Return how fair the threshold is between the groups that count, and intervals over their speakers."""
+    if len(counted) < 2:
+        return {"fdr": None, "garbe": None, "fairness_intervals": None}
+    group = np.select([names == name for name in counted], range(len(counted)), default=-1)
+    trials, group = trials.take(group >= 0), group[group >= 0]
+    target, accepted = np.asarray(trials.target, dtype=bool), _accepted(trials.scores, threshold)
+
+    def fairness(weights: NDArray[np.int64]) -> Flat | None:
+        kinds = (target, ~target, target & ~accepted, accepted & ~target)
+        counts = [np.bincount(group, weights * kind, minlength=len(counted)) for kind in kinds]
+        if not (counts[0].all() and counts[1].all()):
+            return None
+        rates = counts[3] / counts[1], counts[2] / counts[0]
+        return {("fdr",): fairness_discrepancy_rate(*rates), ("garbe",): garbe(*rates)}
+
+    found = fairness(np.ones(group.size, dtype=np.int64))
+    assert found is not None, "a group that counts has both kinds of trial"
+    known = trials.enroll_speaker is not None
+    return {
+        **{key[0]: value for key, value in found.items()},
+        "fairness_intervals": weighted_intervals(trials, resampling, fairness) if known else None,
+    }
+
+
+def _accepted(scores: NDArray, threshold: float) -> NDArray[np.bool_]:
+    return scores >= ceiling(np.array([threshold]), scores.dtype)[0]
 
 
 def group_names(values: NDArray) -> tuple[NDArray[np.str_], list[str]]:
@@ -101,7 +146,7 @@ def group_names(values: NDArray) -> tuple[NDArray[np.str_], list[str]]:
     Parameters
     ----------
     values
-        Any column ``[trials]``; None and NaN are unknown.
+        Any column ``[trials]``; None, NaN and blanks are unknown.
 
     Examples
     --------
@@ -112,7 +157,8 @@ def group_names(values: NDArray) -> tuple[NDArray[np.str_], list[str]]:
     ['below 19.75', '19.75 to 39.5', '39.5 to 59.25', 'from 59.25']
     """
     if not np.issubdtype(values.dtype, np.number):
-        names = np.array([UNKNOWN if value is None or value != value else str(value) for value in values], dtype=str)
+        known = [value is not None and value == value and str(value).strip() for value in values]
+        names = np.array([str(value) if there else UNKNOWN for value, there in zip(values, known, strict=True)])
         return names, sorted(set(names.tolist()), key=lambda name: (name == UNKNOWN, name))
     known = np.isfinite(values)
     distinct = np.unique(values[known])
@@ -136,7 +182,7 @@ def _present(labels: Sequence[str], names: NDArray[np.str_]) -> list[str]:
 
 def _cell(group: Trials, *, threshold: float, wanted: Wanted, resampling: Resampling) -> dict[str, Any]:
     target = np.asarray(group.target, dtype=bool)
-    accepted = group.scores >= ceiling(np.array([threshold]), group.scores.dtype)[0]
+    accepted = _accepted(group.scores, threshold)
     num_target = int(np.count_nonzero(target))
     counts = {
         "num_target": num_target,

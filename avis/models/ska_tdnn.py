@@ -15,6 +15,8 @@ KERNEL_SIZES = (5, 7)
 FRONT_REDUCTION = 8
 BLOCK_REDUCTION = 4
 LEAST_HIDDEN = 16
+POOLING_FLOOR = 1e-4
+"""Smallest variance that is pooled."""
 NUM_FRONT_BLOCKS = 2
 FRONT_STRIDES = ((2, 1), (2, 2))
 """Over (mels, frames), of the convolutions before and after the front's blocks."""
@@ -210,7 +212,8 @@ class SkaTdnn(nn.Module):
     """SKA-TDNN: features ``[batch, frames, mels]`` to embeddings ``[batch, embedding_dim]``.
 
     Two-dimensional convolutions with kernels selected by mel and by channel, which halve the frames and quarter the
-    mels; then ECAPA-TDNN's layout with selected kernels. The pooling's attention has no tanh.
+    mels; then ECAPA-TDNN's layout with selected kernels. The pooling's attention has no tanh and sees the sample's
+    deviation.
 
     Training needs two or more utterances in a batch, and its batch normalisation counts padded frames too.
 
@@ -275,7 +278,13 @@ class SkaTdnn(nn.Module):
             for dilation in BLOCK_DILATIONS
         )
         self.aggregation = nn.Conv1d(len(BLOCK_DILATIONS) * channels, mfa_channels, 1)
-        self.pooling = AttentiveStatisticsPooling(mfa_channels, attention_channels=attention_channels, tanh=False)
+        self.pooling = AttentiveStatisticsPooling(
+            mfa_channels,
+            attention_channels=attention_channels,
+            tanh=False,
+            sample_deviation=True,
+            floor=POOLING_FLOOR,
+        )
         self.pooling_norm = nn.BatchNorm1d(2 * mfa_channels)
         self.embedding = nn.Linear(2 * mfa_channels, embedding_dim)
         self.embedding_norm = nn.BatchNorm1d(embedding_dim)

@@ -5,10 +5,11 @@ from typing import Any
 
 from avis.metrics.binomial import binomial_interval
 from avis.metrics.subgroups import LEAST_ERRORS
+from avis.reports.calibration_words import capped_at
 from avis.reports.figure_words import percent
 
 LEAST_SPEAKERS = 30
-"""With fewer, intervals by drawing speakers tend to be too narrow.
+"""With fewer, intervals by drawing speakers tend to be too narrow, and what few speakers decide is coarse.
 
 Cameron, Gelbach and Miller, "Bootstrap-based improvements for inference with clustered errors", Review of Economics and
 Statistics 90, 2008.
@@ -38,7 +39,13 @@ def cautions(metrics: Mapping[str, Any], flagged: Mapping[str, int]) -> list[str
     metrics, flagged
         See `avis.reports.page.ListReport`.
     """
-    return [*_wrong(metrics), *_suspect(flagged), *_uncertain(metrics), *_miscalibrated(metrics)]
+    return [
+        *_wrong(metrics),
+        *_suspect(flagged),
+        *_uncertain(metrics),
+        *_miscalibrated(metrics),
+        *_coarsely_calibrated(metrics),
+    ]
 
 
 def _wrong(metrics: Mapping[str, Any]) -> Iterator[str]:
@@ -109,4 +116,20 @@ def _miscalibrated(metrics: Mapping[str, Any]) -> Iterator[str]:
         yield (
             f"Miscalibrated: of a Cllr of {metrics['cllr']:.3f} bits, {loss:.3f} would go with better calibration. "
             "Do not read the likelihood ratios as strength of evidence, nor set thresholds by them, before that."
+        )
+
+
+def _coarsely_calibrated(metrics: Mapping[str, Any]) -> Iterator[str]:
+    calibration = metrics.get("calibration")
+    if calibration is None:
+        return
+    if calibration["num_speakers"] < LEAST_SPEAKERS:
+        yield (
+            f"Coarsely calibrated: the likelihood ratios rest on {calibration['num_speakers']} speakers, fewer than "
+            f"{LEAST_SPEAKERS}. They are {capped_at(calibration)}: so few bear out no stronger ones."
+        )
+    if beyond := calibration["beyond"]:
+        yield (
+            f"Actual costs at thresholds of {', '.join(f'{threshold:.2f}' for threshold in beyond)} are those of one "
+            f"answer for all trials: no log-likelihood ratio reaches so far, since they are {capped_at(calibration)}."
         )

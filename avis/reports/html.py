@@ -123,6 +123,7 @@ def _list_view(report: ListReport) -> dict[str, Any]:
         "reading": reading(metrics),
         "rows": list(rows.values()),
         "protocols": protocol_rows(metrics),
+        "equalised": equalised_notes(metrics),
         "pictures": [
             Picture(*PICTURES[kind], uri=data_uri(report.pictures[kind]))
             for kind in PICTURES
@@ -159,20 +160,31 @@ def figure_rows(metrics: Mapping[str, Any]) -> dict[Path, Row]:
 def protocol_rows(metrics: Mapping[str, Any]) -> list[tuple[str, list[Row]]]:
     """Return minimum and actual cost of every published operating point, by the name of the protocol."""
     intervals = _intervals(metrics)
+    pooled = [
+        (name, _cost_rows(costs, {kind: intervals.get(("dcf", name, kind)) for kind in costs}))
+        for name, costs in metrics["dcf"].items()
+    ]
+    equalised = [
+        (f"{name}, equalised", _cost_rows(found, (found["intervals"] or {}).get("figures") or {}))
+        for name, found in metrics.get("dcf_equalised", {}).items()
+    ]
+    return [*pooled, *equalised]
+
+
+def equalised_notes(metrics: Mapping[str, Any]) -> list[str]:
+    """Say over which parts the costs of a protocol are equalised."""
     return [
-        (
-            name,
-            [
-                Row(
-                    PROTOCOL_COSTS[kind],
-                    f"{cost:.4f}",
-                    interval(intervals.get(("dcf", name, kind)), WORDS["min_dcf"]),
-                    "",
-                )
-                for kind, cost in kinds.items()
-            ],
-        )
-        for name, kinds in metrics["dcf"].items()
+        f"{name}, equalised: rates are means over {found['num_partitions']:,} parts of the list "
+        f"({', '.join(found['columns'])}), so that each counts alike; {found['num_left_out']:,} trials belong to none."
+        for name, found in metrics.get("dcf_equalised", {}).items()
+    ]
+
+
+def _cost_rows(costs: Mapping[str, float], intervals: Mapping[str, Any]) -> list[Row]:
+    return [
+        Row(PROTOCOL_COSTS[kind], f"{costs[kind]:.4f}", interval(intervals.get(kind), WORDS["min_dcf"]), "")
+        for kind in PROTOCOL_COSTS
+        if kind in costs
     ]
 
 

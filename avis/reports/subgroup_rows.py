@@ -49,13 +49,28 @@ def group_tables(subgroups: Mapping[str, Mapping[str, Any]]) -> list[GroupTable]
             f"{found['threshold']:.4f}",
             found["min_errors"],
             [_row(name, cell, found["min_errors"]) for name, cell in found["groups"].items()],
-            ""
-            if found["fdr"] is None
-            else f"Fairness of that threshold between groups: FDR {found['fdr']:.4f} (1 is fair), "
-            f"GARBE {found['garbe']:.4f} (0 is fair).",
+            _fairness(found),
         )
         for column, found in subgroups.items()
     ]
+
+
+def _fairness(found: Mapping[str, Any]) -> str:
+    """Say how fair the threshold is, and which groups that leaves out."""
+    left_out = "; ".join(f"{name} ({why})" for name, why in found["left_out"].items())
+    without = f" Left out of it: {left_out}." if left_out else ""
+    if found["fdr"] is None:
+        return (
+            "Fairness between groups is not stated: that takes two groups of known value with at least "
+            f"{found['min_trials']:,} trials of each kind.{without}"
+        )
+    fdr, gini = (f"{found[figure]:.4f}{_ends(found, figure)}" for figure in ("fdr", "garbe"))
+    return f"Fairness of that threshold between groups: FDR {fdr} (1 is fair), GARBE {gini} (0 is fair).{without}"
+
+
+def _ends(found: Mapping[str, Any], figure: str) -> str:
+    drawn = found["fairness_intervals"] and found["fairness_intervals"]["figures"]
+    return f" [{interval(drawn[figure], WORDS['min_dcf'])}]" if drawn else ""
 
 
 def _row(name: str, cell: Mapping[str, Any], min_errors: int) -> GroupRow:

@@ -23,7 +23,8 @@ class AsNorm(ScoreNorm):
     References
     ----------
     Matejka et al., "Analysis of Score Normalization in Multilingual Speaker Recognition", 2017, section 2.4. Cohort of
-    speaker means and population deviation as in wespeaker.
+    speaker means, centred with everything else, and population deviation as in wespeaker (``tools/vector_mean.py``,
+    ``wespeaker/bin/score_norm.py``).
     """
 
     def __init__(self, *, backend: Any, top_n: int, cohort: Literal["speakers", "utterances"] = "speakers") -> None:

@@ -1,10 +1,12 @@
 """Calibration: turn scores, and what is known of the recordings' quality, into log-likelihood ratios."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+
+from avis.scoring.bounds import count_sources, empirical_bounds
 
 MIN_SPEECH_S, MAX_SPEECH_S = 0.1, 20.0
 """More speech than the higher makes no difference (wespeaker has 20 s, too); the lower keeps the logarithm finite."""
@@ -24,13 +26,19 @@ class Calibration:
     two sides' values and the distance between them (duration and magnitude as logarithms, so that the distance is that
     of the ratio). The score's weight is kept positive.
 
+    Ratios are capped where the calibration trials bear out no stronger ones: at their empirical lower and upper bounds
+    (see `avis.scoring.bounds.empirical_bounds`), which are within the logarithms of the number of calibration speakers
+    and of their pairs.
+
     Parameters
     ----------
     p_target
         Prior at which ratios are to be best, between 0 and 1.
     l2
-        Weight, above 0, of the squared weights of the standardised inputs in the loss: it keeps them finite where the
-        calibration trials are told apart without error.
+        Weight, above 0, of the squared weights of the standardised inputs in the loss, summed over independent
+        evidence: it is divided by the number of calibration speakers, so that the more there are the less it shrinks
+        ratios. It keeps the weights finite where the calibration trials are told apart without error; how strong
+        ratios may be then is the cap's to say.
     measures
         Quality measures besides the score: none for linear calibration.
 
@@ -48,11 +56,16 @@ class Calibration:
                 "0 < p_target < 1 and l2 > 0. At calibration.model. Correct them."
             )
         self.p_target, self.l2, self.measures = p_target, l2, list(measures)
-        self._weights: NDArray[np.float64] | None = None
-        self._offset = 0.0
+        self._learnt: dict[str, NDArray] = {}
 
-    def fit(self, scores: NDArray[np.floating], features: NDArray[np.floating], target: NDArray[np.bool_]) -> None:
-        """Learn the map.
+    def fit(
+        self,
+        scores: NDArray[np.floating],
+        features: NDArray[np.floating],
+        target: NDArray[np.bool_],
+        speakers: NDArray[np.integer] | None = None,
+    ) -> None:
+        """Learn the map and where its ratios are capped.
 
         Parameters
         ----------
@@ -62,6 +75,8 @@ class Calibration:
             See `quality_features`, ``[trials, 2 * measures]``.
         target
             ``[trials]``.
+        speakers
+            Numbers of the speakers of both sides ``[trials, 2]``; None if every trial has speakers of its own.
 
         Raises
         ------
@@ -80,16 +95,22 @@ class Calibration:
         inputs = np.column_stack([scores, features]).astype(np.float64)
         mean, deviation = inputs.mean(axis=0), inputs.std(axis=0)
         deviation[deviation == 0.0] = 1.0
-        weights = self._minimize((inputs - mean) / deviation, target)
+        sources = count_sources(target, speakers)
+        weights = self._minimize((inputs - mean) / deviation, target, self.l2 / min(sources))
         if weights[0] <= 0.0:
             raise ScoresDoNotRise(
                 f"Scores rise from non-target to target trials: got a weight of {weights[0]:.3g} over {len(target)} "
                 "calibration trials, expected more than 0. At calibration.trials. Check the answers, or train longer."
             )
-        self._weights = weights[:-1] / deviation
-        self._offset = float(weights[-1] - self._weights @ mean)
+        weights[:-1] /= deviation
+        self._learnt = {"weights": weights[:-1], "offset": np.array(weights[-1] - weights[:-1] @ mean)}
+        num_speakers = 2 * len(target) if speakers is None else len(np.unique(speakers))
+        self._learnt |= {
+            "bounds": np.array(empirical_bounds(self.uncapped_llr(scores, features), target, sources)),
+            "fitted_on": np.array([num_speakers, num_target, len(target) - num_target]),
+        }
 
-    def _minimize(self, inputs: NDArray[np.float64], target: NDArray[np.bool_]) -> NDArray[np.float64]:
+    def _minimize(self, inputs: NDArray[np.float64], target: NDArray[np.bool_], l2: float) -> NDArray[np.float64]:
         """Return the weights of standardised inputs ``[trials, inputs]`` and, last, the offset."""
         num_target = np.count_nonzero(target)
         share = np.where(target, self.p_target / num_target, (1.0 - self.p_target) / (len(target) - num_target))
@@ -99,8 +120,8 @@ class Calibration:
         def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
             wrong = sign * (inputs @ weights[:-1] + weights[-1] + prior)
             slope = share * sign * np.exp(-np.logaddexp(0.0, -wrong))
-            gradient = np.append(slope @ inputs + self.l2 * weights[:-1], slope.sum())
-            return float(share @ np.logaddexp(0.0, wrong) + self.l2 / 2 * weights[:-1] @ weights[:-1]), gradient
+            gradient = np.append(slope @ inputs + l2 * weights[:-1], slope.sum())
+            return float(share @ np.logaddexp(0.0, wrong) + l2 / 2 * weights[:-1] @ weights[:-1]), gradient
 
         num = inputs.shape[1]
         bounds = [(0.0, None)] + [(None, None)] * num
@@ -109,19 +130,40 @@ class Calibration:
         return np.asarray(found.x, dtype=np.float64)
 
     def llr(self, scores: NDArray[np.floating], features: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Return natural-log likelihood ratios, float32 ``[trials]``; arguments as in `fit`."""
-        assert self._weights is not None, "fit or restore the calibration before it is used"
-        return (np.column_stack([scores, features]) @ self._weights + self._offset).astype(np.float32)
+        """Return natural-log likelihood ratios, capped, float32 ``[trials]``; arguments as in `fit`."""
+        return self.cap(self.uncapped_llr(scores, features))
+
+    def uncapped_llr(self, scores: NDArray[np.floating], features: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Return the ratios as the map has them: an order of trials, but beyond the cap no measure of evidence."""
+        assert self._learnt, "fit or restore the calibration before it is used"
+        inputs = np.column_stack([scores, features])
+        return (inputs @ self._learnt["weights"] + self._learnt["offset"]).astype(np.float32)
+
+    def cap(self, llr: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Bring log-likelihood ratios within the bounds."""
+        return np.clip(llr, *self._learnt["bounds"].astype(np.float32))
+
+    def facts(self) -> dict[str, Any]:
+        """Return where ratios are capped (``lower``, ``upper``), and what the calibration was fitted on.
+
+        That is ``num_speakers``, and ``num_target`` and ``num_nontarget`` trials.
+        """
+        names = ("lower", "upper", "num_speakers", "num_target", "num_nontarget")
+        return dict(zip(names, [*self._learnt["bounds"].tolist(), *self._learnt["fitted_on"].tolist()], strict=True))
 
     def state(self) -> dict[str, NDArray]:
-        """Return what `fit` learnt, as arrays to keep: weights of score and features, and the offset."""
-        assert self._weights is not None, "fit the calibration before its state is kept"
-        return {"weights": self._weights, "offset": np.array(self._offset)}
+        """Return what `fit` learnt, as arrays to keep.
+
+        They are the weights of score and features, the offset, the bounds, and the numbers of speakers and of target
+        and non-target trials that it was fitted on.
+        """
+        assert self._learnt, "fit the calibration before its state is kept"
+        return self._learnt
 
     def restore(self, state: dict[str, NDArray]) -> None:
         """Take back what `state` returned."""
-        assert set(state) == {"weights", "offset"}, f"state of something else: {sorted(state)}"
-        self._weights, self._offset = state["weights"], float(state["offset"])
+        assert set(state) == {"weights", "offset", "bounds", "fitted_on"}, f"state of something else: {sorted(state)}"
+        self._learnt = state
 
 
 def log_duration(speech_s: NDArray[np.floating]) -> NDArray[np.float32]:

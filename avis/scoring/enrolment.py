@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from avis.location import read_bytes
+from avis.names import names
 from avis.schema import ENROLMENTS
 
 _MAX_NAMED = 10
@@ -22,12 +23,13 @@ def read_enrolments(path: str | Path) -> pa.Table:
     ----------
     path
         File or URI holding CSV (with a header) or Parquet with columns ``enroll_model`` and ``utt_id``: a row for each
-        utterance of each model.
+        utterance of each model; or lines of a model and its utterances, as Kaldi's ``spk2utt`` and CN-Celeb's
+        ``enroll.map`` are.
 
     Returns
     -------
     pa.Table
-        In schema `avis.schema.ENROLMENTS`, sorted by model.
+        In schema `avis.schema.ENROLMENTS`, as `avis.names` has the names, sorted by model.
 
     Raises
     ------
@@ -37,17 +39,17 @@ def read_enrolments(path: str | Path) -> pa.Table:
     name = str(path)
     try:
         data = read_bytes(name)
-        text = pa.csv.ConvertOptions(column_types=dict.fromkeys(ENROLMENTS.names, pa.string()))
-        reader = pa.BufferReader(data)
-        table = pq.read_table(reader) if data[:4] == b"PAR1" else pa.csv.read_csv(reader, convert_options=text)
-        table = table.select(ENROLMENTS.names).cast(ENROLMENTS)
+        table = pq.read_table(pa.BufferReader(data)) if data[:4] == b"PAR1" else _from_text(data)
+        columns = [names(table[column], where=f"{name} column {column}") for column in ENROLMENTS.names]
+        table = pa.Table.from_arrays(columns, ENROLMENTS.names)
     except (OSError, KeyError, pa.ArrowInvalid, ValueError) as error:
         raise ValueError(
             f"enrolment models cannot be read: got {str(error).splitlines()[0]!r}, expected CSV or Parquet with "
-            f"columns {', '.join(ENROLMENTS.names)}. At {name}. Correct enrolments=<path>."
+            f"columns {', '.join(ENROLMENTS.names)}, or lines of a model and its utterances. At {name}. "
+            "Correct enrolments=<path>."
         ) from error
     for column in ENROLMENTS.names:
-        if table[column].null_count or pc.any(pc.equal(table[column], "")).as_py():
+        if table[column].null_count:
             raise ValueError(
                 f"Every row of a model has an utterance: got an empty {column}, expected an id. At {name}. Fill it in."
             )
@@ -58,10 +60,23 @@ def read_enrolments(path: str | Path) -> pa.Table:
             f"An utterance counts once in a model: got {len(twice)} repeated rows, expected none. "
             f"At {name}, {twice['enroll_model'][0]} and {twice['utt_id'][0]} for one. Remove the repetition."
         )
-    return table.sort_by([("enroll_model", "ascending"), ("utt_id", "ascending")])
+    return table.cast(ENROLMENTS).sort_by([("enroll_model", "ascending"), ("utt_id", "ascending")])
 
 
-def expand(trials: pa.Table, enrolments: pa.Table) -> tuple[pa.Table, NDArray[np.int64]]:
+def _from_text(data: bytes) -> pa.Table:
+    """Parse lines ``model utt_id utt_id ...``, or CSV, whose header is of one word or names a column."""
+    lines = [words for line in data.decode("utf-8-sig").splitlines() if (words := line.split())]
+    if not lines or len(lines[0]) == 1 or any(column in word for column in ENROLMENTS.names for word in lines[0]):
+        text = pa.csv.ConvertOptions(column_types=dict.fromkeys(ENROLMENTS.names, pa.string()))
+        return pa.csv.read_csv(pa.BufferReader(data), convert_options=text)
+    alone = [model for model, *utt_ids in lines if not utt_ids]
+    if alone:
+        raise ValueError(f"a model without utterances, {alone[0]}")
+    pairs = [(model, utt_id) for model, *utt_ids in lines for utt_id in utt_ids]
+    return pa.table([pa.array(column) for column in zip(*pairs, strict=True)], names=ENROLMENTS.names)
+
+
+def expand(trials: pa.Table, enrolments: pa.Table) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Replace each trial of a model by the trials of its utterances.
 
     Parameters
@@ -73,10 +88,8 @@ def expand(trials: pa.Table, enrolments: pa.Table) -> tuple[pa.Table, NDArray[np
 
     Returns
     -------
-    pairs : pa.Table
-        The same columns, with an utterance's id in ``enroll``; the pairs of a trial follow each other.
-    trial : int64 [pairs]
-        The row of ``trials`` that a pair came from.
+    member, trial : int64 [pairs]
+        The rows of ``enrolments`` and of ``trials`` that a pair is made of; the pairs of a trial follow each other.
 
     Raises
     ------
@@ -85,9 +98,10 @@ def expand(trials: pa.Table, enrolments: pa.Table) -> tuple[pa.Table, NDArray[np
 
     Examples
     --------
-    >>> models = pa.table({"enroll_model": ["m", "m"], "utt_id": ["a", "b"]})
-    >>> expand(pa.table({"enroll": ["m"], "test": ["c"]}), models)[0]["enroll"].to_pylist()
-    ['a', 'b']
+    >>> models = pa.table({"enroll_model": ["l", "m", "m"], "utt_id": ["z", "a", "b"]})
+    >>> member, trial = expand(pa.table({"enroll": ["m"]}), models)
+    >>> member.tolist(), trial.tolist()
+    ([1, 2], [0, 0])
     """
     counts = enrolments["enroll_model"].combine_chunks().value_counts()
     model = pc.index_in(trials["enroll"], value_set=counts.field("values"))
@@ -99,10 +113,7 @@ def expand(trials: pa.Table, enrolments: pa.Table) -> tuple[pa.Table, NDArray[np
         )
     sizes = counts.field("counts").to_numpy()
     model_of_trial = model.to_numpy()
-    trial = np.repeat(np.arange(len(trials)), sizes[model_of_trial])
-    starts = np.cumsum(sizes) - sizes
-    within = np.arange(len(trial)) - np.repeat(np.cumsum(sizes[model_of_trial]), sizes[model_of_trial])
-    member = np.repeat((starts + sizes)[model_of_trial], sizes[model_of_trial]) + within
-    pairs = trials.take(trial)
-    utterances = enrolments["utt_id"].take(pa.array(member))
-    return pairs.set_column(pairs.schema.get_field_index("enroll"), "enroll", utterances), trial
+    sizes_of_trial = sizes[model_of_trial]
+    trial = np.repeat(np.arange(len(trials)), sizes_of_trial)
+    within = np.arange(len(trial)) - np.repeat(np.cumsum(sizes_of_trial) - sizes_of_trial, sizes_of_trial)
+    return np.repeat((np.cumsum(sizes) - sizes)[model_of_trial], sizes_of_trial) + within, trial

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from avis.names import names
 from avis.schema import TRIALS
 
 
@@ -99,7 +100,7 @@ class Pairing:
         """Return the values of an attribute, or of a column."""
         if name == "corpus":
             return rows["corpus"]
-        values = pc.map_lookup(rows["attributes"], pa.scalar(name), "first")
+        values = names(pc.map_lookup(rows["attributes"], pa.scalar(name), "first"), where=f"attribute {name}")
         if values.null_count:
             raise ValueError(
                 f"attribute missing: got {values.null_count} of {len(rows)} utterances without {name}, expected none. "

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from avis.scoring.length_norm import check_embeddings, length_normalize
+from avis.scoring.length_norm import check_embeddings
 from avis.scoring.scatter import speaker_scatter
 
 MIN_DEVIATION = 1e-6
@@ -24,7 +24,8 @@ class ScoreNorm:
     backend
         A back-end of this package.
     cohort
-        ``speakers``: each training speaker's mean of unit-length embeddings; ``utterances``: each training utterance.
+        ``speakers``: each training speaker's mean embedding, which the back-end centres and scales as it does an
+        utterance's; ``utterances``: each training utterance.
     """
 
     sides: ClassVar[tuple[str, ...]] = ("enroll", "test")
@@ -43,7 +44,7 @@ class ScoreNorm:
         self.backend.fit(embeddings, speakers)
         self._members = check_embeddings(embeddings)
         if self.cohort == "speakers":
-            self._members = speaker_scatter(length_normalize(self._members), speakers).means
+            self._members = speaker_scatter(self._members, speakers).means
         self._cohort = self.backend.transform(self._members)
 
     def adapt(self, embeddings: NDArray[np.floating]) -> None:
@@ -90,6 +91,14 @@ class ScoreNorm:
     def cohort_mean(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the mean of the cohort scores that count, for rows of `transform`: float32 ``[utterances]``."""
         return vectors[:, -2]
+
+    def describe_cohort(self) -> str:
+        """Return how large the cohort is and how much of it counts, in words."""
+        assert self._cohort is not None, "fit or restore the back-end before its cohort is described"
+        size = f"{len(self._cohort):,} training {self.cohort}"
+        if self.top_n is None:
+            return size
+        return f"{size}, {'all' if self.top_n >= len(self._cohort) else f'the nearest {self.top_n:,}'} of which count"
 
     def state(self) -> dict[str, NDArray]:
         """Return what `fit` learnt, as arrays to keep."""

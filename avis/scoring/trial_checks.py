@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from avis.names import fold, shared
 from avis.scoring.trial_ids import resolve, some_of
 
 Action = Literal["refuse", "flag"]
@@ -48,7 +49,7 @@ class TrialChecks:
     missing_ids : {"refuse", "leave_out"}
         Trials of utterances that the store lacks; they cannot be scored, so they are left out where not refused.
     shared_speakers : {"refuse", "flag"}
-        Speakers of the trials that were trained on.
+        Speakers of the trials that were trained on, in whatever case, blanks and form their names are written.
     self_trials : {"refuse", "flag"}
         Trials of an utterance with itself.
     duplicates : {"refuse", "flag"}
@@ -95,23 +96,33 @@ class TrialChecks:
         """
         corpora = sorted(utterances["corpus"].unique().to_pylist())
         leave_out = self.missing_ids == "leave_out"
-        found, (enroll, test) = resolve(trials, utterances["utt_id"], corpora=corpora, leave_out_missing=leave_out)
+        found, rows = resolve(trials, utterances["utt_id"], corpora=corpora, leave_out_missing=leave_out)
         if len(found) == 0:
             raise ValueError(
                 f"no trial is left: got {len(trials)} trials whose utterances the store lacks, expected some that it "
                 f"has. At {some_of(trials['enroll'])}. Prepare the corpus of the list."
             )
+        counted = self.check(rows, found["target"], utterances, trained=trained)
+        return found, {"missing_ids": len(trials) - len(found)} | counted
+
+    def check(
+        self, rows: NDArray[np.int64], target: pa.ChunkedArray, utterances: pa.Table, *, trained: Collection[str]
+    ) -> dict[str, int]:
+        """Check the trials of two rows of ``utterances`` each, int64 ``[2, trials]``, otherwise as `apply`."""
+        enroll, test = rows
         named = np.bincount(np.append(enroll, test), minlength=len(utterances))
         speakers = utterances["speaker"].take(np.flatnonzero(named)).unique()
-        shared = speakers.filter(pc.is_in(speakers, pa.array(list(trained), pa.string())))
-        self._decide("shared_speakers", len(shared), some_of(shared))
-        flagged = {"missing_ids": len(trials) - len(found), "shared_speakers": len(shared)}
-        speaker = np.asarray(utterances["speaker"].combine_chunks().dictionary_encode().indices)
-        for check, pairs in _offending_pairs(enroll, test, found["target"], speaker).items():
+        both = pa.array(shared(speakers.to_pylist(), trained), pa.string())
+        self._decide("shared_speakers", len(both), some_of(both))
+        flagged = {"shared_speakers": len(both)}
+        coded = utterances["speaker"].combine_chunks().dictionary_encode()
+        _, person = np.unique([fold(each) for each in coded.dictionary.to_pylist()], return_inverse=True)
+        speaker = person[np.asarray(coded.indices)]
+        for check, pairs in _offending_pairs(enroll, test, target, speaker).items():
             examples = (utterances["utt_id"].take(pair).to_pylist() for pair in pairs[:_MAX_NAMED_PAIRS])
             self._decide(check, len(pairs), "; ".join(map(" ".join, examples)))
             flagged[check] = len(pairs)
-        return found, flagged
+        return flagged
 
     def _decide(self, check: str, num: int, examples: str) -> None:
         if num and getattr(self, check) == "refuse":
@@ -123,7 +134,7 @@ class TrialChecks:
 
 
 def _offending_pairs(
-    enroll: NDArray[np.int64], test: NDArray[np.int64], target: pa.ChunkedArray, speaker: NDArray[np.int32]
+    enroll: NDArray[np.int64], test: NDArray[np.int64], target: pa.ChunkedArray, speaker: NDArray[np.int64]
 ) -> dict[str, NDArray[np.int64]]:
     """Return the pairs of rows ``[pairs, 2]`` that each check objects to; they are compared as one integer each.
 

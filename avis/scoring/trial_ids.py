@@ -1,6 +1,7 @@
 """Tie the ids of a trial list to a store."""
 
 import functools
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,9 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from avis.audio.listing import AUDIO_SUFFIXES
+from avis.names import names
 from avis.schema import TRIALS
 
-AUDIO_SUFFIX = r"(?i)\.(wav|flac|ogg|opus|mp3|m4a|aac|amr|wma|sph)$"
+AUDIO_SUFFIX = rf"(?i)({'|'.join(map(re.escape, AUDIO_SUFFIXES))})$"
 """Suffixes that published lists carry on their ids and utterance ids don't."""
 
 _MAX_NAMED = 10
@@ -22,7 +25,7 @@ def resolve(
     """Replace the ids of a trial list by the utterance ids of a store.
 
     An id stands for the utterance of that name, else for ``<corpus>/<id>``, else for either of them with the audio
-    suffix of the id removed: published lists name files.
+    suffix of the id removed: published lists name files. All of them are compared as `avis.names` says.
 
     Parameters
     ----------
@@ -55,13 +58,16 @@ def resolve(
     (['vox/a/1'], [[0], [1]])
     """
     known = _flat(utt_ids)
+    compared = names(known, where="the store")
     sides = pa.chunked_array([*trials["enroll"].chunks, *trials["test"].chunks], pa.string())
     encoded = sides.dictionary_encode().combine_chunks()
-    listed = encoded.dictionary
-    bare = pc.replace_substring_regex(listed, AUDIO_SUFFIX, "")
-    exact = pc.coalesce(*(pc.index_in(ids, known) for ids in (listed, bare)))
+    listed = names(encoded.dictionary, where="trials")
+    bare = names(pc.replace_substring_regex(listed, AUDIO_SUFFIX, ""), where="trials")
+    exact = pc.coalesce(*(pc.index_in(ids, compared) for ids in (listed, bare)))
     inside = [
-        pc.index_in(pc.binary_join_element_wise(name, ids, "/"), known) for ids in (listed, bare) for name in corpora
+        pc.index_in(pc.binary_join_element_wise(corpus, ids, "/"), compared)
+        for ids in (listed, bare)
+        for corpus in corpora
     ]
     position = pc.coalesce(exact, *inside)
     several = [pc.and_kleene(pc.is_null(exact), pc.not_equal(found, position)) for found in inside]

@@ -1,6 +1,6 @@
 """Read trial lists in the formats they are published in."""
 
-import re
+import csv
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,19 +12,27 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from avis.location import read_bytes
+from avis.names import is_text, names
 from avis.schema import TRIALS
 
 FORMATS = (
-    "'<0|1> <enroll> <test>' (VoxCeleb), '<enroll> <test> <target|nontarget>' (Kaldi, NIST key) or <0|1> (CN-Celeb), "
-    "'<enroll> <test>' (NIST ndx), or CSV, TSV or Parquet with columns enroll, test, target or NIST's modelid, "
-    "segmentid, targettype"
+    "'<0|1> <enroll> <test>' (VoxCeleb), '<enroll> <test> <target|nontarget>' (Kaldi, NIST key), <tgt|imp> (VOiCES) or "
+    "<0|1> (CN-Celeb), '<enroll> <test>' (NIST ndx), or CSV, TSV or Parquet with columns enroll, test, target (or "
+    "label, key, is_target) or NIST's modelid, segmentid, targettype"
 )
 
-_VOXCELEB = {"1": True, "0": False}
-_KALDI = {"target": True, "nontarget": False}
-_TABLE = {**_VOXCELEB, **_KALDI, "true": True, "false": False}
+ANSWERS = {
+    **dict.fromkeys(("1", "target", "tgt", "true", "same", "genuine"), True),
+    **dict.fromkeys(("0", "nontarget", "non-target", "non_target", "nontgt", "imp", "impostor", "imposter"), False),
+    **dict.fromkeys(("false", "different"), False),
+}
+"""How lists and scores answer, in lower case: VoxCeleb, Kaldi and NIST, BOSARIS and VOiCES, tables of truth values."""
+
 _NIST = {"modelid": "enroll", "segmentid": "test", "targettype": "target"}
 """Columns of NIST's tables since SRE16; the conditions beside them (``side``, ``gender``, ...) keep their names."""
+
+_ANSWER_COLUMNS = ("is_target", "istarget", "label", "key")
+"""What tables without ``target`` call their answers; beside ``target`` these are conditions."""
 
 
 class _Layout(NamedTuple):
@@ -33,20 +41,18 @@ class _Layout(NamedTuple):
     enroll: int
     test: int
     answer: int | None
-    answers: dict[str, bool]
 
     def fits(self, words: list[str]) -> bool:
         """Tell whether one line may be of this layout."""
         if self.answer is None:
-            return len(words) == 2 and not {*words} & {*_VOXCELEB, *_KALDI}
-        return len(words) == 3 and words[self.answer] in self.answers
+            return len(words) == 2 and not any(word.lower() in ANSWERS for word in words)
+        return len(words) == 3 and words[self.answer].lower() in ANSWERS
 
 
 _LAYOUTS = (
-    _Layout(enroll=1, test=2, answer=0, answers=_VOXCELEB),
-    _Layout(enroll=0, test=1, answer=2, answers=_KALDI),
-    _Layout(enroll=0, test=1, answer=2, answers=_VOXCELEB),
-    _Layout(enroll=0, test=1, answer=None, answers={}),
+    _Layout(enroll=1, test=2, answer=0),
+    _Layout(enroll=0, test=1, answer=2),
+    _Layout(enroll=0, test=1, answer=None),
 )
 
 
@@ -70,15 +76,19 @@ def read_trials(path: str | Path) -> pa.Table:
         File or URI (``s3://``, ``gs://``) holding one of:
 
         - VoxCeleb lines ``<0|1> <enroll> <test>``;
-        - Kaldi or NIST key lines ``<enroll> <test> <target|nontarget>``;
+        - Kaldi or NIST key lines ``<enroll> <test> <target|nontarget>``, VOiCES ones ``<enroll> <test> <tgt|imp>``;
         - NIST ndx lines ``<enroll> <test>``, without answers;
         - CSV (comma or tab, with a header) or Parquet with columns ``enroll``, ``test`` and, where the answers are
-          known, ``target``, or with NIST's ``modelid``, ``segmentid`` and ``targettype`` (SRE16 to SRE21).
+          known, ``target`` (or ``label``, ``key``, ``is_target``), or with NIST's ``modelid``, ``segmentid`` and
+          ``targettype`` (SRE16 to SRE21).
+
+        An answer is one of `ANSWERS` in any case.
 
     Returns
     -------
     pa.Table
-        Columns of `avis.schema.TRIALS`, then every other column of a table as a condition, in file order.
+        Columns of `avis.schema.TRIALS`, then every other column of a table as a condition, in file order. Names and
+        conditions of text are as `avis.names` has them.
 
     Raises
     ------
@@ -96,7 +106,7 @@ def read_trials(path: str | Path) -> pa.Table:
         ) from error
     if data[:4] == b"PAR1":
         table = pq.read_table(pa.BufferReader(data))
-        _check_one_vocabulary(table.column_names, f"At {name}.")
+        _check_one_vocabulary([_known_column(column) for column in table.column_names], f"At {name}.")
         trials = _from_table(table, _Source(name, "row", np.arange(1, table.num_rows + 1)))
     else:
         trials = _from_text(data, name)
@@ -136,11 +146,21 @@ def _from_text(data: bytes, name: str) -> pa.Table:
     if len(lines) == 0:
         return TRIALS.empty_table()
     first = lines[0].as_py()
-    header = [column.strip('" ') for column in re.split(r"[,\t]", first)]
+    delimiter = "\t" if "\t" in first else ","
+    try:
+        header = [_known_column(column) for column in next(csv.reader([first], delimiter=delimiter))]
+    except csv.Error:  # such as a line longer than any header
+        header = []
     if {"enroll", "test"} <= set(header) or {"modelid", "segmentid"} <= set(header):
         _check_one_vocabulary(header, source.at(0))
-        return _from_csv(lines, source, delimiter="\t" if "\t" in first else ",")
+        return _from_csv(lines, header, source, delimiter=delimiter)
     return _from_words(lines, source)
+
+
+def _known_column(column: str) -> str:
+    """Return the name of a column, in lower case and without blanks around where it is one that lists have."""
+    plain = column.strip().lower()
+    return plain if plain in (*TRIALS.names, *_NIST, *_ANSWER_COLUMNS) else column
 
 
 def _from_words(lines: pa.Array, source: _Source) -> pa.Table:
@@ -161,7 +181,7 @@ def _from_words(lines: pa.Array, source: _Source) -> pa.Table:
         )
     columns = [pc.list_element(words, place) for place in range(num_words)]
     if len(layouts) > 1:
-        layouts = [it for it in layouts if it.answer is not None and _all_in(columns[it.answer], it.answers)]
+        layouts = [it for it in layouts if it.answer is not None and _all_answers(columns[it.answer])]
     if len(layouts) != 1:
         raise ValueError(
             f"A trial list has one format: got {lines[0].as_py()!r}, which may be VoxCeleb's or Kaldi's, and the other "
@@ -169,16 +189,16 @@ def _from_words(lines: pa.Array, source: _Source) -> pa.Table:
         )
     [layout] = layouts
     answer = pa.nulls(len(lines)) if layout.answer is None else columns[layout.answer]
-    trials = [columns[layout.enroll], columns[layout.test], _as_answers(answer, layout.answers, source)]
-    return pa.Table.from_arrays(trials, schema=TRIALS)
+    sides = {"enroll": columns[layout.enroll], "test": columns[layout.test]}
+    return _from_table(pa.table({**sides, "target": answer}), source)
 
 
-def _all_in(column: pa.Array, words: dict[str, bool]) -> bool:
-    return bool(pc.all(pc.is_in(column, pa.array(list(words)))).as_py())
+def _all_answers(column: pa.Array) -> bool:
+    return bool(pc.all(pc.is_in(pc.utf8_lower(column), pa.array(list(ANSWERS)))).as_py())
 
 
-def _from_csv(lines: pa.Array, source: _Source, *, delimiter: str) -> pa.Table:
-    """Parse a header and rows of delimited values."""
+def _from_csv(lines: pa.Array, header: list[str], source: _Source, *, delimiter: str) -> pa.Table:
+    """Parse rows of delimited values, below a header."""
     wrong: list[pa.csv.InvalidRow] = []
 
     def remember(row: pa.csv.InvalidRow) -> str:
@@ -187,10 +207,12 @@ def _from_csv(lines: pa.Array, source: _Source, *, delimiter: str) -> pa.Table:
 
     table = pa.csv.read_csv(
         pa.BufferReader("\n".join([*lines.to_pylist(), ""]).encode()),
-        read_options=pa.csv.ReadOptions(use_threads=False),
+        read_options=pa.csv.ReadOptions(use_threads=False, column_names=header, skip_rows=1),
         parse_options=pa.csv.ParseOptions(delimiter=delimiter, invalid_row_handler=remember),
         convert_options=pa.csv.ConvertOptions(
-            column_types=dict.fromkeys([*TRIALS.names, *_NIST], pa.string()), null_values=[""], strings_can_be_null=True
+            column_types=dict.fromkeys([*TRIALS.names, *_NIST, *_ANSWER_COLUMNS], pa.string()),
+            null_values=[""],
+            strings_can_be_null=True,
         ),
     )
     if wrong:
@@ -202,54 +224,63 @@ def _from_csv(lines: pa.Array, source: _Source, *, delimiter: str) -> pa.Table:
     return _from_table(table, source._replace(numbers=source.numbers[1:]))
 
 
-def _check_one_vocabulary(names: list[str], at: str) -> None:
-    """Refuse a table that has columns of TRIALS and of NIST: either could be the trials."""
-    if {*TRIALS.names} & {*names} and {*_NIST} & {*names}:
+def _check_one_vocabulary(columns: list[str], at: str) -> None:
+    """Refuse a table that has columns of TRIALS and of NIST, or two of answers: either could be the trials."""
+    answers = [column for column in columns if column in _ANSWER_COLUMNS]
+    twice = len(answers) > 1 and not {"target", "targettype"} & {*columns}
+    if twice or ({*TRIALS.names} & {*columns} and {*_NIST} & {*columns}):
         raise ValueError(
-            f"A table of trials names its columns in one way: got columns={names}, expected enroll, test, target or "
-            f"modelid, segmentid, targettype. {at} Remove or rename one set."
+            f"A table of trials names its columns in one way: got columns={columns}, expected enroll, test, target or "
+            f"modelid, segmentid, targettype. {at} Remove or rename {' or '.join(answers) if twice else 'one set'}."
         )
 
 
 def _from_table(table: pa.Table, source: _Source) -> pa.Table:
     """Bring a table's columns into the order and types of `TRIALS`, keeping the others after them."""
-    table = table.rename_columns([_NIST.get(name, name) for name in table.column_names])
-    names = table.column_names
-    if not {"enroll", "test"} <= set(names) or len(set(names)) < len(names):
+    columns = [_known_column(column) for column in table.column_names]
+    answered = "target" in columns or "targettype" in columns
+    roles = _NIST | ({} if answered else dict.fromkeys(_ANSWER_COLUMNS, "target"))
+    columns = [roles.get(column, column) for column in columns]
+    table = table.rename_columns(columns)
+    if not {"enroll", "test"} <= set(columns) or len(set(columns)) < len(columns):
         raise ValueError(
-            f"A table of trials has columns enroll, test and target once each: got columns={names}, expected "
+            f"A table of trials has columns enroll, test and target once each: got columns={columns}, expected "
             f"{FORMATS}. At {source.path}."
         )
-    target = table["target"] if "target" in names else pa.nulls(table.num_rows, pa.bool_())
-    columns = [table["enroll"].cast(pa.string()), table["test"].cast(pa.string()), _as_answers(target, _TABLE, source)]
-    for side, ids in zip(("enroll", "test"), columns[:2], strict=True):
+    target = table["target"] if "target" in columns else pa.nulls(table.num_rows, pa.bool_())
+    sides = [names(table[side], where=f"{source.path} column {side}") for side in ("enroll", "test")]
+    for side, ids in zip(("enroll", "test"), sides, strict=True):
         if ids.null_count:
             row = int(np.argmax(np.asarray(pc.is_null(ids))))
             raise ValueError(f"Every trial has two ids: got an empty {side}, expected an utterance. {source.at(row)}")
-    trials = pa.Table.from_arrays(columns, schema=TRIALS)
-    for condition in (name for name in names if name not in TRIALS.names):
-        trials = trials.append_column(table.schema.field(condition), table[condition])
+    trials = pa.Table.from_arrays([*sides, _as_answers(target, source)], schema=TRIALS)
+    for condition in (column for column in columns if column not in TRIALS.names):
+        values = table[condition]
+        if is_text(values.type):
+            values = names(values, where=f"{source.path} column {condition}")
+        trials = trials.append_column(condition, values)
     return trials
 
 
-def _as_answers(column: pa.Array | pa.ChunkedArray, words: dict[str, bool], source: _Source) -> pa.Array:
+def _as_answers(column: pa.Array | pa.ChunkedArray, source: _Source) -> pa.Array:
     """Turn answers of any plain type into bool, keeping unknown ones null."""
     if pa.types.is_null(column.type):
         return column.cast(pa.bool_())
     if pa.types.is_boolean(column.type):
         return column
     if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
-        plain, spellings = column.cast(pa.float64()), pa.array([1.0, 0.0])
-        meanings = [True, False]
+        plain = column.cast(pa.float64())
+        plain = pc.if_else(pc.is_nan(plain), None, plain)
+        spellings, meanings = pa.array([1.0, 0.0]), [True, False]
     else:
-        plain, spellings = pc.utf8_lower(column.cast(pa.string())), pa.array(list(words))
-        meanings = list(words.values())
+        plain = pc.utf8_lower(names(column, where=f"{source.path} answers"))
+        spellings, meanings = pa.array(list(ANSWERS)), list(ANSWERS.values())
     position = pc.index_in(plain, value_set=spellings)
-    unclear = np.asarray(pc.and_(pc.is_null(position), pc.is_valid(column)))
+    unclear = np.asarray(pc.and_(pc.is_null(position), pc.is_valid(plain)))
     if unclear.any():
         row = int(np.argmax(unclear))
         raise ValueError(
-            f"An answer is one of {', '.join(words)}: got target={column[row].as_py()!r}, expected {FORMATS}. "
+            f"An answer is one of {', '.join(ANSWERS)}: got target={column[row].as_py()!r}, expected {FORMATS}. "
             f"{source.at(row)}"
         )
     return pa.array(meanings).take(position)

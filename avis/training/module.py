@@ -13,6 +13,7 @@ from avis.augment.spec_augment import mask_features
 from avis.losses.margin import set_margins
 from avis.metrics.eer import equal_error_rate
 from avis.metrics.roc import accuracy
+from avis.training.cropping import DrawnCrops
 
 Schedule = Callable[[float], float]
 """A function of the training's progress in [0, 1]: the share of all samples that were seen."""
@@ -45,6 +46,8 @@ class SpeakerVerifier(pl.LightningModule):
         The resolved configuration, plain data; it is kept in the checkpoint, so that the model can be built again.
     speakers : list of str
         The training speakers; kept in the checkpoint, so that a test on one of them can be refused.
+    crops : DrawnCrops, optional
+        Cuts the waveforms of each training batch; without it they are trained on as they come.
     """
 
     def __init__(
@@ -61,12 +64,13 @@ class SpeakerVerifier(pl.LightningModule):
         steps_per_epoch: int,
         recipe: dict[str, Any],
         speakers: list[str],
+        crops: DrawnCrops | None = None,
     ) -> None:
         super().__init__()
         self.front_end, self.model, self.loss = front_end, model, loss
         self.make_optimizer, self.learning_rate, self.margin = optimizer, learning_rate, margin
         self.mixup_alpha, self.num_epochs, self.steps_per_epoch = mixup_alpha, num_epochs, steps_per_epoch
-        self.recipe, self.speakers = recipe, speakers
+        self.recipe, self.speakers, self.crops = recipe, speakers, crops
         self.validation: list[tuple[Tensor, list[str]]] = []
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
@@ -119,6 +123,8 @@ class SpeakerVerifier(pl.LightningModule):
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """Return the loss of a batch."""
+        if self.crops is not None:
+            batch = self.crops.cut(batch, self.current_epoch, batch_idx)
         loss, correct = self._loss_of(batch, batch_idx)
         if not torch.isfinite(loss):
             raise ValueError(

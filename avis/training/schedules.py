@@ -35,8 +35,8 @@ def _check_share(name: str, value: float, of: str) -> None:
         )
 
 
-def _warm_up(progress: float, warmup: float) -> float:
-    return WARMUP_START + (1 - WARMUP_START) * progress / warmup
+def _warm_up(progress: float, warmup: float, *, start: float = WARMUP_START) -> float:
+    return start + (1 - start) * progress / warmup
 
 
 def _check_progress(progress: float) -> None:
@@ -53,13 +53,15 @@ class WarmupCosine:
         Progress at which the peak is reached, 0 to 1; 0 starts at the peak.
     final
         Multiplier at the end of the fall.
+    start
+        Multiplier at progress 0, if there is a warm-up.
     end
         Progress at which the fall ends, above ``warmup`` up to 1.
 
     Raises
     ------
     ValueError
-        If ``warmup``, ``final`` or ``end`` is out of range.
+        If ``warmup``, ``final``, ``start`` or ``end`` is out of range.
 
     References
     ----------
@@ -74,11 +76,13 @@ class WarmupCosine:
 
     warmup: float
     final: float
+    start: float = WARMUP_START
     end: float = 1.0
 
     def __post_init__(self) -> None:
         _check_warmup(self.warmup)
         _check_share("final", self.final, "the peak")
+        _check_share("start", self.start, "the peak")
         _check_share("end", self.end, "training")
         if self.end <= self.warmup:
             raise ValueError(
@@ -90,7 +94,7 @@ class WarmupCosine:
         """Return the multiplier of the peak learning rate."""
         _check_progress(progress)
         if progress < self.warmup:
-            return _warm_up(progress, self.warmup)
+            return _warm_up(progress, self.warmup, start=self.start)
         done = min((progress - self.warmup) / (self.end - self.warmup), 1.0)
         fallen = (1 - math.cos(math.pi * done)) / 2
         return 1 - (1 - self.final) * fallen

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from avis import location
-from avis.corpora.files import list_audio
+from avis.audio.listing import list_audio
 
 
 def test_local_paths_become_absolute_and_uris_stay(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
 
 from avis.engine.config import resolve
 from avis.engine.stream import local_batches
@@ -20,6 +21,7 @@ NARROW: dict[str, dict[str, Any]] = {
     "CamPlusPlus": {"head_channels": 2, "channels": 16, "growth": 4},
     "ERes2Net": {"channels": 8, "depths": [1, 1, 1, 1]},
     "ReDimNet": {"channels": 8, "group_size": 4, "stages": [[1, 1, 1, 0], [2, 1, 2, 8], [3, 1, 1, 8]]},
+    "ReDimNet2": {"channels": 8, "stages": [[1, 1, 1, 2, 8], [2, 2, 1, 1, 8], [3, 2, 1, 0.5, 8]], "head_channels": 4},
     "MfaConformer": {"channels": 8, "num_blocks": 1, "num_heads": 2, "hidden_channels": 16},
     "RawNet3": {"channels": 32, "mfa_channels": 24, "attention_channels": 8},
     "AdapterMfa": {"num_mels": 48, "num_layers": 3, "adapter_channels": 8},
@@ -79,6 +81,16 @@ def test_two_steps(experiment: str, tiny_store: str, backbones: dict[str, str]):
         optimizer.step()
     moved = [name for name, weight in module.named_parameters() if name in before and not weight.equal(before[name])]
     assert len(moved) > 0.9 * len(before)
+
+
+@pytest.mark.parametrize("experiment", [name for name in EXPERIMENTS if name.startswith(("voxceleb", "cn_celeb"))])
+def test_as_many_talkers_as_musan_has(experiment: str):
+    """WeSpeaker and voxceleb_trainer draw other talkers from MUSAN's 426 files of speech."""
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        recipe = resolve(compose("train", [f"experiment={experiment}", *OVERRIDES]))
+    chain = instantiate(recipe["augment"]["chain"])
+    draws_talkers = chain is not None and "speech" in chain.required_banks
+    assert not draws_talkers or recipe["trainer"]["babble_utterances"] == 426
 
 
 @pytest.mark.parametrize("experiment", ["voxceleb_ecapa_512", "voxceleb_eres2net_v2"])

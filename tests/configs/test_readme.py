@@ -32,6 +32,14 @@ def test_every_model_has_a_size():
     assert {model for model, _ in SIZES} == {path.stem for path in (CONFIGS / "model").glob("*.yaml")}
 
 
+def test_recipes_hold_out_as_many_speakers_as_is_said():
+    [told] = re.findall(r"holds out (\d+) speakers for validation", README)
+    for path in sorted((CONFIGS / "experiment").glob("*_celeb_*.yaml")) + sorted(CONFIGS.glob("experiment/voxceleb_*")):
+        with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+            cfg = compose("train", [f"experiment={path.stem}"])
+        assert cfg.sharding.num_validation_speakers == int(told), path.stem
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("model", "size"), SIZES)
 def test_sizes(model: str, size: str):

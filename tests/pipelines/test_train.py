@@ -26,6 +26,9 @@ def test_the_main_job_ends_with_an_equal_error_rate(main_job: tuple[Path, str]):
     assert 0 <= metrics["synthetic"]["eer"] <= 1
     assert metrics["synthetic"]["num_target"] == 4 * 2 * 2
     assert f"synthetic: EER {metrics['synthetic']['eer']:.2%}" in said
+    choice = "the lowest EER of 2 held-out speakers, which is coarse"
+    assert f"checkpoint: {choice}" in said
+    assert choice in (run / "report.html").read_text()
     for line in (f"metrics: {run}/metrics.json", f"report:  {run}/report.html"):
         assert line in said
     for file in ("config.json", "report.html", "checkpoints/best.ckpt", "checkpoints/last.ckpt"):

@@ -19,6 +19,7 @@ from avis.engine.benchmarks.measuring import seconds
 from avis.engine.config import resolve
 from avis.features.fbank import PCM16_SCALE, Fbank
 from avis.models.cost import cost
+from avis.training.cropping import crop_bounds
 
 REPEATS = 3
 CROPS, CROP_S = 32, 3
@@ -62,7 +63,11 @@ def features(recipe: dict[str, Any]) -> None:
 
 def augment(recipe: dict[str, Any]) -> None:
     """State the processor time of each transform of a recipe on crops of synthetic voices, and of what else is done."""
-    rng, crop_s, rate = np.random.default_rng(recipe["seed"]), recipe["trainer"]["crop_s"], voice.SAMPLE_RATE
+    rng, crop_s, rate = (
+        np.random.default_rng(recipe["seed"]),
+        crop_bounds(recipe["trainer"]["crop_s"])[1],
+        voice.SAMPLE_RATE,
+    )
     crops = []
     for _ in range(AUGMENTED_CROPS):
         speaker, channel = voice.draw_voice(rng), voice.draw_channel(rng)

@@ -39,7 +39,8 @@ def scoring(recipe: dict[str, Any]) -> None:
         started = time.perf_counter()
         vectors = transform(backend, embeddings, folder, compute)
         transformed = time.perf_counter() - started
-        sides = Sides(vectors, np.zeros((len(vectors), 0), np.float32), pa.array(speakers.astype(str)))
+        seconds = rng.uniform(1, 10, len(vectors)).astype(np.float32)
+        sides = Sides(vectors, np.zeros((len(vectors), 0), np.float32), pa.array(speakers.astype(str)), seconds)
         scorer = Scorer(backend, None, None)
         uri = score_list(
             "random", trials, (rows[0], rows[1]), facts={}, sides=sides, scorer=scorer, run_dir=folder, compute=compute

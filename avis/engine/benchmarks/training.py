@@ -29,6 +29,7 @@ from avis.engine.session import Compute
 from avis.engine.stream import Shared, local_batches
 from avis.engine.train import build_module, fit_share, share, train
 from avis.training.checkpoint import best_checkpoint
+from avis.training.cropping import crop_bounds
 from avis.training.module import SpeakerVerifier
 
 PLACEMENTS = ("stream", "device", "materialize")
@@ -108,6 +109,8 @@ def _plain_steps(shared: Shared, module: SpeakerVerifier, num_steps: int) -> flo
     started, samples = time.perf_counter(), 0
     for step, batch in enumerate(itertools.islice(local_batches(shared, first_block=0), num_steps)):
         module.set_progress(step / total)
+        if module.crops is not None:
+            batch = module.crops.cut(batch, *divmod(step, module.steps_per_epoch))
         loss, _ = module.loss(module(batch), batch["speaker"])
         optimizer.zero_grad()
         loss.backward()
@@ -175,7 +178,7 @@ def families(recipe: dict[str, Any]) -> None:
 def _step_pace(model: torch.nn.Module, recipe: dict[str, Any]) -> float:
     """Return examples per second of one thread, of random features."""
     trainer, front_end = recipe["trainer"], instantiate(recipe["features"]["front_end"])
-    num_frames = front_end.num_frames(round(trainer["crop_s"] * recipe["sharding"]["sample_rate"]))
+    num_frames = front_end.num_frames(round(crop_bounds(trainer["crop_s"])[1] * recipe["sharding"]["sample_rate"]))
     features = torch.randn(trainer["batch_size"], num_frames, front_end.dim)
     torch.set_num_threads(1)
     return len(features) / min(seconds(lambda: model(features).sum().backward()) for _ in range(STEP_REPEATS))

@@ -1,4 +1,4 @@
-"""ReDimNet of IDRnD, before and after its code was parted into files, and of WeSpeaker."""
+"""ReDimNet of IDRnD, before and after its code was parted into files, and of WeSpeaker, and WeSpeaker's ReDimNet2."""
 
 import re
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ from torch import Tensor
 from avis.models.imported.ecapa_attention import JOINED, part_attention
 from avis.models.imported.renaming import Imported, count, rename, take
 from avis.models.redimnet import ReDimNet
+from avis.models.redimnet2 import ReDimNet2
 
 MAPS = r"backbone\.(?:stage(\d+)\.0\.w|(fin_wght1d)\.w|inputs_weights\.(\d+))"
 """The logits of the sums of maps: IDRnD's for a stage and for the pooling, and the older ones, numbered."""
@@ -96,6 +97,50 @@ def redimnet(weights: Mapping[str, Tensor]) -> Imported:
         "embedding_dim": take(renamed, "embedding.weight").shape[0],
     }
     return Imported(ReDimNet, sizes, renamed)
+
+
+def redimnet2(weights: Mapping[str, Tensor]) -> Imported:
+    """Return the ReDimNet2 of a WeSpeaker checkpoint; its stages are read from its tensors.
+
+    WeSpeaker's B6 is known, which has a head for every mel. Its other sizes pool one for all mels, or none.
+
+    Parameters
+    ----------
+    weights
+        State dict. The front end is left out.
+
+    Raises
+    ------
+    ValueError
+        Naming the keys that are not those of such a model.
+
+    References
+    ----------
+    wenet-e2e/wespeaker, ``wespeaker/models/redimnet2.py`` (read at 6a2e0db).
+    """
+    num_stages = count(weights, r"backbone\.stage(\d+)\..*")
+    maps, layers = _maps(weights, num_stages)
+    rules = [*RULES, (r"backbone\.head", "head")]
+    for stage in range(num_stages):
+        depth = count(weights, rf"backbone\.stage{stage}\.(\d+)\.conv_block\..*")
+        rules += _stage_rules(rf"backbone\.stage{stage}", f"stages.{stage}", conv=2, depth=depth)
+    renamed = _attention(part_attention(rename(layers, rules, dropped=(*DROPPED, r"frontend\..*")))) | maps
+    channels, volume = take(renamed, "first.weight").shape[0], take(renamed, "aggregations.0.logits").shape[1]
+    width, frames, stages = channels, 1, []
+    for stage in range(num_stages):
+        expanded, _, stride, joined = take(renamed, f"stages.{stage}.resize.weight").shape
+        narrow = take(renamed, f"stages.{stage}.context.narrow.0.weight").shape[0]
+        depth, width = count(renamed, rf"stages\.{stage}\.blocks\.(\d+)\..*"), width * stride
+        stages.append([stride, joined // frames, depth, expanded / width, volume // narrow])
+        frames = joined
+    sizes = {
+        "num_mels": volume // channels,
+        "channels": channels,
+        "stages": stages,
+        "head_channels": take(renamed, "head.weight").shape[0],
+        "embedding_dim": take(renamed, "embedding.weight").shape[0],
+    }
+    return Imported(ReDimNet2, sizes, renamed)
 
 
 def _maps(weights: Mapping[str, Tensor], num_stages: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from avis.audio.audio_error import AudioError
+from avis.audio.containers.find_parts import find_parts
 from avis.audio.decode import decode
-from avis.audio.read_av import av_container
 
 RATE = 16000
 M4A_HEAD = b"\x00\x00\x00\x14ftypM4A \x00\x00\x02\x00isom"
@@ -61,10 +61,13 @@ def error_db(found: np.ndarray, expected: np.ndarray) -> float:
 
 
 def test_containers_are_told_by_their_first_bytes() -> None:
-    assert av_container(M4A_HEAD) == "mov"
-    assert av_container(b"#!AMR\n<") == "amr"
-    assert av_container(b"\xff\xf1\x50\x80") == av_container(b"\xff\xf9\x50\x80") == "aac"
-    assert av_container(bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")) == "asf"
+    def demuxer(head: bytes) -> str | None:
+        return find_parts(io.BytesIO(head), where="a")[0].demuxer
+
+    assert demuxer(M4A_HEAD) == "mov"
+    assert demuxer(b"#!AMR\n<") == "amr"
+    assert demuxer(b"\xff\xf1\x50\x80") == demuxer(b"\xff\xf9\x50\x80") == "aac"
+    assert demuxer(bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")) == "asf"
     # MP3 with and without a tag, WAV, FLAC, a playlist, nothing
     for head in (
         b"\xff\xfb\x90\xc4",
@@ -75,7 +78,7 @@ def test_containers_are_told_by_their_first_bytes() -> None:
         b"",
         b"\xff",
     ):
-        assert av_container(head) is None
+        assert demuxer(head) is None
 
 
 def test_a_cut_m4a_is_truncated_before_anything_is_decoded(tmp_path: Path) -> None:

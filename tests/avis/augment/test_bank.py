@@ -95,7 +95,7 @@ def test_load_bank(tmp_path):
     assert peaks_hz == [440, 100, 110]
 
 
-def stored(root, waveforms, rate, encoding):
+def stored(root, waveforms, rate, encoding, *, kinds=False):
     rows = [
         {
             "utt_id": f"musan/noise/x/{name}",
@@ -107,7 +107,7 @@ def stored(root, waveforms, rate, encoding):
             "num_samples": len(waveform),
             "sample_rate": rate,
             "sha256": "",
-            "attributes": [],
+            "attributes": [("kind", name)] if kinds else [],
         }
         for name, waveform in waveforms.items()
     ]
@@ -139,6 +139,47 @@ def test_a_corrupt_store_is_named(tmp_path):
     (tmp_path / "utterances" / "test-00000.parquet").write_bytes(b"PAR1")
     with pytest.raises(ValueError, match=r"corrupt shard: .*test-00000"):
         load_bank(str(tmp_path), sample_rate=16000, max_duration_s=1.0)
+
+
+def test_of_several_channels_the_first_is_taken(tmp_path):
+    """The mean of two microphones, one of which hears 8 samples later, is silent at 1 kHz (16 kHz)."""
+    response = np.zeros((400, 2))
+    response[10, 0] = response[18, 1] = 0.5
+    sf.write(tmp_path / "array.wav", response, 16000)
+    bank = load_bank(str(tmp_path), sample_rate=16000, max_duration_s=1.0)
+    assert np.flatnonzero(bank[0]).tolist() == [10]
+
+
+def test_links_are_followed(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "noise").mkdir()
+    for name in ("elsewhere/1.wav", "noise/2.wav"):
+        sf.write(tmp_path / name, ramp(1, 100) / 200, 16000)
+    (tmp_path / "noise" / "music").symlink_to("../elsewhere")
+    assert len(load_bank(str(tmp_path / "noise"), sample_rate=16000, max_duration_s=1.0)) == 2
+
+
+REAL = "RIRS_NOISES/real_rirs_isotropic_noises"
+SHORT = f"{REAL}/RVB2014_type1_rir_largeroom1_far_angla.wav"
+LONG = f"{REAL}/RVB2014_type1_noise_largeroom1_1.wav"
+
+
+@pytest.mark.parametrize(("kind", "num_samples"), [("rir", [50]), ("noise", [900]), (None, [900, 50])])
+def test_responses_and_noises_of_one_collection_are_kept_apart(tmp_path, kind, num_samples):
+    (tmp_path / REAL).mkdir(parents=True)
+    for name, num in ((SHORT, 50), (LONG, 900)):
+        sf.write(tmp_path / name, ramp(1, num) / 1000, 16000)
+    bank = load_bank(str(tmp_path / "RIRS_NOISES"), sample_rate=16000, max_duration_s=1.0, kind=kind)
+    assert np.diff(bank.offsets).tolist() == num_samples
+    stored(tmp_path / "store", {"rir": ramp(1, 50) / 50, "noise": ramp(1, 900) / 900}, 16000, "flac", kinds=True)
+    bank = load_bank(str(tmp_path / "store"), sample_rate=16000, max_duration_s=1.0, kind=kind)
+    assert sorted(np.diff(bank.offsets)) == sorted(num_samples)
+
+
+def test_a_store_without_the_kind_is_named(tmp_path):
+    stored(tmp_path, {"noise": ramp(1, 100) / 200}, 16000, "flac", kinds=True)
+    with pytest.raises(ValueError, match=f"num_recordings=0, .* At {tmp_path} .kind=rir"):
+        load_bank(str(tmp_path), sample_rate=16000, max_duration_s=1.0, kind="rir")
 
 
 def test_load_bank_without_audio(tmp_path):

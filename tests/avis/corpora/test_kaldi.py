@@ -92,3 +92,20 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     write(tmp_path, wav_scp="u1 a.wav\n")
     with pytest.raises(ValueError, match=r"list missing: got .*, expected utt2spk of a Kaldi directory"):
         corpus(tmp_path).sources()
+
+
+def test_ids_are_the_same_in_whatever_form_a_file_has_them(tmp_path: Path) -> None:
+    composed, decomposed = "Hi\u1ebfu", "Hie\u0302\u0301u"
+    write(
+        tmp_path,
+        wav_scp=f"{composed}\u00a01 1.wav\n7.0 2.wav\n",
+        utt2spk=f"{decomposed}\u00a01 {decomposed}\n7 7.0\n",
+        spk2gender=f"{composed} f\n7 m\n",
+        segments=f"{decomposed}\u00a01 {decomposed}\u00a01 0 1\n7 7 0 1\n",
+        reco2file_and_channel=f"{composed}\u00a01 {composed} B\n",
+    )
+    table = corpus(tmp_path).sources().sort_by("path")
+    assert table["utt_id"].to_pylist() == [f"k/{composed} 1", "k/7"]
+    assert table["speaker"].to_pylist() == [f"k/{composed}", "k/7"]
+    assert table["channel"].to_pylist() == [2, None]
+    assert [dict(a) for a in table["attributes"].to_pylist()] == [{"gender": "f"}, {"gender": "m"}]

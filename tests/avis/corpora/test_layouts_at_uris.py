@@ -15,6 +15,7 @@ from avis.corpora.kaldi import Kaldi
 from avis.corpora.libri_speech import LibriSpeech
 from avis.corpora.manifest import Manifest
 from avis.corpora.musan import Musan
+from avis.corpora.rirs_noises import RirsNoises
 from avis.corpora.synthetic import Synthetic
 from avis.corpora.vctk import Vctk
 from avis.corpora.voxceleb import VoxCeleb
@@ -28,7 +29,9 @@ LAYOUTS: dict[str, tuple[Made, dict[str, str]]] = {
         {
             "data/id00000/singing-01-001.flac": "x",
             "dev/dev.lst": "id00000\n",
+            "data/id00800/singing-02-001.flac": "x",
             "eval/enroll/id00800-enroll.flac": "xy",
+            "eval/lists/enroll.map": "id00800-enroll id00800/singing-02-001.wav\n",
             "eval/test/id00800-singing-01-005.flac": "x",
         },
     ),
@@ -66,6 +69,10 @@ LAYOUTS: dict[str, tuple[Made, dict[str, str]]] = {
     "musan": (
         lambda root: Musan(name="n", root=root, split="test", kinds=["noise"]),
         {"noise/free-sound/noise-free-sound-0000.wav": "x", "music/jamendo/music-jamendo-0003.wav": "x"},
+    ),
+    "rirs_noises": (
+        lambda root: RirsNoises(name="r", root=root, split="test", kinds=["rir"]),
+        {"a/1.wav": "x", "a/2.wav": "x", "a/rir_list": "--rir-id 1 --room-id 1 RIRS_NOISES/a/1.wav\n"},
     ),
     "vctk": (
         lambda root: Vctk(name="vctk", root=root, split="train", microphones=["mic1"]),

@@ -48,7 +48,7 @@ def test_subsets_chapters_and_genders(root: Path) -> None:
 
 
 def test_what_does_not_fit_is_named(root: Path) -> None:
-    with pytest.raises(ValueError, match=r"corpus root missing: .*train-clean-100"):
+    with pytest.raises(ValueError, match=r"root missing: .*train-clean-100"):
         corpus(root, "train-clean-100").sources()
     with pytest.raises(ValueError, match="subsets must be named once each"):
         corpus(root, "test-clean", "test-clean")

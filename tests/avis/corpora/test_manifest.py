@@ -5,7 +5,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 import pytest
 
-from avis.corpora.files import told_audio
+from avis.audio.listing import told_audio
 from avis.corpora.manifest import Manifest
 
 

@@ -78,3 +78,16 @@ def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
         ValueError, match=r"off the VoxForge layout: got num_files=2, .*At ralf.*-de2/x\.wav, y\.wav\..*corpus=folder"
     ):
         corpus(tmp_path).sources()
+
+
+def test_names_were_typed_anew_for_each_submission(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    submissions = (
+        "ralfherzog-20070816-de2",
+        "RalfHerzog-20070821-de9",
+        "Ralf Herzog-20070822-abc",
+        "ralf-20070816-de2",
+    )
+    make(tmp_path, *(f"{submission}/wav/1.wav" for submission in submissions))
+    speakers = corpus(tmp_path).sources()["speaker"].to_pylist()
+    assert sorted(speakers) == [*["vf/Ralf Herzog"] * 3, "vf/ralf"]
+    assert "'Ralf Herzog' and 'RalfHerzog' and 'ralfherzog'" in capsys.readouterr().out

@@ -8,17 +8,22 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+import torch
 from scipy.special import logit
 from sklearn.linear_model import LogisticRegression
 
 from avis import store
+from avis.audio.codec import read_all
 from avis.digest import fingerprint
-from avis.engine.calibrate import calibration_trials, with_models
+from avis.engine.calibration_trials import calibration_trials, check_calibration_speakers, with_models
+from avis.engine.crops import crops_of
+from avis.engine.embed import Embedder
 from avis.engine.reporting import known_origin
 from avis.engine.score import check_trials, score, show_decisions
 from avis.engine.trial_lists import read_index
 from avis.scoring.calibration import Calibration
 from avis.training.checkpoint import best_checkpoint
+from avis.training.module import features_of
 
 Recipe = dict[str, Any]
 POINT = {"p_target": 0.05, "c_miss": 1.0, "c_fa": 1.0}
@@ -56,7 +61,8 @@ def test_ratios_are_those_of_logistic_regression_on_validation_speakers(
     tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path, index: list[dict[str, Any]]
 ):
     made = scores_of(calibrated(tiny_recipe, operating_point=POINT), checkpoint, tiny_store, tmp_path / "run")
-    assert made.column_names[-6:] == ["enroll_speaker", "test_speaker", "score", "llr", "accept", "expected_cost"]
+    columns = ["enroll_speaker", "test_speaker", "duration", "score", "llr_uncapped", "llr", "accept", "expected_cost"]
+    assert made.column_names[-8:] == columns
     sessions = {row["utt_id"]: row["session"] for row in index}
     pairs = [
         line.split()[1:]
@@ -74,7 +80,7 @@ def test_ratios_are_those_of_logistic_regression_on_validation_speakers(
     weight = np.where(target, 0.05 / target.sum(), 0.95 / (~target).sum())
     reference = LogisticRegression(C=1e3, tol=1e-12).fit((values - mean) / deviation, target, sample_weight=weight)
     expected = reference.decision_function((made["score"].to_numpy()[:, None] - mean) / deviation) - logit(0.05)
-    np.testing.assert_allclose(made["llr"].to_numpy(), expected, atol=2e-2)
+    np.testing.assert_allclose(made["llr_uncapped"].to_numpy(), expected, atol=2e-2)
     np.testing.assert_array_equal(made["accept"].to_numpy(zero_copy_only=False), made["llr"].to_numpy() >= np.log(19))
 
 
@@ -134,12 +140,63 @@ def test_quality_measures_enter(tiny_recipe: Recipe, tiny_store: str, checkpoint
     cfg = tiny_recipe | {"scoring": tiny_recipe["scoring"] | {"backend": AS_NORM}}
     cfg = calibrated(cfg, measures=("duration", "magnitude", "cohort_mean"))
     made = scores_of(cfg, checkpoint, tiny_store, tmp_path / "run")
-    assert made.column_names[-3:] == ["score", "score_norm", "llr"]
+    assert made.column_names[-4:] == ["score", "score_norm", "llr_uncapped", "llr"]
     [kept] = tmp_path.glob("calibration-*.npz")
     with np.load(kept) as state:
         assert state["weights"].shape == (7,)
         assert np.isfinite(state["weights"]).all()
-    assert abs(np.corrcoef(made["llr"].to_numpy(), made["score_norm"].to_numpy())[0, 1]) < 1 - 1e-6
+    assert abs(np.corrcoef(made["llr_uncapped"].to_numpy(), made["score_norm"].to_numpy())[0, 1]) < 1 - 1e-6
+
+
+def test_quality_is_learnt_of_short_sides_too(
+    tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Utterances of 1.5 s stand on either side whole and as crops of 0.5 to 1 s, the same for the same seed."""
+    backend = {"_target_": "avis.scoring.cosine.Cosine", "center": False}
+    cfg = tiny_recipe | {"scoring": tiny_recipe["scoring"] | {"backend": backend}}
+    cfg = calibrated(cfg, measures=("duration",))
+    cfg["calibration"]["crops_s"] = [0.5, 1.0]
+    seen: list[tuple[np.ndarray, ...]] = []
+    fit = Calibration.fit
+    monkeypatch.setattr(Calibration, "fit", lambda self, *given: (seen.append(given), fit(self, *given)))
+    for seed, run in ((0, "one"), (0, "other"), (1, "third")):
+        own = shutil.copy(checkpoint, str(tmp_path / f"{run}.ckpt"))
+        for kept in tmp_path.glob("calibration-*.npz"):
+            kept.unlink()
+        score(cfg | {"seed": seed}, own, tiny_store, str(tmp_path / run))
+    scores, features, target, speakers = seen[0]
+    for given, again, other in zip(*seen, strict=True):
+        np.testing.assert_array_equal(given, again)
+        assert given.shape == other.shape
+    assert not np.array_equal(features, seen[2][1])
+
+    rows = store.read_table(tiny_store, "utterances").to_pylist()
+    audio = {row["utt_id"]: row for row in rows}
+    pairs = calibration_trials(cfg, read_index(tiny_store)).to_pylist()
+    assert len(scores) == 4 * len(pairs)
+    assert target.sum() == 4 * sum(pair["target"] for pair in pairs)
+    assert ((speakers[:, 0] == speakers[:, 1]) == target).all()
+    embedder = Embedder(checkpoint, copies=0, banks=dict, use_gpu=False)
+    pair, number = pairs[3], 3
+    vectors, seconds = [], []
+    for side, cropped in (("enroll", False), ("test", True)):
+        row = audio[pair[side]]
+        waveform = read_all(row["audio"])
+        share = 1.0
+        if cropped:
+            start, num = crops_of(cfg).span(row["utt_id"], len(waveform))
+            assert 8000 <= num <= 16000
+            waveform, share = waveform[start : start + num], num / len(waveform)
+        seconds.append(row["speech_s"] * share)
+        frames = features_of({"waveforms": torch.from_numpy(waveform)}, embedder.front_end)
+        vectors.append(embedder.embed([frames])[0])
+    number += len(pairs)  # whole against cropped follow whole against whole
+    one, other = vectors
+    assert scores[number] == pytest.approx(one @ other / np.linalg.norm(one) / np.linalg.norm(other), abs=1e-5)
+    logs = np.log(seconds)
+    np.testing.assert_allclose(features[number], [logs.min(), abs(logs[0] - logs[1])], rtol=1e-4)
+    whole, shorter = features[: len(pairs), 0], features[3 * len(pairs) :, 0]
+    assert shorter.max() < whole.min()
 
 
 @pytest.mark.parametrize(("split", "what"), [("train", "trained on"), ("test", "tested")])
@@ -167,6 +224,8 @@ def test_calibration_speakers_are_neither_trained_on_nor_tested(
             r"operating point incomplete: got \{'p_target': 0.1\}",
         ),
         ({"calibration": ("cohort_mean",)}, "measure without cohort: .* back-end Cosine"),
+        ({"calibration": (), "crops_s": [6.0, 2.0]}, r"crops out of range: got crops_s=\[6.0, 2.0\] s"),
+        ({"calibration": (), "crops_s": 2.0}, "crops out of range: got crops_s=2.0 s"),
         ({"enrolments": "nowhere.csv"}, "enrolment models cannot be read"),
         ({"adapt_corpus": "synthetic"}, "adaptation incomplete: got adapt_corpus=synthetic"),
     ],
@@ -177,6 +236,7 @@ def test_what_does_not_fit_is_refused_before_the_training(
     cfg = dict(tiny_recipe)
     if "calibration" in change:
         cfg = calibrated(cfg, measures=change.pop("calibration"))
+        cfg["calibration"]["crops_s"] = change.pop("crops_s", None)
     if "adapt_corpus" in change:
         cfg["scoring"] = cfg["scoring"] | change
     with pytest.raises(ValueError, match=message):
@@ -229,6 +289,29 @@ def test_decisions_are_printed(
     assert f"synthetic: accepted {accepted} of {len(table)} trials at llr >= 2.9444" in capsys.readouterr().out
     show_decisions(tables, tiny_recipe)
     assert capsys.readouterr().out.splitlines()[-1:] == []
+
+
+def test_ratios_are_capped_and_a_threshold_beyond_is_warned_of(
+    tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """Two speakers and their one pair bear out ratios of 2 to 1 at most, so that those of 19 to 1 are never reached."""
+    uri = score(calibrated(tiny_recipe, operating_point=POINT), checkpoint, tiny_store, str(tmp_path / "run"))[
+        "synthetic"
+    ]
+    made, manifest = store.read_table(uri, "scores"), store.open_manifest(uri)
+    found = manifest["calibration"]
+    assert {key: found[key] for key in found if key.startswith("num")} == {
+        "num_speakers": 2,
+        "num_target": 8,
+        "num_nontarget": 16,
+    }
+    assert -np.log(3) <= found["lower"] <= 0 <= found["upper"] <= np.log(2)
+    capped = np.clip(made["llr_uncapped"].to_numpy(), found["lower"], found["upper"])
+    np.testing.assert_allclose(made["llr"].to_numpy(), capped, rtol=1e-6)
+    assert not any(made["accept"].to_pylist())
+    [warning] = manifest["warnings"]
+    assert "All trials are rejected: the operating point's threshold, 2.94, is beyond" in warning
+    assert f"warning: {warning}" in capsys.readouterr().out.splitlines()
 
 
 def test_scores_that_cannot_be_calibrated_are_given_without_ratios(
@@ -341,3 +424,14 @@ def test_calibration_is_fitted_on_models_where_models_are_tested(
             of_mean if mean == "embeddings" else np.mean([cosine(each, test) for each in enrolled]), abs=1e-5
         )
     np.testing.assert_array_equal(seen[2], drawn["target"].to_numpy(zero_copy_only=False))
+
+
+@pytest.mark.parametrize("written", ["c/Zo\u00eb", "c/Zoe\u0308", "c/ZO\u00cb", "c/Zo\u00eb\u00a0", "c/\u200bZo\u00eb"])
+def test_a_calibration_speaker_trained_on_is_found_however_the_name_is_written(written: str):
+    trials = pa.table({"enroll": ["c/1"], "test": ["c/2"], "target": [False]})
+    index = pa.table({"utt_id": ["c/1", "c/2"], "speaker": ["c/Zo\u00eb", "c/b"]})
+    for trained, tested, what in (([written], set(), "trained on"), ([], {written}, "tested")):
+        with pytest.raises(ValueError, match=rf"calibration speaker {what}: got 1 speakers .* At c/Zo\u00eb\."):
+            check_calibration_speakers(trials, index, trained=trained, tested=tested)
+    found = check_calibration_speakers(trials, index, trained=["c/Zoe"], tested={"c/Zoe"})
+    assert found == {"c/Zo\u00eb", "c/b"}

@@ -22,6 +22,7 @@ EVALUATION = Evaluation(
     operating_points={},
     fmrs=[0.1],
     subgroups=[],
+    fairness_min_trials=1,
     identification=Identification(ranks=[], false_alarm_rates=[]),
     trials_in_memory=2000,
 )

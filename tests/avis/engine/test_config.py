@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
@@ -10,7 +11,7 @@ from hydra.errors import ConfigCompositionException
 from omegaconf import DictConfig
 
 from avis import store
-from avis.engine.config import keep_run, open_run, resolve
+from avis.engine.config import filled, keep_run, open_run, resolve
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 
@@ -156,20 +157,59 @@ OWN = {
     "enrolments": "own.csv",
     "scoring": {"backend": 1},
     "model": {"channels": 3},
+    "extends": "stores/a",
+    "sharding": {
+        "_target_": "avis.engine.sharding.Sharding",
+        "sample_rate": 8000,
+        "encoding": "flac",
+        "channel": "mix",
+        "vad": "energy",
+        "trim": "ends",
+        "min_duration_s": 0.5,
+        "max_reject_share": 0.05,
+        "num_validation_speakers": 3,
+        "shard_rows": 10,
+        "shard_mb": 10.0,
+        "row_group_rows": 10,
+        "utterances_together": 2,
+        "seed": 0,
+    },
 }
 
 
 def test_null_is_the_checkpoints_own_and_none_is_nothing(composed: Callable[..., DictConfig]):
-    as_its_own = resolve(composed("checkpoint=x", name="score"), own=lambda given: OWN)
+    as_its_own = resolve(composed("checkpoint=x", name="score"), fill=lambda given: filled(given, OWN))
     assert {key: as_its_own[key] for key in OWN} == OWN
     assert as_its_own["trials"] is None
     off = ["calibration=none", "operating_point=none", "enrolments=none", "trials=none", "scoring=wccn"]
     seen = []
-    recipe = resolve(composed("checkpoint=x", *off, name="score"), own=lambda given: seen.append(given) or OWN)
+    given = composed("checkpoint=x", *off, name="score")
+    recipe = resolve(given, fill=lambda plain: seen.append(plain) or filled(plain, OWN))
     assert seen[0]["checkpoint"] == "x"
     assert {recipe[key] for key in ("calibration", "operating_point", "enrolments", "trials")} == {None}
     assert recipe["scoring"] != OWN["scoring"]
     assert recipe["model"] == OWN["model"]
+
+
+def test_other_recordings_may_be_prepared_otherwise(composed: Callable[..., DictConfig]):
+    def prepared(*overrides: str) -> dict[str, Any]:
+        return resolve(composed("checkpoint=x", *overrides, name="score"), fill=lambda given: filled(given, OWN))
+
+    assert prepared("sharding.vad=silero", "sharding.trim=all", "sharding.min_duration_s=0.2")["sharding"] == {
+        **OWN["sharding"],
+        "vad": "silero",
+        "trim": "all",
+        "min_duration_s": 0.2,
+    }
+    off = prepared("sharding.vad=none", "sharding.trim=none")
+    assert (off["sharding"]["vad"], off["sharding"]["trim"]) == (None, "none")
+    assert prepared("sharding.sample_rate=8000")["extends"] == "stores/a"
+    assert off["extends"] is None, "that store was prepared as the training was"
+    for key, value in {"sample_rate": 16000, "utterances_together": 1}.items():
+        with pytest.raises(ValueError, match=rf"got {key}={value}, expected the checkpoint's .*At sharding\.{key}"):
+            prepared(f"sharding.{key}={value}")
+    with pytest.raises(ValueError, match=r"wrong value: got 'noise', .*At sharding\.vad\."):
+        prepared("sharding.vad=noise")
 
 
 def test_none_is_nothing_in_every_pipeline(composed: Callable[..., DictConfig]):

@@ -27,6 +27,7 @@ OPTIONS: dict[str, Any] = {
     "operating_points": {},
     "fmrs": [0.01],
     "subgroups": [],
+    "fairness_min_trials": 1,
     "identification": Identification(ranks=[], false_alarm_rates=[]),
     "trials_in_memory": 1000,
 }
@@ -178,6 +179,33 @@ def test_what_is_missing_is_named(tmp_path: Path):
         read_scores(Scored(str(tmp_path / "folder")))
 
 
+def test_the_cap_of_ratios_is_named_and_costs_beyond_it_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Capped at 20 to 1, which decides where 5 % are targets (19 to 1), but not where 1 % are (99 to 1)."""
+    uncapped = np.array([6.0, 5.0, 4.0, -1.0, 4.5, -3.0, -4.0, -5.0], np.float32)
+    llr = np.clip(uncapped, -2.0, np.log(20.0)).astype(np.float32)
+    table = pa.table({"target": [True] * 4 + [False] * 4, "score": uncapped, "llr_uncapped": uncapped, "llr": llr})
+    uri = str(tmp_path / "scores")
+    store.commit_part(uri, "part-00000", {"scores": table}, row_group_rows=10)
+    calibration = {"lower": -2.0, "upper": np.log(20.0), "num_speakers": 9, "num_target": 1200, "num_nontarget": 3456}
+    store.finish(uri, parts=[], inputs="x", facts={"calibration": calibration})
+    result = evaluate({"x": uri}, str(tmp_path / "out"), facts={}, evaluation=EVALUATION)
+    found = json.loads(Path(result["metrics_path"]).read_text())["x"]
+    assert {key: found["calibration"][key] for key in calibration} == calibration
+    assert np.log(99.0) in found["calibration"]["beyond"]
+    assert np.log(19.0) not in found["calibration"]["beyond"]
+    assert found["min_dcf"]["0.01"] == pytest.approx(0.5), "by the order beneath the cap: above 4.5 are two of four"
+    assert found["act_dcf"]["0.01"] == 1.0, "all rejected"
+    costs = np.log2(1.0 + np.exp(np.where(table["target"].to_numpy(), -llr, llr)))
+    assert found["cllr"] == pytest.approx((costs[:4].mean() + costs[4:].mean()) / 2)
+    page, words = Path(result["report_path"]).read_text(), "capped at -2.00 and 3.00 (7.4 to 1 against, 20.0 to 1 for"
+    assert words in page
+    assert "9 speakers, 1,200 target and 3,456 non-target trials" in page
+    assert "Coarsely calibrated: the likelihood ratios rest on 9 speakers" in page
+    assert "Actual costs at thresholds of" in page
+    show(result)
+    assert f"x: log-likelihood ratios {words}" in capsys.readouterr().out
+
+
 def speakers_table(seed: int, noise: float, num: int = 600) -> pa.Table:
     """Trials of 15 speakers with everything that a scores table may have, in an order of its own."""
     rng = np.random.default_rng(7)
@@ -231,6 +259,27 @@ def test_speakers_give_intervals_groups_and_a_comparison(tmp_path: Path, capsys:
     assert difference["p_value"] < 0.1
     show(result)
     assert "points against the baseline's" in capsys.readouterr().out
+
+
+def test_values_of_few_trials_do_not_count_for_fairness_and_nist_columns_equalise(tmp_path: Path):
+    table = speakers_table(1, 2.0)
+    gender = [None if row < 2 else name for row, name in enumerate(table["gender"].to_pylist())]
+    table = table.set_column(table.column_names.index("gender"), "gender", pa.array(gender))
+    for name, values in {"num_enroll_segs": [1, 3], "phone_num_match": ["N"], "source_type": ["pstn", "voip"]}.items():
+        table = table.append_column(name, pa.array([values[row % len(values)] for row in range(len(table))]))
+    chosen = Evaluation(**{**OPTIONS, "subgroups": ["gender"], "fairness_min_trials": 100})
+    uri = written(tmp_path / "x.parquet", table)
+    found = evaluate({"x": uri}, str(tmp_path / "out"), facts={}, evaluation=chosen)["metrics"]["x"]
+    fairness = found["subgroups"]["gender"]
+    assert (list(fairness["left_out"]), fairness["min_trials"]) == (["(unknown)"], 100)
+    low, high = fairness["fairness_intervals"]["figures"]["fdr"]
+    assert low <= fairness["fdr"] <= high
+    equalised = found["dcf_equalised"]["SRE18"]
+    assert (equalised["num_partitions"], equalised["num_left_out"]) == (4, 2)
+    assert equalised["intervals"]["figures"]["min"][0] < equalised["min"] < equalised["intervals"]["figures"]["min"][1]
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "SRE18, equalised" in page
+    assert "Left out of it: (unknown)" in page
 
 
 def test_without_speakers_or_draws_there_is_no_interval(tmp_path: Path):
@@ -360,6 +409,7 @@ def test_just_enough_draws_will_do():
         ({"fmrs": [2.0]}, r"fmrs=\[2.0\]"),
         ({"fmrs": [0.1, 0.0]}, r"fmrs=\[0.1, 0.0\]"),
         ({"trials_in_memory": 0}, "trials_in_memory=0"),
+        ({"fairness_min_trials": 0}, "fairness_min_trials=0"),
         ({"operating_points": {"mine": {"p_target": 2.0}}}, "p_target=2.0"),
         ({"operating_points": {"mine": {"prior": 0.1}}}, "operating point malformed: got mine"),
         ({"operating_points": {"SRE08": {"p_target": 0.1}}}, "operating point malformed: got SRE08"),
@@ -416,3 +466,39 @@ def test_a_baseline_of_other_answers_is_named(tmp_path: Path):
     ours, theirs = written(tmp_path / "ours.parquet", table), written(tmp_path / "theirs.parquet", turned)
     with pytest.raises(ValueError, match=rf"other answers in the baseline: got 1 of {len(table)} trials.* At {theirs}"):
         evaluate({"x": ours}, str(tmp_path / "out"), facts={}, evaluation=EVALUATION, baseline=theirs)
+
+
+def test_sides_and_speakers_are_matched_however_they_are_written(tmp_path: Path):
+    ours = pa.table({"enroll": ["Zoe\u0308/1", "7.0", "NA "], "test": ["x", "8", "\u200by"]})
+    theirs = pa.table({"enroll": ["NA", "Zo\u00eb/1 ", "7"], "test": ["y", "x", "8"]})
+    assert matching_rows(ours, theirs, "theirs").tolist() == [1, 2, 0]
+    assert matching_rows(theirs, pa.table({"enroll": ours["enroll"], "test": ["x", "8", "y"]}), "x").tolist() == [
+        2,
+        0,
+        1,
+    ]
+    table = pa.table(
+        {
+            "target": [True, False],
+            "score": [1.0, 0.0],
+            "enroll_speaker": ["Zoe\u0308", "Zo\u00eb"],
+            "test_speaker": ["Zo\u00eb\u00a0", "b"],
+            "place": ["Zo\u00eb", "Zoe\u0308 "],
+        }
+    )
+    trials, more, no_speakers = read_scores(Scored(written(tmp_path / "a.parquet", table)), more=["place"])
+    assert no_speakers is None
+    assert (trials.enroll_speaker.tolist(), trials.test_speaker.tolist()) == ([0, 0], [0, 1])
+    assert more["place"].to_pylist() == ["Zo\u00eb"] * 2
+    unknown = table.set_column(2, "enroll_speaker", pa.array([7.0, float("nan")]))
+    said = read_scores(Scored(written(tmp_path / "b.parquet", unknown))).no_speakers
+    assert said == "no interval: the scores do not say who speaks in 1 of 2 trials"
+
+
+@pytest.mark.parametrize(
+    ("yes", "no"), [("tgt", "imp"), ("TARGET", "Impostor"), ("True", "false"), ("same", "different")]
+)
+def test_text_answers_in_the_words_that_lists_have(tmp_path: Path, yes: str, no: str):
+    for lines in ([f"a\u00a0b c {yes} 0.5", f"a\u00a0b d {no} 0.1"], [f"{yes} 0.5", f"{no} 0.1"]):
+        scored = Scored(text(tmp_path / "scores.txt", lines))
+        assert scored.table(["target", "score"]).to_pydict() == {"target": [True, False], "score": [0.5, 0.1]}

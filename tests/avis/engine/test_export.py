@@ -21,6 +21,10 @@ ECAPA = ["model=ecapa_tiny", *(f"model.{key}=8" for key in ("channels", "mfa_cha
 RESNET = ["model=resnet18", "model.channels=2", "model.depths=[1,1,1,1]", "model.embedding_dim=6"]
 CAMPPLUS = ["model=campplus", "model.head_channels=2", "model.channels=8", "model.growth=2", "model.embedding_dim=6"]
 REDIMNET = ["model=redimnet_b0", "model.channels=4", "model.stages=[[1,1,1,0],[2,1,2,6]]", "model.embedding_dim=6"]
+REDIMNET2 = [
+    *("model=redimnet2_b0", "features=redimnet2_mel_72", "model.channels=4", "model.embedding_dim=6"),
+    "model.stages=[[1,1,1,2,6],[2,2,1,1,6],[3,2,1,0.5,6]]",
+]
 RAWNET3 = ["model=rawnet3", "features=raw", "model.channels=16", "model.mfa_channels=8", "model.attention_channels=4"]
 BLOCKS = ("convnext", "gated_resnet")
 LENGTHS = (8000, 12345, 50001)
@@ -66,9 +70,22 @@ def utterances() -> list[Tensor]:
         pytest.param(CAMPPLUS, marks=pytest.mark.slow),
         pytest.param(REDIMNET, marks=pytest.mark.slow),
         *(pytest.param([*REDIMNET, f"model.block={block}"], marks=pytest.mark.slow) for block in BLOCKS),
+        pytest.param(REDIMNET2, marks=pytest.mark.slow),
         pytest.param(RAWNET3, marks=pytest.mark.slow),
     ],
-    ids=["ecapa", "resnet", "speechbrain", "nemo", "resnet_se", "sinc", "campplus", "redimnet", *BLOCKS, "rawnet3"],
+    ids=[
+        "ecapa",
+        "resnet",
+        "speechbrain",
+        "nemo",
+        "resnet_se",
+        "sinc",
+        "campplus",
+        "redimnet",
+        *BLOCKS,
+        "redimnet2",
+        "rawnet3",
+    ],
 )
 def test_torchscript_embeds_as_the_checkpoint_does(overrides: list[str], tmp_path: Path):
     checkpoint, whole = make_checkpoint(tmp_path, *overrides)
@@ -93,9 +110,10 @@ def test_torchscript_embeds_as_the_checkpoint_does(overrides: list[str], tmp_pat
         pytest.param([*ECAPA, "features=sinc_80"], marks=pytest.mark.slow),
         pytest.param(REDIMNET, marks=pytest.mark.slow),
         *(pytest.param([*REDIMNET, f"model.block={block}"], marks=pytest.mark.slow) for block in BLOCKS),
+        pytest.param(REDIMNET2, marks=pytest.mark.slow),
         pytest.param(RAWNET3, marks=pytest.mark.slow),
     ],
-    ids=["ecapa", "resnet", "campplus", "speechbrain", "nemo", "sinc", "redimnet", *BLOCKS, "rawnet3"],
+    ids=["ecapa", "resnet", "campplus", "speechbrain", "nemo", "sinc", "redimnet", *BLOCKS, "redimnet2", "rawnet3"],
 )
 def test_onnx_embeds_as_the_checkpoint_does(overrides: list[str], tmp_path: Path):
     onnxruntime = pytest.importorskip("onnxruntime")

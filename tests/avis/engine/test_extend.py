@@ -127,6 +127,22 @@ def test_only_what_is_new_changed_or_beside_it_is_decoded(
     assert manifest["extends"] == os.path.basename(base)
 
 
+def test_held_out_speakers_stay_so_though_the_base_wrote_their_names_otherwise(
+    cfg: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    root = tmp_path / "audio"
+    for folder in sorted(root.iterdir()):
+        folder.rename(root / f"Zoe\u0308 {folder.name}")
+    with monkeypatch.context() as before_there_was_the_rule:
+        before_there_was_the_rule.setattr("avis.corpora.files.names", lambda column, where: column)
+        base = prepare(cfg)
+    write(root / "Zoe\u0308 new" / "a" / "0.wav", seed=1)
+    grown = prepare(cfg | {"extends": base})
+    assert speakers(grown, "validation") == {
+        speaker.replace("e\u0308", "\u00eb") for speaker in speakers(base, "validation")
+    }
+
+
 def test_a_store_that_lacks_nothing_is_not_extended(cfg: Recipe, tmp_path: Path):
     base = prepare(cfg)
     assert prepare(cfg | {"extends": base}) == base

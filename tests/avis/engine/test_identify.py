@@ -18,6 +18,7 @@ EVALUATION: dict[str, Any] = {
     "operating_points": {},
     "fmrs": [0.1],
     "subgroups": [],
+    "fairness_min_trials": 1,
     "identification": Identification(ranks=[1, 2], false_alarm_rates=[0.0, 0.5]),
     "trials_in_memory": 1000,
 }

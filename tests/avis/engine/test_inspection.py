@@ -137,6 +137,14 @@ def test_what_splits_share_is_counted_and_named():
     assert shared["train", "test"]["audio"]["examples"] == ["a1 = b1"]
 
 
+@pytest.mark.parametrize("other", ["c/Zoe\u0308", "c/ZO\u00cb", "c/Zo\u00eb ", "c/\u200bZo\u00eb"])
+def test_speakers_are_shared_however_their_names_are_written(other: str):
+    rows = [row("a1", "c/Zo\u00eb"), row("b1", other, split="test"), row("c1", "c/Zoe", split="test")]
+    placed = PlacedList(np.array([[1], [2]]), pa.chunked_array([[False]]), missing=0)
+    result = found(*rows, lists={"dev": placed})
+    assert [pair["speakers"] for pair in result["shared"]] == [{"num": 1, "examples": ["c/Zo\u00eb"]}] * 2
+
+
 def test_trial_lists_are_held_against_what_is_learnt_from():
     rows = [row("a1", "a"), row("a2", "a", split="test", sha256="x"), row("b1", "b", split="test", sha256="x")]
     rows += [row("b2", "b", split="test"), row("b3", "b", split="test", session="b/2")]

@@ -111,6 +111,27 @@ def test_a_front_end_that_learns_is_trained_and_kept(tiny_recipe: Recipe, tiny_s
     assert not torch.equal(kept[1].weight, build_module(share(recipe, tiny_store, 1)).front_end[1].weight)
 
 
+def test_crops_of_drawn_length_train_on_the_device_alone(tiny_recipe: Recipe, tiny_store: str, tmp_path: Path):
+    trainer = {"trainer": tiny_recipe["trainer"] | {"crop_s": [0.3, 1.0]}}
+    with pytest.raises(ValueError, match=r"got crop_s=\[0\.3, 1\.0\] and placement=stream, expected device"):
+        share(tiny_recipe | trainer, tiny_store, 1)
+    recipe = placed(tiny_recipe, "device", tmp_path) | trainer
+    shared = share(recipe, tiny_store, 1)
+    crops, front_end = build_module(shared).crops, instantiate(tiny_recipe["features"]["front_end"])
+    assert crops is not None
+    lengths = set()
+    for step, batch in enumerate(local_batches(shared, first_block=0)):
+        assert batch["waveforms"].shape == (4, 16000)
+        cut = crops.cut(batch, *divmod(step, shared.plan.steps_per_epoch))
+        features = features_of(cut, front_end)
+        assert 4800 <= cut["waveforms"].shape[1] <= 16000
+        assert len(features) == len(cut["speaker"]) == 4 * (16000 // cut["waveforms"].shape[1])
+        lengths.add(features.shape[1])
+    assert len(lengths) > 4
+    path = train(recipe, tiny_store, str(tmp_path / "run"))
+    assert read_checkpoint(path)["recipe"]["trainer"]["crop_s"] == [0.3, 1.0]
+
+
 def test_mixup_trains_on_the_device_alone(tiny_recipe: Recipe, tiny_store: str, tmp_path: Path):
     trainer = {"trainer": tiny_recipe["trainer"] | {"mixup_alpha": 0.5}}
     with pytest.raises(ValueError, match=r"mixup needs waveforms: .*placement=stream, expected device"):

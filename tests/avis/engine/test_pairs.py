@@ -19,6 +19,7 @@ from avis.scoring.cosine import Cosine
 from avis.training.checkpoint import best_checkpoint
 
 Recipe = dict[str, Any]
+SECONDS = np.linspace(0.5, 12.0, 100, dtype=np.float32)
 
 
 def computes(where: str) -> Compute:
@@ -55,7 +56,7 @@ def test_scores_are_the_same_for_any_number_of_workers(
     compute = computes("local")
     vectors = transform(backend, embeddings, str(tmp_path), compute)
     assert len(list((tmp_path / "vectors").glob("*/vectors/*.parquet"))) == 8
-    sides = Sides(vectors, np.zeros((100, 0), np.float32), pa.array(speakers.astype(str)))
+    sides = Sides(vectors, np.zeros((100, 0), np.float32), pa.array(speakers.astype(str)), SECONDS)
     scorer = Scorer(backend, None, None)
     uri = score_list(
         "x", trials, (rows[0], rows[1]), facts={}, sides=sides, scorer=scorer, run_dir=str(tmp_path), compute=compute
@@ -69,7 +70,9 @@ def test_scores_are_the_same_for_any_number_of_workers(
 
 def test_chunks_do_not_matter(monkeypatch: pytest.MonkeyPatch):
     backend, (embeddings, speakers) = fitted(), voices(1, 25, 4)
-    sides = Sides(backend.transform(embeddings), np.zeros((100, 0), np.float32), pa.array(speakers.astype(str)))
+    sides = Sides(
+        backend.transform(embeddings), np.zeros((100, 0), np.float32), pa.array(speakers.astype(str)), SECONDS
+    )
     rows = np.random.default_rng(3).integers(0, 100, size=(2, 1000))
     whole, _ = score_pairs(backend, sides, *rows)
     monkeypatch.setattr(pairs, "VALUES_AT_ONCE", 1)
@@ -84,7 +87,7 @@ def test_scores_of_a_models_utterances_are_averaged():
     vectors = backend.transform(embeddings)
     measures = np.arange(100, dtype=np.float32)[:, None]
     members = (np.array([0, 1, 4, 6]), np.array([7, 1, 2, 3, 50, 51]))
-    sides = Sides(vectors, measures, pa.array(speakers.astype(str)), members)
+    sides = Sides(vectors, measures, pa.array(speakers.astype(str)), SECONDS, members)
     scores, features = score_pairs(backend, sides, np.array([1, 0, 2, 1]), np.array([9, 8, 7, 6]))
     for trial, (utterances, test) in enumerate([([1, 2, 3], 9), ([7], 8), ([50, 51], 7), ([1, 2, 3], 6)]):
         each = [backend.score(vectors[[u]], vectors[[test]])[0] for u in utterances]
@@ -92,6 +95,16 @@ def test_scores_of_a_models_utterances_are_averaged():
         expected = np.mean([[min(u, test), abs(u - test)] for u in utterances], axis=0)
         np.testing.assert_allclose(features[trial], expected, rtol=1e-6)
     assert sides.first_rows(np.array([0, 1, 2])).tolist() == [7, 1, 50]
+
+
+def test_trials_are_banded_by_their_shorter_side():
+    seconds, nothing = np.array([0.4, 1.0, 1.9, 2.0, 10.0, 30.0], np.float32), np.zeros((6, 0), np.float32)
+    sides = Sides(nothing, nothing, pa.array(list("aabbcc")), seconds)
+    pairs_of = {(0, 5): "0 to 1 s", (1, 2): "1 to 2 s", (3, 2): "1 to 2 s", (4, 3): "2 to 5 s", (5, 4): "above 10 s"}
+    enroll, test = np.array(list(pairs_of)).T
+    assert sides.durations(enroll, test).to_pylist() == list(pairs_of.values())
+    models = Sides(nothing, nothing, pa.array(list("aabbcc")), seconds, (np.array([0, 1, 4]), np.array([0, 1, 2, 3])))
+    assert models.durations(np.array([0, 1]), np.array([5, 5])).to_pylist() == ["0 to 1 s", "2 to 5 s"], "4.9 s"
 
 
 @pytest.mark.parametrize("mean", ["embeddings", "scores"])

@@ -86,6 +86,10 @@ def spoil(root: Path) -> dict[str, str]:
     write(bad / "twice.wav", good)
     write(bad / "twice.flac", good)
     write(bad / "non_finite.wav", np.where(np.arange(16000) == 7, np.nan, good).astype(np.float32), subtype="FLOAT")
+    write(bad / "over_scale.wav", good * 32768, subtype="FLOAT")
+    write(bad / "more_than_read.wav", good)
+    with (bad / "more_than_read.wav").open("ab") as file:
+        file.write(b"\xff" * 5000)
     write(bad / "silent.wav", np.zeros(16000, np.float32))
     write(bad / "too_short.wav", noise(0.3))
     write(bad / "truncated.flac", good)
@@ -94,6 +98,7 @@ def spoil(root: Path) -> dict[str, str]:
     (bad / "empty.wav").write_bytes(b"")
     (bad / "unreadable.mp3").write_text("this is no audio\n" * 100)
     names = ("non_finite.wav", "silent.wav", "too_short.wav", "truncated.flac", "empty.wav", "unreadable.mp3")
+    names += ("over_scale.wav", "more_than_read.wav")
     return {f"{name}": name.split(".")[0] for name in names} | {"twice.wav": "duplicate_id"}
 
 
@@ -107,7 +112,7 @@ def test_every_reject_is_named_with_its_reason(
     expected = spoil(root)
     composed = recipe(f"corpus.root={root}", f"output_dir={tmp_path}", name="prepare", corpus="folder")
     with pytest.raises(
-        ValueError, match=r"too many rejects: got 7 of 16 files \(.*\), expected at most 5\.0%"
+        ValueError, match=r"too many rejects: got 9 of 18 files \(.*\), expected at most 5\.0%"
     ) as error:
         prepare(on(composed, tmp_path, where=where))
     for reason in set(REJECT_REASONS) - {"no_speech", "crashes_decoder"}:

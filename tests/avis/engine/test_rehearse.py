@@ -41,6 +41,11 @@ def test_every_loss_goes_with_pairs(loss: str):
         (["trainer.mixup_alpha=0.2"], r"expected device.* At trainer\.mixup_alpha"),
         (["features.placement=materialize", *PAIRS], r"placement=materialize, expected 1"),
         (
+            ["trainer.crop_s=[0.6,3.0]"],
+            r"got crop_s=\[0\.6, 3\.0\] and placement=stream, expected device.* At trainer\.crop_s",
+        ),
+        (["trainer.crop_s=[3.0,0.6]"], r"expected one, or the shortest and the longest.* At trainer\.crop_s"),
+        (
             ["trainer.precision=16-mixed", "compute=debug", "compute.use_gpu=false"],
             r"got precision=16-mixed on CPUs.* At trainer\.precision\. Set trainer\.precision=auto",
         ),

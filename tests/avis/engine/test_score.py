@@ -18,6 +18,7 @@ from avis.audio.codec import read_all
 from avis.corpora.synthetic import Synthetic
 from avis.engine import backend as fitting
 from avis.engine import embed, pairs
+from avis.engine.prepare import prepare
 from avis.engine.score import check_trials, score
 from avis.training.checkpoint import best_checkpoint
 
@@ -69,6 +70,47 @@ def test_scores_equal_a_direct_computation(tiny_recipe: Recipe, tiny_store: str,
         one, other = vectors[enroll] - mean, vectors[test] - mean
         expected.append(one @ other / (np.linalg.norm(one) * np.linalg.norm(other)))
     np.testing.assert_allclose(table["score"].to_numpy(), expected, atol=2e-5)
+
+
+def lay_out_cn_celeb(synthetic: Path, root: Path) -> None:
+    """Lay out synthetic recordings as CN-Celeb1: four speakers to train on and two evaluated, one of these enrolled."""
+    names = ["data/{}/singing-01-001", "data/{}/speech-01-001", "eval/test/{}-vlog-01-001", "eval/enroll/{}-enroll"]
+    folders = [*sorted((synthetic / "train").iterdir())[:4], *sorted((synthetic / "test").iterdir())[:2]]
+    for number, folder in enumerate(folders):
+        for file, name in zip(sorted(folder.rglob("*.flac")), names if number >= 4 else names[:2], strict=False):
+            target = root / f"{name.format(f'id0000{number}')}.flac"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, target)
+    lists = {
+        "dev/dev.lst": "".join(f"id0000{number}\n" for number in range(4)),
+        "eval/lists/enroll.map": "id00004-enroll id00004/singing-01-001.wav id00004/speech-01-001.wav\n",
+        "eval/lists/trials.lst": "".join(
+            f"id00004-enroll test/{test}-vlog-01-001.wav {target}\n"
+            for test, target in (("id00004", 1), ("id00005", 0))
+        ),
+    }
+    for name, text in lists.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+
+
+def test_cn_celeb_is_scored_in_both_ways_to_enrol(tiny_recipe: Recipe, checkpoint: str, tmp_path: Path):
+    """Against the mean of the enrolled recordings' embeddings, and against the recording that they were joined to."""
+    synthetic = instantiate(tiny_recipe["corpus"]["sources"]["synthetic"])
+    root = tmp_path / "CN-Celeb_flac"
+    lay_out_cn_celeb(Path(synthetic.folder), root)
+    corpus = {"_target_": "avis.corpora.cn_celeb.CnCeleb1", "name": "cn", "root": str(root)}
+    cfg = tiny_recipe | {"corpus": {"sources": {"cn": corpus}}, "output_dir": str(tmp_path)}
+    cfg["scoring"] = cfg["scoring"] | {"backend": {"_target_": "avis.scoring.cosine.Cosine", "center": False}}
+    utterances = prepare(cfg)
+    tables = score(cfg, checkpoint, utterances, str(tmp_path / "run"))
+    assert list(tables) == ["CNC-Eval-Avg", "CNC-Eval-Concat"]
+    vectors = embeddings_of(checkpoint, utterances)
+    parts = (vectors["cn/id00004/singing-01-001"] + vectors["cn/id00004/speech-01-001"]) / 2
+    for one, uri in zip((parts, vectors["cn/id00004-enroll"]), tables.values(), strict=True):
+        others = [vectors[f"cn/test/{test}-vlog-01-001"] for test in ("id00004", "id00005")]
+        expected = [one @ other / (np.linalg.norm(one) * np.linalg.norm(other)) for other in others]
+        np.testing.assert_allclose(store.read_table(uri, "scores")["score"].to_numpy(), expected, atol=2e-5)
 
 
 def test_batches_embed_each_utterance_as_it_would_be_alone(checkpoint: str):

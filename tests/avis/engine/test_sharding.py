@@ -11,8 +11,11 @@ import pyarrow as pa
 import pytest
 
 from avis import store
+from avis.audio.listing import AudioFile
+from avis.corpora.files import in_order, source, sources_table
 from avis.engine.prepare import prepare
-from avis.engine.sharding import Sharding, cut, plan_shards
+from avis.engine.sharding import Sharding, cut, place, plan_shards
+from avis.names import name
 from avis.schema import SOURCES
 from avis.training.grouping import speaker_groups
 from avis.training.plan import Plan, RowGroup
@@ -59,6 +62,56 @@ def test_a_speaker_on_both_sides_is_refused(
     composed = recipe(*overrides, name="prepare", corpus="folder_train_test")
     with pytest.raises(ValueError, match=r"speaker in train and test: got 4 speakers in both.*folder/s0, folder/s1"):
         prepare(composed)
+
+
+VARIANTS = {
+    "composed and decomposed": ("Hi\u1ebfu", "Hie\u0302\u0301u"),
+    "letter case": ("Anna", "anna"),
+    "no-break space at the end": ("Anna", "Anna\u00a0"),
+    "zero-width space": ("Anna", "An\u200bna"),
+    "blanks": ("Anna Lee", "Anna  Lee"),
+    "blank or none": ("Anna Lee", "AnnaLee"),
+    "full width": ("Anna", "\uff21nna"),
+}
+
+
+def sources_of(*speakers: tuple[str, str]) -> pa.Table:
+    """Return sources of speakers, each with a split, as corpora list them."""
+    rows = []
+    for number, (speaker, split) in enumerate(speakers):
+        file = AudioFile(path=f"/{number}.wav", relative=f"{number}.wav", size_bytes=1, modified_ns=1)
+        rows.append(source(file, corpus="c", split=split, speaker=speaker, session="-"))
+    return sources_table(rows)
+
+
+@pytest.mark.parametrize(("one", "other"), VARIANTS.values(), ids=VARIANTS)
+def test_a_speaker_on_both_sides_is_refused_however_the_name_is_written(one: str, other: str):
+    others = [(f"s{number}", split) for number in range(4) for split in ("train" if number < 3 else "test",)]
+    for splits in (("train", "test"), ("test", "train")):
+        both = sources_of(*zip((one, other), splits, strict=True), *others)
+        with pytest.raises(ValueError, match=r"speaker in train and test: got 1 speakers in both"):
+            place(both, ())
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+@pytest.mark.parametrize(("one", "other"), VARIANTS.values(), ids=VARIANTS)
+def test_a_speaker_with_two_names_is_one_or_refused(one: str, other: str, split: str):
+    rows = sources_of((one, split), (other, split), ("Lan", split))
+    if name(one) == name(other):
+        assert set(place(rows, ())["speaker"].to_pylist()) == {f"c/{name(one)}", "c/Lan"}
+    else:
+        with pytest.raises(
+            ValueError, match=r"speakers hardly told apart: got 1 names .* At 'c/.*' and 'c/.*'\. Write"
+        ):
+            place(rows, ())
+
+
+def test_files_whose_names_differ_in_form_alone_are_duplicates():
+    rows = sources_of(("Lan", "test"), ("Lan", "test"))
+    forms = pa.array(["c/Hi\u1ebfu/1", "c/Hie\u0302\u0301u/1"])
+    placed = place(in_order([rows.set_column(0, SOURCES.field("utt_id"), forms)]), ())
+    assert placed["utt_id"].to_pylist() == ["c/Hi\u1ebfu/1"] * 2
+    assert placed["duplicate_of"].to_pylist() == [None, "/0.wav"]
 
 
 @pytest.mark.parametrize("held_out", [0, 1, 4])

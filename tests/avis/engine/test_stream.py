@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import ray
+import soundfile as sf
 import torch
 
 from avis import store
@@ -83,6 +85,20 @@ def test_banks_are_what_the_augmentation_asks_for(tiny_recipe: Recipe, tiny_stor
     banks = make_banks(tiny_recipe, tiny_store)
     assert {name: len(bank) for name, bank in banks.items()} == {"noise": 4, "rir": 4, "speech": 4}
     assert make_banks(tiny_recipe | {"augment": tiny_recipe["augment"] | {"chain": None}}, tiny_store) == {}
+
+
+def test_every_bank_is_said(tiny_recipe: Recipe, tiny_store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    for number in range(3):
+        sf.write(tmp_path / f"{number}.wav", np.linspace(-0.5, 0.5, 16000 * 2), 16000)
+    talkers = {"_target_": "avis.augment.bank.load_bank", "root": f"{tmp_path}", "sample_rate": 16000}
+    augment = tiny_recipe["augment"] | {"speech_bank": talkers | {"max_duration_s": 1.0}}
+    banks = make_banks(tiny_recipe | {"augment": augment}, tiny_store)
+    noise, _, speech = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"noise bank: 4 recordings, \d+ s \(\d+ MB\), from synthetic_noise_bank", noise)
+    assert speech == f"speech bank: 3 recordings, 3 s (0 MB), from {tmp_path}"
+    assert np.array_equal(banks["speech"][0], banks["speech"][2])
+    make_banks(tiny_recipe, tiny_store)
+    assert capsys.readouterr().out.splitlines()[-1].startswith("speech bank: 4 recordings, ")
 
 
 def test_babble_is_of_training_speakers_only(tiny_recipe: Recipe, tiny_store: str):

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from avis import store
@@ -97,3 +98,21 @@ def test_the_manifest_of_the_scores_says_what_was_scored(
         "wrong_answers": 0,
     }
     assert store.open_manifest(tables["dev"])["list"]["pairing"] == PAIRING
+
+
+@pytest.mark.parametrize("trained", ["c/Zo\u00eb", "c/Zoe\u0308", "c/ZO\u00cb", "c/Zo\u00eb\u00a0", "c/\u200bZo\u00eb"])
+@pytest.mark.parametrize("model", ["m\u00eb", "me\u0308", " m\u00eb "])
+def test_an_enrolled_speaker_trained_on_is_found_however_the_names_are_written(
+    tiny_recipe: Recipe, tmp_path: Path, trained: str, model: str
+):
+    (tmp_path / "models.csv").write_text(f"enroll_model,utt_id\n{model},Zoe\u0308/1\nn,b/1\n", encoding="utf-8")
+    (tmp_path / "list.csv").write_text("enroll,test,label\nm\u00eb,b/2,imp\nn,b/2,tgt\n", encoding="utf-8")
+    cfg = tiny_recipe | {"trials": str(tmp_path / "list.csv"), "enrolments": str(tmp_path / "models.csv")}
+    speakers = {"c/Zo\u00eb/1": "c/Zo\u00eb", "c/b/1": "c/b", "c/b/2": "c/b"}
+    index = pa.table({"utt_id": [*speakers], "speaker": [*speakers.values()], "corpus": ["c"] * 3})
+    [listed] = read_lists(cfg, index, trained=["c/x"]).values()
+    assert listed.models is not None
+    assert listed.models.to_pylist()[0] == {"enroll_model": "m\u00eb", "utt_id": "c/Zo\u00eb/1"}
+    assert listed.trials["target"].to_pylist() == [False, True]
+    with pytest.raises(ValueError, match=r"speaker in both train and test: got 1 speakers.*At c/Zo\u00eb\."):
+        read_lists(cfg, index, trained=["c/x", trained])

@@ -1,6 +1,7 @@
 """Each preset gives the features of the toolkit it is named after, stated anew with the toolkit's own parameters."""
 
 import copy
+import math
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,23 @@ def redimnet(waveform):
     return log - log.mean(0)
 
 
+def redimnet2(waveform):
+    """wespeaker/frontend/tfmel.py, TFMelBanks: 256 bins of a discrete Fourier transform of 400 samples each."""
+    scaled = (waveform - waveform.mean()) / (waveform.std(correction=0) + 1e-8)
+    emphasised = torch.cat((scaled[:1] - 0.97 * scaled[1:2], scaled[1:] - 0.97 * scaled[:-1]))
+    frames = torch.nn.functional.pad(emphasised, (80, 80)).unfold(0, 400, 160)
+    window = torch.hamming_window(400, periodic=False)
+    power = torch.fft.rfft(frames * window, 512).abs().square()[:, :256]
+    hz = torch.linspace(0, 8000, 256)[1:, None]
+    mel = 2595 * torch.log10(1 + hz / 700)
+    edges = torch.linspace(*(2595 * math.log10(1 + f / 700) for f in (20, 7600)), 74)
+    lower = (mel - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    upper = (edges[2:] - mel) / (edges[2:] - edges[1:-1])
+    filters = torch.cat((torch.zeros(1, 72), torch.minimum(lower, upper).clamp(min=0)))
+    log = ((power.clip(1e-8, 1e8) @ filters).clip(1e-8, 1e8) + 1e-8).log()
+    return log - log.mean(0)
+
+
 def spectrogram(waveform):
     transform = torchaudio.transforms.Spectrogram(512, 400, 160, window_fn=torch.hamming_window)
     log = torch.log(transform(waveform) + 1e-6).T
@@ -139,6 +157,7 @@ def deltas(waveform):
         ("voxceleb_trainer_mel_40", lambda waveform: voxceleb_trainer(waveform, 40)),
         ("voxceleb_trainer_mel_64", lambda waveform: voxceleb_trainer(waveform, 64)),
         ("idrnd_mel_72", redimnet),
+        ("redimnet2_mel_72", redimnet2),
         ("voxceleb_spectrogram", spectrogram),
         ("mfcc_30", kaldi_x_vector),
         ("mfcc_20_deltas", deltas),

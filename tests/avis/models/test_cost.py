@@ -20,6 +20,11 @@ PUBLISHED_GMAC = [
     ("eres2net_v2", 80, 300, 12.69, "modelscope/3D-Speaker, speakerlab/models/eres2net/ERes2NetV2.py"),
     ("redimnet_b0", 60, 134, 0.43, "IDRnD/ReDimNet, EVALUATION.md, 2 s in steps of 15 ms"),
     ("redimnet_b6", 72, 134, 20.27, "IDRnD/ReDimNet, EVALUATION.md, 2 s in steps of 15 ms"),
+    ("redimnet2_b2", 72, 200, 0.95, "PalabraAI/redimnet2, README.md"),
+    ("redimnet2_b3", 72, 200, 2.70, "PalabraAI/redimnet2, README.md"),
+    ("redimnet2_b4", 72, 200, 4.62, "PalabraAI/redimnet2, README.md"),
+    ("redimnet2_b5", 72, 200, 9.62, "PalabraAI/redimnet2, README.md"),
+    ("redimnet2_b6", 72, 200, 13.05, "PalabraAI/redimnet2, README.md"),
 ]
 """Choice of ``configs/model``, mels, frames, billions of multiply-accumulates, and where the figure is from."""
 

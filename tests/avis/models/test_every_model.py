@@ -25,6 +25,7 @@ from avis.models.pooling import AttentiveStatisticsPooling, StatisticsPooling
 from avis.models.posterior_pooling import PosteriorPooling
 from avis.models.rawnet3 import RawNet3
 from avis.models.redimnet import ReDimNet
+from avis.models.redimnet2 import ReDimNet2
 from avis.models.res2net import Res2Net
 from avis.models.resnet import ResNet
 from avis.models.resnet_preact import PreActResNet
@@ -163,6 +164,15 @@ NARROW: dict[str, tuple[type[nn.Module], dict[str, Any]]] = {
             "embedding_dim": 8,
         },
     ),
+    "redimnet2": (
+        ReDimNet2,
+        {
+            "channels": 8,
+            "stages": [[1, 1, 1, 2, 8], [2, 2, 1, 1, 8], [3, 2, 1, 0.5, 8]],
+            "head_channels": 5,
+            "embedding_dim": 8,
+        },
+    ),
     "campplus": (CamPlusPlus, {"head_channels": 2, "channels": 16, "growth": 4, "embedding_dim": 8}),
     "mfa_conformer": (
         MfaConformer,
@@ -236,6 +246,7 @@ SHIFTS = [
     ("eres2net_v2", 8, 800),
     ("gemini_df_resnet", 2, 400),
     ("redimnet", 1, 800),
+    ("redimnet2", 4, 800),
     ("campplus", 200, 1200),
     ("ska_tdnn", 2, 800),
     ("titanet", 1, 400),
@@ -254,10 +265,11 @@ MANY_LAYERS = {
     "gemini_df_resnet",
     "redimnet",
     "redimnet_convnext",
+    "redimnet2",
     "campplus",
 }
 """Models that take seconds to trace, or for ten minutes of features."""
-QUADRATIC = {"mfa_conformer", "redimnet", "redimnet_convnext"}
+QUADRATIC = {"mfa_conformer", "redimnet", "redimnet_convnext", "redimnet2"}
 """Models whose time grows with the square of the frames."""
 OF_WAVEFORMS = {"rawnet3"}
 """Models whose frames are samples."""

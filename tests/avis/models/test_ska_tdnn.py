@@ -107,6 +107,23 @@ def test_pooling_without_tanh_is_not_bounded():
     assert logits[0] < 4 < 20 < logits[1]
 
 
+def test_pooling_is_that_of_the_published_code():
+    """msh9184/ska-tdnn, models/SKA_TDNN.py: sample variance in the attention, 1e-4 at least under both roots."""
+    torch.manual_seed(0)
+    sizes = {"mfa_channels": 24, "attention_channels": 8, "se_channels": 8, "embedding_dim": 4}
+    pooling = SkaTdnn(num_mels=24, front_channels=2, channels=16, scale=4, **sizes).double().eval().pooling
+    x = 0.1 * torch.randn(2, 24, 7, dtype=torch.float64)
+    mean, deviation = x.mean(2, keepdim=True), x.var(2, keepdim=True).clamp(min=1e-4).sqrt()
+    matrix = torch.cat([pooling.frame.weight.squeeze(2), pooling.context.weight], dim=1)
+    seen = torch.cat([x, mean.expand_as(x), deviation.expand_as(x)], dim=1)
+    hidden = pooling.norm((matrix @ seen + pooling.context.bias[:, None]).relu())
+    weights = pooling.attention(hidden).softmax(dim=2)
+    mu = (x * weights).sum(2)
+    sigma = ((x**2 * weights).sum(2) - mu**2).clamp(min=1e-4).sqrt()
+    torch.testing.assert_close(pooling(x), torch.cat([mu, sigma], dim=1))
+    torch.testing.assert_close(pooling(x[:, :, :1].expand_as(x))[:, 24:], torch.full_like(sigma, 0.01))
+
+
 def test_channels_that_do_not_split_are_refused():
     with pytest.raises(ValueError, match="got channels=18 with scale=4"):
         SelectiveRes2Block(18, dilation=2, se_channels=4, scale=4)

@@ -65,6 +65,10 @@ def some_trials(seed: int = 0) -> Trials:
     return Trials(llr / 10, target, llr, speakers[enroll], speakers[test])
 
 
+def by_group(trials: Trials, groups: np.ndarray, threshold: float, min_trials: int = 1) -> dict:
+    return subgroups(trials, groups, threshold=threshold, min_trials=min_trials, wanted=WANTED, resampling=RESAMPLING)
+
+
 def full_metrics() -> dict:
     trials, other = some_trials(), some_trials(1)
     metrics = summarize(*trials[:3])
@@ -73,7 +77,7 @@ def full_metrics() -> dict:
     return {
         **metrics,
         "intervals": speaker_intervals(trials, RESAMPLING, wanted=WANTED),
-        "subgroups": {"gender": subgroups(trials, gender, threshold=threshold, wanted=WANTED, resampling=RESAMPLING)},
+        "subgroups": {"gender": by_group(trials, gender, threshold)},
         "baseline": {
             "metrics": summarize(*other[:3]),
             "differences": paired_difference(trials, other, RESAMPLING, wanted=WANTED),
@@ -145,11 +149,33 @@ def test_groups_baseline_worst_trials_and_facts_appear() -> None:
 def test_groups_without_errors_have_the_interval_of_independent_trials() -> None:
     trials = some_trials()
     groups = np.where(trials.enroll_speaker % 2, "f", "m")
-    found = subgroups(trials, groups, threshold=-100.0, wanted=WANTED, resampling=RESAMPLING)
+    found = by_group(trials, groups, -100.0)
     num = found["groups"]["f"]["num_target"]
     words = Page(full_page(metrics={**FULL, "subgroups": {"g": found}})).words
     # Clopper and Pearson: no error among n trials leaves everything below 1 - (0.05) ** (1 / n) at 90 %.
     assert f"0 (0.00 %) 0.00 to {100 * (1 - 0.05 ** (1 / num)):.2f} %" in words
+
+
+def test_fairness_is_stated_with_its_intervals_and_what_it_leaves_out() -> None:
+    trials = some_trials()
+    groups = np.array(["f", "m", "(unknown)"])[np.where(trials.enroll_speaker > 9, 2, trials.enroll_speaker % 2)]
+    found = by_group(trials, groups, 0.0)
+    low, high = found["fairness_intervals"]["figures"]["garbe"]
+    words = Page(full_page(metrics={**FULL, "subgroups": {"g": found}})).words
+    assert f"GARBE {found['garbe']:.4f} [{low:.4f} to {high:.4f}] (0 is fair)" in words
+    assert "Left out of it: (unknown) (nobody knows the value)." in words
+    few = by_group(trials, groups, 0.0, min_trials=100)
+    words = Page(full_page(metrics={**FULL, "subgroups": {"g": few}})).words
+    assert "not stated: that takes two groups of known value with at least 100 trials of each kind." in words
+    assert "m (fewer than 100 target or non-target trials)" in words
+
+
+def test_equalised_costs_stand_below_the_pooled_ones() -> None:
+    found = {"min": 0.1234, "act": 0.2345, "columns": ["gender", "language"], "num_partitions": 4, "num_left_out": 17}
+    drawn = {"figures": {"min": [0.1, 0.2], "act": [0.15, 0.3]}}
+    words = Page(full_page(metrics={**FULL, "dcf_equalised": {"SRE16": {**found, "intervals": drawn}}})).words
+    assert "SRE16, equalised 0.1234 0.1000 to 0.2000 0.2345 0.1500 to 0.3000" in words
+    assert "means over 4 parts of the list (gender, language), so that each counts alike; 17 trials" in words
 
 
 def test_scores_and_answers_alone_make_a_page() -> None:

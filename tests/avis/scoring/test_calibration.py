@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
+from scipy.integrate import quad
 from scipy.special import expit, logit
+from scipy.stats import norm
 from sklearn.linear_model import LogisticRegression
 
 from avis.scoring.calibration import Calibration, log_duration, log_magnitude, quality_features
@@ -17,13 +19,90 @@ def nothing(scores: np.ndarray) -> np.ndarray:
     return np.zeros((len(scores), 0))
 
 
+def oracle(eer: float, num: int, seed: int) -> tuple[np.ndarray, np.ndarray, float]:
+    """Scores of which ``20 * score - 8`` is the ratio: N(s^2/2, s^2) of targets, N(-s^2/2, s^2) of as many others."""
+    deviation = -2.0 * norm.ppf(eer)
+    target = np.arange(2 * num) < num
+    llr = np.where(target, 1.0, -1.0) * deviation**2 / 2 + deviation * np.random.default_rng(seed).normal(size=2 * num)
+    return (llr + 8.0) / 20.0, target, deviation
+
+
+def expected_cllr(fitted: Calibration | None, deviation: float) -> float:
+    """Return the Cllr of the oracle's trials without end, by integration; that of the true ratios without a map."""
+
+    def ratio(llr: float) -> float:
+        score = np.array([(llr + 8.0) / 20.0])
+        return llr if fitted is None else float(fitted.llr(score, nothing(score))[0])
+
+    mean, reach = deviation**2 / 2, 9.0 * deviation
+    costs = [
+        quad(
+            lambda x, sign=sign: norm.pdf(x, sign * mean, deviation) * np.logaddexp(0.0, -sign * ratio(x)),
+            sign * mean - reach,
+            sign * mean + reach,
+            limit=300,
+        )[0]
+        for sign in (1.0, -1.0)
+    ]
+    return float(sum(costs) / 2 / np.log(2.0))
+
+
+@pytest.mark.parametrize(("eer", "most"), [(0.1, 1.05), (0.02, 1.05), (0.005, 1.05), (0.002, 1.12)])
+def test_good_systems_are_not_shrunk(eer: float, most: float) -> None:
+    slopes = []
+    for seed in range(12):
+        scores, target, deviation = oracle(eer, 20_000, seed)
+        calibration = Calibration(p_target=0.05, l2=1e-4, measures=[])
+        calibration.fit(scores, nothing(scores), target)
+        slopes.append(calibration.state()["weights"][0] / 20.0)
+        if seed < 2:
+            assert expected_cllr(calibration, deviation) / expected_cllr(None, deviation) < most
+    assert np.mean(slopes) == pytest.approx(1.0, abs=0.05)
+
+
+def test_the_penalty_goes_as_speakers_come() -> None:
+    """A list that is repeated by other speakers is the same list but for the penalty, which is halved."""
+    scores, target, _ = oracle(0.01, 2_000, 0)
+    speakers = np.column_stack([np.arange(4_000) % 40, np.where(target, np.arange(4_000), np.arange(4_000) + 1) % 40])
+    weights = {}
+    for times in (1, 2):
+        calibration = Calibration(p_target=0.05, l2=0.02, measures=[])
+        again = [np.concatenate([each] * times) for each in (scores, target)]
+        calibration.fit(
+            again[0], nothing(again[0]), again[1], np.concatenate([speakers + 40 * n for n in range(times)])
+        )
+        alone = Calibration(p_target=0.05, l2=0.02 / times * len(scores) / 2 / 40, measures=[])
+        alone.fit(scores, nothing(scores), target)
+        weights[times] = calibration.state()["weights"][0]
+        assert weights[times] == pytest.approx(alone.state()["weights"][0], rel=1e-4)
+    assert weights[1] < 0.99 * weights[2]
+
+
+def test_ratios_are_capped_and_their_order_is_kept_besides() -> None:
+    """Six speakers and their fifteen pairs, told apart without error."""
+    speakers = np.array([(a, b) for a in range(6) for b in range(6)] * 20)
+    target = speakers[:, 0] == speakers[:, 1]
+    scores = np.where(target, 0.8, 0.2) + 0.01 * np.random.default_rng(7).normal(size=len(target))
+    calibration = Calibration(p_target=0.05, l2=1e-4, measures=[])
+    calibration.fit(scores, nothing(scores), target, speakers)
+    lower, upper = np.log(1 / 7 * 16 / 15), np.log(6 / 7 * 16)
+    tried = np.linspace(-5.0, 5.0, 101)
+    llr, uncapped = calibration.llr(tried, nothing(tried)), calibration.uncapped_llr(tried, nothing(tried))
+    np.testing.assert_allclose([llr[0], llr[-1]], [lower, upper], rtol=1e-6)
+    np.testing.assert_array_equal(llr, np.clip(uncapped, llr[0], llr[-1]))
+    assert (np.diff(uncapped) > 0).all()
+    assert np.abs(uncapped).max() < 1e4
+    counts = {"num_speakers": 6, "num_target": 120, "num_nontarget": 600}
+    assert calibration.facts() == pytest.approx({"lower": lower, "upper": upper, **counts})
+
+
 @pytest.mark.parametrize("p_target", [0.01, 0.5])
 def test_an_affine_distortion_is_undone(p_target: float) -> None:
     llr, target = gaussian(0, 400_000)
     distorted = 0.05 * llr + 0.4
     calibration = Calibration(p_target=p_target, l2=1e-9, measures=[])
     calibration.fit(distorted, nothing(distorted), target)
-    np.testing.assert_allclose(calibration.llr(distorted, nothing(distorted)), llr, atol=0.6)
+    np.testing.assert_allclose(calibration.uncapped_llr(distorted, nothing(distorted)), llr, atol=0.6)
     assert calibration.state()["weights"][0] == pytest.approx(20.0, rel=0.03)
 
 
@@ -32,14 +111,14 @@ def test_equals_scikit_learn_with_the_same_weights_and_penalty() -> None:
     llr, target = gaussian(2, 2000)
     features = rng.normal(size=(2000, 2)) * [3.0, 0.1] + 5.0
     p_target, l2 = 0.05, 1e-3
-    calibration = Calibration(p_target=p_target, l2=l2, measures=["duration"])
+    calibration = Calibration(p_target=p_target, l2=l2 * target.sum(), measures=["duration"])
     calibration.fit(llr, features, target)
     inputs = np.column_stack([llr, features])
     standardised = (inputs - inputs.mean(axis=0)) / inputs.std(axis=0)
     weight = np.where(target, p_target / target.sum(), (1 - p_target) / (~target).sum())
     reference = LogisticRegression(C=1 / l2, tol=1e-12, max_iter=10_000).fit(standardised, target, sample_weight=weight)
     expected = reference.decision_function(standardised) - logit(p_target)
-    np.testing.assert_allclose(calibration.llr(llr, features), expected, atol=1e-3)
+    np.testing.assert_allclose(calibration.uncapped_llr(llr, features), expected, atol=1e-3)
 
 
 def test_the_share_of_targets_does_not_matter() -> None:
@@ -57,9 +136,10 @@ def test_trials_told_apart_without_error_stay_finite() -> None:
     scores, target = np.array([0.1, 0.2, 0.8, 0.9]), np.array([False, False, True, True])
     calibration = Calibration(p_target=0.5, l2=1e-4, measures=[])
     calibration.fit(scores, nothing(scores), target)
-    llr = calibration.llr(scores, nothing(scores))
+    llr = calibration.uncapped_llr(scores, nothing(scores))
     assert np.isfinite(llr).all()
     assert llr[2] > 1 > -1 > llr[1]
+    np.testing.assert_allclose(calibration.llr(scores, nothing(scores))[[0, -1]], [-np.log(2), np.log(2)], rtol=1e-6)
 
 
 def test_scores_that_fall_are_refused() -> None:

@@ -17,7 +17,8 @@ def test_the_counts_are_those_of_the_published_lists() -> None:
         "VoxCeleb1-E (cleaned)": 579_818,
         "VoxCeleb1-H": 552_536,
         "VoxCeleb1-H (cleaned)": 550_894,
-        "CN-Celeb.E": 3_484_292,
+        "CN-Celeb.E, CNC-Eval-Avg": 3_484_292,
+        "CN-Celeb.E, CNC-Eval-Concat": 3_484_292,
     }
 
 
@@ -34,6 +35,13 @@ def test_a_checksum_is_certain_and_counts_are_not(known) -> None:
     assert recognise(table, md5=known.md5) == (known.name, "checksum")
     assert recognise(table, md5="0" * 32) == (known.name, "counts")
     assert recognise(table, md5=None) == (known.name, "counts")
+
+
+def test_enrolment_models_make_another_list() -> None:
+    """CN-Celeb.E's trials are scored against means of the enrolled files, or against the joined ones."""
+    table = counted(17_755, 3_466_537)
+    assert recognise(table, md5=None, models=True).name == "CN-Celeb.E, CNC-Eval-Avg"
+    assert recognise(table, md5=None).name == "CN-Celeb.E, CNC-Eval-Concat"
 
 
 def test_other_lists_are_unknown() -> None:

@@ -87,6 +87,17 @@ def test_conditions_are_those_of_both_sides() -> None:
             assert attributes[trial[side]] == {"language": trial["language"], "gender": trial["gender"]}
 
 
+def test_attributes_agree_however_they_are_written() -> None:
+    forms = {"f": ("Bj\u00f6rn ", "Bjo\u0308rn"), "m": ("Lund", "\u200bLund")}
+    rows = [
+        row | {"attributes": [("village", forms[dict(row["attributes"])["gender"]][number % 2])]}  # type: ignore[call-overload]
+        for number, row in enumerate(some_rows())
+    ]
+    trials = pairing(same=["village"]).pairs(table(rows))
+    assert set(trials["village"].to_pylist()) == {"Bj\u00f6rn", "Lund"}
+    assert set(pairs_of(trials)) == set(expected(some_rows(), cross_session=False, same=["gender"]))
+
+
 @pytest.mark.parametrize("caps", [(1, 1), (7, 30), (10**6, 3)])
 def test_caps_and_balance(caps: tuple[int, int]) -> None:
     possible = list(expected(some_rows(), cross_session=True, same=[]).values())

@@ -1,12 +1,21 @@
 """Toy values of the survey: score .6, two cohorts of five scores, the three highest count."""
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 import pytest
 
+from avis.scoring.adaptation import AdaptedPlda
 from avis.scoring.as_norm import AsNorm, AsNorm2
+from avis.scoring.chain import Chain
 from avis.scoring.cosine import Cosine
+from avis.scoring.lda import Lda
+from avis.scoring.length_norm import LengthNorm
 from avis.scoring.plda import Plda
 from avis.scoring.score_norm import ScoreNorm, SNorm, TNorm, ZNorm
+from avis.scoring.wccn import Wccn
+from avis.scoring.whitening import Whitening
 
 ENROLL, TEST = [0.3, 0.1, 0.2, 0.0, -0.1], [0.4, 0.2, 0.0, 0.1, -0.2]
 NORMS = [
@@ -16,6 +25,17 @@ NORMS = [
     AsNorm(backend=Cosine(center=True), cohort="utterances", top_n=4),
     AsNorm2(backend=Cosine(center=True), cohort="speakers", top_n=4),
 ]
+BACKENDS: dict[str, Callable] = {
+    "cosine": partial(Cosine, center=True),
+    "cosine_plain": partial(Cosine, center=False),
+    "wccn": partial(Wccn, shrinkage=0.1),
+    "lda": partial(Lda, dim=5, shrinkage=0.1),
+    "whitening": partial(Whitening, shrinkage=0.1),
+    "plda": partial(Plda, num_iterations=3),
+    "adapted_plda": partial(AdaptedPlda, num_iterations=3, method="coral_plus", between_scale=0.5, within_scale=0.5),
+    "lda_plda": lambda: Chain(steps=[Lda(dim=5, shrinkage=0.1), Whitening(shrinkage=0.1), Plda(num_iterations=3)]),
+    "units_lda": lambda: Chain(steps=[LengthNorm(), Lda(dim=5, shrinkage=0.1)]),
+}
 
 
 def toy(norm: ScoreNorm) -> float:
@@ -50,8 +70,7 @@ def test_equals_a_loop_over_trials_and_cohort(norm: ScoreNorm) -> None:
     train, speakers = voices(0)
     norm.fit(train, speakers)
     vectors, plain = norm.transform(voices(1)[0]), norm.backend.transform(voices(1)[0])
-    units = train / np.linalg.norm(train, axis=1, keepdims=True)
-    means = np.stack([units[speakers == s].mean(axis=0) for s in range(12)])
+    means = np.stack([train[speakers == s].mean(axis=0) for s in range(12)])
     cohort = norm.backend.transform(means if norm.cohort == "speakers" else train)
     for e, t in ((0, 1), (0, 7), (20, 3)):
         against = [np.array([norm.backend.score(plain[i : i + 1], c[None])[0] for c in cohort]) for i in (e, t)]
@@ -64,6 +83,47 @@ def test_equals_a_loop_over_trials_and_cohort(norm: ScoreNorm) -> None:
         got = norm.score(vectors[e : e + 1], vectors[t : t + 1])[0]
         assert got == pytest.approx(expected, rel=1e-3)
         assert norm.raw_score(vectors[e : e + 1], vectors[t : t + 1])[0] == pytest.approx(raw, rel=1e-5)
+
+
+@pytest.mark.parametrize("cohort", ["speakers", "utterances"])
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("norm", [ZNorm, TNorm, SNorm, partial(AsNorm, top_n=4), partial(AsNorm2, top_n=4)])
+def test_scores_do_not_depend_on_the_scale_of_embeddings(norm: Callable, backend: str, cohort: str) -> None:
+    """The cohort must be centred and scaled as everything else is: of other size it would collapse onto the mean."""
+    scores = []
+    for scale in (1.0, 10.0):
+        normed = norm(backend=BACKENDS[backend](), cohort=cohort)
+        train, speakers = voices(0)
+        normed.fit(scale * (train + 0.5), speakers)
+        if normed.adapts:
+            normed.adapt(scale * voices(2)[0])
+        vectors = normed.transform(scale * (voices(1)[0] + 0.5))
+        scores.append(normed.score(vectors[:30], vectors[30:]))
+    np.testing.assert_allclose(scores[1], scores[0], rtol=1e-5, atol=1e-5)
+
+
+def test_a_cohort_of_other_speakers_scores_about_zero() -> None:
+    """Speakers drawn alike have centred cosines around 0, of standard deviation 1 / sqrt(dim)."""
+    rng = np.random.default_rng(0)
+    speakers = np.repeat(np.arange(200), 4)
+    train = 5.0 + rng.normal(size=(200, 64))[speakers] + 0.3 * rng.normal(size=(800, 64))
+    norm = SNorm(backend=Cosine(center=True), cohort="speakers")
+    norm.fit(train, speakers)
+    statistics = norm.transform(5.0 + rng.normal(size=(50, 64)))[:, -2:]
+    np.testing.assert_allclose(statistics[:, 0], 0.0, atol=0.03)
+    np.testing.assert_allclose(statistics[:, 1], 1 / 8, rtol=0.2)
+
+
+def test_the_cohort_is_described() -> None:
+    described = []
+    for top_n in (4, 300):
+        norm = AsNorm(backend=Cosine(center=True), top_n=top_n)
+        norm.fit(*voices(0))
+        described.append(norm.describe_cohort())
+    assert described == [
+        "12 training speakers, the nearest 4 of which count",
+        "12 training speakers, all of which count",
+    ]
 
 
 def standard(raw: float, scores: np.ndarray, counted: np.ndarray) -> float:

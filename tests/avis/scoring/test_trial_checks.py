@@ -67,6 +67,27 @@ def test_a_clean_list_passes_the_strictest_checks() -> None:
     assert found["enroll"].to_pylist() == ["vox/a1", "vox/a1"]
 
 
+@pytest.mark.parametrize(
+    "trained",
+    ["vox/Zo\u00eb Lee", "vox/Zoe\u0308 Lee", "vox/ZO\u00cb LEE", "vox/Zo\u00eb\u00a0\u200bLee ", "vox/Zo\u00ebLee"],
+)
+def test_a_speaker_trained_on_is_found_however_the_name_is_written(trained: str) -> None:
+    for told in ("vox/Zo\u00eb Lee", "vox/Zoe\u0308 Lee"):
+        speakers = pa.array([told if speaker == "vox/a" else speaker for speaker in STORE["speaker"].to_pylist()])
+        store = STORE.set_column(1, "speaker", speakers)
+        with pytest.raises(ValueError, match=r"speaker in both train and test: got 1 speakers.*At vox/Zo"):
+            checks(shared_speakers="refuse").apply(listed(*CLEAN), store, trained=["vox/x", trained])
+        assert checks().apply(listed(*CLEAN), store, trained=["vox/Zoe Lee"])[1]["shared_speakers"] == 0
+
+
+@pytest.mark.parametrize("other", ["vox/Zoe\u0308", "vox/zo\u00eb", "vox/Zo\u00eb "])
+def test_non_targets_of_one_person_are_wrong_answers(other: str) -> None:
+    """In a store that was made before names were compared by form, or elsewhere."""
+    store = STORE.set_column(1, "speaker", pa.array(["vox/Zo\u00eb", other, "vox/b", "vox/b", "vox/c"]))
+    with pytest.raises(ValueError, match=r"got 1 trials whose answer.*At vox/a1 vox/a2\."):
+        checks(wrong_answers="refuse").apply(listed(("a1", "b1", False), ("a1", "a2", False)), store, trained=[])
+
+
 def test_unknown_answers_contradict_nothing() -> None:
     _, flagged = checks().apply(listed(*CLEAN, ("a2", "a1", None)), STORE, trained=[])
     assert flagged == NOTHING | {"duplicates": 1}

@@ -5,6 +5,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from avis.audio.listing import AUDIO_SUFFIXES
+from avis.corpora.files import without_suffix
 from avis.schema import TRIALS
 from avis.scoring.trial_ids import gather, resolve
 from avis.scoring.trials import read_trials
@@ -35,6 +37,30 @@ def test_ids_with_and_without_corpus_and_suffix(listed: str) -> None:
     resolved, _ = resolve(trial_table((listed, "b/2")), pa.array(["vox/b/2", "vox/a/1"]), corpora=["vox"])
     assert resolved["enroll"].to_pylist() == ["vox/a/1"]
     assert resolved["test"].to_pylist() == ["vox/b/2"]
+
+
+@pytest.mark.parametrize("suffix", AUDIO_SUFFIXES)
+def test_every_format_that_corpora_list_is_understood(suffix: str) -> None:
+    for written in (suffix, suffix.upper()):
+        resolved, _ = resolve(trial_table((f"a/1.x{written}", "b")), pa.array(["vox/b", "vox/a/1.x"]), corpora=["vox"])
+        assert resolved["enroll"].to_pylist() == ["vox/a/1.x"]
+        assert without_suffix(f"a/1.x{written}") == "a/1.x"
+
+
+@pytest.mark.parametrize("known", ["vox/Hi\u1ebfu/s1/1", "vox/Hie\u0302\u0301u/s1/1", "vox/Hi\u1ebfu /s1/1"])
+@pytest.mark.parametrize(
+    "listed",
+    [
+        "Hi\u1ebfu/s1/1",
+        "Hie\u0302\u0301u/s1/1.wav",
+        "vox/Hie\u0302\u0301u/s1/1",
+        "\ufeffHi\u1ebfu\u00a0/s1/1 .wav\u200b",
+    ],
+)
+def test_ids_in_another_form_than_the_store_s(listed: str, known: str) -> None:
+    resolved, rows = resolve(trial_table((listed, "b")), pa.array(["vox/b", known]), corpora=["vox"])
+    assert resolved["enroll"].to_pylist() == [known]
+    assert rows.tolist() == [[1], [0]]
 
 
 def test_an_exact_id_wins_over_a_derived_one() -> None:

@@ -26,6 +26,14 @@ def write(path: Path, content: str | bytes) -> Path:
         pytest.param("enroll,test,target\na/1,a/2,1\n\nb/2,c/3,0\n", id="csv"),
         pytest.param("target,test,enroll\nTrue,a/2,a/1\nfalse,c/3,b/2\n", id="csv in another order"),
         pytest.param("modelid\tsegmentid\ttargettype\na/1\ta/2\ttarget\nb/2\tc/3\tnontarget\n", id="nist key"),
+        pytest.param("a/1 a/2 tgt\nb/2 c/3 imp\n", id="voices"),
+        pytest.param("a/1 a/2 TARGET\nb/2 c/3 Impostor\n", id="upper case"),
+        pytest.param("tgt a/1 a/2\nimp b/2 c/3\n", id="answer first"),
+        pytest.param("enroll,test,label\na/1,a/2,1\nb/2,c/3,0\n", id="csv with label"),
+        pytest.param("Enroll, test , Label\na/1,a/2,1.0\nb/2,c/3,0.0\n", id="floats and a loose header"),
+        pytest.param("key,enroll,test\ntgt,a/1,a/2\nimp,b/2,c/3\n", id="csv with key"),
+        pytest.param("enroll,test,is_target\na/1,a/2,TRUE\nb/2,c/3,False\n", id="csv with is_target"),
+        pytest.param("modelid,segmentid,key\na/1,a/2,target\nb/2,c/3,nontarget\n", id="nist with key"),
         pytest.param('"enroll"\t"test"\t"target"\n"a/1"\t"a/2"\ttarget\nb/2\tc/3\tnontarget\n', id="tsv"),
     ],
 )
@@ -34,6 +42,24 @@ def test_text_formats_are_told_from_their_content(tmp_path: Path, content: str, 
     trials = read_trials(write(tmp_path / name, content))
     assert trials.schema.equals(TRIALS)
     assert trials.to_pydict() == EXPECTED
+
+
+def test_a_label_beside_the_answers_is_a_condition(tmp_path: Path) -> None:
+    trials = read_trials(write(tmp_path / "t", "enroll,test,target,label\na,b,1,x\nc,d,0,y\n"))
+    assert trials["target"].to_pylist() == [True, False]
+    assert trials["label"].to_pylist() == ["x", "y"]
+
+
+def test_conditions_are_compared_as_names_are(tmp_path: Path) -> None:
+    rows = "a,b,1,Zoe\u0308\nc,d,0,Zo\u00eb\u00a0\ne,f,0,NA\ng,h,0, \n"
+    trials = read_trials(write(tmp_path / "t", f"enroll,test,target,place\n{rows}"))
+    assert trials["place"].to_pylist() == ["Zo\u00eb", "Zo\u00eb", "NA", None]
+
+
+def test_answers_that_went_through_floats_may_be_unknown(tmp_path: Path) -> None:
+    columns = {"enroll": ["a", "b", "c"], "test": ["x", "y", "z"], "label": [1.0, 0.0, float("nan")]}
+    pq.write_table(pa.table(columns), tmp_path / "t")
+    assert read_trials(tmp_path / "t")["target"].to_pylist() == [True, False, None]
 
 
 @pytest.mark.parametrize(
@@ -106,9 +132,9 @@ def test_answers_may_all_be_unknown(tmp_path: Path, content: str) -> None:
     [
         ("1 a b\n\n0 c\n", r"has 3 words: got '0 c', .* At .*list line 3\."),
         ("1 a b\n0 c d e\n", r"has 3 words.*list line 2\."),
-        ("1 a b\n0 c d\n2 e f\n", r"one of 1, 0: got target='2'.*list line 3\."),
+        ("1 a b\n0 c d\n2 e f\n", r"one of 1, target, tgt, .*got target='2'.*list line 3\."),
         ("a b target\nc d nontarget\n\ne f maybe\n", r"target='maybe'.*list line 4\."),
-        ("a b target\nc d 0\n", r"target='0'.*list line 2\."),
+        ("a b target\nc d spoof\n", r"target='spoof'.*list line 2\."),
         ("enroll,test,target\na,b,1\n\nc,d\n", r"got 2 values in 'c,d', expected 3\. At .*list line 4\."),
         ("enroll,test,target\na,b,1\n\nc,d,perhaps\n", r"target='perhaps'.*list line 4\."),
         ("enroll,test,target\na,b,1\nc,,0\n", r"empty test.*list line 3\."),
@@ -123,7 +149,14 @@ def test_answers_may_all_be_unknown(tmp_path: Path, content: str) -> None:
         ("1 a target\nx b c\n", r"may be VoxCeleb's or Kaldi's.*list line 1\."),
         ("\nenroll\ttest\tmodelid\tsegmentid\n", r"names its columns in one way.*list line 2\."),
         ("modelid\tsegmentid\ttarget\ttargettype\n", r"names its columns in one way.*list line 1\."),
-        ("modelid\tsegmentid\ttargettype\n1\ta\ttarget\n2\tb\timp\n", r"target='imp'.*list line 3\."),
+        ("modelid\tsegmentid\ttargettype\n1\ta\ttarget\n2\tb\tunknown\n", r"target='unknown'.*list line 3\."),
+        (
+            "enroll,test,label,key\na,b,1,x\n",
+            r"names its columns in one way.*list line 1\. Remove or rename label or key",
+        ),
+        ("enroll,test,label\na,b,friend\n", r"one of 1, target, tgt.*target='friend'.*list line 2\."),
+        ("enroll,test,target\n1.5E+11,b,1\n", r"names are written out: got 1 numbers.* At .*list column enroll, 1\.5E"),
+        ("x" * 200_000, r"must be known"),
         ("", r"trials=0.*list"),
         (" \n\n", r"trials=0.*list"),
         ("enroll,test,target\n", r"trials=0.*list"),

@@ -69,6 +69,12 @@ def test_learning_rate_settings_out_of_range(kind: type[WarmupCosine | Exponenti
         kind(warmup=warmup, final=final)
 
 
+@pytest.mark.parametrize("start", [0.0, 1.5])
+def test_start_out_of_range(start: float):
+    with pytest.raises(ValueError, match=r"got start=.*At scheduler\.learning_rate\.start"):
+        WarmupCosine(warmup=0.1, final=0.1, start=start)
+
+
 def test_exponential_decay_is_wespeakers():
     """`ExponentialDecrease` of 150 epochs, 6 of them a warm-up from zero, from 0.4 to 2e-4."""
     schedule, steps = ExponentialDecay(warmup=6 / 150, final=0.0005), 100
@@ -78,11 +84,12 @@ def test_exponential_decay_is_wespeakers():
 
 
 def test_warmup_cosine_is_3d_speakers():
-    """`WarmupCosineScheduler` of 70 epochs, 5 of them a warm-up, between 5e-5 and 0.2."""
-    schedule, low, high = WarmupCosine(warmup=5 / 70, final=5e-5 / 0.2), 5e-5, 0.2
-    for epoch in (0.5, 2, 5, 20, 50, 69, 70):
-        published = low + (high - low) * (epoch / 5 if epoch < 5 else (1 + math.cos(math.pi * (epoch - 5) / 65)) / 2)
-        assert high * schedule(epoch / 70) == pytest.approx(published, rel=0.01)
+    """`WarmupCosineScheduler` of 70 epochs, 5 of them a warm-up, which begins at the last rate."""
+    for low, high in ((5e-5, 0.2), (2e-5, 1e-4)):
+        schedule = WarmupCosine(warmup=5 / 70, final=low / high, start=low / high)
+        for epoch in (0, 0.5, 2, 5, 20, 50, 69, 70):
+            risen = epoch / 5 if epoch < 5 else (1 + math.cos(math.pi * (epoch - 5) / 65)) / 2
+            assert high * schedule(epoch / 70) == pytest.approx(low + (high - low) * risen)
 
 
 @pytest.mark.parametrize(("epochs", "every", "factor"), [(500, 10, 0.75), (30, 4, 0.5), (15, 5, 0.1)])

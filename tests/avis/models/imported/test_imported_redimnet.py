@@ -1,4 +1,4 @@
-"""ReDimNet of IDRnD and WeSpeaker: the same embeddings."""
+"""ReDimNet of IDRnD and WeSpeaker, ReDimNet2 of WeSpeaker: the same embeddings."""
 
 import math
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from avis.models.imported.redimnet import redimnet
+from avis.models.imported.redimnet import redimnet, redimnet2
 
 MELS, CHANNELS, GROUP = 12, 4, 2
 VOLUME = MELS * CHANNELS
@@ -72,14 +72,14 @@ class MelGates(nn.Module):
 
 
 class Basic(nn.Module):
-    def __init__(self, channels: int, mels: int) -> None:
+    def __init__(self, channels: int, mels: int | None, *, group: int = GROUP) -> None:
         super().__init__()
         for number in "12":
-            grouped = nn.Conv2d(channels, channels, 3, 1, 1, groups=channels // GROUP, bias=False)
+            grouped = nn.Conv2d(channels, channels, 3, 1, 1, groups=channels // group, bias=False)
             self.add_module(f"conv{number}", grouped)
             self.add_module(f"conv{number}pw", nn.Conv2d(channels, channels, 1))
             self.add_module(f"bn{number}", nn.BatchNorm2d(channels))
-        self.se = MelGates(mels)
+        self.se = MelGates(mels) if mels else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.bn1(self.conv1pw(self.conv1(x)).relu())
@@ -180,11 +180,11 @@ class Backbone(nn.Module):
 
 
 class Pool(nn.Module):
-    def __init__(self, *, context: bool) -> None:
+    def __init__(self, *, context: bool, channels: int = VOLUME) -> None:
         super().__init__()
         self.context = context
-        self.linear1 = nn.Conv1d(VOLUME * (3 if context else 1), 128, 1)
-        self.linear2 = nn.Conv1d(128, VOLUME, 1)
+        self.linear1 = nn.Conv1d(channels * (3 if context else 1), 128, 1)
+        self.linear2 = nn.Conv1d(128, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         seen = [x]
@@ -271,3 +271,81 @@ def test_a_part_of_the_norm_is_refused(idrnd: bool):
     weights.pop("bn.weight", None)
     with pytest.raises(ValueError, match=r"weights are missing: got 1 such as pooling_norm\.weight"):
         redimnet(weights).build()
+
+
+STAGES2 = [(1, 1, 1, 2, 4), (2, 2, 2, 1, 6), (3, 2, 1, 0.5, 4)]
+"""Strides over mels and frames, blocks, expansion, reduction."""
+
+
+class Block2(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv_block = Basic(channels, None, group=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv_block(x)
+
+
+class Backbone2(nn.Module):
+    """WeSpeaker's ``ReDimNet2`` with ``compress_tconvs`` and ``return_2d_output``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        channels, mels, frames = CHANNELS, MELS, 1
+        self.stem = nn.Sequential(nn.Conv2d(1, channels, 3, padding="same"), Norm(channels), Flat())
+        for index, (stride, frame_stride, depth, expansion, reduction) in enumerate(STAGES2):
+            frames *= frame_stride
+            wide, size = int(stride * channels * expansion), (stride, frames)
+            layers = [Weigh(index + 1), Image(mels)]
+            layers.append(nn.Conv2d(channels, wide, size, size, groups=math.gcd(channels, wide)))
+            channels, mels = channels * stride, mels // stride
+            layers += [Block2(wide) for _ in range(depth)]
+            if expansion != 1:
+                layers.append(nn.Sequential(nn.Conv2d(wide, channels, 1), nn.BatchNorm2d(channels, eps=1e-6)))
+            layers += [Flat(), Context(VOLUME // reduction), nn.Upsample(scale_factor=frames, mode="nearest")]
+            self.add_module(f"stage{index}", nn.Sequential(*layers))
+        self.fin_wght1d, self.fin_to2d, self.head = Weigh(len(STAGES2) + 1), Image(mels), nn.Conv2d(channels, 5, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps = [self.stem(x[..., : x.shape[3] // 4 * 4])]
+        for index in range(len(STAGES2)):
+            maps.append(getattr(self, f"stage{index}")(maps))
+        return self.head(self.fin_to2d(self.fin_wght1d(maps)))
+
+
+class Net2(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone, self.pool = Backbone2(), Pool(context=True, channels=5 * 2)
+        self.bn, self.linear = nn.BatchNorm1d(20), nn.Linear(20, 6)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.linear(self.bn(self.pool(self.backbone(features.mT[:, None]).flatten(1, 2))))
+
+
+def test_redimnet2_embeds_the_same(settled: Callable, largest_difference: Callable):
+    reference = settled(Net2())
+    imported = redimnet2(saved(reference) | {"frontend.spec.torchfbank.1.flipped_filter": torch.zeros(1, 1, 2)})
+    assert imported.sizes == {
+        "num_mels": MELS,
+        "channels": CHANNELS,
+        "stages": [list(stage) for stage in STAGES2],
+        "head_channels": 5,
+        "embedding_dim": 6,
+    }
+    assert largest_difference(imported, reference) < 1e-4
+
+
+def test_redimnet2_is_imported_with_its_features(settled: Callable, difference_as_imported: Callable):
+    reference = settled(Net2())
+    mels = f"features.front_end.dim={MELS}"
+    assert difference_as_imported("wespeaker_redimnet2", saved(reference), reference, mels) < 1e-4
+
+
+@pytest.mark.parametrize("key", ["backbone.stage0.9.weight", "backbone.stem_gnorm.weight", "bn2.weight"])
+def test_other_variants_of_redimnet2_are_refused(key: str):
+    with pytest.raises(ValueError, match=f"another layout: got 1 such as {key}"):
+        redimnet2(saved(Net2()) | {key: torch.zeros(1)})
+    headless = {name: value for name, value in saved(Net2()).items() if "head" not in name}
+    with pytest.raises(ValueError, match=r"weights are missing: got 1 such as head\.weight"):
+        redimnet2(headless)

@@ -1,0 +1,60 @@
+"""Tell tags, and other recordings, that lie before and after audio of any container."""
+
+import struct
+from typing import BinaryIO
+
+from avis.audio.containers.part import read_at
+
+ID3V1_BYTES = 128
+APE_FOOTER_BYTES = 32
+APE_HAS_HEADER = 1 << 31
+HEADERS = ((b"WAVEfmt ", 8), (b"fLaC\0\0\0\x22", 0), (b"fLaC\x80\0\0\x22", 0), (b"OggS\0\x02", 0))
+"""How files begin that are told from other bytes with certainty, and where in them that stands."""
+
+LYRICS_END_BYTES = 15
+"""Of Lyrics3 v2: the size in six digits, and ``LYRICS200``."""
+
+
+def after_id3(file: BinaryIO, position: int) -> int:
+    """Return where the ID3v2 tags that begin there end (https://id3.org/id3v2.4.0-structure); usually there is none."""
+    while (head := read_at(file, position, 10))[:3] == b"ID3" and len(head) == 10 and max(head[6:10]) < 0x80:
+        has_footer = bool(head[5] & 0x10)
+        position += 10 + _synchsafe(head[6:10]) + 10 * has_footer
+    return position
+
+
+def before_tags(file: BinaryIO, end: int) -> int:
+    """Return where the tags at the end begin: ID3v1, ID3v2 with a footer, APE and Lyrics3 v2, in any order."""
+    while True:
+        tail = read_at(file, max(0, end - ID3V1_BYTES), min(end, ID3V1_BYTES))
+        num_bytes = _tag_bytes(tail)
+        if not 0 < num_bytes <= end:
+            return end
+        end -= num_bytes
+
+
+def next_header(data: bytes, position: int) -> int:
+    """Return where a WAV, FLAC or Ogg file begins, from there on; the end of the data if none does."""
+    found = (data.find(magic, position) - offset for magic, offset in HEADERS)
+    return min((at for at in found if at >= position), default=len(data))
+
+
+def _tag_bytes(tail: bytes) -> int:
+    """Return the size of the tag that these last bytes end, or 0."""
+    if len(tail) == ID3V1_BYTES and tail[:3] == b"TAG":
+        return ID3V1_BYTES
+    if tail[-APE_FOOTER_BYTES:][:8] == b"APETAGEX":
+        [size, flags] = struct.unpack_from("<I4xI", tail, len(tail) - APE_FOOTER_BYTES + 12)
+        return int(size) + APE_FOOTER_BYTES * bool(flags & APE_HAS_HEADER)
+    if tail[-10:-7] == b"3DI" and max(tail[-4:]) < 0x80:
+        return 20 + _synchsafe(tail[-4:])
+    if tail[-9:] == b"LYRICS200" and tail[-LYRICS_END_BYTES:-9].isdigit():
+        return int(tail[-LYRICS_END_BYTES:-9]) + LYRICS_END_BYTES
+    return 0
+
+
+def _synchsafe(four: bytes) -> int:
+    size = 0
+    for byte in four:
+        size = size << 7 | byte
+    return size
