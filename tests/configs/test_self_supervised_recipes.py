@@ -174,3 +174,28 @@ def test_head_reads_all_layers_and_the_front_end_learns_from_the_second_stage_on
     assert recipe["optimizer"].get("weight_decay") == (
         1e-4 if w2v_bert else None if experiment.endswith("by_layer") else 1e-7
     )
+
+
+@pytest.mark.parametrize(
+    ("features", "normalised"),
+    [
+        ("wavlm_large", True),
+        ("wavlm_base_plus", False),
+        ("wavlm_base_plus_layers", False),
+        ("hubert_large", True),
+        ("wav2vec2_xls_r_300m", True),
+    ],
+)
+def test_models_get_the_waveforms_that_they_were_trained_on(features: str, normalised: bool):
+    """``do_normalize`` of the models' preprocessor_config.json, ``normalize`` in WavLM's own checkpoints."""
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        front_end = resolve(compose("train", [f"features={features}"]))["features"]["front_end"]
+    assert front_end["normalise"] == normalised
+
+
+@pytest.mark.parametrize("features", ["wavlm_large", "wavlm_base_plus", "hubert_large", "wav2vec2_xls_r_300m"])
+def test_sums_of_layers_lose_their_mean_over_the_utterance(features: str):
+    """``cmvn`` with ``norm_mean`` alone in wespeaker's ecapa_tdnn_WavLM_frozen.yaml and what follows it."""
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        front_end = resolve(compose("train", [f"features={features}"]))["features"]["front_end"]
+    assert (front_end["mean_norm"], front_end["layer_norm"]) == (True, False)
