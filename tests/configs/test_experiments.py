@@ -70,7 +70,7 @@ def test_two_steps(experiment: str, tiny_store: str, w2v_bert: str):
     assert len(moved) > 0.9 * len(before)
 
 
-@pytest.mark.parametrize("experiment", ["voxceleb_ecapa_512", "voxceleb_eres2net_v2"])
+@pytest.mark.parametrize("experiment", ["voxceleb_ecapa_512", "voxceleb_eres2net_v2", "voxceleb_redimnet2_b6"])
 def test_fine_tuning_starts_from_the_stage_before(experiment: str, tiny_store: str, w2v_bert: str, tmp_path: Path):
     first = build_module(share(narrow(experiment, w2v_bert), tiny_store, num_workers=1))
     checkpoint: dict[str, Any] = {"state_dict": first.state_dict(), "epoch": 0}
