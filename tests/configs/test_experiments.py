@@ -93,7 +93,7 @@ def test_as_many_talkers_as_musan_has(experiment: str):
     assert not draws_talkers or recipe["trainer"]["babble_utterances"] == 426
 
 
-@pytest.mark.parametrize("experiment", ["voxceleb_ecapa_512", "voxceleb_eres2net_v2"])
+@pytest.mark.parametrize("experiment", ["voxceleb_ecapa_512", "voxceleb_eres2net_v2", "voxceleb_redimnet2_b6"])
 def test_fine_tuning_starts_from_the_stage_before(
     experiment: str, tiny_store: str, backbones: dict[str, str], tmp_path: Path
 ):
