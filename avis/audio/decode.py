@@ -92,8 +92,8 @@ def decode(
       known: 0, a placeholder (of WAV 0x7FFFF000 and above, where the file is shorter), or counted round at 4 GiB.
     - FLAC to its last frame, whatever the header says; MP3 of a variable bit rate without a length.
 
-    All else is refused as ``more_than_read``: bytes after the audio that are no chunk, no tag and no padding (up to
-    4096 zeros), several streams or tracks of audio, edits of an MP4 that leave out more than half a second.
+    All else is refused as ``more_than_read``: bytes after the audio that are no chunk, no tag and no padding (4096
+    zeros), several streams or tracks of audio, edits of an MP4 that leave out more than half a second.
     """
     stretch = Stretch(start_s=start_s, end_s=end_s)
     where = path if stretch.is_whole else f"{path} {stretch}"

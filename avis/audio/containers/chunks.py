@@ -4,8 +4,10 @@ import struct
 from dataclasses import dataclass, replace
 from typing import BinaryIO, Literal, NamedTuple
 
+from avis.audio.audio_error import more_than_read
 from avis.audio.containers import mpeg
 from avis.audio.containers.part import Part, Search, read_at
+from avis.audio.containers.tags import next_header
 
 UNKNOWN_BYTES = 1 << 62
 """Lengths of 64 bit from here on say that the length is not known."""
@@ -88,7 +90,7 @@ class Layout:
     def is_name(self, name: bytes) -> bool:
         """Tell whether this can be the name of a chunk that holds no audio."""
         letters = all(0x20 <= byte < 0x7F for byte in name[:4])
-        return letters and name[4:] in (b"", W64_NAME_END) and name != self.audio and name not in MAGICS
+        return letters and name[4:] in (b"", W64_NAME_END) and name != self.audio and name[:4] not in FILE_NAMES
 
 
 WAV = Layout(form="WAV", head_bytes=12, chunk="<4sI", audio=b"data", placeholder=0x7FFFF000)
@@ -111,7 +113,8 @@ LAYOUTS = {
         counts_head=True,
     ),
 }
-MAGICS = tuple(LAYOUTS)
+FILE_NAMES = (*LAYOUTS, b"fLaC", b"OggS", b".snd", b"NIST")
+"""How files begin: these names are no chunks."""
 
 
 def find(search: Search) -> list[Part]:
@@ -169,15 +172,28 @@ def _part(search: Search, layout: Layout, position: int, stated: _Stated) -> Par
         is_open = stated.length >= placeholder and body + stated.length > end
     stop = body + stated.length
     if is_open or (stated.width == 4 and end - stop >= WRAP_BYTES):
-        last = _before_chunks(file, layout, body, end)
-        if is_open or (last - stop) % WRAP_BYTES <= last % 2:
-            right = last - body + layout.chunk_bytes * layout.counts_head
-            right = min(right, (1 << 8 * stated.width) - 1)
-            order: Literal["little", "big"] = "little" if layout.chunk[0] == "<" else "big"
-            patch = (stated.place, right.to_bytes(stated.width, order))
-            return Part(form=layout.form, start=start, stop=last, next=end, patches=(patch,))
+        last = _before_chunks(search, layout, body)
+        if is_open or (last - stop) % WRAP_BYTES <= stated.length % 2:
+            return _open_part(search, layout, stated, body, last)
     following = _after_chunks(file, layout, stop, end) if search.is_whole else end
     return Part(form=layout.form, start=start, stop=stop, next=following)
+
+
+def _open_part(search: Search, layout: Layout, stated: _Stated, body: int, last: int) -> Part:
+    """Return a part whose audio lies between two places; of WAV beyond 4 GiB, with a header as RF64 has it."""
+    right = last - body + layout.chunk_bytes * layout.counts_head
+    following = last if last < search.end and next_header(search.read(last, 16), 0) == 0 else search.end
+    if right < 1 << 8 * stated.width:
+        order: Literal["little", "big"] = "little" if layout.chunk[0] == "<" else "big"
+        patch = (stated.place, right.to_bytes(stated.width, order))
+        return Part(form=layout.form, start=search.start, stop=last, next=following, patches=(patch,))
+    if layout is not LAYOUTS[b"RIFF"]:
+        found = f"got {right} bytes of audio, expected fewer than the 4 GiB that {layout.form} can state"
+        raise more_than_read(search.where, found, "sox --ignore-length IN OUT.w64")
+    head = search.read(search.start, body - search.start)
+    long_sizes = struct.pack("<4sIQQQI", b"ds64", 28, len(head) + 28 + right, right, 0, 0)
+    prefix = b"RF64\xff\xff\xff\xff" + head[8:12] + long_sizes + head[12:-4] + b"\xff\xff\xff\xff"
+    return Part(form=layout.form, start=body, stop=last, next=following, prefix=prefix)
 
 
 def _after_chunks(file: BinaryIO, layout: Layout, position: int, end: int) -> int:
@@ -194,18 +210,21 @@ def _after_chunks(file: BinaryIO, layout: Layout, position: int, end: int) -> in
     return position
 
 
-def _before_chunks(file: BinaryIO, layout: Layout, body: int, end: int) -> int:
-    """Return where the chunks begin that reach to the end of the file exactly, after audio of unknown length."""
+def _before_chunks(search: Search, layout: Layout, body: int) -> int:
+    """Return where audio of unknown length ends: before another file, or the chunks that reach to the end exactly."""
+    end = search.end
+    if search.is_whole:
+        end = body + next_header(search.read(body, end - body), 0)
     first = max(body, end - TAIL_BYTES)
-    tail = read_at(file, first, end - first)
+    tail = search.read(first, end - first)
+    found = end
     for name in KNOWN_NAMES:
         at = tail.find(name)
-        while at >= 0:
-            found = layout.read(file, first + at)
-            if found is not None and _reaches(file, layout, first + at, end):
-                return first + at
+        while 0 <= at < found - first:
+            if _reaches(search.file, layout, first + at, end):
+                found = first + at
             at = tail.find(name, at + 1)
-    return end
+    return found
 
 
 def _reaches(file: BinaryIO, layout: Layout, position: int, end: int) -> bool:

@@ -7,7 +7,7 @@ from typing import BinaryIO
 from avis.audio.audio_error import more_than_read
 from avis.audio.containers import chunks, flac, headers, mp4, mpeg, ogg
 from avis.audio.containers.part import Part, Search, read_at
-from avis.audio.containers.tags import after_id3, before_tags
+from avis.audio.containers.tags import after_tags, before_tags
 
 MAX_PADDING_BYTES = 4096
 """So many zeros after the audio are padding of a file system or a program."""
@@ -19,7 +19,7 @@ FORMS_WITHOUT_PADDING = ("FLAC", "Ogg", "MP3", "AAC")
 """Zeros after them, however many, are no audio."""
 
 FINDERS = {
-    **dict.fromkeys(chunks.MAGICS, chunks.find),
+    **dict.fromkeys(chunks.LAYOUTS, chunks.find),
     b"fLaC": flac.find,
     b"OggS": ogg.find,
     b".snd": headers.find_au,
@@ -56,7 +56,7 @@ def find_parts(file: BinaryIO, *, where: str, is_whole: bool = True) -> list[Par
     parts: list[Part] = []
     position = 0
     while position < end:
-        start = after_id3(file, position)
+        start = after_tags(file, position)
         find = _finder(read_at(file, start, 12), is_tagged=start > position)
         if find is None:
             break

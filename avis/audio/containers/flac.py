@@ -2,6 +2,7 @@
 
 import functools
 
+from avis.audio.audio_error import more_than_read
 from avis.audio.containers.part import Part, Search
 from avis.audio.containers.tags import next_header
 
@@ -26,6 +27,11 @@ def find(search: Search) -> list[Part]:
     """Find FLAC streams: joined files follow each other without a word.
 
     A stream whose header states no length, or fewer samples than its last frame ends at, gets the right one.
+
+    Raises
+    ------
+    AudioError
+        ``more_than_read``: other bytes follow the last frame.
     """
     start, end = search.start, search.end
     if not search.is_whole and _total(search.read(start, HEAD_BYTES)):
@@ -39,7 +45,7 @@ def find(search: Search) -> list[Part]:
             at = data.rfind(begins, 1, at)
     starts.sort()
     stops = [*starts[1:], len(data)]
-    return [_part(data[a:b], start + a) for a, b in zip(starts, stops, strict=True)]
+    return [_part(data[a:b], search, start + a) for a, b in zip(starts, stops, strict=True)]
 
 
 def last_sample(data: bytes) -> int | None:
@@ -59,13 +65,20 @@ def last_sample(data: bytes) -> int | None:
     return None
 
 
-def _part(data: bytes, start: int) -> Part:
-    total, found = _total(data), None
+def _part(data: bytes, search: Search, start: int) -> Part:
+    total = _total(data)
     patches: tuple[tuple[int, bytes], ...] = ()
-    if len(data) > HEAD_BYTES:
+    found = last_sample(data.rstrip(b"\0")) if len(data) > HEAD_BYTES else total
+    if found is None:
+        data = data[: next_header(data, HEAD_BYTES)]
         found = last_sample(data)
-        data = data if found is not None else data[: next_header(data, HEAD_BYTES)]
-    if found is not None and found > total:
+    if found is None:
+        raise more_than_read(
+            search.where,
+            f"got no frame near the end of a FLAC stream of {len(data)} bytes, expected the last one there",
+            "ffmpeg -i IN OUT.flac",
+        )
+    if found > total:
         field = int.from_bytes(data[TOTAL_AT : TOTAL_AT + 8], "big") >> TOTAL_BITS << TOTAL_BITS | found
         patches = ((start + TOTAL_AT, field.to_bytes(8, "big")),)
     stop = start + len(data)

@@ -2,6 +2,7 @@
 
 from avis.audio.audio_error import AudioError, more_than_read
 from avis.audio.containers.part import Part, Search
+from avis.audio.containers.tags import next_header
 
 AU_HEAD_BYTES = 12
 UNKNOWN_AU_BYTES = 0xFFFFFFFF
@@ -21,8 +22,8 @@ def find_au(search: Search) -> list[Part]:
     body, stated = search.start + int.from_bytes(head[4:8], "big"), int.from_bytes(head[8:12], "big")
     rest = search.end - body - stated
     if stated in (0, UNKNOWN_AU_BYTES) or (rest > 0 and rest % WRAP_BYTES == 0):
-        patch = (search.start + 8, UNKNOWN_AU_BYTES.to_bytes(4, "big"))
-        return [Part(form="AU", start=search.start, stop=search.end, next=search.end, patches=(patch,))]
+        patch, stop = (search.start + 8, UNKNOWN_AU_BYTES.to_bytes(4, "big")), _open_end(search, body)
+        return [Part(form="AU", start=search.start, stop=stop, next=stop, patches=(patch,))]
     return [Part(form="AU", start=search.start, stop=body + stated, next=body + stated)]
 
 
@@ -51,8 +52,15 @@ def find_sphere(search: Search) -> list[Part]:
     except (KeyError, ValueError, IndexError):
         sizes, num_header = [0], 0
     num_bytes = sizes[0] * sizes[-1] * (sizes[1] if len(sizes) == 3 else 0)
-    stop = search.start + num_header + num_bytes if num_bytes else search.end
+    stop = search.start + num_header + num_bytes if num_bytes else _open_end(search, search.start + 1)
     return [Part(form="SPHERE", start=search.start, stop=stop, next=stop)]
+
+
+def _open_end(search: Search, body: int) -> int:
+    """Return where audio of unknown length ends: where another file begins, or all of it."""
+    if not search.is_whole:
+        return search.end
+    return body + next_header(search.read(body, search.end - body), 0)
 
 
 def find_adts(search: Search) -> list[Part]:

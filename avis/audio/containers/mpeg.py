@@ -117,7 +117,8 @@ def _single(start: int, end: int, frame: _Frame) -> Part:
 def _part(run: _Run, body: int) -> Part:
     start, stop = body + run.start, body + run.stop
     if run.stated is not None:
-        slack = SLACK_FRAMES * run.num_samples // max(1, run.num_frames)
+        frame = _frame(run.first)
+        slack = SLACK_FRAMES * (frame.num_samples if frame else 0)
         return Part(form="MP3", start=start, stop=stop, next=stop, slack_frames=slack)
     if len(run.bit_rates) == 1:
         return Part(form="MP3", start=start, stop=stop, next=stop, min_frames=run.num_samples)
@@ -125,13 +126,14 @@ def _part(run: _Run, body: int) -> Part:
     return Part(form="MP3", start=start, stop=stop, next=stop, prefix=prefix, min_frames=num_samples)
 
 
-def _runs(data: bytes) -> list[_Run]:
-    """Walk over all frames; junk and tags between them are stepped over."""
+def _runs(data: bytes, begin: int = 0, end: int | None = None) -> list[_Run]:
+    """Walk over all frames that begin between two places; junk and tags between them are stepped over."""
     runs: list[_Run] = []
     kind = None
-    position = _next_frame(data, 0)
+    end = len(data) if end is None else end
+    position = _next_frame(data, begin)
     frame = None if position is None else _frame(data[position : position + 4])
-    while position is not None and frame is not None:
+    while position is not None and position < end and frame is not None:
         after, at = position + frame.num_bytes, position + frame.length_at
         has_length = data[at : at + 4] in LENGTH_TAGS
         stated = _stated(data[position : position + 64], frame) if has_length else None
@@ -157,13 +159,8 @@ def _split(run: _Run, data: bytes) -> list[_Run]:
     """Split off what goes on after the frames that the length header counts."""
     if run.stated is None or run.num_frames <= run.stated + SLACK_FRAMES:
         return [run]
-    num_samples, num_left = run.num_samples // run.num_frames, run.num_frames - run.stated
-    start = _next_frame(data, run.boundary) or run.boundary
-    rest = _Run(start, run.stop, data[start : start + 4], None, num_left, num_left * num_samples, run.bit_rates, start)
-    return [
-        replace(run, stop=run.boundary, num_frames=run.stated, num_samples=run.stated * num_samples),
-        rest,
-    ]
+    first = replace(run, stop=run.boundary, num_frames=run.stated)
+    return [first, *_runs(data, run.boundary, run.stop)]
 
 
 def _next_frame(data: bytes, position: int) -> int | None:

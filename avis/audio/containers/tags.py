@@ -7,19 +7,22 @@ from avis.audio.containers.part import read_at
 
 ID3V1_BYTES = 128
 APE_FOOTER_BYTES = 32
-APE_HAS_HEADER = 1 << 31
-HEADERS = ((b"WAVEfmt ", 8), (b"fLaC\0\0\0\x22", 0), (b"fLaC\x80\0\0\x22", 0), (b"OggS\0\x02", 0))
+APE_HAS_HEADER, APE_IS_HEADER = 1 << 31, 1 << 29
+HEADERS = (
+    *((b"fLaC\0\0\0\x22", 0), (b"fLaC\x80\0\0\x22", 0), (b"OggS\0\x02", 0), (b"NIST_1A\n   1024", 0)),
+    *((b"WAVE" + name, 8) for name in (b"fmt ", b"ds64", b"JUNK", b"LIST", b"bext")),
+    *((b"AIFFCOMM", 8), (b"AIFCFVER", 8), (b"caff\0\1\0\0desc", 0), (b".snd\0\0\0\x18", 0), (b"riff.\x91\xcf\x11", 0)),
+)
 """How files begin that are told from other bytes with certainty, and where in them that stands."""
 
 LYRICS_END_BYTES = 15
 """Of Lyrics3 v2: the size in six digits, and ``LYRICS200``."""
 
 
-def after_id3(file: BinaryIO, position: int) -> int:
-    """Return where the ID3v2 tags that begin there end (https://id3.org/id3v2.4.0-structure); usually there is none."""
-    while (head := read_at(file, position, 10))[:3] == b"ID3" and len(head) == 10 and max(head[6:10]) < 0x80:
-        has_footer = bool(head[5] & 0x10)
-        position += 10 + _synchsafe(head[6:10]) + 10 * has_footer
+def after_tags(file: BinaryIO, position: int) -> int:
+    """Return where the tags end that begin there: ID3v2, and of joined files those of the file before too."""
+    while num_bytes := _leading_bytes(read_at(file, position, APE_FOOTER_BYTES)):
+        position += num_bytes
     return position
 
 
@@ -34,9 +37,20 @@ def before_tags(file: BinaryIO, end: int) -> int:
 
 
 def next_header(data: bytes, position: int) -> int:
-    """Return where a WAV, FLAC or Ogg file begins, from there on; the end of the data if none does."""
+    """Return where a file begins that is told with certainty, from there on; the end of the data if none does."""
     found = (data.find(magic, position) - offset for magic, offset in HEADERS)
     return min((at for at in found if at >= position), default=len(data))
+
+
+def _leading_bytes(head: bytes) -> int:
+    """Return the size of the tag that begins with these bytes, or 0 (https://id3.org/id3v2.4.0-structure)."""
+    if head[:3] == b"ID3" and len(head) >= 10 and max(head[6:10]) < 0x80:
+        has_footer = bool(head[5] & 0x10)
+        return 10 + _synchsafe(head[6:10]) + 10 * has_footer
+    if head[:8] == b"APETAGEX" and len(head) == APE_FOOTER_BYTES:
+        [size, flags] = struct.unpack_from("<I4xI", head, 12)
+        return APE_FOOTER_BYTES + int(size) * bool(flags & APE_IS_HEADER)
+    return ID3V1_BYTES if head[:3] == b"TAG" else 0
 
 
 def _tag_bytes(tail: bytes) -> int:
