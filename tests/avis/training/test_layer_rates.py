@@ -49,7 +49,7 @@ def test_every_weight_moves_by_its_own_rate():
     optimizer = by_layer(named, optimizer=partial(torch.optim.Adam, eps=0.0), lr=0.4, front_end_lr=0.2, layer_decay=0.5)
     sum(weight.square().sum() for _, weight in named).backward()
     optimizer.step()
-    moved = [1 - float(weight[0]) for name, weight in named if "layers" in name and "encoder" in name]
+    moved = [1 - float(weight.detach()[0]) for name, weight in named if "layers" in name and "encoder" in name]
     assert moved == pytest.approx([0.05, 0.1, 0.2])
 
 
