@@ -64,7 +64,8 @@ class ReDimNet2(nn.Module):
     the end that do not fill the stride of all stages are left out; an utterance shorter than that is filled up with
     zeros.
 
-    Training needs two or more utterances in a batch, and its batch normalisation counts padded frames too.
+    Training needs two or more utterances in a batch, and its batch normalisation counts padded frames too. It is
+    exported as TorchScript; its ONNX does not give the same embeddings yet, and the export refuses it.
 
     Parameters
     ----------
