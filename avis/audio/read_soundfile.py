@@ -81,7 +81,7 @@ def _read_blocks(opened: sf.SoundFile, num_wanted: int, channel: ChannelChoice, 
         num = min(max(1, BLOCK_VALUES // opened.channels), num_wanted - num_read)
         try:
             block = opened.read(num, dtype="float32", always_2d=True)
-        except sf.LibsndfileError as error:
+        except (sf.LibsndfileError, ValueError) as error:  # the latter where it stands behind its own end
             raise truncated(where, f"got an error after frames={num_read}, expected {_stated(opened)}") from error
         if len(block) == 0:
             break

@@ -182,7 +182,7 @@ def _part(search: Search, layout: Layout, position: int, stated: _Stated) -> Par
 def _open_part(search: Search, layout: Layout, stated: _Stated, body: int, last: int) -> Part:
     """Return a part whose audio lies between two places; of WAV beyond 4 GiB, with a header as RF64 has it."""
     right = last - body + layout.chunk_bytes * layout.counts_head
-    following = last if last < search.end and next_header(search.read(last, 16), 0) == 0 else search.end
+    following = next_header(search.file, last, search.end) if search.is_whole else search.end
     if right < 1 << 8 * stated.width:
         order: Literal["little", "big"] = "little" if layout.chunk[0] == "<" else "big"
         patch = (stated.place, right.to_bytes(stated.width, order))
@@ -212,9 +212,7 @@ def _after_chunks(file: BinaryIO, layout: Layout, position: int, end: int) -> in
 
 def _before_chunks(search: Search, layout: Layout, body: int) -> int:
     """Return where audio of unknown length ends: before another file, or the chunks that reach to the end exactly."""
-    end = search.end
-    if search.is_whole:
-        end = body + next_header(search.read(body, end - body), 0)
+    end = next_header(search.file, body, search.end) if search.is_whole else search.end
     first = max(body, end - TAIL_BYTES)
     tail = search.read(first, end - first)
     found = end

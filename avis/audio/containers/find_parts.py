@@ -15,8 +15,8 @@ MAX_PADDING_BYTES = 4096
 NUM_STRAY_BYTES = 8
 """Fewer bytes than these hold no header, and no sound to speak of."""
 
-FORMS_WITHOUT_PADDING = ("FLAC", "Ogg", "MP3", "AAC")
-"""Zeros after them, however many, are no audio."""
+FORMS_WITHOUT_LENGTH = ("FLAC", "Ogg", "MP3", "MP4", "AAC", "AMR")
+"""Whose headers state no length in bytes that could be wrong. Zeros after them, however many, are no audio."""
 
 FINDERS = {
     **dict.fromkeys(chunks.LAYOUTS, chunks.find),
@@ -94,11 +94,13 @@ def _check_rest(file: BinaryIO, position: int, end: int, form: str, where: str) 
     rest = end - position
     if rest < NUM_STRAY_BYTES:
         return
-    may_be_padding = rest <= MAX_PADDING_BYTES or form in FORMS_WITHOUT_PADDING
+    may_be_padding = rest <= MAX_PADDING_BYTES or form in FORMS_WITHOUT_LENGTH
     if may_be_padding and not read_at(file, position, rest).strip(b"\0"):
         return
+    cut = f"head -c {position} IN > OUT"
+    is_stated = form not in FORMS_WITHOUT_LENGTH
     raise more_than_read(
         where,
-        f"got {rest} bytes from byte {position} on, where the audio of this {form} ends by its header, expected none",
-        f"if it is audio: sox --ignore-length IN OUT.wav; if not: head -c {position} IN > OUT",
+        f"got {rest} bytes from byte {position} on, after the audio of this {form}, expected none",
+        f"if they are audio, sox --ignore-length IN OUT.wav; if not, {cut}" if is_stated else cut,
     )

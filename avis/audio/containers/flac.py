@@ -19,7 +19,7 @@ TOTAL_BITS = 36
 TAIL_BYTES = 1 << 17
 """How far from the end the last frame is looked for, where the header does not state the largest frame."""
 
-MAX_FRAME_HEAD_BYTES = 16
+MIN_FRAME_HEAD_BYTES, MAX_FRAME_HEAD_BYTES = 6, 16
 CRC8_POLYNOMIAL = 0x07
 
 
@@ -55,7 +55,7 @@ def last_sample(data: bytes) -> int | None:
     """
     first = _first_frame(data)
     largest = int.from_bytes(data[15:18], "big") or TAIL_BYTES
-    at = len(data)
+    at = len(data) - MIN_FRAME_HEAD_BYTES + 2
     while (at := data.rfind(data[first : first + 2], max(first, len(data) - largest - MAX_FRAME_HEAD_BYTES), at)) >= 0:
         if data[at + 2] & 0x0F == data[first + 2] & 0x0F and data[at + 3] & 0x0F == data[first + 3] & 0x0F:
             found = _frame_end(data[at : at + MAX_FRAME_HEAD_BYTES], int.from_bytes(data[8:10], "big"))
@@ -70,7 +70,7 @@ def _part(data: bytes, search: Search, start: int) -> Part:
     patches: tuple[tuple[int, bytes], ...] = ()
     found = last_sample(data.rstrip(b"\0")) if len(data) > HEAD_BYTES else total
     if found is None:
-        data = data[: next_header(data, HEAD_BYTES)]
+        data = data[: next_header(search.file, start + HEAD_BYTES, start + len(data)) - start]
         found = last_sample(data)
     if found is None:
         raise more_than_read(

@@ -58,9 +58,7 @@ def find_sphere(search: Search) -> list[Part]:
 
 def _open_end(search: Search, body: int) -> int:
     """Return where audio of unknown length ends: where another file begins, or all of it."""
-    if not search.is_whole:
-        return search.end
-    return body + next_header(search.read(body, search.end - body), 0)
+    return next_header(search.file, body, search.end) if search.is_whole else search.end
 
 
 def find_adts(search: Search) -> list[Part]:

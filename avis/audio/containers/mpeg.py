@@ -99,7 +99,7 @@ def find(search: Search) -> list[Part]:
     if not runs:
         return [Part(form="MP3", start=tagged, stop=end, next=end, min_frames=0)]
     parts = [_part(run, body) for run in runs]
-    after = body + next_header(data, runs[-1].stop)
+    after = next_header(search.file, body + runs[-1].stop, end)
     if len(runs) == 1 and not parts[0].prefix:
         return [replace(parts[0], start=tagged, stop=max(after, parts[0].stop), next=after)]
     return [*parts[:-1], replace(parts[-1], next=after)]

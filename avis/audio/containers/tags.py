@@ -15,6 +15,10 @@ HEADERS = (
 )
 """How files begin that are told from other bytes with certainty, and where in them that stands."""
 
+HEADER_BYTES = 16
+BLOCK_BYTES = 1 << 20
+"""Searched at a time, and so many more: a header may lie across the border."""
+
 LYRICS_END_BYTES = 15
 """Of Lyrics3 v2: the size in six digits, and ``LYRICS200``."""
 
@@ -36,10 +40,14 @@ def before_tags(file: BinaryIO, end: int) -> int:
         end -= num_bytes
 
 
-def next_header(data: bytes, position: int) -> int:
-    """Return where a file begins that is told with certainty, from there on; the end of the data if none does."""
-    found = (data.find(magic, position) - offset for magic, offset in HEADERS)
-    return min((at for at in found if at >= position), default=len(data))
+def next_header(file: BinaryIO, position: int, end: int) -> int:
+    """Return where a file begins that is told with certainty, between two places; the latter if none does."""
+    for block in range(position, end, BLOCK_BYTES):
+        data = read_at(file, block, min(BLOCK_BYTES + HEADER_BYTES, end - block))
+        found = (data.find(magic) - offset for magic, offset in HEADERS)
+        if starts := [block + at for at in found if at >= 0]:
+            return min(starts)
+    return end
 
 
 def _leading_bytes(head: bytes) -> int:

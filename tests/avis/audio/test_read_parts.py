@@ -187,6 +187,19 @@ def test_chunks_after_an_odd_number_of_bytes_may_lack_the_padding(tmp_path: Path
         assert len(read(tmp_path / "a", data + after)) == 31999 * (1 + (after[1:5] == b"RIFF" or after[:4] == b"RIFF"))
 
 
+def test_bw64_and_big_endian_wav(tmp_path: Path) -> None:
+    samples = hiss(2.0)
+    np.testing.assert_allclose(read(tmp_path / "a", b"BW64" + encoded(samples, "RF64")[4:]), samples, atol=1 / 32768)
+    stream = io.BytesIO()
+    sf.write(stream, samples, RATE, format="WAV", subtype="PCM_16", endian="BIG")
+    data = stream.getvalue()
+    assert data[:4] == b"RIFX"
+    np.testing.assert_allclose(read(tmp_path / "a", data), samples, atol=1 / 32768)
+    for size in (b"\0\0\0\0", b"\xff\xff\xff\xff"):
+        unknown = put(data, data.index(b"data") + 4, size)
+        np.testing.assert_allclose(read(tmp_path / "a", unknown + data)[:32000], samples, atol=1 / 32768)
+
+
 def test_a_wav_without_audio_and_one_with_two_chunks_of_it(tmp_path: Path) -> None:
     data = encoded(hiss(2.0))
     at = data.index(b"data")
