@@ -230,7 +230,7 @@ RECIPES = {
     # clovaai/voxceleb_trainer, configs/RawNet3_AAM.yaml; trainSpeakerNet.py: test_interval, max_epoch, margin
     "voxceleb_rawnet3": stepped(epochs=500, batch=32, every=10, factor=0.75, margin=0.1),
 }
-ELSEWHERE = ("mini_speech", "voxceleb_w2v_bert")
+ELSEWHERE = ("mini_speech", "voxceleb_w2v_bert", "voxceleb_wavlm")
 
 
 def test_every_experiment_of_a_source_is_here():

@@ -34,24 +34,25 @@ def test_trials_are_scored_alone(
 def test_recordings_are_prepared_otherwise_and_figures_stated_by_duration(
     main_job: tuple[Path, str],
     start: Callable[..., None],
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ):
     folder, _ = main_job
     monkeypatch.chdir(folder)
-    checkpoint, elsewhere = folder / "outputs" / "runs" / "first" / "checkpoints" / "best.ckpt", "output_dir=elsewhere"
+    checkpoint, out = folder / "outputs" / "runs" / "first" / "checkpoints" / "best.ckpt", f"output_dir={tmp_path}"
     trimmed = ["sharding.vad=energy", "sharding.trim=all", "sharding.min_duration_s=0.1"]
-    start("score", f"checkpoint={checkpoint}", "compute=debug", elsewhere, *trimmed, "evaluation.subgroups=[duration]")
+    start("score", f"checkpoint={checkpoint}", "compute=debug", out, *trimmed, "evaluation.subgroups=[duration]")
     page = Path(capsys.readouterr().out.splitlines()[-1].removeprefix("report:").strip())
     [found] = json.loads((page.parent / "metrics.json").read_text()).values()
     groups = found["subgroups"]["duration"]["groups"]
     assert set(groups) <= {"0 to 1 s", "1 to 2 s"}
     assert sum(group["num_target"] for group in groups.values()) == found["num_target"]
-    [prepared] = (folder / "elsewhere" / "stores").iterdir()
+    [prepared] = (tmp_path / "stores").iterdir()
     utterances = store.read_table(str(prepared), "utterances", columns=["num_samples"])
     assert min(utterances["num_samples"].to_pylist()) < 1.5 * 16000
     with pytest.raises(ValueError, match=r"got sample_rate=8000, expected the checkpoint's 16000"):
-        start("score", f"checkpoint={checkpoint}", "compute=debug", elsewhere, "sharding.sample_rate=8000")
+        start("score", f"checkpoint={checkpoint}", "compute=debug", out, "sharding.sample_rate=8000")
 
 
 def test_trials_without_answers_are_scored(
