@@ -52,7 +52,7 @@ class Training:
         Examples per optimiser step, over all workers together: the recipe stays the same on 1 or 64 of them.
     crop_s : float or list of two floats
         Length of a training example; or the shortest and the longest of crops, whose length is drawn for each step.
-        An example is then of the longest, and cut into as many crops as have room in it.
+        An example is then of the longest, as is one of validation, and cut into as many crops as have room in it.
     min_utterance_s : float
         Shorter utterances are not trained on.
     speeds : list of float

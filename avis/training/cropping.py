@@ -7,6 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+NUM_LENGTHS = 16
+"""Lengths to draw from. Memory and prepared kernels are kept for each size of a network's input: with any number of
+samples a worker grew by 1.3 MB a step (ECAPA C=256 on a CPU), with so few it did not."""
+
 
 def crop_bounds(crop_s: float | Sequence[float]) -> tuple[float, float]:
     """Return the lengths of the shortest and the longest training example, in seconds.
@@ -34,9 +38,9 @@ def crop_bounds(crop_s: float | Sequence[float]) -> tuple[float, float]:
 class DrawnCrops:
     """Cut batches of the longest examples into crops of one length per step.
 
-    Lengths are drawn evenly between the shortest and the longest. Of each example as many crops are kept, one after
-    the other, as have room in it: a step of short crops has more of them, and at least half as much audio as a step of
-    the longest.
+    A length is one of `NUM_LENGTHS`, evenly spaced from the shortest to the longest. Of each example as many crops are
+    kept, one after the other, as have room in it: a step of short crops has more of them, and at least half as much
+    audio as a step of the longest.
 
     Attributes
     ----------
@@ -58,8 +62,8 @@ class DrawnCrops:
 
     def num_samples(self, epoch: int, step: int) -> int:
         """Draw the length of a step's crops: the same on every worker, and again where a training goes on."""
-        rng = np.random.default_rng([self.seed, epoch, step])
-        return int(rng.integers(self.shortest_samples, self.longest_samples + 1))
+        lengths = np.linspace(self.shortest_samples, self.longest_samples, NUM_LENGTHS)
+        return round(np.random.default_rng([self.seed, epoch, step]).choice(lengths))
 
     def cut(self, batch: Mapping[str, Tensor], epoch: int, step: int) -> dict[str, Tensor]:
         """Cut a batch into the crops of its step.
