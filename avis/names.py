@@ -36,8 +36,8 @@ LOST = r"^-?([0-9](\.[0-9]+)?[eE]\+[0-9]+|[0-9]{16,}\.0)$"
 NEEDS_CARE = r"^$|[^!-~]|^/|//|/$|\.0$|[eE]\+[0-9]+$"
 """Names without these stay as they are, and are not looked at one by one."""
 
-EXACT = 2.0**53
-"""Whole numbers below are exact in float64."""
+EXACT = {16: 2.0**11, 32: 2.0**24, 64: 2.0**53}
+"""Whole numbers below are exact in floats of so many bits."""
 
 NUM_NAMED = 5
 
@@ -80,6 +80,13 @@ def names(column: Column, *, where: str) -> Column:
     >>> names(pa.array(["NA", "nan ", "007", " "]), where="a list").to_pylist()
     ['NA', 'nan', '007', None]
     """
+    narrow = pa.types.is_float16(column.type) or pa.types.is_float32(column.type)
+    exact = EXACT[column.type.bit_width] if narrow else 0.0
+    if narrow and pc.any(pc.greater_equal(pc.abs(column.cast(pa.float64())), exact)).as_py():
+        raise ValueError(
+            f"names are written out: got numbers from {exact:.0f} on in a column of {column.type}, which rounds them, "
+            f"expected text or whole numbers. At {where}. Write the table again from its source, with names as text."
+        )
     texts = as_text(column)
     if not pc.any(pc.match_substring_regex(texts, NEEDS_CARE)).as_py():
         return texts
@@ -105,6 +112,8 @@ def as_text(column: Column) -> Column:
         return pa.chunked_array([as_text(chunk) for chunk in column.chunks], pa.string())
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
+    if pa.types.is_float16(column.type):
+        column = column.cast(pa.float32())
     if pa.types.is_floating(column.type) or pa.types.is_decimal(column.type):
         distinct = column.unique()
         texts = pa.array([number_text(value) for value in distinct.to_pylist()], pa.string())
@@ -130,7 +139,7 @@ def number_text(value: float | None) -> str | None:
     """
     if value is None or value != value:
         return None
-    return str(int(value)) if abs(value) < EXACT and value == int(value) else str(value)
+    return str(int(value)) if abs(value) < EXACT[64] and value == int(value) else str(value)
 
 
 def fold(text: str) -> str:

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from avis import location, store
 from avis.digest import fingerprint, table_digest
-from avis.engine.pairs import CALIBRATION, ORIGIN, TRIALS_PER_PART
+from avis.engine.pairs import CALIBRATION, CHECKPOINT, ORIGIN, TRIALS_PER_PART
 from avis.engine.scored import SPEAKERS, Scored, speaker_numbers
 from avis.engine.systems import Systems, join_systems
 from avis.metrics.eer import equal_error_rate
@@ -67,6 +67,9 @@ def fuse(scores: Sequence[str], development: Sequence[str], out: str, *, fusion:
             "system, in the same order. At development. Score a list of other speakers with every system: "
             "development=[<path>,...]."
         )
+    for name, one, other in zip(names, scores, development, strict=True):
+        _check_one_system(one, other)
+        print(f"{name}: weighted by its scores {other}", flush=True)
     pairs = [_same_column(Scored(one), Scored(other)) for one, other in zip(scores, development, strict=True)]
     tested, fitted = (join_systems(systems) for systems in zip(*pairs, strict=True))
     where = ", ".join(development)
@@ -105,6 +108,17 @@ def system_names(scores: Sequence[str]) -> list[str]:
     names = [name.replace("/", "-") for name in location.told_apart(scores)]
     stems = [location.stem(name) for name in names]
     return stems if len(set(stems)) == len(stems) else names
+
+
+def _check_one_system(scores: str, development: str) -> None:
+    """Refuse two scores tables that say that they were made with different checkpoints."""
+    tables = [uri for uri in (scores, development) if location.is_folder(uri)]
+    made_with = [store.open_manifest(uri).get(ORIGIN, {}).get(CHECKPOINT) for uri in tables]
+    if len(tables) == 2 and None not in made_with and made_with[0] != made_with[1]:
+        raise ValueError(
+            f"development scores of another system: got {development}, made with the checkpoint {made_with[1]}, "
+            f"expected that of {scores}, {made_with[0]}. At development. Give both lists in the same order."
+        )
 
 
 def _same_column(ours: Scored, theirs: Scored) -> tuple[Scored, Scored]:

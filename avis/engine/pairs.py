@@ -23,6 +23,9 @@ TRIALS_PER_PART = 500_000
 ORIGIN = "origin"
 """In a manifest: what made the scores, as far as that does not change them."""
 
+CHECKPOINT = "checkpoint SHA-256"
+"""Among what made the scores: what tells one system from another."""
+
 CALIBRATION = "calibration"
 """In a manifest: what the ratios' calibration rests on, and where they are capped."""
 

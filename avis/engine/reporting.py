@@ -8,7 +8,7 @@ from avis import location, store
 from avis.digest import fingerprint
 from avis.engine.embed import checkpoint_digest
 from avis.engine.fuse import FUSION
-from avis.engine.pairs import CALIBRATION, ORIGIN
+from avis.engine.pairs import CALIBRATION, CHECKPOINT, ORIGIN
 from avis.engine.scored import PAIR, SPEAKERS, Scored
 from avis.metrics.bootstrap import Resampling
 from avis.metrics.counting import Counted, counted
@@ -35,7 +35,7 @@ def origin(recipe: Mapping[str, Any], checkpoint: str, utterances: str) -> dict[
     return {
         "utterances": utterances,
         "checkpoint": checkpoint,
-        "checkpoint SHA-256": checkpoint_digest(checkpoint),
+        CHECKPOINT: checkpoint_digest(checkpoint),
         "configuration hash": fingerprint(recipe),
     }
 

@@ -163,15 +163,28 @@ def group_names(values: NDArray) -> tuple[NDArray[np.str_], list[str]]:
     known = np.isfinite(values)
     distinct = np.unique(values[known])
     if distinct.size <= NUM_BINS * NUM_BINS:
-        names = np.where(known, np.array([f"{value:g}" for value in values], dtype=str), UNKNOWN)
-        return names, _present([*(f"{value:g}" for value in distinct), UNKNOWN], names)
+        labels = [*_told_apart(distinct), UNKNOWN]
+        names = np.array(labels)[np.where(known, np.searchsorted(distinct, values), -1)]
+        return names, _present(labels, names)
     edges = np.unique(np.quantile(values[known], np.arange(1, NUM_BINS) / NUM_BINS))
-    labels = [f"below {edges[0]:g}"]
-    labels += [f"{low:g} to {high:g}" for low, high in itertools.pairwise(edges)]
-    labels += [f"from {edges[-1]:g}", UNKNOWN]
-    bins = np.where(known, np.searchsorted(edges, values, side="right"), len(labels) - 1)
+    spelled = _told_apart(edges)
+    labels = [f"below {spelled[0]}", *(f"{low} to {high}" for low, high in itertools.pairwise(spelled))]
+    labels += [f"from {spelled[-1]}", UNKNOWN]
+    bins = np.where(known, np.searchsorted(edges, values, side="right"), -1)
     names = np.array(labels)[bins]
     return names, _present(labels, names)
+
+
+def _told_apart(numbers: NDArray) -> list[str]:
+    """Write different numbers with as few digits, but at least six, as tell them apart.
+
+    >>> _told_apart(np.array([0.5, 20180101, 20180102]))
+    ['0.5', '20180101', '20180102']
+    """
+    digits = 6
+    while len({f"{number:.{digits}g}" for number in numbers}) < len(numbers):
+        digits += 1
+    return [f"{number:.{digits}g}" for number in numbers]
 
 
 def _present(labels: Sequence[str], names: NDArray[np.str_]) -> list[str]:

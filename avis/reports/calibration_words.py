@@ -24,10 +24,9 @@ def fitted_on(calibration: Mapping[str, Any]) -> str:
     >>> fitted_on({"num_speakers": 6, "num_target": 1200, "num_nontarget": 5000})
     '6 speakers, 1,200 target and 5,000 non-target trials'
     """
-    return (
-        f"{calibration['num_speakers']:,} speakers, {calibration['num_target']:,} target and "
-        f"{calibration['num_nontarget']:,} non-target trials"
-    )
+    num_speakers = calibration["num_speakers"]
+    speakers = "unknown speakers" if num_speakers is None else f"{num_speakers:,} speakers"
+    return f"{speakers}, {calibration['num_target']:,} target and {calibration['num_nontarget']:,} non-target trials"
 
 
 def beyond_cap(calibration: Mapping[str, Any], thresholds: Iterable[float]) -> list[float]:

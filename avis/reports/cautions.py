@@ -124,7 +124,7 @@ def _coarsely_calibrated(metrics: Mapping[str, Any]) -> Iterator[str]:
     calibration = metrics.get("calibration")
     if calibration is None:
         return
-    if calibration["num_speakers"] < LEAST_SPEAKERS:
+    if calibration["num_speakers"] is not None and calibration["num_speakers"] < LEAST_SPEAKERS:
         yield (
             f"Coarsely calibrated: the likelihood ratios rest on {calibration['num_speakers']} speakers, fewer than "
             f"{LEAST_SPEAKERS}. They are {capped_at(calibration)}: so few bear out no stronger ones."

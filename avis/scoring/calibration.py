@@ -11,6 +11,9 @@ from avis.scoring.bounds import count_sources, empirical_bounds
 MIN_SPEECH_S, MAX_SPEECH_S = 0.1, 20.0
 """More speech than the higher makes no difference (wespeaker has 20 s, too); the lower keeps the logarithm finite."""
 
+UNKNOWN = -1
+"""Number of speakers, where the calibration trials don't say who speaks."""
+
 Measure = Literal["duration", "magnitude", "cohort_mean"]
 
 
@@ -81,7 +84,7 @@ class Calibration:
         Raises
         ------
         ScoresDoNotRise
-            If scores don't rise from non-target to target trials.
+            If scores don't rise from non-target to target trials, or so few speakers bear out no evidence at all.
         ValueError
             If only one kind of trial is there.
         """
@@ -104,9 +107,16 @@ class Calibration:
             )
         weights[:-1] /= deviation
         self._learnt = {"weights": weights[:-1], "offset": np.array(weights[-1] - weights[:-1] @ mean)}
-        num_speakers = 2 * len(target) if speakers is None else len(np.unique(speakers))
+        num_speakers = UNKNOWN if speakers is None else len(np.unique(speakers))
+        bounds = empirical_bounds(self.uncapped_llr(scores, features), target, sources)
+        if bounds == (0.0, 0.0):
+            raise ScoresDoNotRise(
+                f"Calibration trials bear out some evidence: got likelihood ratios that are all 1, from "
+                f"{sources.num_target} speakers and {sources.num_nontarget} pairs of speakers, expected stronger ones. "
+                "At calibration.trials. Give more speakers, or train longer."
+            )
         self._learnt |= {
-            "bounds": np.array(empirical_bounds(self.uncapped_llr(scores, features), target, sources)),
+            "bounds": np.array(bounds),
             "fitted_on": np.array([num_speakers, num_target, len(target) - num_target]),
         }
 
@@ -146,10 +156,12 @@ class Calibration:
     def facts(self) -> dict[str, Any]:
         """Return where ratios are capped (``lower``, ``upper``), and what the calibration was fitted on.
 
-        That is ``num_speakers``, and ``num_target`` and ``num_nontarget`` trials.
+        That is ``num_speakers`` (None where they are not known), and ``num_target`` and ``num_nontarget`` trials.
         """
+        (lower, upper), (num_speakers, *num_trials) = (self._learnt[key].tolist() for key in ("bounds", "fitted_on"))
         names = ("lower", "upper", "num_speakers", "num_target", "num_nontarget")
-        return dict(zip(names, [*self._learnt["bounds"].tolist(), *self._learnt["fitted_on"].tolist()], strict=True))
+        known = None if num_speakers == UNKNOWN else num_speakers
+        return dict(zip(names, [lower, upper, known, *num_trials], strict=True))
 
     def state(self) -> dict[str, NDArray]:
         """Return what `fit` learnt, as arrays to keep.

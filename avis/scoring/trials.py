@@ -140,10 +140,11 @@ def _from_text(data: bytes, name: str) -> pa.Table:
             f"Trial lists are UTF-8 text or Parquet: got byte {data[error.start]:#04x}, expected {FORMATS}. "
             f"At {name} line {line}. Write the list again in one of these."
         ) from error
-    lines = pc.ascii_trim_whitespace(pa.array(data.removeprefix(b"\xef\xbb\xbf").splitlines(), pa.string()))
+    raw = pa.array(data.removeprefix(b"\xef\xbb\xbf").splitlines(), pa.string())
+    lines = pc.ascii_trim_whitespace(raw)
     filled = pc.not_equal(lines, "")
     source = _Source(name, "line", np.flatnonzero(filled) + 1)
-    lines = lines.filter(filled)
+    raw, lines = raw.filter(filled), lines.filter(filled)
     if len(lines) == 0:
         return TRIALS.empty_table()
     first = lines[0].as_py()
@@ -154,7 +155,7 @@ def _from_text(data: bytes, name: str) -> pa.Table:
         header = []
     if {"enroll", "test"} <= set(header) or {"modelid", "segmentid"} <= set(header):
         _check_one_vocabulary(header, source.at(0))
-        return _from_csv(lines, header, source, delimiter=delimiter)
+        return _from_csv(raw if delimiter == "\t" else lines, header, source, delimiter=delimiter)
     return _from_words(lines, source)
 
 

@@ -125,3 +125,12 @@ def test_numbers_that_lost_digits_are_refused(column: pa.Array) -> None:
 
 def test_numbers_beyond_the_exact_ones_are_not_passed_off_as_whole() -> None:
     assert [number_text(value) for value in (2.0**53 - 1, 1e16, float("inf"))] == ["9007199254740991", "1e+16", "inf"]
+
+
+@pytest.mark.parametrize(("kind", "first_rounded"), [(pa.float16(), 2**11), (pa.float32(), 2**24)])
+def test_a_column_of_floats_that_may_have_rounded_names_is_refused(kind: pa.DataType, first_rounded: int):
+    """From 2 to the number of bits of the fraction and one on, whole numbers are no longer told apart."""
+    below = pa.array([float(first_rounded - 1), 7.0, None], pa.float64()).cast(kind)
+    assert names(below, where="a list").to_pylist() == [str(first_rounded - 1), "7", None]
+    with pytest.raises(ValueError, match="which rounds them"):
+        names(pa.array([float(first_rounded)]).cast(kind), where="a list")

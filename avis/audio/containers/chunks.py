@@ -27,7 +27,24 @@ LIBSNDFILE_TAGS = (*(0x01, 0x02, 0x03, 0x06, 0x07, 0x11, 0x14, 0x31, 0x38, 0x40)
 KNOWN_NAMES = (
     *(b"LIST", b"id3 ", b"ID3 ", b"bext", b"iXML", b"cue ", b"fact", b"smpl", b"inst", b"JUNK", b"junk", b"PAD "),
     *(b"PEAK", b"DISP", b"axml", b"afsp", b"acid", b"_PMX", b"NAME", b"AUTH", b"ANNO", b"(c) ", b"MARK", b"COMT"),
-    *(b"APPL", b"INST", b"free", b"info", b"strg", b"mark", b"uuid", b"pakt", b"levl", b"SAUR", b"COMM", b"FVER"),
+    *(
+        b"cart",
+        b"chna",
+        b"regn",
+        b"umid",
+        b"APPL",
+        b"INST",
+        b"free",
+        b"info",
+        b"strg",
+        b"mark",
+        b"uuid",
+        b"pakt",
+        b"levl",
+        b"SAUR",
+        b"COMM",
+        b"FVER",
+    ),
 )
 W64_NAME_END = bytes.fromhex("f3acd3118cd100c04f8edb8a")
 

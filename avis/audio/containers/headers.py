@@ -95,7 +95,9 @@ def find_asf(search: Search) -> list[Part]:
     head = search.read(search.start, int.from_bytes(search.read(search.start + 16, 4), "little"))
     at = head.find(ASF_FILE_PROPERTIES)
     stop = search.end
-    if at >= 0 and not head[at + 88] & ASF_IS_BROADCAST:
+    if at >= 0 and len(head) < at + 92:
+        stop = search.size + 1
+    elif at >= 0 and not head[at + 88] & ASF_IS_BROADCAST:
         stop = search.start + int.from_bytes(head[at + 40 : at + 48], "little")
     return [Part(form="ASF", start=search.start, stop=stop, next=stop, demuxer="asf")]
 

@@ -7,6 +7,7 @@ ISO/IEC 11172-3, section 2.4.2.3, and 13818-3 (headers of frames). The header th
 """
 
 import functools
+import re
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -29,6 +30,9 @@ BIT_RATES = {
 
 SAMPLE_RATES_HZ = (44100, 48000, 32000)
 """Of MPEG 1; MPEG 2 has half and MPEG 2.5 a quarter of them."""
+
+FRAME_OR_TAG = re.compile(rb"\xff[\xe0-\xff]|ID3")
+"""Where a frame or a tag may begin."""
 
 LENGTH_TAGS = (b"Xing", b"Info")
 HAS_FRAMES, HAS_BYTES = 1, 2
@@ -92,7 +96,7 @@ def find(search: Search) -> list[Part]:
     head = search.read(body, 64)
     frame = _frame(head[:4])
     stated = None if frame is None else _stated(head, frame)
-    if frame is not None and stated is not None and (not search.is_whole or end <= body + stated[1] + frame.num_bytes):
+    if frame is not None and stated is not None and not search.is_whole:
         return [_single(tagged, end, frame)]
     data = search.read(body, end - body)
     runs = [piece for run in _runs(data) for piece in _split(run, data)]
@@ -177,9 +181,8 @@ def _next_frame(data: bytes, position: int) -> int | None:
             following = _frame(data[after : after + 4])
             if after == len(data) or (following is not None and following.kind == frame.kind):
                 return position
-        position = min(
-            (at for at in (data.find(b"\xff", position + 1), data.find(b"ID3", position + 1)) if at >= 0), default=-1
-        )
+        found = FRAME_OR_TAG.search(data, position + 1)
+        position = found.start() if found else -1
     return None
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from avis.audio.audio_error import AudioError
 from avis.audio.containers.find_parts import find_parts
+from avis.audio.containers.headers import ASF_FILE_PROPERTIES
 from avis.audio.decode import decode
 
 RATE = 16000
@@ -138,3 +139,11 @@ def test_what_is_wrong_with_an_m4a_is_said(tmp_path: Path, write: Callable[..., 
     assert reason(tmp_path / "text.m4a") in ("unreadable", "truncated")
     (tmp_path / "right.wav").write_bytes(data)
     assert len(read(tmp_path / "right.wav")) >= 6 * RATE
+
+
+def test_wma_cut_within_its_header_is_truncated(tmp_path: Path) -> None:
+    path = tmp_path / "x.wma"
+    magic = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+    path.write_bytes(magic + (1000).to_bytes(8, "little") + bytes(6) + ASF_FILE_PROPERTIES + bytes(30))
+    with pytest.raises(AudioError, match="truncated"):
+        decode(str(path), sample_rate=16000, min_duration_s=0.0, channel="mix")

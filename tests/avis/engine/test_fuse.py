@@ -13,6 +13,7 @@ from avis import store
 from avis.engine.evaluate import Evaluation, evaluate, show
 from avis.engine.fuse import fuse, system_names
 from avis.engine.identify import Identification
+from avis.engine.pairs import ORIGIN
 from avis.engine.scored import Scored, read_scores
 from avis.metrics.eer import equal_error_rate
 from avis.scoring.fusion import Fusion
@@ -214,6 +215,18 @@ def test_systems_that_do_not_fit_each_other_are_errors(given: tuple[list[str], l
     ]
     with pytest.raises(ValueError, match=r"Scores rise .* The trials are those of .*ca\.parquet"):
         fused((scores, chance), tmp_path / "out")
+
+
+def test_development_scores_in_another_order_are_refused(tmp_path: Path):
+    """Scores tables say which checkpoint made them."""
+    stores = [
+        as_store(tmp_path / f"{prefix}{name}", table, **{ORIGIN: {"checkpoint SHA-256": name}})
+        for prefix, seed in (("e", 0), ("d", 1))
+        for name, table in zip("ab", systems(prefix, seed=seed), strict=True)
+    ]
+    fused((stores[:2], stores[2:]), tmp_path / "out")
+    with pytest.raises(ValueError, match=r"of another system: .*db, made with the checkpoint b, .* of .*ea, a"):
+        fused((stores[:2], stores[:1:-1]), tmp_path / "out")
 
 
 def test_flaws_of_the_list_that_any_system_knows_are_known_of_the_fusion(

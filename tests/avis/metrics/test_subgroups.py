@@ -158,3 +158,11 @@ def test_fairness_intervals_hold_the_truth_of_equal_groups() -> None:
             assert 0.0 <= low <= found[figure] <= high <= 1.0
             held[figure] += low <= truth <= high
     assert min(held.values()) >= 8
+
+
+def test_numbers_that_six_digits_do_not_tell_apart_are_groups_of_their_own() -> None:
+    names, order = group_names(np.array([20180102, 20180101, 20180102]))
+    assert names.tolist() == ["20180102", "20180101", "20180102"]
+    assert order == ["20180101", "20180102"]
+    assert group_names(np.array([1000001.5, np.nan, 1000000.5]))[1] == ["1000000", "1000002", "(unknown)"]
+    assert group_names(np.array([0.1, 0.2], np.float32))[1] == ["0.1", "0.2"]

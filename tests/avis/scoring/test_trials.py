@@ -204,3 +204,14 @@ def test_cn_celeb_has_the_answer_last(tmp_path: Path) -> None:
         {"enroll": "id00800-enroll", "test": "test/id00800-singing-01-001.wav", "target": True},
         {"enroll": "id00800-enroll", "test": "test/id00801-play-01.wav", "target": False},
     ]
+
+
+def test_empty_cells_at_the_ends_of_a_tab_separated_line_are_cells(tmp_path: Path) -> None:
+    path = tmp_path / "trials.tsv"
+    path.write_text("noise\tenroll\ttest\ttarget\n\ta\tb\t\ncar\ta\tc\t\n\n")
+    trials = read_trials(path)
+    assert trials.select(["enroll", "test", "target"]).to_pylist() == [
+        {"enroll": "a", "test": "b", "target": None},
+        {"enroll": "a", "test": "c", "target": None},
+    ]
+    assert trials["noise"].to_pylist() == [None, "car"]

@@ -1,9 +1,11 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile as sf
 
 from avis.audio.containers.mpeg import count_samples
+from avis.audio.decode import decode
 
 
 @pytest.mark.parametrize(
@@ -41,3 +43,22 @@ def test_what_is_no_frame_is_not_counted() -> None:
 def test_counting_real_clips_agrees_with_the_decoder(shared: Path) -> None:
     for path in sorted((shared / "speech" / "commonvoice" / "clips").glob("*.mp3"))[::20]:
         assert count_samples(path.read_bytes()) == len(sf.read(path)[0])
+
+
+def test_more_frames_than_the_length_header_counts_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.mp3"
+    sf.write(path, 0.3 * np.sin(np.arange(32000) / 9), 16000)
+    data = path.read_bytes()
+    count = max(data.find(b"Xing"), data.find(b"Info")) + 8
+    path.write_bytes(data[:count] + (29).to_bytes(4, "big") + data[count + 4 :])
+    samples = decode(str(path), sample_rate=16000, min_duration_s=0.0, channel="mix")
+    assert len(samples) > 32000 - 2 * 576
+
+
+@pytest.mark.timeout(60)
+def test_erased_flash_behind_a_recording_takes_no_longer_the_more_of_it_there_is(tmp_path: Path) -> None:
+    """In time that grows with the square of its length, this would take a quarter of an hour."""
+    path = tmp_path / "x.mp3"
+    sf.write(path, 0.3 * np.sin(np.arange(32000) / 9), 16000)
+    path.write_bytes(path.read_bytes() + b"\xff" * 2_000_000)
+    assert len(decode(str(path), sample_rate=16000, min_duration_s=0.0, channel="mix")) == 32000
