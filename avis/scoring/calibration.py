@@ -84,7 +84,7 @@ class Calibration:
         Raises
         ------
         ScoresDoNotRise
-            If scores don't rise from non-target to target trials, or so few speakers bear out no evidence at all.
+            If scores don't rise from non-target to target trials.
         ValueError
             If only one kind of trial is there.
         """
@@ -108,15 +108,8 @@ class Calibration:
         weights[:-1] /= deviation
         self._learnt = {"weights": weights[:-1], "offset": np.array(weights[-1] - weights[:-1] @ mean)}
         num_speakers = UNKNOWN if speakers is None else len(np.unique(speakers))
-        bounds = empirical_bounds(self.uncapped_llr(scores, features), target, sources)
-        if bounds == (0.0, 0.0):
-            raise ScoresDoNotRise(
-                f"Calibration trials bear out some evidence: got likelihood ratios that are all 1, from "
-                f"{sources.num_target} speakers and {sources.num_nontarget} pairs of speakers, expected stronger ones. "
-                "At calibration.trials. Give more speakers, or train longer."
-            )
         self._learnt |= {
-            "bounds": np.array(bounds),
+            "bounds": np.array(empirical_bounds(self.uncapped_llr(scores, features), target, sources)),
             "fitted_on": np.array([num_speakers, num_target, len(target) - num_target]),
         }
 
