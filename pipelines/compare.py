@@ -10,8 +10,8 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from avis import location
-from avis.engine.compare import compare
 from avis.engine.config import resolve
+from avis.evaluation.compare import compare
 
 
 @hydra.main(config_path="../configs", config_name="compare", version_base="1.3")

@@ -16,10 +16,10 @@ from omegaconf import DictConfig
 
 from avis import location
 from avis.engine.config import resolve
-from avis.engine.evaluate import evaluate, show
-from avis.engine.fuse import fuse, system_names
-from avis.engine.reporting import known_origin
 from avis.engine.score import with_answers
+from avis.evaluation.evaluate import evaluate, show
+from avis.evaluation.fuse import fuse, system_names
+from avis.evaluation.list_report import known_origin
 
 MOST_LETTERS = 200
 """In the name of a fusion's folder; file systems allow little more."""

@@ -10,8 +10,8 @@ import hydra
 from omegaconf import DictConfig
 
 from avis import location
+from avis.checkpoints.export import export
 from avis.engine.config import resolve
-from avis.engine.export import export
 
 
 @hydra.main(config_path="../configs", config_name="export", version_base="1.3")

@@ -10,8 +10,8 @@ import hydra
 from omegaconf import DictConfig
 
 from avis import location
+from avis.checkpoints.from_toolkit import import_checkpoint
 from avis.engine.config import resolve
-from avis.engine.imported import import_checkpoint
 
 
 @hydra.main(config_path="../configs", config_name="import_checkpoint", version_base="1.3")

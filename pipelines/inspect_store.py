@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 
 from avis import location
 from avis.engine.config import resolve
-from avis.engine.inspection import PAGE, inspect_store, show
+from avis.inspection.findings import PAGE, inspect_store, show
 
 
 @hydra.main(config_path="../configs", config_name="inspect_store", version_base="1.3")

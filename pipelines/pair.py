@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 from avis import location, store
 from avis.engine.config import resolve
 from avis.engine.prepare import prepare
-from avis.engine.trial_lists import read_index
+from avis.engine.trials.lists import read_index
 
 
 @hydra.main(config_path="../configs", config_name="pair", version_base="1.3")

@@ -15,14 +15,14 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from avis import location
+from avis.checkpoints.run_checkpoints import read_checkpoint
 from avis.digest import fingerprint
 from avis.engine.config import filled, resolve
-from avis.engine.embed import checkpoint_digest
-from avis.engine.evaluate import evaluate, show
 from avis.engine.prepare import prepare
-from avis.engine.reporting import origin
 from avis.engine.score import score, show_decisions, with_answers
-from avis.training.checkpoint import read_checkpoint
+from avis.engine.trials.embeddings import checkpoint_digest
+from avis.evaluation.evaluate import evaluate, show
+from avis.evaluation.list_report import origin
 
 
 def _with_own(given: dict[str, Any]) -> dict[str, Any]:

@@ -16,12 +16,12 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from avis.engine.config import keep_run, open_run
-from avis.engine.evaluate import evaluate, show
 from avis.engine.prepare import prepare
 from avis.engine.rehearse import rehearse
-from avis.engine.reporting import checkpoint_choice, origin
 from avis.engine.score import check_trials, score, show_decisions, with_answers
 from avis.engine.train import train
+from avis.evaluation.evaluate import evaluate, show
+from avis.evaluation.list_report import checkpoint_choice, origin
 
 
 @hydra.main(config_path="../configs", config_name="train", version_base="1.3")

@@ -14,7 +14,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from avis import location, store
 from avis.digest import fingerprint
-from avis.engine.sharding import prepared_otherwise
+from avis.engine.shards.sharding import prepared_otherwise
 
 RUN_CONFIG = "config.json"
 NOTHING = "none"

@@ -16,16 +16,16 @@ from avis.audio.decode import check_duration, decode
 from avis.audio.quality import measure
 from avis.audio.vad import TrimChoice, VadChoice, find_speech, trim
 from avis.digest import fingerprint, table_digest
-from avis.engine.deaths import ROW_DEATHS
-from avis.engine.extend import Extension, extendable, plan_extension
-from avis.engine.parts import run_parts
-from avis.engine.session import Compute
-from avis.engine.sharding import EXAMPLES_SHOWN, Sharding, plan_shards
+from avis.engine.shards.extension import Extension, extendable, plan_extension
+from avis.engine.shards.sharding import EXAMPLES_SHOWN, Sharding, plan_shards
+from avis.engine.workers.attempts import ROW_DEATHS
+from avis.engine.workers.compute import Compute
+from avis.engine.workers.parts import run_parts
 from avis.schema import REJECTS, UTTERANCES
 
 
 class ShardMaker:
-    """Decode and check the recordings of one shard; see `avis.engine.parts.SliceMaker`."""
+    """Decode and check the recordings of one shard; see `avis.engine.workers.parts.SliceMaker`."""
 
     task_rows = 64
 

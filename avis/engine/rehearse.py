@@ -5,9 +5,9 @@ from typing import Any
 import torch
 from hydra.utils import instantiate
 
-from avis.engine.placement import check_placement, check_precision
-from avis.engine.teacher import find_teachers
+from avis.checkpoints.teacher import find_teachers
 from avis.losses.building import build_loss
+from avis.training.placement import check_placement, check_precision
 
 NUM_FRAMES = 100
 NUM_SPEAKERS = 2

@@ -9,20 +9,20 @@ import pyarrow.compute as pc
 from hydra.utils import instantiate
 
 from avis import store
-from avis.engine.backend import build_backend, fitted_backend
-from avis.engine.calibrate import build_decisions, fitted_decisions
-from avis.engine.calibration_trials import calibration_trials, check_calibration_speakers, with_models
-from avis.engine.embed import embed
-from avis.engine.pairs import CALIBRATION, ORIGIN, Scorer, score_list
-from avis.engine.reporting import origin
-from avis.engine.scored import Scored
-from avis.engine.session import Compute
-from avis.engine.sides import enrolment_mean, gather_sides
-from avis.engine.trial_lists import TrialList, enrolled, named_models, named_utterances, read_index, read_lists
+from avis.checkpoints.run_checkpoints import read_checkpoint
+from avis.engine.fitted.backend import build_backend, fitted_backend
+from avis.engine.fitted.calibration import build_decisions, fitted_decisions
+from avis.engine.fitted.calibration_trials import calibration_trials, check_calibration_speakers, with_models
+from avis.engine.trials.embeddings import embed
+from avis.engine.trials.lists import TrialList, enrolled, named_models, named_utterances, read_index, read_lists
+from avis.engine.trials.scoring import CALIBRATION, ORIGIN, Scorer, score_list
+from avis.engine.trials.vectors import enrolment_mean, gather_sides
+from avis.engine.workers.compute import Compute
+from avis.evaluation.list_report import origin
+from avis.evaluation.score_table import Scored
 from avis.scoring.decision import OperatingPoint
 from avis.scoring.score_norm import ScoreNorm
 from avis.scoring.trial_ids import gather
-from avis.training.checkpoint import read_checkpoint
 
 
 def score(cfg: dict[str, Any], checkpoint: str, utterances: str, run_dir: str) -> dict[str, str]:
