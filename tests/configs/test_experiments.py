@@ -11,7 +11,8 @@ from hydra.utils import instantiate
 
 from avis.engine.config import resolve
 from avis.engine.examples.stream import local_batches
-from avis.engine.train import build_module, share
+from avis.engine.recipe import Recipe
+from avis.engine.train import build_module, gather_inputs
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 EXPERIMENTS = sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))
@@ -68,11 +69,11 @@ def narrow(experiment: str, backbones: dict[str, str]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_two_steps(experiment: str, tiny_store: str, backbones: dict[str, str]):
-    shared = share(narrow(experiment, backbones), tiny_store, num_workers=1)
-    module = build_module(shared)
+    inputs = gather_inputs(Recipe.of(narrow(experiment, backbones)), tiny_store, num_workers=1)
+    module = build_module(inputs)
     optimizer = module.configure_optimizers()
     before = {name: weight.detach().clone() for name, weight in module.named_parameters() if weight.requires_grad}
-    for batch in islice(local_batches(shared, first_block=0), 2):
+    for batch in islice(local_batches(inputs, first_block=0), 2):
         module.set_progress(0.5)
         loss, _ = module.loss(module(batch), batch["speaker"])
         assert torch.isfinite(loss)
