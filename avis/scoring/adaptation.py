@@ -1,11 +1,12 @@
 """PLDA adapted to another domain, of which there are utterances but no speaker labels."""
 
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 
+from avis.scoring.backend import AdaptableBackend
 from avis.scoring.length_norm import check_embeddings, length_normalize
 from avis.scoring.plda import Plda, TwoCovariance, symmetric
 
@@ -32,8 +33,6 @@ class AdaptedPlda(Plda):
     Povey, Kaldi, class PldaUnsupervisedAdaptor.
     """
 
-    adapts: ClassVar[bool] = True
-
     def __init__(
         self,
         *,
@@ -51,14 +50,13 @@ class AdaptedPlda(Plda):
         self.adapted = {"coral_plus": coral_plus, "excess_variance": share_excess}[method]
         self.scales: dict[str, Any] = {"between_scale": between_scale, "within_scale": within_scale}
 
-    def adapt(self, embeddings: NDArray[np.floating]) -> None:
-        """Move the fitted model to the domain of unlabelled embeddings ``[utterances, dim]``.
+    @property
+    def adaptable(self) -> AdaptableBackend:
+        """The back-end itself."""
+        return self
 
-        Raises
-        ------
-        ValueError
-            If an embedding is zero or not finite, or there are fewer than two.
-        """
+    def adapt(self, embeddings: NDArray[np.floating]) -> None:
+        """Move the fitted model to another domain; see `avis.scoring.backend.AdaptableBackend.adapt`."""
         assert self._state, "fit the back-end before it adapts"
         vectors = check_embeddings(embeddings, dim=self._state["center"].size)
         if len(vectors) < 2:

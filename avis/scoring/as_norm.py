@@ -1,10 +1,11 @@
 """AS-norm: of the cohort only the nearest speakers count, in both published ways to choose them."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from avis.scoring.backend import Backend
 from avis.scoring.score_norm import ScoreNorm, top_statistics
 
 
@@ -27,7 +28,7 @@ class AsNorm(ScoreNorm):
     ``wespeaker/bin/score_norm.py``).
     """
 
-    def __init__(self, *, backend: Any, top_n: int, cohort: Literal["speakers", "utterances"] = "speakers") -> None:
+    def __init__(self, *, backend: Backend, top_n: int, cohort: Literal["speakers", "utterances"] = "speakers") -> None:
         if top_n < 2:
             raise ValueError(
                 f"A deviation needs two scores: got top_n={top_n}, expected at least 2. At scoring.backend.top_n. "
@@ -48,7 +49,7 @@ class AsNorm2(AsNorm):
     """
 
     @property
-    def _num_kept(self) -> int:
+    def _num_statistics(self) -> int:
         assert self._cohort is not None, "fit or restore the back-end first"
         return len(self._cohort) + self._num_nearest
 
@@ -79,6 +80,6 @@ class AsNorm2(AsNorm):
 
     def _kept(self, vectors: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return the cohort scores ``[utterances, cohort]`` of rows of `transform`, and which of them are highest."""
-        kept = vectors[:, -self._num_kept :]
+        kept = vectors[:, -self._num_statistics :]
         num_scores = kept.shape[1] - self._num_nearest
         return kept[:, :num_scores], kept[:, num_scores:].astype(np.int64)

@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from avis.scoring.backend import Step
+
 
 def check_embeddings(embeddings: NDArray[np.floating], *, dim: int | None = None) -> NDArray[np.float64]:
     """Return finite embeddings as float64 ``[utterances, dim]``.
@@ -64,8 +66,13 @@ def length_normalize(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     return scaled / np.linalg.norm(scaled, axis=1, keepdims=True)
 
 
-class LengthNorm:
+class LengthNorm(Step):
     """Length normalisation as a step of `avis.scoring.chain.Chain`; there is nothing to learn."""
+
+    @property
+    def needs_fit(self) -> bool:
+        """Whether there is anything to learn: no."""
+        return False
 
     def fit(self, embeddings: NDArray[np.floating], speakers: NDArray) -> None:
         """Check the training embeddings ``[utterances, dim]``."""

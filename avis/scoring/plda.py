@@ -1,10 +1,11 @@
 """PLDA back-end: two Gaussians, one over speakers and one over a speaker's utterances."""
 
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from avis.scoring.backend import Backend
 from avis.scoring.length_norm import check_embeddings, length_normalize
 from avis.scoring.scatter import Scatter, speaker_scatter
 
@@ -28,7 +29,7 @@ class TwoCovariance(NamedTuple):
     within: NDArray[np.float64]
 
 
-class Plda:
+class Plda(Backend):
     """Score by the log-likelihood ratio of "one speaker" against "two speakers" under the two-covariance model.
 
     Parameters
@@ -42,8 +43,6 @@ class Plda:
     Brümmer and de Villiers, "The Speaker Partitioning Problem", Odyssey 2010 (two-covariance model).
     Garcia-Romero and Espy-Wilson, Interspeech 2011 (length normalisation).
     """
-
-    adapts: ClassVar[bool] = False
 
     def __init__(self, *, num_iterations: int) -> None:
         if num_iterations < 0:

@@ -1,10 +1,11 @@
 """Z-, T- and S-norm: put a trial's score in relation to the scores of its sides against many other speakers."""
 
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from avis.scoring.backend import AdaptableBackend, Backend, NormalizedBackend
 from avis.scoring.length_norm import check_embeddings
 from avis.scoring.scatter import speaker_scatter
 
@@ -13,7 +14,7 @@ SCORES_AT_ONCE = 16_000_000
 """Cohort scores that are held in memory: 64 MB."""
 
 
-class ScoreNorm:
+class ScoreNorm(Backend):
     """What score normalisations have in common: a back-end, a cohort of the training speakers, and statistics.
 
     An utterance's statistics are computed once, in `transform`, which appends them to its vector. The cohort is made of
@@ -33,11 +34,20 @@ class ScoreNorm:
     top_n: int | None = None
     """Highest cohort scores that count; None for all."""
 
-    def __init__(self, *, backend: Any, cohort: Literal["speakers", "utterances"]) -> None:
+    def __init__(self, *, backend: Backend, cohort: Literal["speakers", "utterances"]) -> None:
         self.backend, self.cohort = backend, cohort
-        self.adapts: bool = backend.adapts
         self._members: NDArray[np.floating] | None = None
         self._cohort: NDArray[np.float32] | None = None
+
+    @property
+    def adaptable(self) -> AdaptableBackend | None:
+        """The normalisation itself if its back-end is adaptable, else None."""
+        return self if self.backend.adaptable else None
+
+    @property
+    def normalized(self) -> NormalizedBackend:
+        """The normalisation itself."""
+        return self
 
     def fit(self, embeddings: NDArray[np.floating], speakers: NDArray) -> None:
         """Fit the back-end and keep the cohort, from embeddings ``[utterances, dim]`` and speakers ``[utterances]``."""
@@ -50,7 +60,8 @@ class ScoreNorm:
     def adapt(self, embeddings: NDArray[np.floating]) -> None:
         """Adapt the back-end to unlabelled embeddings ``[utterances, dim]``; the cohort keeps its members."""
         assert self._members is not None, "fit the back-end before it adapts"
-        self.backend.adapt(embeddings)
+        assert self.backend.adaptable, "the back-end of the normalisation does not adapt"
+        self.backend.adaptable.adapt(embeddings)
         self._cohort = self.backend.transform(self._members)
 
     def transform(self, embeddings: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -72,11 +83,10 @@ class ScoreNorm:
 
     def raw_score(self, enroll: NDArray[np.float32], test: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the back-end's own scores of rows of `transform`, float32 ``[trials]``."""
-        scores: NDArray[np.float32] = self.backend.score(enroll[:, : -self._num_kept], test[:, : -self._num_kept])
-        return scores
+        return self.backend.score(enroll[:, : -self._num_statistics], test[:, : -self._num_statistics])
 
     @property
-    def _num_kept(self) -> int:
+    def _num_statistics(self) -> int:
         """Columns that `statistics` returns."""
         return 2
 

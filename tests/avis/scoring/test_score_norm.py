@@ -95,7 +95,7 @@ def test_scores_do_not_depend_on_the_scale_of_embeddings(norm: Callable, backend
         normed = norm(backend=BACKENDS[backend](), cohort=cohort)
         train, speakers = voices(0)
         normed.fit(scale * (train + 0.5), speakers)
-        if normed.adapts:
+        if normed.adaptable:
             normed.adapt(scale * voices(2)[0])
         vectors = normed.transform(scale * (voices(1)[0] + 0.5))
         scores.append(normed.score(vectors[:30], vectors[30:]))
