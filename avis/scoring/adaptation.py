@@ -16,13 +16,13 @@ class AdaptedPlda(Plda):
 
     Parameters
     ----------
-    num_iterations
+    num_iterations : int
         See `avis.scoring.plda.Plda`.
-    method
+    method : {"coral_plus", "excess_variance"}
         ``coral_plus``: the excess of the correlation-aligned model over the trained one, direction by direction;
         ``excess_variance``: the excess of the new domain's total covariance, dealt out to both (Kaldi's
         ``ivector-adapt-plda``).
-    between_scale, within_scale
+    between_scale, within_scale : float
         Share of the excess, 0 to 1, that the covariance between and within speakers takes. Kaldi's sre16 recipe has
         0.25 and 0.75.
 

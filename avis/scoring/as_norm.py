@@ -14,12 +14,12 @@ class AsNorm(ScoreNorm):
 
     Parameters
     ----------
-    backend
-        A back-end of this package.
-    top_n
+    backend : Backend
+        Makes the scores that are normalised.
+    top_n : int
         Cohort members that count on each side; all of them where there are fewer.
-    cohort
-        See `avis.scoring.score_norm.ScoreNorm`; speakers unless said otherwise, since older checkpoints don't say.
+    cohort : {"speakers", "utterances"}
+        See `avis.scoring.score_norm.ScoreNorm`. The default is for older checkpoints, which do not name it.
 
     References
     ----------
@@ -67,19 +67,19 @@ class AsNorm2(AsNorm):
         self, scores: NDArray[np.floating], enroll: NDArray[np.float32], test: NDArray[np.float32]
     ) -> NDArray[np.float32]:
         """Return the mean of a score's two standard scores, float32 ``[trials]``."""
-        sides = [self._kept(enroll), self._kept(test)]
+        both = [self._cohort_scores(enroll), self._cohort_scores(test)]
         standard = []
-        for (cohort_scores, _), (_, nearest_to_other) in (sides, sides[::-1]):
+        for (cohort_scores, _), (_, nearest_to_other) in (both, both[::-1]):
             mean, deviation = top_statistics(np.take_along_axis(cohort_scores, nearest_to_other, axis=1), None)
             standard.append((scores - mean) / deviation)
         return np.asarray((standard[0] + standard[1]) / 2, dtype=np.float32)
 
     def cohort_mean(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the mean of each utterance's own highest cohort scores, float32 ``[utterances]``."""
-        return np.take_along_axis(*self._kept(vectors), axis=1).mean(axis=1)
+        return np.take_along_axis(*self._cohort_scores(vectors), axis=1).mean(axis=1)
 
-    def _kept(self, vectors: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    def _cohort_scores(self, vectors: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return the cohort scores ``[utterances, cohort]`` of rows of `transform`, and which of them are highest."""
-        kept = vectors[:, -self._num_statistics :]
-        num_scores = kept.shape[1] - self._num_nearest
-        return kept[:, :num_scores], kept[:, num_scores:].astype(np.int64)
+        statistics = vectors[:, -self._num_statistics :]
+        num_scores = statistics.shape[1] - self._num_nearest
+        return statistics[:, :num_scores], statistics[:, num_scores:].astype(np.int64)

@@ -32,7 +32,7 @@ class Fittable(Stateful, Protocol):
         Parameters
         ----------
         embeddings : float [utterances, dim]
-            Raw, as the model made them.
+            Raw embeddings, as the model made them.
         speakers : [utterances]
             Name or number of each utterance's speaker.
 
@@ -83,7 +83,7 @@ class Backend(Fittable, Protocol):
         Parameters
         ----------
         embeddings : float [utterances, dim]
-            Raw, as the model made them.
+            Raw embeddings, as the model made them.
 
         Returns
         -------

@@ -13,9 +13,9 @@ class Chain(Backend):
 
     Parameters
     ----------
-    steps
-        Steps with ``fit``, ``project``, ``state`` and ``restore`` (`avis.scoring.projection.Projection`,
-        `avis.scoring.length_norm.LengthNorm`), and last a back-end, whose scores are the chain's.
+    steps : sequence of Step, then Backend
+        What maps embeddings to embeddings, such as `avis.scoring.projection.Projection` and
+        `avis.scoring.length_norm.LengthNorm`, and last a back-end, whose scores are the chain's.
 
     Examples
     --------

@@ -11,9 +11,9 @@ def check_embeddings(embeddings: NDArray[np.floating], *, dim: int | None = None
 
     Parameters
     ----------
-    embeddings
-        Float array ``[utterances, dim]``.
-    dim
+    embeddings : float [utterances, dim]
+        Embeddings to check.
+    dim : int or None
         Number of values expected per embedding; any if None.
 
     Raises

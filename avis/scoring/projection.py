@@ -62,22 +62,9 @@ class Projection(Step, Backend):
         return vectors @ state["projection"] if "projection" in state else vectors
 
     def transform(self, embeddings: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Project and scale to length 1.
+        """Project and scale to length 1, float32 ``[utterances, projected dim]``.
 
-        Parameters
-        ----------
-        embeddings
-            Embeddings ``[utterances, dim]``.
-
-        Returns
-        -------
-        NDArray
-            Vectors for `score`, float32 ``[utterances, projected dim]``.
-
-        Raises
-        ------
-        ValueError
-            If an embedding is not finite, of another size than in training, or has no direction left.
+        Raises what `avis.scoring.backend.Backend.transform` does.
         """
         return length_normalize(self.project(embeddings)).astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""Z-, T- and S-norm: put a trial's score in relation to the scores of its sides against many other speakers."""
+"""Z-, T- and S-norm: put a trial's score in relation to its utterances' scores against many other speakers."""
 
 from typing import ClassVar, Literal
 
@@ -22,17 +22,17 @@ class ScoreNorm(Backend):
 
     Parameters
     ----------
-    backend
-        A back-end of this package.
-    cohort
+    backend : Backend
+        Makes the scores that are normalised.
+    cohort : {"speakers", "utterances"}
         ``speakers``: each training speaker's mean embedding, which the back-end centres and scales as it does an
         utterance's; ``utterances``: each training utterance.
     """
 
-    sides: ClassVar[tuple[str, ...]] = ("enroll", "test")
-    """Whose statistics count."""
+    statistics_of: ClassVar[tuple[str, ...]] = ("enroll", "test")
+    """The utterances of a trial by whose statistics its score is normalised."""
     top_n: int | None = None
-    """Highest cohort scores that count; None for all."""
+    """How many of the highest cohort scores count; None for all."""
 
     def __init__(self, *, backend: Backend, cohort: Literal["speakers", "utterances"]) -> None:
         self.backend, self.cohort = backend, cohort
@@ -93,9 +93,9 @@ class ScoreNorm(Backend):
     def normalize(
         self, scores: NDArray[np.floating], enroll: NDArray[np.float32], test: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """Return the mean of a score's standard scores in the cohorts of its ``sides``, float32 ``[trials]``."""
+        """Return the mean of a score's standard scores by each of ``statistics_of``, float32 ``[trials]``."""
         rows = {"enroll": enroll, "test": test}
-        standard = [(scores - rows[side][:, -2]) / rows[side][:, -1] for side in self.sides]
+        standard = [(scores - rows[name][:, -2]) / rows[name][:, -1] for name in self.statistics_of]
         return np.asarray(sum(standard) / len(standard), dtype=np.float32)
 
     def cohort_mean(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -131,13 +131,13 @@ class ZNorm(ScoreNorm):
     Digital Signal Processing, 2000 (Z- and T-norm).
     """
 
-    sides = ("enroll",)
+    statistics_of = ("enroll",)
 
 
 class TNorm(ScoreNorm):
     """Normalise by the test utterance's scores against the cohort; see `ZNorm`."""
 
-    sides = ("test",)
+    statistics_of = ("test",)
 
 
 class SNorm(ScoreNorm):
@@ -156,10 +156,10 @@ def top_statistics(
 
     Parameters
     ----------
-    scores
-        Of each utterance against the cohort, ``[utterances, cohort]``.
-    top_n
-        All scores if None, or more than there are.
+    scores : float [utterances, cohort]
+        Scores of each utterance against the cohort.
+    top_n : int or None
+        How many of the highest scores count; all if None, or if there are fewer.
 
     Examples
     --------

@@ -9,7 +9,10 @@ from hydra.utils import instantiate
 
 from avis.scoring.backend import Backend
 
-CONFIGS = {path.stem: yaml.safe_load(path.read_text()) for path in Path("configs/scoring").glob("*.yaml")}
+CONFIGS = {
+    path.stem: yaml.safe_load(path.read_text())
+    for path in (Path(__file__).parents[3] / "configs/scoring").glob("*.yaml")
+}
 
 
 def backend(name: str) -> Backend:

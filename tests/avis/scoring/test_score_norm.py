@@ -78,8 +78,8 @@ def test_equals_a_loop_over_trials_and_cohort(norm: ScoreNorm) -> None:
         if isinstance(norm, AsNorm2):
             order = order[::-1]
         raw = norm.backend.score(plain[e : e + 1], plain[t : t + 1])[0]
-        sides = dict(zip(("enroll", "test"), zip(against, order, strict=True), strict=True))
-        expected = np.mean([standard(raw, *sides[s]) for s in norm.sides])
+        by_utterance = dict(zip(("enroll", "test"), zip(against, order, strict=True), strict=True))
+        expected = np.mean([standard(raw, *by_utterance[s]) for s in norm.statistics_of])
         got = norm.score(vectors[e : e + 1], vectors[t : t + 1])[0]
         assert got == pytest.approx(expected, rel=1e-3)
         assert norm.raw_score(vectors[e : e + 1], vectors[t : t + 1])[0] == pytest.approx(raw, rel=1e-5)
@@ -131,7 +131,7 @@ def standard(raw: float, scores: np.ndarray, counted: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("norm", NORMS, ids=lambda norm: type(norm).__name__)
-def test_state_survives_and_the_cohort_mean_is_told(norm: ScoreNorm) -> None:
+def test_state_survives_and_the_cohort_mean_is_that_of_the_highest_scores(norm: ScoreNorm) -> None:
     norm.fit(*voices(0))
     vectors = norm.transform(voices(1)[0])
     mean = norm.cohort_mean(vectors)
