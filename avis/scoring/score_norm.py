@@ -10,8 +10,6 @@ from avis.scoring.length_norm import check_embeddings
 from avis.scoring.scatter import speaker_scatter
 
 MIN_DEVIATION = 1e-6
-SCORES_AT_ONCE = 16_000_000
-"""Cohort scores that are held in memory: 64 MB."""
 
 
 class ScoreNorm(Backend):
@@ -33,6 +31,8 @@ class ScoreNorm(Backend):
     """The utterances of a trial by whose statistics its score is normalised."""
     top_n: int | None = None
     """How many of the highest cohort scores count; None for all."""
+    cohort_scores_at_once: int = 16_000_000
+    """How many cohort scores are held in memory: 64 MB."""
 
     def __init__(self, *, backend: Backend, cohort: Literal["speakers", "utterances"]) -> None:
         self.backend, self.cohort = backend, cohort
@@ -68,7 +68,7 @@ class ScoreNorm(Backend):
         """Return the back-end's vectors with their cohort statistics behind, float32 ``[utterances, dim + 2]``."""
         assert self._cohort is not None, "fit or restore the back-end before it transforms"
         vectors = self.backend.transform(embeddings)
-        rows = max(1, SCORES_AT_ONCE // len(self._cohort))
+        rows = max(1, self.cohort_scores_at_once // len(self._cohort))
         blocks = [vectors[start : start + rows] for start in range(0, len(vectors), rows)]
         statistics = [self.statistics(self.backend.score_matrix(block, self._cohort)) for block in blocks]
         return np.hstack([vectors, np.concatenate(statistics)]).astype(np.float32)
