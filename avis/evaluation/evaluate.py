@@ -47,8 +47,8 @@ def evaluate(
     Parameters
     ----------
     scores : dict of str to str
-        Name of each trial list and where its scores are; see `avis.evaluation.score_table.Scored`. Speakers are in the columns
-        ``enroll_speaker`` and ``test_speaker``, log-likelihood ratios in ``llr``.
+        Name of each trial list and where its scores are; see `avis.evaluation.score_table.Scored`. Speakers are in the
+        columns ``enroll_speaker`` and ``test_speaker``, log-likelihood ratios in ``llr``.
     out : str
         Folder of what is written.
     facts : dict
@@ -180,6 +180,18 @@ def evaluate_out_of_core(scored: Scored, chosen: Evaluation, baseline: str | Non
     note = too_long if set(SPEAKERS) <= set(scored.columns) else NO_SPEAKERS
     note = note if chosen.draws else NO_DRAWS
     return long, {**summary_of(long.counts, chosen.wanted), "intervals": None, "intervals_note": note}
+
+
+def with_answers(scores: Mapping[str, str]) -> dict[str, str]:
+    """Return the lists that can be evaluated, and print where the scores of those without any answers are."""
+    answered = {}
+    for name, uri in scores.items():
+        targets = store.read_table(uri, "scores", columns=["target"])["target"]
+        if targets.null_count < len(targets):
+            answered[name] = uri
+        else:
+            print(f"{name}: {len(targets)} trials without answers\nscores:  {uri}", flush=True)
+    return answered
 
 
 def show(result: dict[str, Any]) -> None:

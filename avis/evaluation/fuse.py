@@ -52,8 +52,8 @@ def fuse(scores: Sequence[str], development: Sequence[str], out: str, *, fusion:
     Parameters
     ----------
     scores
-        Where the scores of each system are, all of one list, in any order; see `avis.evaluation.score_table.Scored`. Answers,
-        speakers and conditions are taken from whichever system has them, and answers may be unknown.
+        Where the scores of each system are, all of one list, in any order; see `avis.evaluation.score_table.Scored`.
+        Answers, speakers and conditions are taken from whichever system has them, and answers may be unknown.
     development
         The like of the same systems for trials of other speakers, with answers.
     out

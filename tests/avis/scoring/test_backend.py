@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from hydra.utils import instantiate
 
+from avis.checkpoints.components import build
 from avis.scoring.backend import Backend
 
 CONFIGS = {
@@ -16,7 +16,7 @@ CONFIGS = {
 
 
 def backend(name: str) -> Backend:
-    built: Backend = instantiate(CONFIGS[name]["backend"])
+    built: Backend = build(CONFIGS[name]["backend"])
     return built
 
 

@@ -17,8 +17,8 @@ from avis.audio.codec import read_all
 from avis.checkpoints.run_checkpoints import best_checkpoint
 from avis.digest import fingerprint
 from avis.engine.fitted.calibration_trials import calibration_trials, check_calibration_speakers, with_models
-from avis.engine.fitted.crops import crops_of
 from avis.engine.score import check_trials, score, show_decisions
+from avis.engine.trials.crops import crops_of
 from avis.engine.trials.embeddings import Embedder
 from avis.engine.trials.lists import read_index
 from avis.evaluation.list_report import known_origin
