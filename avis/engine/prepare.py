@@ -43,7 +43,7 @@ def prepare(recipe: PrepareRecipe) -> str:
     if base and extension and not extension.differs:
         print(f"{base} has these files: there is nothing to add")
         return base
-    tasks, kept = _plan(uri, sources, sharding, base, extension)
+    tasks, taken_over = _plan(uri, sources, sharding, base, extension)
     make = partial(
         ShardMaker,
         sample_rate=sharding.sample_rate,
@@ -55,9 +55,9 @@ def prepare(recipe: PrepareRecipe) -> str:
     )
     run_parts(uri, tasks, make, compute=recipe.compute, label="prepare", row_group_rows=sharding.row_group_rows)
     made = {file: info for record in store.committed_parts(uri).values() for file, info in record.items()}
-    _check_rejects(uri, {**kept, **made}, len(sources), sharding.max_reject_share)
+    _check_rejects(uri, {**taken_over, **made}, len(sources), sharding.max_reject_share)
     facts = {"avis": avis.__version__, "sharding": vars(sharding), **({"extends": of_base[0]} if base else {})}
-    store.finish(uri, parts=tasks, inputs=inputs, facts=facts, kept=kept)
+    store.finish(uri, parts=tasks, inputs=inputs, facts=facts, taken_over=taken_over)
     return uri
 
 
@@ -74,8 +74,8 @@ def _plan(
 ) -> tuple[dict[str, pa.Table], dict[str, dict[str, Any]]]:
     """Return the shards to make and the files to take over, and say how a store that is there already differs."""
     if base and extension:
-        print(f"kept {extension.num_kept} shards of {base}; {extension}")
-        return extension.tasks, store.take_over(base, uri, extension.kept)
+        print(f"kept {extension.num_unchanged} shards of {base}; {extension}")
+        return extension.tasks, store.take_over(base, uri, extension.unchanged_files)
     tasks = plan_shards(sources, sharding)
     if not location.exists(uri) and (found := extendable(location.parent(uri), sources, sharding)):
         before, since = found

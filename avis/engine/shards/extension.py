@@ -27,20 +27,20 @@ class Extension:
 
     Attributes
     ----------
-    kept : dict
+    unchanged_files : dict
         Files that stay where they are, as in a manifest.
     tasks : dict of str to pyarrow.Table
         As `avis.engine.shards.sharding.plan_shards` returns them: shards of the base that lost or changed a row, under
         their old names, and the new ones, numbered on.
-    num_kept : int
-        Shards that stay.
+    num_unchanged : int
+        Number of shards that stay.
     same, new, changed, removed : int
         Files, or segments of them, by what became of them since the base was made.
     """
 
-    kept: dict[str, dict[str, Any]]
+    unchanged_files: dict[str, dict[str, Any]]
     tasks: dict[str, pa.Table]
-    num_kept: int
+    num_unchanged: int
     same: int
     new: int
     changed: int
@@ -74,11 +74,11 @@ def plan_extension(base: str, sources: pa.Table, sharding: Sharding) -> Extensio
     _check_held_out(base, rows)
     match = _match(old, rows)
     changed = _changed(old, rows, match)
-    kept, tasks, start = set(), {}, 0
+    unchanged, tasks, start = set(), {}, 0
     for name, table in zip(names, tables, strict=True):
         here = slice(start, start := start + len(table))
         if (match[here] >= 0).all() and not changed[here].any():
-            kept.add(name)
+            unchanged.add(name)
         elif (match[here] >= 0).any():
             tasks[name] = rows.take(match[here][match[here] >= 0])
     new = np.setdiff1d(np.arange(len(rows)), match)
@@ -88,9 +88,9 @@ def plan_extension(base: str, sources: pa.Table, sharding: Sharding) -> Extensio
     tasks |= cut(rows.take(new), sharding, first=first, min_rows=sharding.row_group_rows)
     removed = int((match < 0).sum())
     return Extension(
-        kept={file: info for file, info in manifest["files"].items() if store.part_of(file) in kept},
+        unchanged_files={file: info for file, info in manifest["files"].items() if store.part_of(file) in unchanged},
         tasks=tasks,
-        num_kept=len(kept),
+        num_unchanged=len(unchanged),
         same=len(old) - removed - int(changed.sum()),
         new=len(new),
         changed=int(changed.sum()),

@@ -207,8 +207,8 @@ def _halved(rows: np.ndarray, num_bytes: np.ndarray, most: float) -> Iterator[np
 
 
 def _hold_out(sources: pa.Table, sharding: Sharding) -> set[str]:
-    told = sources.filter(pc.equal(sources["split"], "train"))["speaker"].value_counts()
-    counts = {row["values"]: row["counts"] for row in told.to_pylist()}
+    per_speaker = sources.filter(pc.equal(sources["split"], "train"))["speaker"].value_counts()
+    counts = {row["values"]: row["counts"] for row in per_speaker.to_pylist()}
     training = sorted(name for name, count in counts.items() if count > 1)
     if counts and not 1 < sharding.num_validation_speakers < len(training):
         raise ValueError(

@@ -191,7 +191,7 @@ class StoreEmbedder:
             )
             run_parts(uri, todo, make, compute=self.compute, label=label, num_gpus=num_gpus)
             facts = {"checkpoint": self.checkpoint.uri, "utterances": self.utterances, "made_from": made_from}
-            store.finish(uri, parts=todo, inputs=inputs, facts=facts, kept=files)
+            store.finish(uri, parts=todo, inputs=inputs, facts=facts, taken_over=files)
         return store.read_table(uri, "embeddings").sort_by("utt_id")
 
     def _tasks(self, wanted: set[str]) -> dict[str, pa.Table]:
