@@ -143,7 +143,12 @@ def committed_parts(uri: str) -> dict[str, dict[str, Any]]:
 
 
 def finish(
-    uri: str, *, parts: Collection[str], inputs: str, facts: dict[str, Any], taken_over: Mapping[str, dict[str, Any]] = {}
+    uri: str,
+    *,
+    parts: Collection[str],
+    inputs: str,
+    facts: dict[str, Any],
+    taken_over: Mapping[str, dict[str, Any]] = {},
 ) -> dict[str, Any]:
     """Gather the parts' records into ``manifest.json``, which makes the store readable.
 

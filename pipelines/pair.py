@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 from avis import location, store
 from avis.engine.config import resolve
 from avis.engine.prepare import prepare
-from avis.engine.recipe import PairRecipe
+from avis.engine.prepare_recipe import PairRecipe
 from avis.engine.trials.lists import read_index
 
 

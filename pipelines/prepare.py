@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 from avis import store
 from avis.engine.config import resolve
 from avis.engine.prepare import prepare
-from avis.engine.recipe import PrepareRecipe
+from avis.engine.prepare_recipe import PrepareRecipe
 
 
 @hydra.main(config_path="../configs", config_name="prepare", version_base="1.3")

@@ -143,7 +143,8 @@ def recipe(tmp_path_factory: pytest.TempPathFactory, tiny: dict[str, list[str]])
     is theirs to choose.
     """
     from avis.engine.config import resolve
-    from avis.engine.recipe import PrepareRecipe, Recipe
+    from avis.engine.prepare_recipe import PrepareRecipe
+    from avis.engine.recipe import Recipe
 
     root = tmp_path_factory.mktemp("synthetic")
 

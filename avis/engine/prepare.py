@@ -10,7 +10,7 @@ import avis
 from avis import location, store
 from avis.checkpoints.components import Component
 from avis.digest import fingerprint, table_digest
-from avis.engine.recipe import PrepareRecipe
+from avis.engine.prepare_recipe import PrepareRecipe
 from avis.engine.shards.extension import Extension, extendable, plan_extension
 from avis.engine.shards.shard_maker import ShardMaker
 from avis.engine.shards.sharding import EXAMPLES_SHOWN, Sharding, plan_shards

@@ -9,7 +9,7 @@ import ray
 import soundfile as sf
 
 from avis.engine.prepare import prepare
-from avis.engine.recipe import PrepareRecipe
+from avis.engine.prepare_recipe import PrepareRecipe
 from avis.engine.workers.process_setup import RUNTIME_ENV
 from pipelines.benchmarks.measuring import PeakMemory
 from pipelines.benchmarks.preparing import listing

@@ -18,7 +18,7 @@ from avis.audio.quality import measure as measure_quality
 from avis.checkpoints.components import Component
 from avis.corpora import voice
 from avis.engine.prepare import prepare
-from avis.engine.recipe import PrepareRecipe
+from avis.engine.prepare_recipe import PrepareRecipe
 from avis.engine.workers.process_setup import RUNTIME_ENV
 from pipelines.benchmarks.measuring import seconds
 

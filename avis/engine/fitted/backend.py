@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from avis.digest import fingerprint, table_digest
 from avis.engine.examples.banks import make_banks
 from avis.engine.fitted.fitted_once import fitted_once
-from avis.engine.recipe import BackendSettings
+from avis.engine.scoring_settings import BackendSettings
 from avis.engine.trials.embeddings import StoreEmbedder, embedding_matrix
 from avis.names import shared
 from avis.scoring.backend import Backend
