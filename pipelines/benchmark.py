@@ -20,13 +20,13 @@ import sys
 import hydra
 from omegaconf import DictConfig
 
-from avis.engine.benchmarks.evaluation import metrics
-from avis.engine.benchmarks.examples import augment, features, models
-from avis.engine.benchmarks.growth import growth
-from avis.engine.benchmarks.preparing import preparing
-from avis.engine.benchmarks.scoring import scoring
-from avis.engine.benchmarks.training import families, ingest, plain
 from avis.engine.config import resolve
+from pipelines.benchmarks.evaluation import metrics
+from pipelines.benchmarks.examples import augment, features, models
+from pipelines.benchmarks.growth import growth
+from pipelines.benchmarks.preparing import preparing
+from pipelines.benchmarks.scoring import scoring
+from pipelines.benchmarks.training import families, ingest, plain
 
 MEASUREMENTS = {
     "ingest": ingest,

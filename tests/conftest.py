@@ -93,7 +93,7 @@ def ray_session() -> Iterator[None]:
     """Start the one Ray of this test run."""
     import ray
 
-    from avis.engine.worker import RUNTIME_ENV, setup
+    from avis.engine.workers.process_setup import RUNTIME_ENV, setup
 
     setup()
     ray.init(

@@ -94,7 +94,7 @@ def inspection_page(found: Mapping[str, Any], *, facts: Mapping[str, str]) -> st
     Parameters
     ----------
     found
-        What `avis.engine.inspection.findings` returns, and ``warnings``.
+        What `avis.inspection.findings.findings` returns, and ``warnings``.
     facts
         What was inspected, shown in this order.
     """

@@ -36,7 +36,7 @@ def warnings(found: Findings) -> list[str]:
     Parameters
     ----------
     found
-        What `avis.engine.inspection.findings` returns.
+        What `avis.inspection.findings.findings` returns.
     """
     return [*_leaks(found), *_copies(found), *_sessions(found), *_unlike(found), *_odd(found), *_unknown(found)]
 

@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
 from avis.engine.config import resolve
-from avis.engine.stream import local_batches
+from avis.engine.examples.stream import local_batches
 from avis.engine.train import build_module, share
 
 CONFIGS = Path(__file__).parents[2] / "configs"

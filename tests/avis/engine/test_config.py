@@ -159,7 +159,7 @@ OWN = {
     "model": {"channels": 3},
     "extends": "stores/a",
     "sharding": {
-        "_target_": "avis.engine.sharding.Sharding",
+        "_target_": "avis.engine.shards.sharding.Sharding",
         "sample_rate": 8000,
         "encoding": "flac",
         "channel": "mix",

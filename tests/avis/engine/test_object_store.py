@@ -13,12 +13,12 @@ import soundfile as sf
 from hydra.utils import instantiate
 
 from avis import location, store
+from avis.checkpoints.run_checkpoints import next_epoch
 from avis.corpora.folder import Folder
 from avis.engine import train as engine
-from avis.engine.evaluate import evaluate
 from avis.engine.prepare import ShardMaker, prepare
 from avis.engine.score import score, with_answers
-from avis.training.checkpoint import next_epoch
+from avis.evaluation.evaluate import evaluate
 
 Recipe = dict[str, Any]
 BUCKET = "speech"

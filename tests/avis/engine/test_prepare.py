@@ -17,10 +17,10 @@ from avis import store
 from avis.audio.codec import read_all
 from avis.corpora import folder as corpora
 from avis.engine import prepare as engine
-from avis.engine.parts import run_parts
 from avis.engine.prepare import ShardMaker, prepare
-from avis.engine.session import Compute
-from avis.engine.sharding import place
+from avis.engine.shards.sharding import place
+from avis.engine.workers.compute import Compute
+from avis.engine.workers.parts import run_parts
 from avis.schema import REJECT_REASONS, REJECTS, UTTERANCES
 
 Recipe = dict[str, Any]
@@ -73,7 +73,7 @@ def test_a_second_run_touches_nothing_and_needs_no_ray(
 ):
     before = {path: path.stat().st_mtime_ns for path in Path(tiny_store).rglob("*")}
     monkeypatch.setattr(engine, "run_parts", None)
-    monkeypatch.setattr("avis.engine.session.Compute.connect", None)
+    monkeypatch.setattr("avis.engine.workers.compute.Compute.connect", None)
     cfg = tiny_recipe | {"compute": tiny_recipe["compute"] | {"where": "local"}}
     assert prepare(cfg) == tiny_store
     assert {path: path.stat().st_mtime_ns for path in Path(tiny_store).rglob("*")} == before

@@ -15,12 +15,13 @@ from hydra.utils import instantiate
 
 from avis import store
 from avis.audio.codec import read_all
+from avis.checkpoints.run_checkpoints import best_checkpoint
 from avis.corpora.synthetic import Synthetic
-from avis.engine import backend as fitting
-from avis.engine import embed, pairs
+from avis.engine.fitted import backend as fitting
 from avis.engine.prepare import prepare
 from avis.engine.score import check_trials, score
-from avis.training.checkpoint import best_checkpoint
+from avis.engine.trials import embeddings as embed
+from avis.engine.trials import scoring as pairs
 
 Recipe = dict[str, Any]
 

@@ -12,12 +12,12 @@ import torch
 from sklearn.metrics import roc_auc_score
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from avis.engine.embed import load_model
-from avis.engine.stream import example_maker
+from avis.checkpoints.run_checkpoints import best_checkpoint, last_checkpoint, read_checkpoint
+from avis.engine.examples.stream import example_maker
 from avis.engine.train import share, train
+from avis.engine.trials.embeddings import load_model
 from avis.metrics.eer import equal_error_rate
 from avis.training import activation_checkpointing
-from avis.training.checkpoint import best_checkpoint, last_checkpoint, read_checkpoint
 from avis.training.examples import validation_examples
 from avis.training.module import SpeakerVerifier
 
@@ -203,7 +203,7 @@ def test_a_checkpoint_teaches_a_model_of_another_size(
     cfg = with_settings(tiny_recipe, trainer={}, compute={})
     cfg["model"] = cfg["model"] | {"embedding_dim": 12}
     cfg["loss"] = {
-        "_target_": "avis.engine.teacher.distillation",
+        "_target_": "avis.checkpoints.teacher.distillation",
         "_partial_": True,
         "classification": tiny_recipe["loss"],
         "teacher_checkpoint": os.path.relpath(best_checkpoint(tiny_run)),

@@ -14,9 +14,9 @@ from hydra.utils import instantiate
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from avis import store
+from avis.checkpoints.run_checkpoints import best_checkpoint, last_checkpoint, next_epoch, read_checkpoint
 from avis.engine import train as engine
 from avis.engine.train import train
-from avis.training.checkpoint import best_checkpoint, last_checkpoint, next_epoch, read_checkpoint
 from avis.training.fit import EpochStream, Progress
 from avis.training.remote import local_logs
 

@@ -9,9 +9,9 @@ import torch
 from hydra import compose, initialize_config_dir
 from torch import Tensor, nn
 
+from avis.checkpoints.from_toolkit import import_checkpoint
 from avis.engine.config import resolve
-from avis.engine.embed import Embedder
-from avis.engine.imported import import_checkpoint
+from avis.engine.trials.embeddings import Embedder
 from avis.models.imported.renaming import Imported
 
 CONFIGS = Path(__file__).parents[4] / "configs"
