@@ -24,7 +24,7 @@ from pipelines.benchmarks.measuring import seconds
 REPEATS = 3
 CROPS, CROP_S = 32, 3
 AUGMENTED_CROPS = 20
-MODEL_CHOICES = Path(__file__).parents[3] / "configs" / "model"
+MODEL_CHOICES = Path(__file__).parents[2] / "configs" / "model"
 COSTED_S = 2
 """As in published figures, which are its multiply-accumulates: as many as operations per second of audio."""
 

@@ -36,7 +36,7 @@ PLACEMENTS = ("stream", "device", "materialize")
 BATCHES_IN_MEMORY = 8
 PLAIN_STEPS = 40
 STEP_REPEATS = 3
-MODEL_CHOICES = Path(__file__).parents[3] / "configs" / "model"
+MODEL_CHOICES = Path(__file__).parents[2] / "configs" / "model"
 
 
 def ingest(recipe: dict[str, Any]) -> None:
