@@ -43,6 +43,8 @@ def test_the_tree_of_the_library_is_whole():
     there = {f"{path.name}/" for path in (ROOT / "avis").iterdir() if (path / "__init__.py").exists()}
     assert {entry for entry in named if entry.endswith("/")} == there
     assert all((ROOT / "avis" / entry).exists() for entry in named)
+    rooms = set(re.findall(r"^      ([a-z_]+)/ ", section(IN_AVIS, "The tree"), re.MULTILINE))
+    assert rooms == {path.parent.name for path in (ROOT / "avis" / "engine").glob("*/__init__.py")}
 
 
 @pytest.mark.parametrize("row", re.findall(r"^\| .*avis/.* \|$", section(IN_AVIS, "Where is ...?"), re.MULTILINE))
