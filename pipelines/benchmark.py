@@ -21,6 +21,7 @@ import hydra
 from omegaconf import DictConfig
 
 from avis.engine.config import resolve
+from avis.engine.recipe import Recipe
 from pipelines.benchmarks.evaluation import metrics
 from pipelines.benchmarks.examples import augment, features, models
 from pipelines.benchmarks.growth import growth
@@ -45,7 +46,7 @@ MEASUREMENTS = {
 @hydra.main(config_path="../configs", config_name="train", version_base="1.3")
 def main(cfg: DictConfig) -> None:
     """Run the measurement named first on the command line."""
-    measure(resolve(cfg))
+    measure(Recipe.of(resolve(cfg)))
 
 
 if __name__ == "__main__":

@@ -4,15 +4,14 @@ import tempfile
 import time
 import tracemalloc
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from hydra.utils import instantiate
 
 from avis import location
-from avis.evaluation.evaluate import Evaluation, evaluate
+from avis.engine.recipe import Recipe
+from avis.evaluation.evaluate import evaluate
 from avis.metrics.summary import summarize
 from pipelines.benchmarks.measuring import PeakMemory, seconds
 
@@ -22,12 +21,12 @@ LONG_TRIALS, LONG_TRIALS_AT_A_TIME, LONG_TARGET_SHARE = 100_000_000, 1_000_000, 
 REPEATS = 3
 
 
-def metrics(recipe: dict[str, Any]) -> None:
+def metrics(recipe: Recipe, *, num_scores: int = NUM_SCORES) -> None:
     """Compare stating all figures of a long trial list with sorting its scores."""
-    wanted = instantiate(recipe["evaluation"]).wanted
+    wanted = recipe.evaluation.wanted
     for target_share in TARGET_SHARES:
-        rng = np.random.default_rng(recipe["seed"])
-        target = rng.random(NUM_SCORES) < target_share
+        rng = np.random.default_rng(recipe.seed)
+        target = rng.random(num_scores) < target_share
         for dtype in (np.float32, np.float64):
             scores = rng.normal(3.0 * target).astype(dtype)
             two_sorts = 2 * min(seconds(partial(np.sort, scores)) for _ in range(REPEATS))
@@ -37,18 +36,17 @@ def metrics(recipe: dict[str, Any]) -> None:
             state()
             peak = tracemalloc.get_traced_memory()[1] / scores.nbytes
             tracemalloc.stop()
-            print(f"{NUM_SCORES:,} {np.dtype(dtype).name} scores, {target_share:.0%} of them targets:")
+            print(f"{num_scores:,} {np.dtype(dtype).name} scores, {target_share:.0%} of them targets:")
             print(f"  two sorts    {two_sorts:7.3f} s")
             print(
                 f"  all figures  {stated:7.3f} s, {stated / two_sorts:.2f} times that, and {peak:.1f} times the memory"
             )
-    _long_list(recipe, recipe.get("long_trials", LONG_TRIALS))
+    _long_list(recipe, recipe.plain.get("long_trials", LONG_TRIALS))
 
 
-def _long_list(recipe: dict[str, Any], num_trials: int) -> None:
+def _long_list(recipe: Recipe, num_trials: int) -> None:
     """Evaluate a Parquet file of random scores and likelihood ratios that is longer than memory, page included."""
-    evaluation: Evaluation = instantiate(recipe["evaluation"])
-    rng = np.random.default_rng(recipe["seed"])
+    evaluation, rng = recipe.evaluation, np.random.default_rng(recipe.seed)
     schema = pa.schema({"target": pa.bool_(), "score": pa.float32(), "llr": pa.float32()})
     with tempfile.TemporaryDirectory() as folder:
         uri = location.join(folder, "long.parquet")

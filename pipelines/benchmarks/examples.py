@@ -10,12 +10,14 @@ import soxr
 import torch
 import torchaudio
 from hydra import compose
-from hydra.utils import instantiate
 
 from avis.augment.bank import Bank
+from avis.augment.chain import Augment
 from avis.augment.speed import change_speed
+from avis.checkpoints.components import build
 from avis.corpora import voice
 from avis.engine.config import resolve
+from avis.engine.recipe import Recipe
 from avis.features.fbank import PCM16_SCALE, Fbank
 from avis.models.cost import cost
 from avis.training.cropping import crop_bounds
@@ -29,11 +31,11 @@ COSTED_S = 2
 """As in published figures, which are its multiply-accumulates: as many as operations per second of audio."""
 
 
-def features(recipe: dict[str, Any]) -> None:
+def features(recipe: Recipe, *, num_rounds: int = 10 * REPEATS) -> None:
     """Compare the time that Kaldi mels of crops take on one core with that of torchaudio's."""
     torch.set_num_threads(1)
-    options = recipe["features"]["front_end"]
-    fbank: Fbank = instantiate(options | {"mean_norm": False})
+    options = recipe.examples.features.front_end.plain
+    fbank: Fbank = build({**options, "mean_norm": False})
     crops = 0.1 * torch.randn(CROPS, CROP_S * options["sample_rate"], generator=torch.Generator().manual_seed(0))
     torchaudios = partial(
         torchaudio.compliance.kaldi.fbank,
@@ -54,27 +56,25 @@ def features(recipe: dict[str, Any]) -> None:
         expected = torch.stack(ways["torchaudio"]())
         for way in ways.values():
             torch.testing.assert_close(torch.stack(way()), expected, atol=1e-3, rtol=0)
-        rounds = [[seconds(way) for way in ways.values()] for _ in range(10 * REPEATS)]
+        rounds = [[seconds(way) for way in ways.values()] for _ in range(num_rounds)]
     best = [min(times) for times in zip(*rounds, strict=True)]
     print(f"{CROPS} crops of {CROP_S} s, {options['dim']} mels, one core, per second of audio:")
     for name, least in zip(ways, best, strict=True):
         print(f"  {name:<17} {1000 * least / (CROPS * CROP_S):6.3f} ms, torchaudio's time / {best[0] / least:.2f}")
 
 
-def augment(recipe: dict[str, Any]) -> None:
+def augment(recipe: Recipe, *, num_crops: int = AUGMENTED_CROPS) -> None:
     """State the processor time of each transform of a recipe on crops of synthetic voices, and of what else is done."""
-    rng, crop_s, rate = (
-        np.random.default_rng(recipe["seed"]),
-        crop_bounds(recipe["trainer"]["crop_s"])[1],
-        voice.SAMPLE_RATE,
-    )
+    rng, crop_s, rate = np.random.default_rng(recipe.seed), crop_bounds(recipe.trainer.crop_s)[1], voice.SAMPLE_RATE
     crops = []
-    for _ in range(AUGMENTED_CROPS):
+    for _ in range(num_crops):
         speaker, channel = voice.draw_voice(rng), voice.draw_channel(rng)
         spoken = voice.synthesise(speaker, channel, num_samples=round(crop_s * rate), rng=rng)
-        crops.append(soxr.resample(spoken.astype(np.float32), rate, recipe["sharding"]["sample_rate"]))
-    chain, features = instantiate(recipe["augment"]["chain"]), instantiate(recipe["features"]["front_end"])
-    banks = {name: instantiate(recipe["augment"][f"{name}_bank"]) for name in chain.required_banks - {"speech"}}
+        crops.append(soxr.resample(spoken.astype(np.float32), rate, recipe.sharding.sample_rate))
+    settings = recipe.examples.augment
+    chain = settings.chain.build() if settings.chain else Augment(steps=[])
+    features = recipe.examples.features.front_end.build()
+    banks = {name: bank.build() for name, bank in settings.banks.items() if bank and name in chain.required_banks}
     banks["speech"] = Bank.from_recordings(crops)
     works: list[tuple[str, Callable[[np.ndarray], Any]]] = [
         ("features", lambda crop: features(torch.from_numpy(crop))),
@@ -96,14 +96,13 @@ def _for_each(work: Callable[[np.ndarray], Any], crops: list[np.ndarray]) -> Non
         work(crop)
 
 
-def models(recipe: dict[str, Any]) -> None:
-    """Print what every choice of ``configs/model`` costs, with the features it is given."""
+def models(recipe: Recipe, *, choices: str = "*") -> None:
+    """Print what the choices of ``configs/model`` cost, with the features they are given."""
     print(f"{'model':<22} {'parameters':>11}   GFLOPs per second of audio")
-    for path in sorted(MODEL_CHOICES.glob("*.yaml")):
-        composed = resolve(compose("train", [f"model={path.stem}"]))
-        front_end = instantiate(composed["features"]["front_end"])
-        model = instantiate(composed["model"])
-        frames = front_end.num_frames(COSTED_S * recipe["sharding"]["sample_rate"])
-        dim = composed["model"].get("num_mels", front_end.dim)  # some are of features that a hub has
-        parameters, flops = cost(model, num_frames=frames, dim=dim)
+    for path in sorted(MODEL_CHOICES.glob(f"{choices}.yaml")):
+        composed = Recipe.of(resolve(compose("train", [f"model={path.stem}"])))
+        front_end = composed.examples.features.front_end.build()
+        frames = front_end.num_frames(COSTED_S * recipe.sharding.sample_rate)
+        dim = composed.model.plain.get("num_mels", front_end.dim)  # some are of features that a hub has
+        parameters, flops = cost(composed.model.build(), num_frames=frames, dim=dim)
         print(f"{path.stem:<22} {parameters / 1e6:>9.2f} M   {flops / 1e9 / COSTED_S:6.2f}")

@@ -2,13 +2,14 @@
 
 import tempfile
 import time
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import ray
 import soundfile as sf
 
 from avis.engine.prepare import prepare
+from avis.engine.recipe import Recipe
 from avis.engine.workers.process_setup import RUNTIME_ENV
 from pipelines.benchmarks.measuring import PeakMemory
 from pipelines.benchmarks.preparing import listing
@@ -22,12 +23,12 @@ WORKER_TITLE = "_PartWriter"
 """In the title that Ray gives to the processes that make the parts."""
 
 
-def growth(recipe: dict[str, Any]) -> None:
+def growth(recipe: Recipe, *, all_times: Sequence[int] = TIMES) -> None:
     """Prepare 10 and 1,000 times as many files; they are short, so that their number is all that grows."""
     with tempfile.TemporaryDirectory() as folder:
         paths = [_record(f"{folder}/{number}.wav", seed=number) for number in range(NUM_RECORDINGS)]
         measured = [f"{RECORDING_S} s each, {NUM_WORKERS} workers, {SHARD_ROWS} files a shard at most; peak memory:"]
-        for times in TIMES:
+        for times in all_times:
             num_files = len(paths) * times
             short = {"shard_rows": SHARD_ROWS, "min_duration_s": 0.0}
             listed = listing(recipe, paths, folder, times=times, where="local", **short)

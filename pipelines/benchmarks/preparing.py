@@ -17,6 +17,7 @@ from avis.audio import codec
 from avis.audio.quality import measure as measure_quality
 from avis.corpora import voice
 from avis.engine.prepare import prepare
+from avis.engine.recipe import PrepareRecipe, Recipe
 from avis.engine.workers.process_setup import RUNTIME_ENV
 from pipelines.benchmarks.measuring import seconds
 
@@ -31,11 +32,11 @@ TIMES_LISTED, PARTS = 20, 64
 """The same, where workers are compared; the first quarter of the parts is left out: workers start in it."""
 
 
-def preparing(recipe: dict[str, Any]) -> None:
+def preparing(recipe: Recipe, *, num_recordings: int = NUM_RECORDINGS) -> None:
     """Compare making a store with a plain loop over the same files, and two workers with one."""
-    rate = recipe["sharding"]["sample_rate"]
+    rate = recipe.sharding.sample_rate
     with tempfile.TemporaryDirectory() as folder:
-        paths = _recordings(folder, recipe["seed"])
+        paths = _recordings(folder, recipe.seed, num_recordings)
         taken = _core_seconds(recipe, paths, folder)
         paces = [[_worker_pace(recipe, paths, folder, workers) for workers in (1, 2)] for _ in range(PACE_REPEATS)]
     one, two = np.max(paces, axis=0)
@@ -52,9 +53,9 @@ def preparing(recipe: dict[str, Any]) -> None:
     print(f"  one worker {one:.0f}, two {two:.0f} audio hours an hour: {two / one:.2f} times as fast")
 
 
-def _core_seconds(recipe: dict[str, Any], paths: list[str], folder: str) -> dict[str, float]:
+def _core_seconds(recipe: Recipe, paths: list[str], folder: str) -> dict[str, float]:
     """Return what each work takes of a core, for all the files once."""
-    rate = recipe["sharding"]["sample_rate"]
+    rate = recipe.sharding.sample_rate
     encoded = {path: codec.encode(_plain_decode(path, rate), sample_rate=rate, encoding="flac") for path in paths}
     decoded = [codec.read_all(data) for data in encoded.values()]
 
@@ -73,9 +74,9 @@ def _core_seconds(recipe: dict[str, Any], paths: list[str], folder: str) -> dict
     return {name: min(turn[name] for turn in turns) for name in works}
 
 
-def _recordings(folder: str, seed: int) -> list[str]:
+def _recordings(folder: str, seed: int, num: int) -> list[str]:
     paths = []
-    for number in range(NUM_RECORDINGS):
+    for number in range(num):
         suffix, rate = RECORDED_AS[number % len(RECORDED_AS)]
         rng = np.random.default_rng([seed, number])
         num_samples = round(RECORDING_S * voice.SAMPLE_RATE)
@@ -100,23 +101,22 @@ def _plain_prepare(paths: list[str], sample_rate: int) -> None:
         sf.write(f"{path}.flac", _plain_decode(path, sample_rate), sample_rate)
 
 
-def listing(
-    recipe: dict[str, Any], paths: list[str], folder: str, *, times: int, where: str, **sharding: Any
-) -> dict[str, Any]:
+def listing(recipe: Recipe, paths: list[str], folder: str, *, times: int, where: str, **sharding: Any) -> PrepareRecipe:
     """Return a recipe that prepares the files, listed so many times, into a folder of its own."""
     output_dir = tempfile.mkdtemp(dir=folder)
     rows = (f"{path},s,{number}-{again}\n" for again in range(times) for number, path in enumerate(paths))
     Path(output_dir, "list.csv").write_text("path,speaker,utt_id\n" + "".join(rows))
     listed = {"_target_": "avis.corpora.manifest.Manifest", "name": "listed", "root": None, "split": "test"}
-    return recipe | {
+    changed = {
         "output_dir": output_dir,
         "corpus": {"sources": {"listed": listed | {"path": f"{output_dir}/list.csv"}}},
-        "sharding": recipe["sharding"] | sharding,
-        "compute": recipe["compute"] | {"where": where},
+        "sharding": {**recipe.plain["sharding"], **sharding},
+        "compute": {**recipe.plain["compute"], "where": where},
     }
+    return PrepareRecipe.of({**recipe.plain, **changed})
 
 
-def _worker_pace(recipe: dict[str, Any], paths: list[str], folder: str, num_workers: int) -> float:
+def _worker_pace(recipe: Recipe, paths: list[str], folder: str, num_workers: int) -> float:
     """Return audio hours an hour when all workers have started."""
     shard_rows = -(-TIMES_LISTED * len(paths) // PARTS)
     listed = listing(recipe, paths, folder, times=TIMES_LISTED, where="local", shard_rows=shard_rows)

@@ -3,17 +3,17 @@
 import os
 import tempfile
 import time
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import torch
-from hydra.utils import instantiate
 from sklearn.metrics.pairwise import cosine_similarity
 
 from avis import store
-from avis.engine.trials.scoring import Scorer, Sides, score_list, transform
-from avis.engine.workers.compute import Compute
+from avis.engine.recipe import Recipe
+from avis.engine.trials.scoring import Scorer, score_list
+from avis.engine.trials.transform import transform
+from avis.engine.trials.vectors import TrialVectors
 from avis.scoring.as_norm import AsNorm
 from avis.scoring.cosine import Cosine
 from pipelines.benchmarks.measuring import PeakMemory
@@ -24,15 +24,15 @@ EMBEDDING_DIM, COHORT_SPEAKERS, AS_NORM_TOP_N = 192, 5994, 300
 TEST_SPEAKERS, UTTERANCES_PER_TEST_SPEAKER = 1251, 20
 
 
-def scoring(recipe: dict[str, Any]) -> None:
+def scoring(recipe: Recipe, *, num_trials: int = SCORED_TRIALS) -> None:
     """Score random trials with AS-norm, from embeddings and a list to the scores table, and pair by pair in a loop."""
-    compute: Compute = instantiate(recipe["compute"])
+    compute = recipe.compute
     compute.connect()
     backend = AsNorm(backend=Cosine(center=True), top_n=AS_NORM_TOP_N)
-    rng = np.random.default_rng(recipe["seed"])
+    rng = np.random.default_rng(recipe.seed)
     backend.fit(*_voices(rng, COHORT_SPEAKERS, 2))
     embeddings, speakers = _voices(rng, TEST_SPEAKERS, UTTERANCES_PER_TEST_SPEAKER)
-    rows = rng.integers(0, len(embeddings), size=(2, SCORED_TRIALS))
+    rows = rng.integers(0, len(embeddings), size=(2, num_trials))
     names = pa.array([f"id{speaker:05d}/session/{row:05d}" for row, speaker in enumerate(speakers)])
     trials = pa.table({"enroll": names.take(rows[0]), "test": names.take(rows[1]), "target": np.equal(*speakers[rows])})
     with tempfile.TemporaryDirectory() as folder, PeakMemory() as memory:
@@ -40,16 +40,15 @@ def scoring(recipe: dict[str, Any]) -> None:
         vectors = transform(backend, embeddings, folder, compute)
         transformed = time.perf_counter() - started
         seconds = rng.uniform(1, 10, len(vectors)).astype(np.float32)
-        sides = Sides(vectors, np.zeros((len(vectors), 0), np.float32), pa.array(speakers.astype(str)), seconds)
+        no_measures, ids = np.zeros((len(vectors), 0), np.float32), pa.chunked_array([names])
+        tested = TrialVectors(vectors, no_measures, pa.array(speakers.astype(str)), seconds, ids)
         scorer = Scorer(backend, None, None)
-        uri = score_list(
-            "random", trials, (rows[0], rows[1]), facts={}, sides=sides, scorer=scorer, run_dir=folder, compute=compute
-        )
-        pace = SCORED_TRIALS / (time.perf_counter() - started)
+        uri = score_list("random", trials, facts={}, vectors=tested, scorer=scorer, run_dir=folder, compute=compute)
+        pace = num_trials / (time.perf_counter() - started)
         few = store.open_part(store.part_uris(uri, "scores")[0]).read(["score_norm"])["score_norm"].to_numpy()
     loops = _loop_paces(backend, embeddings, rows[:, :PAIRS_IN_LOOP], few[:PAIRS_IN_LOOP])
     print(
-        f"{SCORED_TRIALS} trials of {len(embeddings)} utterances [{EMBEDDING_DIM}], AS-norm top {AS_NORM_TOP_N} of "
+        f"{num_trials} trials of {len(embeddings)} utterances [{EMBEDDING_DIM}], AS-norm top {AS_NORM_TOP_N} of "
         f"{COHORT_SPEAKERS} speakers, {os.cpu_count()} cores, peak memory {memory.peak_bytes / 2**30:.2f} GiB:"
     )
     print(
