@@ -1,7 +1,7 @@
 """Check a configuration before anything starts."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
@@ -9,7 +9,7 @@ from omegaconf.errors import InterpolationResolutionError, InterpolationToMissin
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from avis.checkpoints.components import PARTIAL, TARGET, find_component
-from avis.engine.shards.sharding import prepared_otherwise
+from avis.engine.shards.sharding import Sharding, prepared_otherwise
 
 NOTHING = "none"
 """Switches a key off, where null would stand for the checkpoint's own; so does an empty group."""
@@ -66,7 +66,7 @@ def fill(given: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
         If ``sharding`` changes what belongs to the training, or a value does not fit.
     """
     sharding = prepared_otherwise(own["sharding"], given["sharding"])
-    check(sharding, "sharding")
+    _check_arguments(Sharding, sharding, "sharding")
     extends = None if given.get("corpus") or sharding != own["sharding"] else own.get("extends")
     known = {key: value for key, value in given.items() if value is not None}
     return switch_off({**dict.fromkeys(given), **own, "extends": extends, **known, "sharding": sharding})
@@ -90,6 +90,10 @@ def _check_target(node: dict[str, Any], key: str) -> None:
         target = find_component(node[TARGET])
     except ValueError as error:
         raise ValueError(f"{error} At {key}. Correct the path.") from error
+    _check_arguments(target, node, key)
+
+
+def _check_arguments(target: Callable[..., Any], node: Mapping[str, Any], key: str) -> None:
     function = target.__init__ if inspect.isclass(target) else target
     parameters = inspect.signature(target).parameters
     given = {name: value for name, value in node.items() if name not in (TARGET, PARTIAL)}
@@ -99,8 +103,8 @@ def _check_target(node: dict[str, Any], key: str) -> None:
     missing = [] if node.get(PARTIAL) else sorted(required - set(given))
     if unknown or missing:
         raise ValueError(
-            f"wrong keys: got unknown {unknown} and lacks {missing}, expected those of {node[TARGET]}: "
-            f"{', '.join(parameters)}. At {key}. Correct the configuration"
+            f"wrong keys: got unknown {unknown} and lacks {missing}, expected those of "
+            f"{target.__module__}.{target.__qualname__}: {', '.join(parameters)}. At {key}. Correct the configuration"
             + (f"; on the command line, ~{key}.{unknown[0]} leaves one out." if unknown else ".")
         )
     hints = get_type_hints(function, include_extras=True)

@@ -8,10 +8,11 @@ from typing import Any, Literal, TypeVar
 from pydantic import NonNegativeInt, PositiveInt
 
 from avis import location
-from avis.checkpoints.components import PARTIAL, TARGET, Component, build
+from avis.checkpoints.components import PARTIAL, TARGET, Component
 from avis.checkpoints.teacher import find_teachers
 from avis.engine.shards.sharding import Sharding
 from avis.engine.workers.compute import Compute
+from avis.evaluation.identification import Identification
 from avis.evaluation.settings import Evaluation
 from avis.losses.building import Unbuilt
 from avis.scoring.calibration import Calibration
@@ -190,7 +191,7 @@ class ScoreRecipe(PrepareRecipe):
             "scoring": _backend_settings(plain["scoring"]),
             "calibration": _calibration_settings(calibration) if calibration else None,
             "operating_point": _operating_point(plain.get("operating_point"), calibrated=bool(calibration)),
-            "evaluation": build(plain["evaluation"]),
+            "evaluation": _evaluation(plain["evaluation"]),
         }
 
 
@@ -249,6 +250,11 @@ def trial_sources(trials: Any) -> dict[str, str | Component[Pairing | Gallery]] 
 
 def _arguments(node: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in node.items() if key not in (TARGET, PARTIAL)}
+
+
+def _evaluation(node: Mapping[str, Any]) -> Evaluation:
+    identification = Identification(**_arguments(node["identification"]))
+    return Evaluation(**{**_arguments(node), "identification": identification})
 
 
 def _enrolment_mean(mean: str | None) -> str:
