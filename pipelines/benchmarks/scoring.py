@@ -24,14 +24,14 @@ EMBEDDING_DIM, COHORT_SPEAKERS, AS_NORM_TOP_N = 192, 5994, 300
 TEST_SPEAKERS, UTTERANCES_PER_TEST_SPEAKER = 1251, 20
 
 
-def scoring(recipe: Recipe, *, num_trials: int = SCORED_TRIALS) -> None:
+def scoring(recipe: Recipe, *, num_trials: int = SCORED_TRIALS, num_speakers: int = TEST_SPEAKERS) -> None:
     """Score random trials with AS-norm, from embeddings and a list to the scores table, and pair by pair in a loop."""
     compute = recipe.compute
     compute.connect()
     backend = AsNorm(backend=Cosine(center=True), top_n=AS_NORM_TOP_N)
     rng = np.random.default_rng(recipe.seed)
     backend.fit(*_voices(rng, COHORT_SPEAKERS, 2))
-    embeddings, speakers = _voices(rng, TEST_SPEAKERS, UTTERANCES_PER_TEST_SPEAKER)
+    embeddings, speakers = _voices(rng, num_speakers, UTTERANCES_PER_TEST_SPEAKER)
     rows = rng.integers(0, len(embeddings), size=(2, num_trials))
     names = pa.array([f"id{speaker:05d}/session/{row:05d}" for row, speaker in enumerate(speakers)])
     trials = pa.table({"enroll": names.take(rows[0]), "test": names.take(rows[1]), "target": np.equal(*speakers[rows])})

@@ -137,11 +137,11 @@ def plain(recipe: Recipe) -> None:
     utterances = prepare(recipe)
     inputs = gather_inputs(recipe, utterances, num_workers=1)
     module = build_module(inputs)
-    started = time.perf_counter()
-    pace = _plain_steps(inputs, module, module.num_epochs * module.steps_per_epoch)
+    steps, started = module.num_epochs * module.steps_per_epoch, time.perf_counter()
+    pace = _plain_steps(inputs, module, steps)
     print(f"plain loop: {pace:.1f} samples/s, {(time.perf_counter() - started) / 60:.1f} minutes")
     run_dir = location.join(recipe.output_dir, "plain", time.strftime("%Y%m%d-%H%M%S"))
-    checkpoint: dict[str, Any] = {"state_dict": module.state_dict(), "epoch": module.num_epochs - 1}
+    checkpoint = {"state_dict": module.state_dict(), "epoch": module.num_epochs - 1, "global_step": steps}
     module.on_save_checkpoint(checkpoint)
     path = best_checkpoint(run_dir)
     os.makedirs(os.path.dirname(path))
