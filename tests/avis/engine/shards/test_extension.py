@@ -186,7 +186,7 @@ def test_a_shard_that_the_base_lost_is_named(cfg: Recipe, tmp_path: Path):
     write(tmp_path / "audio" / "s0" / "a" / "new.wav", seed=1)
     grown = prepare(cfg.changed({"extends": base}))
     result = inspect_store(grown, str(tmp_path / "page"), rules=RULES, trials={})
-    assert result["total"]["utterances"] == 33
+    assert result.total.utterances == 33
     shard = Path(base, "utterances", "train-00000.parquet")
     data = bytearray(shard.read_bytes())
     data[len(data) // 2] ^= 0xFF
