@@ -58,7 +58,8 @@ def test_names_are_where_they_are_said_to_be(row: str):
 
 @pytest.mark.parametrize("path", re.findall(r"`([\w/]+\.(?:py|yaml))`", IN_AVIS + TEXTS["CONTRIBUTING.md"]))
 def test_files_are_there(path: str):
-    assert any((ROOT / folder / path).exists() for folder in ("", "avis", "avis/training", "tests/avis/losses"))
+    folders = ("", "avis", "avis/training", "tests/avis/losses", "tests/avis/scoring")
+    assert any((ROOT / folder / path).exists() for folder in folders)
 
 
 @pytest.mark.parametrize("block", re.findall(r"```\w+\n# (.*?)```", TEXTS["CONTRIBUTING.md"], re.DOTALL))
