@@ -5,6 +5,7 @@ import pytest
 from pipelines.benchmarks.preparing import preparing
 
 
+@pytest.mark.slow
 def test_prepare_is_compared_with_a_plain_loop(
     recipe: Callable, in_own_process: Callable[..., None], capfd: pytest.CaptureFixture[str]
 ):
