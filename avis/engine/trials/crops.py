@@ -44,7 +44,7 @@ class Crops:
         return crop_start(num_samples, num, rng), num
 
     def rows(self, index: pa.Table) -> pa.Table:
-        """Return light columns of the utterances' crops; speech is taken to be spread evenly over an utterance."""
+        """Return the crops of an index's utterances as rows of it; speech is taken to be spread evenly over them."""
         lengths = index["num_samples"].to_pylist()
         spans = [self.span(*row)[1] for row in zip(index["utt_id"].to_pylist(), lengths, strict=True)]
         speech = pc.multiply(index["speech_s"], pa.array(np.array(spans) / np.array(lengths)))
