@@ -1,5 +1,6 @@
 """What the tests of several stages make and look at."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import soundfile as sf
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
+
+from avis.checkpoints.checkpoint import Checkpoint
+from avis.checkpoints.run_checkpoints import best_checkpoint
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 SAMPLE_RATE = 16000
@@ -54,3 +58,9 @@ def composed() -> Iterator[Callable[..., DictConfig]]:
 
     yield compose_with
     HydraConfig.instance().cfg = None
+
+
+@pytest.fixture
+def checkpoint(tiny_run: str, tmp_path: Path) -> Checkpoint:
+    """Return a copy of the tiny run's checkpoint, in a folder of its own."""
+    return Checkpoint.open(shutil.copy(best_checkpoint(tiny_run), str(tmp_path / "best.ckpt")))

@@ -14,21 +14,12 @@ import torch
 from avis import store
 from avis.audio.codec import read_all
 from avis.checkpoints.checkpoint import Checkpoint
-from avis.checkpoints.components import build
-from avis.checkpoints.run_checkpoints import best_checkpoint
 from avis.corpora.synthetic import Synthetic
-from avis.engine.fitted import backend as fitting
 from avis.engine.prepare import prepare
 from avis.engine.recipe import Recipe
 from avis.engine.score import check_trials, score
-from avis.engine.trials import embeddings, scoring
+from avis.engine.trials import scoring
 from avis.engine.trials.embeddings import Embedder
-
-
-@pytest.fixture
-def checkpoint(tiny_run: str, tmp_path: Path) -> Checkpoint:
-    """Return a copy of the tiny run's checkpoint, in a folder of its own."""
-    return Checkpoint.open(shutil.copy(best_checkpoint(tiny_run), str(tmp_path / "best.ckpt")))
 
 
 def own_trials(cfg: Recipe) -> tuple[list[tuple[str, str]], list[bool]]:
@@ -136,13 +127,12 @@ def test_each_utterance_is_embedded_once(tiny_recipe: Recipe, tiny_store: str, c
 
 
 def test_a_rerun_embeds_and_scores_nothing(
-    tiny_recipe: Recipe, tiny_store: str, checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_recipe: Recipe, tiny_store: str, checkpoint: Checkpoint, tmp_path: Path
 ):
     first = score(tiny_recipe, checkpoint, tiny_store, str(tmp_path / "run"))
-    monkeypatch.setattr(embeddings, "run_parts", None)
-    monkeypatch.setattr(scoring, "run_parts", None)
-    monkeypatch.setattr(fitting, "make_banks", None)
+    written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     assert score(tiny_recipe, checkpoint, tiny_store, str(tmp_path / "run")) == first
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == written
 
 
 def test_scores_are_the_same_for_any_number_of_parts(
@@ -181,7 +171,6 @@ def test_backends_are_fitted_on_training_speakers_kept_and_reused(
     tiny_store: str,
     checkpoint: Checkpoint,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     backend: dict[str, Any],
 ):
     cfg = tiny_recipe.changed({"scoring": {"fit_utterances": 12, "fit_copies": 3, "backend": backend}})
@@ -194,9 +183,10 @@ def test_backends_are_fitted_on_training_speakers_kept_and_reused(
     ]
     assert 12 * (1 + 3) in rows
 
-    monkeypatch.setattr(type(build(backend)), "fit", None)
+    saved_at = kept.stat().st_mtime_ns
     again = score(cfg, checkpoint, tiny_store, str(tmp_path / "other_run"))["synthetic"]
     np.testing.assert_allclose(store.read_table(again, "scores")["score"].to_numpy(), first, atol=1e-6)
+    assert kept.stat().st_mtime_ns == saved_at
     with np.load(io.BytesIO(kept.read_bytes()), allow_pickle=False) as state:
         assert all(np.isfinite(state[name]).all() for name in state)
 
