@@ -1,5 +1,7 @@
 """Identification: which of the enrolled speakers it is, and whether it is any of them."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +25,30 @@ class OpenSetRate(NamedTuple):
     rate: float
     false_alarm_rate: float
     threshold: float
+
+
+@dataclass(frozen=True)
+class IdentificationFigures:
+    """Figures of a list in which every probe is tried against every enrolment.
+
+    Parameters
+    ----------
+    num_probes, num_strangers : int
+        Test sides, and those of them by speakers who are not enrolled.
+    num_enrolments, num_speakers : int
+        Enrolment sides, and speakers of theirs.
+    closed_set : mapping of int to float
+        See `closed_set_accuracy`, by rank, over probes of enrolled speakers.
+    open_set : mapping of float to OpenSetRate
+        See `open_set_rate`, by false-alarm rate; empty without strangers.
+    """
+
+    num_probes: int
+    num_strangers: int
+    num_enrolments: int
+    num_speakers: int
+    closed_set: Mapping[int, float]
+    open_set: Mapping[float, OpenSetRate]
 
 
 def closed_set_accuracy(scores: ArrayLike, probe: ArrayLike, gallery: ArrayLike, *, rank: int = 1) -> float:

@@ -17,10 +17,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from avis.metrics import cllr
 from avis.metrics.convex_hull import hull
-from avis.metrics.counting import Counted, marks, reach
 from avis.metrics.det import det_points
 from avis.metrics.eer import crossing
-from avis.metrics.figures import Tally, Wanted
+from avis.metrics.error_curve import ErrorCurve, marks, reach
+from avis.metrics.figures import ErrorCounts, FigureSet
 from avis.metrics.fnmr import first_within
 from avis.metrics.roc import twice_won_pairs
 from avis.metrics.scores import ErrorRates, SortedScores, check_both, check_each, join, sort_kinds
@@ -48,25 +48,25 @@ class LongList(NamedTuple):
     Attributes
     ----------
     counts
-        Those of `avis.metrics.figures.tally`.
+        Those of `avis.metrics.figures.count_errors`.
     scores, llrs
         For plots; the second is None where there are no log-likelihood ratios. Counting at thresholds of one's own
         reads the list once more.
     """
 
-    counts: Tally
-    scores: Counted
-    llrs: Counted | None = None
+    counts: ErrorCounts
+    scores: ErrorCurve
+    llrs: ErrorCurve | None = None
 
 
-def tally_chunks(scores: Chunks, llr: Chunks | None, *, wanted: Wanted, trials_in_memory: int) -> LongList:
+def count_long_list(scores: Chunks, llr: Chunks | None, *, figure_set: FigureSet, trials_in_memory: int) -> LongList:
     """Count the errors of a list that is read in chunks, exactly.
 
     Parameters
     ----------
     scores, llr
         Read the scores and, if there are any, the log-likelihood ratios of the same trials.
-    wanted
+    figure_set
         What is to be stated.
     trials_in_memory
         How many trials are sorted at a time; more take fewer passes. Trials whose scores agree to about 3 digits are
@@ -77,19 +77,19 @@ def tally_chunks(scores: Chunks, llr: Chunks | None, *, wanted: Wanted, trials_i
     ValueError
         See `avis.metrics.scores.check`.
     """
-    of_scores, twice_won = count_chunks(scores, fmrs=wanted.fmrs, trials_in_memory=trials_in_memory)
+    of_scores, twice_won = count_chunks(scores, fmrs=figure_set.fmrs, trials_in_memory=trials_in_memory)
     rates = of_scores.rates
     threshold = crossing(rates)[1]
     at = int(np.searchsorted(rates.thresholds, threshold))  # its neighbours are kept, so that none lies in between
-    counts = Tally(rates, twice_won, rates.take(np.array([at])))
+    counts = ErrorCounts(rates, twice_won, rates.take(np.array([at])))
     if llr is None:
         return LongList(counts, of_scores)
     llrs, _ = count_chunks(llr, fmrs=(), trials_in_memory=trials_in_memory)
-    at_bayes = llrs.rates_at(wanted.thresholds())
+    at_bayes = llrs.rates_at(figure_set.thresholds())
     return LongList(counts._replace(llrs=llrs.rates, at_bayes=at_bayes, cllr=_cllr(llr, llrs.rates)), of_scores, llrs)
 
 
-def count_chunks(chunks: Chunks, *, fmrs: tuple[float, ...], trials_in_memory: int) -> tuple[Counted, int]:
+def count_chunks(chunks: Chunks, *, fmrs: tuple[float, ...], trials_in_memory: int) -> tuple[ErrorCurve, int]:
     """Return the thresholds that figures and plots depend on, and `avis.metrics.roc.twice_won_pairs` of all.
 
     Parameters
@@ -99,7 +99,7 @@ def count_chunks(chunks: Chunks, *, fmrs: tuple[float, ...], trials_in_memory: i
     fmrs
         False-match rates whose thresholds are wanted.
     trials_in_memory
-        See `tally_chunks`.
+        See `count_long_list`.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def count_chunks(chunks: Chunks, *, fmrs: tuple[float, ...], trials_in_memory: i
         # The end of a range is the start of the next one, which knows its score.
         kept.append(rates.take(points if last else points[points < rates.thresholds.size - 1]))
     joined = join(kept)
-    return Counted(joined, partial(_rates_at, chunks, joined), reach(marked)), twice_won
+    return ErrorCurve(joined, partial(_rates_at, chunks, joined), reach(marked)), twice_won
 
 
 def _cells(values: NDArray) -> NDArray[np.int64]:

@@ -1,18 +1,25 @@
 """One HTML page for an evaluation, with nothing outside the file."""
 
 import base64
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jinja2
 from markupsafe import Markup
 
-from avis.metrics.bootstrap import flatten
+from avis.metrics.equalised import ACT, MIN
+from avis.metrics.figures import ACT_DCF, CLLR, EER, MIN_DCF, Figure
+from avis.metrics.intervals import Intervals
+from avis.metrics.list_metrics import Baseline, ListFigures, ListMetrics
+from avis.metrics.summary import Summary
 from avis.reports.cautions import cautions
-from avis.reports.figure_words import (
+from avis.reports.identification_rows import identification_rows
+from avis.reports.page import ListReport, Report
+from avis.reports.reading import reading
+from avis.reports.subgroup_rows import group_tables
+from avis.reports.wording import (
+    EER_THRESHOLD,
     PROTOCOL_COSTS,
     WORDS,
-    Path,
     describe,
     difference,
     difference_interval,
@@ -21,10 +28,6 @@ from avis.reports.figure_words import (
     p_value,
     value,
 )
-from avis.reports.identification_rows import identification_rows
-from avis.reports.page import ListReport, Report
-from avis.reports.reading import reading
-from avis.reports.subgroup_rows import group_tables
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -57,7 +60,7 @@ PICTURES = {
 }
 """Kinds of plot that a report shows, in this order: heading and reading aid."""
 
-HEADLINES: tuple[Path, ...] = (("eer",), ("min_dcf", "0.01"), ("act_dcf", "0.01"), ("cllr",))
+HEADLINES = (EER, Figure(MIN_DCF, "0.01"), Figure(ACT_DCF, "0.01"), CLLR)
 
 
 class Row(NamedTuple):
@@ -77,7 +80,7 @@ class Picture(NamedTuple):
     uri: Markup
 
 
-class Difference(NamedTuple):
+class DifferenceRow(NamedTuple):
     """One figure of two systems, as text: this one's, the other's, their difference, its interval and p-value."""
 
     name: str
@@ -117,8 +120,8 @@ def _list_view(report: ListReport) -> dict[str, Any]:
     rows = figure_rows(metrics)
     return {
         "name": report.name,
-        "headlines": [rows[path] for path in HEADLINES if path in rows],
-        "confidence": f"{metrics['intervals']['confidence']:.0%} interval" if metrics.get("intervals") else "",
+        "headlines": [rows[figure] for figure in HEADLINES if figure in rows],
+        "confidence": f"{metrics.intervals.draws.confidence:.0%} interval" if metrics.intervals else "",
         "cautions": [*report.warnings, *cautions(metrics, report.flagged)],
         "reading": reading(metrics),
         "rows": list(rows.values()),
@@ -129,89 +132,85 @@ def _list_view(report: ListReport) -> dict[str, Any]:
             for kind in PICTURES
             if kind in report.pictures
         ],
-        "groups": group_tables(metrics.get("subgroups", {})),
-        "baseline": difference_rows(metrics["baseline"], metrics) if "baseline" in metrics else [],
-        "identified": metrics.get("identification"),
-        "identification": identification_rows(metrics["identification"]) if metrics.get("identification") else [],
-        "identification_note": metrics.get("identification_note", ""),
+        "groups": group_tables(metrics.subgroups),
+        "baseline": difference_rows(metrics.baseline, metrics.summary) if metrics.baseline else [],
+        "identified": metrics.identification,
+        "identification": identification_rows(metrics.identification) if metrics.identification else [],
+        "identification_note": metrics.identification_note or "",
         "worst": [
             ("Different speakers taken for the same", "highest", report.false_accepts),
             ("Same speaker taken for another", "lowest", report.false_rejects),
         ],
         "facts": {
-            "Same-speaker trials": f"{metrics['num_target']:,}",
-            "Different-speaker trials": f"{metrics['num_nontarget']:,}",
+            "Same-speaker trials": f"{metrics.summary.num_target:,}",
+            "Different-speaker trials": f"{metrics.summary.num_nontarget:,}",
             **report.facts,
         },
     }
 
 
-def figure_rows(metrics: Mapping[str, Any]) -> dict[Path, Row]:
-    """Return the rows of the table of figures by their paths in ``metrics.json``, in reading order."""
-    figures, intervals = flatten(_figures_only(metrics)), _intervals(metrics)
+def figure_rows(metrics: ListFigures) -> dict[Figure, Row]:
+    """Return the rows of the table of figures, in reading order."""
+    summary, intervals = metrics.summary, metrics.intervals.figures if metrics.intervals else {}
+    figures = {**summary.figures, EER_THRESHOLD: summary.eer_threshold}
     rows = {}
-    for path in in_reading_order(figures):
-        words = describe(path)
-        assert words is not None, path
-        rows[path] = Row(words.name, value(figures[path], words), interval(intervals.get(path), words), words.meaning)
+    for figure in in_reading_order(figures):
+        words = describe(figure)
+        ends = interval(intervals.get(figure), words)
+        rows[figure] = Row(words.name, value(figures[figure], words), ends, words.meaning)
     return rows
 
 
-def protocol_rows(metrics: Mapping[str, Any]) -> list[tuple[str, list[Row]]]:
+def protocol_rows(metrics: ListMetrics) -> list[tuple[str, list[Row]]]:
     """Return minimum and actual cost of every published operating point, by the name of the protocol."""
-    intervals = _intervals(metrics)
-    pooled = [
-        (name, _cost_rows(costs, {kind: intervals.get(("dcf", name, kind)) for kind in costs}))
-        for name, costs in metrics["dcf"].items()
-    ]
+    pooled: dict[str, list[Row]] = {}
+    for figure, cost in metrics.summary.figures.items():
+        if figure.name in PROTOCOL_COSTS:
+            row = _cost_row(PROTOCOL_COSTS[figure.name], cost, metrics.intervals, figure)
+            pooled.setdefault(figure.at, []).append(row)
     equalised = [
-        (f"{name}, equalised", _cost_rows(found, (found["intervals"] or {}).get("figures") or {}))
-        for name, found in metrics.get("dcf_equalised", {}).items()
+        (
+            f"{name}, equalised",
+            [
+                _cost_row(words, of_protocol.costs[figure], of_protocol.intervals, figure)
+                for figure, words in ((MIN, "minDCF"), (ACT, "actDCF"))
+                if figure in of_protocol.costs
+            ],
+        )
+        for name, of_protocol in metrics.dcf_equalised.items()
     ]
-    return [*pooled, *equalised]
+    return [*pooled.items(), *equalised]
 
 
-def equalised_notes(metrics: Mapping[str, Any]) -> list[str]:
+def equalised_notes(metrics: ListMetrics) -> list[str]:
     """Say over which parts the costs of a protocol are equalised."""
     return [
-        f"{name}, equalised: rates are means over {found['num_partitions']:,} parts of the list "
-        f"({', '.join(found['columns'])}), so that each counts alike; {found['num_left_out']:,} trials belong to none."
-        for name, found in metrics.get("dcf_equalised", {}).items()
+        f"{name}, equalised: rates are means over {of_protocol.num_partitions:,} parts of the list "
+        f"({', '.join(of_protocol.columns)}), so that each counts alike; {of_protocol.num_left_out:,} trials belong to "
+        "none."
+        for name, of_protocol in metrics.dcf_equalised.items()
     ]
 
 
-def _cost_rows(costs: Mapping[str, float], intervals: Mapping[str, Any]) -> list[Row]:
-    return [
-        Row(PROTOCOL_COSTS[kind], f"{costs[kind]:.4f}", interval(intervals.get(kind), WORDS["min_dcf"]), "")
-        for kind in PROTOCOL_COSTS
-        if kind in costs
-    ]
+def _cost_row(name: str, cost: float, intervals: Intervals | None, figure: Figure) -> Row:
+    ends = intervals.figures.get(figure) if intervals else None
+    return Row(name, f"{cost:.4f}", interval(ends, WORDS["min_dcf"]), "")
 
 
-def difference_rows(compared: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[Difference]:
-    """Return how each figure of ``metrics`` differs from another system's.
-
-    Parameters
-    ----------
-    compared
-        ``metrics`` of the other system and ``differences`` (see `avis.metrics.bootstrap.paired_difference`).
-    metrics
-        This system's.
-    """
-    ours, theirs = flatten(_figures_only(metrics)), flatten(_figures_only(compared["metrics"]))
+def difference_rows(baseline: Baseline, summary: Summary) -> list[DifferenceRow]:
+    """Return how each figure of a system, whose summary is given, differs from its baseline's."""
     rows = []
-    for path in in_reading_order({path: None for path in ours if path in theirs}):
-        words, found = describe(path), _at(compared["differences"]["figures"], path)
-        if words is None or found is None:
-            continue
+    differences = baseline.differences.figures
+    for figure in in_reading_order(figure for figure in summary.figures if figure in differences):
+        words, of_figure = describe(figure), differences[figure]
         rows.append(
-            Difference(
+            DifferenceRow(
                 words.name,
-                value(ours[path], words),
-                value(theirs[path], words),
-                difference(found["difference"], words),
-                difference_interval(found["interval"], words),
-                p_value(found["p_value"]),
+                value(summary.figures[figure], words),
+                value(baseline.summary.figures[figure], words),
+                difference(of_figure.difference, words),
+                difference_interval(of_figure.interval, words),
+                p_value(of_figure.p_value),
             )
         )
     return rows
@@ -228,20 +227,3 @@ def data_uri(png: bytes) -> Markup:
     if not png.startswith(PNG_SIGNATURE):
         raise ValueError(f"Plots are PNG files: got the bytes {png[:8]!r}, expected a PNG. Draw it again.")
     return Markup("data:image/png;base64,") + base64.b64encode(png).decode()
-
-
-def _figures_only(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: metrics[key] for key in WORDS if key in metrics}
-
-
-def _intervals(metrics: Mapping[str, Any]) -> dict[Path, Any]:
-    found = metrics.get("intervals")
-    return dict(flatten(found["figures"])) if found and found["figures"] else {}
-
-
-def _at(tree: Mapping[str, Any], path: Path) -> Any:
-    for key in path:
-        if key not in tree:
-            return None
-        tree = tree[key]
-    return tree

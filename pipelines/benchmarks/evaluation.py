@@ -24,14 +24,14 @@ REPEATS = 3
 
 def metrics(recipe: dict[str, Any]) -> None:
     """Compare stating all figures of a long trial list with sorting its scores."""
-    wanted = instantiate(recipe["evaluation"]).wanted
+    figure_set = instantiate(recipe["evaluation"]).figure_set
     for target_share in TARGET_SHARES:
         rng = np.random.default_rng(recipe["seed"])
         target = rng.random(NUM_SCORES) < target_share
         for dtype in (np.float32, np.float64):
             scores = rng.normal(3.0 * target).astype(dtype)
             two_sorts = 2 * min(seconds(partial(np.sort, scores)) for _ in range(REPEATS))
-            state = partial(summarize, scores, target, wanted=wanted)
+            state = partial(summarize, scores, target, figure_set=figure_set)
             stated = min(seconds(state) for _ in range(REPEATS))
             tracemalloc.start()
             state()

@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 from avis import store
 from avis.evaluation.evaluate import Evaluation, evaluate, show
 from avis.evaluation.identification import Identification
-from avis.evaluation.score_table import Scored, matching_rows, read_scores
+from avis.evaluation.score_table import ScoreTable, matching_rows, read_scores
 from avis.reports.reading import verdict
 
 SCORES = [3.0, 2.0, 1.0, -0.5, 0.5, -1.0, -2.0, -3.0]
@@ -89,7 +89,7 @@ def test_metrics_are_the_promised_figures(tmp_path: Path, form, capsys: pytest.C
 
 def test_text_may_begin_with_a_byte_order_mark(tmp_path: Path):
     (tmp_path / "scores.txt").write_text("1 0.5\n0 0.25\n", encoding="utf-8-sig")
-    assert read_scores(Scored(str(tmp_path / "scores.txt"))).trials.scores.tolist() == [0.5, 0.25]
+    assert read_scores(ScoreTable(str(tmp_path / "scores.txt"))).trials.scores.tolist() == [0.5, 0.25]
 
 
 def test_several_lists_are_kept_apart(tmp_path: Path):
@@ -120,7 +120,7 @@ def test_scores_that_make_no_sense_are_errors(tmp_path: Path, lines: list[str], 
 
 def test_scores_that_no_trial_has_count_as_absent(tmp_path: Path):
     table = pa.table({"target": TARGET, "score": SCORES, "score_norm": pa.nulls(8, pa.float32()), "llr": pa.nulls(8)})
-    scored = Scored(written(tmp_path / "x.parquet", table, row_group_size=3))
+    scored = ScoreTable(written(tmp_path / "x.parquet", table, row_group_size=3))
     assert (scored.deciding, scored.columns) == ("score", ["target", "score"])
     assert read_scores(scored).trials.scores.tolist() == SCORES
 
@@ -145,7 +145,7 @@ def test_a_damaged_column_is_a_corrupt_shard(tmp_path: Path, column: str):
     data[end - 1] ^= 0xFF
     path.write_bytes(data)
     with pytest.raises(ValueError, match=f"corrupt shard: .* At {path}"):
-        read_scores(Scored(str(path)))
+        read_scores(ScoreTable(str(path)))
 
 
 def test_an_empty_table_has_no_trials(tmp_path: Path):
@@ -162,21 +162,21 @@ def test_a_store_of_something_else_has_no_scores(tmp_path: Path):
     store.commit_part(str(tmp_path), "part-00000", {"rejects": pa.table({"x": [1]})}, row_group_rows=10)
     store.finish(str(tmp_path), parts=[], inputs="abc", facts={})
     with pytest.raises(ValueError, match="scores missing: got a store without them"):
-        Scored(str(tmp_path))
+        ScoreTable(str(tmp_path))
 
 
 def test_what_is_missing_is_named(tmp_path: Path):
     pq.write_table(pa.table({"score": SCORES}), tmp_path / "scores.parquet")
     with pytest.raises(ValueError, match=r"columns missing: got \['score'\].*Add target"):
-        read_scores(Scored(str(tmp_path / "scores.parquet")))
+        read_scores(ScoreTable(str(tmp_path / "scores.parquet")))
     pq.write_table(pa.table({"score": SCORES, "target": [None, *TARGET[1:]]}), tmp_path / "unknown.parquet")
     with pytest.raises(ValueError, match="answers unknown: got 1 trials without target"):
-        read_scores(Scored(str(tmp_path / "unknown.parquet")))
+        read_scores(ScoreTable(str(tmp_path / "unknown.parquet")))
     with pytest.raises(ValueError, match=f"scores missing: .* At {tmp_path}/nothing"):
-        read_scores(Scored(str(tmp_path / "nothing")))
+        read_scores(ScoreTable(str(tmp_path / "nothing")))
     (tmp_path / "folder").mkdir()
     with pytest.raises(ValueError, match=f"store not finished: .* At {tmp_path}/folder"):
-        read_scores(Scored(str(tmp_path / "folder")))
+        read_scores(ScoreTable(str(tmp_path / "folder")))
 
 
 def test_the_cap_of_ratios_is_named_and_costs_beyond_it_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -355,7 +355,7 @@ def test_a_few_rows_are_read_in_the_order_asked_for(tmp_path: Path):
     rows = [7, 0, 5, 4]
     grouped = written(tmp_path / "x.parquet", pa.table({"target": TARGET, "score": SCORES}), row_group_size=3)
     for uri in (as_store(tmp_path / "store"), grouped, as_text(tmp_path / "x.txt")):
-        scored = Scored(uri)
+        scored = ScoreTable(uri)
         assert scored.rows(["score", "target"], rows).to_pylist() == [
             {"score": SCORES[row], "target": TARGET[row]} for row in rows
         ]
@@ -449,7 +449,7 @@ def test_text_with_ids_can_be_compared_whatever_the_order(tmp_path: Path):
 @pytest.mark.parametrize("line", ["a b 1 0.5 x", "a b maybe 0.5", "a b 1 x", "1 0.5", "a b 0.5"])
 def test_lines_of_another_format_than_the_first_are_errors(tmp_path: Path, line: str):
     with pytest.raises(ValueError, match=r"score line malformed: .*:2\. Correct the line"):
-        Scored(text(tmp_path / "scores.txt", ["a b 1 0.5", line]))
+        ScoreTable(text(tmp_path / "scores.txt", ["a b 1 0.5", line]))
 
 
 def test_text_without_ids_has_no_baseline(tmp_path: Path):
@@ -487,12 +487,12 @@ def test_sides_and_speakers_are_matched_however_they_are_written(tmp_path: Path)
             "place": ["Zo\u00eb", "Zoe\u0308 "],
         }
     )
-    trials, more, no_speakers = read_scores(Scored(written(tmp_path / "a.parquet", table)), more=["place"])
+    trials, more, no_speakers = read_scores(ScoreTable(written(tmp_path / "a.parquet", table)), more=["place"])
     assert no_speakers is None
     assert (trials.enroll_speaker.tolist(), trials.test_speaker.tolist()) == ([0, 0], [0, 1])
     assert more["place"].to_pylist() == ["Zo\u00eb"] * 2
     unknown = table.set_column(2, "enroll_speaker", pa.array([7.0, float("nan")]))
-    said = read_scores(Scored(written(tmp_path / "b.parquet", unknown))).no_speakers
+    said = read_scores(ScoreTable(written(tmp_path / "b.parquet", unknown))).no_speakers
     assert said == "no interval: the scores do not say who speaks in 1 of 2 trials"
 
 
@@ -501,10 +501,10 @@ def test_sides_and_speakers_are_matched_however_they_are_written(tmp_path: Path)
 )
 def test_text_answers_in_the_words_that_lists_have(tmp_path: Path, yes: str, no: str):
     for lines in ([f"a\u00a0b c {yes} 0.5", f"a\u00a0b d {no} 0.1"], [f"{yes} 0.5", f"{no} 0.1"]):
-        scored = Scored(text(tmp_path / "scores.txt", lines))
+        scored = ScoreTable(text(tmp_path / "scores.txt", lines))
         assert scored.table(["target", "score"]).to_pydict() == {"target": [True, False], "score": [0.5, 0.1]}
-    scored = Scored(written(tmp_path / "scores.parquet", pa.table({"target": [yes, no], "score": [0.5, 0.1]})))
+    scored = ScoreTable(written(tmp_path / "scores.parquet", pa.table({"target": [yes, no], "score": [0.5, 0.1]})))
     assert scored.table(["target"])["target"].to_pylist() == [True, False]
-    scored = Scored(written(tmp_path / "scores.parquet", pa.table({"target": [yes, "friend"], "score": [0.5, 0.1]})))
+    scored = ScoreTable(written(tmp_path / "scores.parquet", pa.table({"target": [yes, "friend"], "score": [0.5, 0.1]})))
     with pytest.raises(ValueError, match=r"An answer is one of 1, target, .*'friend'.* At .*scores\.parquet"):
         scored.table(["target"])

@@ -14,7 +14,7 @@ from avis.engine.trials.scoring import ORIGIN
 from avis.evaluation.evaluate import Evaluation, evaluate, show
 from avis.evaluation.fuse import fuse, system_names
 from avis.evaluation.identification import Identification
-from avis.evaluation.score_table import Scored, read_scores
+from avis.evaluation.score_table import ScoreTable, read_scores
 from avis.metrics.eer import equal_error_rate
 from avis.scoring.fusion import Fusion
 
@@ -99,7 +99,7 @@ def test_two_systems_are_better_than_the_better_one(
     fusion = found["fusion"]
     assert list(fusion["systems"]) == ["a-eval", "b-eval"]
     own = {
-        name: equal_error_rate(*read_scores(Scored(uri)).trials[:2])[0]
+        name: equal_error_rate(*read_scores(ScoreTable(uri)).trials[:2])[0]
         for name, uri in zip("ab", given[0], strict=True)
     }
     assert [fusion["systems"][f"{name}-eval"]["eer"] for name in "ab"] == [pytest.approx(eer) for eer in own.values()]

@@ -8,10 +8,10 @@ import pytest
 
 from avis import store
 from avis.evaluation.list_report import _facts, checkpoint_choice, list_report
-from avis.evaluation.score_table import Scored, read_scores
+from avis.evaluation.score_table import ScoreTable, read_scores
 from avis.metrics.bootstrap import Resampling, speaker_intervals
-from avis.metrics.figures import Wanted
-from avis.metrics.out_of_core import tally_chunks
+from avis.metrics.figures import FigureSet
+from avis.metrics.out_of_core import count_long_list
 from avis.metrics.summary import summarize
 from avis.reports.html import PICTURES, PNG_SIGNATURE
 from avis.reports.worst_trials import Trial
@@ -31,16 +31,16 @@ TABLE = pa.table(
 KNOWN = {"name": "VoxCeleb1-O (cleaned)", "certainty": "checksum", "md5": "b73110731c9223c1461fe49cb48dddfc"}
 
 
-def as_store(folder: Path, table: pa.Table, facts: dict) -> Scored:
+def as_store(folder: Path, table: pa.Table, facts: dict) -> ScoreTable:
     for part, start in (("part-00000", 0), ("part-00001", 3)):
         store.commit_part(str(folder), part, {"scores": table.slice(start, 3 - start or 1)}, row_group_rows=10)
     store.finish(str(folder), parts=[], inputs="abc", facts=facts)
-    return Scored(str(folder))
+    return ScoreTable(str(folder))
 
 
-def stated(scored: Scored) -> tuple:
+def stated(scored: ScoreTable) -> tuple:
     trials = read_scores(scored).trials
-    intervals = trials.enroll_speaker is not None and speaker_intervals(trials, DRAWS, wanted=Wanted())
+    intervals = trials.enroll_speaker is not None and speaker_intervals(trials, DRAWS, figure_set=FigureSet())
     return trials, {**summarize(*trials[:3]), "intervals": intervals or None}
 
 
@@ -102,7 +102,7 @@ def test_the_manifest_says_what_the_list_is(tmp_path: Path, known: dict, fact: t
 def test_scores_and_answers_alone_will_do(tmp_path: Path):
     path = tmp_path / "scores.txt"
     path.write_text("1 0.9\n0 0.1\n")
-    scored = Scored(str(path))
+    scored = ScoreTable(str(path))
     report = list_report("plain", scored, *stated(scored), None)
     assert set(report.pictures) == {"det", "histogram"}
     assert report.false_accepts == [Trial(2, None, None, None, None, 0.1)]
@@ -113,7 +113,7 @@ def test_a_list_longer_than_memory_has_the_same_plots_and_worst_trials(tmp_path:
     scored = as_store(tmp_path / "s", TABLE, {})
     trials, metrics = stated(scored)
     chunks = partial(scored.chunks, "llr")
-    long = tally_chunks(chunks, chunks, wanted=Wanted(), trials_in_memory=2)
+    long = count_long_list(chunks, chunks, figure_set=FigureSet(), trials_in_memory=2)
     report, short = (list_report("x", scored, each, metrics, None) for each in (long, trials))
     assert report == short
     assert set(report.pictures) == set(PICTURES)

@@ -6,14 +6,14 @@ import pytest
 
 from avis.metrics.bootstrap import Resampling
 from avis.metrics.fairness import fairness_discrepancy_rate, garbe
-from avis.metrics.figures import Wanted
+from avis.metrics.figures import FigureSet
 from avis.metrics.subgroups import group_names, subgroups
 from avis.metrics.summary import summarize
 from avis.metrics.trials import Trials
 
 OPTIONS: dict[str, Any] = {
     "min_trials": 1,
-    "wanted": Wanted(),
+    "figure_set": FigureSet(),
     "resampling": Resampling(num_draws=20, confidence=0.95, seed=0),
 }
 
@@ -88,7 +88,7 @@ def test_too_many_groups() -> None:
         subgroups(trials, np.arange(4000).astype(str), threshold=0.0, **OPTIONS)
 
 
-def counted(**groups: tuple[int, int, int, int]) -> tuple[Trials, np.ndarray]:
+def of_counts(**groups: tuple[int, int, int, int]) -> tuple[Trials, np.ndarray]:
     """Trials of groups with so many targets, misses, non-targets and false alarms at a threshold of 0.5."""
     scores, target, names = [], [], []
     for name, (targets, misses, nontargets, false_alarms) in groups.items():
@@ -104,7 +104,7 @@ F, M = (2000, 47, 2000, 34), (2000, 47, 2000, 52)
 
 @pytest.mark.parametrize("name", ["(unknown)", " ", "x"])
 def test_two_trials_of_unknown_or_rare_value_do_not_count_for_fairness(name: str) -> None:
-    trials, names = counted(f=F, m=M, **{name: (1, 0, 1, 1)})
+    trials, names = of_counts(f=F, m=M, **{name: (1, 0, 1, 1)})
     found = subgroups(trials, names, threshold=0.5, **{**OPTIONS, "min_trials": 2})
     # Differences .009 and 0; Gini coefficients of two groups are |a - b| / (a + b).
     assert found["fdr"] == pytest.approx(1 - 0.5 * 0.009)
@@ -122,7 +122,7 @@ def test_two_trials_of_unknown_or_rare_value_do_not_count_for_fairness(name: str
 
 @pytest.mark.parametrize("few", [(99, 2, 2000, 50), (2000, 40, 99, 2)])
 def test_a_group_counts_from_the_least_number_of_either_kind_on(few: tuple[int, int, int, int]) -> None:
-    trials, names = counted(f=F, m=few)
+    trials, names = of_counts(f=F, m=few)
     found = subgroups(trials, names, threshold=0.5, **{**OPTIONS, "min_trials": 100})
     assert (found["fdr"], found["garbe"], list(found["left_out"])) == (None, None, ["m"])
     assert found["left_out"]["m"] == "fewer than 100 target or non-target trials"
@@ -146,7 +146,7 @@ def of_equal_groups(seed: int) -> tuple[Trials, np.ndarray]:
 
 def test_fairness_intervals_hold_the_truth_of_equal_groups() -> None:
     """Percentiles of the draws never did: equal groups differ in every list, and still more in a draw of it."""
-    options = {**OPTIONS, "wanted": Wanted({}, ()), "resampling": Resampling(60, 0.95, 0)}
+    options = {**OPTIONS, "figure_set": FigureSet({}, ()), "resampling": Resampling(60, 0.95, 0)}
     held = {"fdr": 0, "garbe": 0}
     for seed in range(10):
         trials, group = of_equal_groups(seed)

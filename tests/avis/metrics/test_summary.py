@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from avis.metrics.dcf import OperatingPoint
-from avis.metrics.figures import Wanted
+from avis.metrics.figures import FigureSet
 from avis.metrics.summary import summarize
 
 
@@ -58,9 +58,9 @@ def test_scores_whose_sign_is_turned_are_flagged() -> None:
 
 
 def test_protocols_of_ones_own_are_checked() -> None:
-    wanted = Wanted(protocols={"mine": (OperatingPoint(0.5),)}, fmrs=(0.25,))
-    summary = summarize([3, 2, 1, -0.5, 0.5, -1, -2, -3], np.repeat([True, False], 4), wanted=wanted)
+    figure_set = FigureSet(protocols={"mine": (OperatingPoint(0.5),)}, fmrs=(0.25,))
+    summary = summarize([3, 2, 1, -0.5, 0.5, -1, -2, -3], np.repeat([True, False], 4), figure_set=figure_set)
     assert summary["dcf"] == {"mine": {"min": 0.25}}
     assert summary["fnmr_at_fmr"] == {"0.25": 0.0}
     with pytest.raises(ValueError, match="fmr=2"):
-        summarize([1, 0], [True, False], wanted=Wanted(fmrs=(2.0,)))
+        summarize([1, 0], [True, False], figure_set=FigureSet(fmrs=(2.0,)))

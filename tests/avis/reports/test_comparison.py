@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from avis.metrics.bootstrap import Resampling, paired_difference
-from avis.metrics.counting import counted
-from avis.metrics.figures import Wanted
+from avis.metrics.error_curve import error_curve
+from avis.metrics.figures import FigureSet
 from avis.metrics.summary import summarize
 from avis.metrics.trials import Trials
 from avis.reports.comparison import ComparedList, Comparison, comparison_page, side_by_side
@@ -25,7 +25,7 @@ def trials(seed: int, distance: float) -> Trials:
 
 ONE, TWO = trials(0, 1.0), trials(1, 4.0)
 METRICS = {"first": summarize(*ONE[:2]), "second": summarize(*TWO[:2])}
-DIFFERENCES = paired_difference(TWO, ONE, Resampling(num_draws=60, confidence=0.9, seed=0), wanted=Wanted())
+DIFFERENCES = paired_difference(TWO, ONE, Resampling(num_draws=60, confidence=0.9, seed=0), figure_set=FigureSet())
 
 
 def page(**changes: object) -> str:
@@ -33,7 +33,7 @@ def page(**changes: object) -> str:
         "dev",
         METRICS,
         {"second": {"metrics": METRICS["first"], "differences": DIFFERENCES}},
-        png(histogram_plot(counted(*ONE[:2]), 0.0)),
+        png(histogram_plot(error_curve(*ONE[:2]), 0.0)),
         [],
     )
     settings = {"model.channels": {"first": "16", "second": ""}}

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from avis.metrics.bootstrap import Resampling, flatten, paired_difference, speaker_intervals
-from avis.metrics.counting import counted
-from avis.metrics.figures import Wanted
+from avis.metrics.error_curve import error_curve
+from avis.metrics.figures import FigureSet
 from avis.metrics.subgroups import subgroups
 from avis.metrics.summary import summarize
 from avis.metrics.trials import Trials
@@ -22,7 +22,7 @@ from avis.reports.worst_trials import Trial
 
 PICTURE = PNG_SIGNATURE + b"rest"
 PLAIN = summarize([2, 1, 0, 1.5, 0.5, -1, -2, -3], [1, 1, 1, 0, 0, 0, 0, 0])
-WANTED = Wanted()
+FIGURE_SET = FigureSet()
 RESAMPLING = Resampling(num_draws=20, confidence=0.9, seed=0)
 
 
@@ -66,7 +66,7 @@ def some_trials(seed: int = 0) -> Trials:
 
 
 def by_group(trials: Trials, groups: np.ndarray, threshold: float, min_trials: int = 1) -> dict:
-    return subgroups(trials, groups, threshold=threshold, min_trials=min_trials, wanted=WANTED, resampling=RESAMPLING)
+    return subgroups(trials, groups, threshold=threshold, min_trials=min_trials, figure_set=FIGURE_SET, resampling=RESAMPLING)
 
 
 def full_metrics() -> dict:
@@ -76,11 +76,11 @@ def full_metrics() -> dict:
     threshold = metrics["eer_threshold"]
     return {
         **metrics,
-        "intervals": speaker_intervals(trials, RESAMPLING, wanted=WANTED),
+        "intervals": speaker_intervals(trials, RESAMPLING, figure_set=FIGURE_SET),
         "subgroups": {"gender": by_group(trials, gender, threshold)},
         "baseline": {
             "metrics": summarize(*other[:3]),
-            "differences": paired_difference(trials, other, RESAMPLING, wanted=WANTED),
+            "differences": paired_difference(trials, other, RESAMPLING, figure_set=FIGURE_SET),
         },
     }
 
@@ -235,7 +235,7 @@ def test_page_suits_phones_and_print() -> None:
 
 
 def test_every_kind_of_picture_is_shown_in_its_place() -> None:
-    picture = png(tippett_plot(counted([1.0, -1.0], [True, False])))
+    picture = png(tippett_plot(error_curve([1.0, -1.0], [True, False])))
     page = Page(full_page(pictures=dict.fromkeys(reversed(PICTURES), picture)))
     alts = [value for _, name, value in page.attributes if name == "alt"]
     assert alts == [f"{heading} of vox1_o" for heading, _ in PICTURES.values()]

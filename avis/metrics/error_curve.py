@@ -28,7 +28,7 @@ class Reach(NamedTuple):
     highest: float
 
 
-class Counted(NamedTuple):
+class ErrorCurve(NamedTuple):
     """A list whose errors can be counted.
 
     Attributes
@@ -46,7 +46,7 @@ class Counted(NamedTuple):
     reach: Reach
 
 
-def counted(scores: ArrayLike, target: ArrayLike) -> Counted:
+def error_curve(scores: ArrayLike, target: ArrayLike) -> ErrorCurve:
     """Sort the scores of a list for plots.
 
     Raises
@@ -56,11 +56,11 @@ def counted(scores: ArrayLike, target: ArrayLike) -> Counted:
 
     Examples
     --------
-    >>> counted([1, 0, 2], [True, False, False]).reach
+    >>> error_curve([1, 0, 2], [True, False, False]).reach
     Reach(lowest=0.0, low=0.0, high=2.0, highest=2.0)
     """
     ordered = sort_scores(scores, target)
-    return Counted(ordered.rates(), ordered.rates_at, reach([marks(ordered)]))
+    return ErrorCurve(ordered.rates(), ordered.rates_at, reach([marks(ordered)]))
 
 
 def marks(part: SortedScores) -> NDArray[np.float64]:
