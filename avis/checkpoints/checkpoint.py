@@ -17,7 +17,7 @@ FIELDS = ("state_dict", "recipe", "speakers", "epoch", "global_step")
 BLOCK_BYTES = 1 << 22
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Checkpoint:
     """A trained model as it was saved.
 
@@ -55,7 +55,8 @@ class Checkpoint:
             If it is not a checkpoint of AVIS.
         """
         read = read_checkpoint(uri)
-        return cls(uri, _digest(uri), *(read[key] for key in FIELDS[1:]), weights=read["state_dict"])
+        fields = {key: read[key] for key in FIELDS if key != "state_dict"}
+        return cls(uri=uri, digest=_digest(uri), weights=read["state_dict"], **fields)
 
     @property
     def sample_rate(self) -> int:

@@ -89,8 +89,8 @@ def export(checkpoint: Checkpoint, file: str, *, format: str) -> float:
             first_line = str(error).strip().partition("\n")[0]
             raise ValueError(
                 f"format cannot hold the model: got {type(error).__name__} ({first_line}), expected none, of "
-                f"{type(whole.model).__name__} on {type(whole.front_end).__name__}. At format={format}. Choose another format; "
-                "avis holds every model."
+                f"{type(whole.model).__name__} on {type(whole.front_end).__name__}. At format={format}. Choose another "
+                "format; avis holds every model."
             ) from error
         cosine = least_cosine(whole, exported, sample_rate=checkpoint.sample_rate)
         if not cosine > MIN_COSINE:

@@ -88,9 +88,9 @@ def findings(
     -------
     dict
         ``total`` (the statistics of a group, of all) and ``groups`` (see `avis.inspection.distributions.groups`),
-        ``distributions`` (`avis.inspection.distributions.histograms`), ``rejects`` (`rejects_by_reason`), ``duplicates``,
-        ``shared`` and ``trials`` (`avis.inspection.leakage`), ``suspicious_utterances`` and ``suspicious_speakers``
-        (`avis.inspection.suspects`).
+        ``distributions`` (`avis.inspection.distributions.histograms`), ``rejects`` (`rejects_by_reason`),
+        ``duplicates``, ``shared`` and ``trials`` (`avis.inspection.leakage`), ``suspicious_utterances`` and
+        ``suspicious_speakers`` (`avis.inspection.suspects`).
     """
     data = light(utterances)
     return {

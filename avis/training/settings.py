@@ -1,17 +1,10 @@
-"""Settings of a training, and of the examples that it sees."""
+"""How long and in what portions a training runs."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
 
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from avis.augment.bank import Bank
-from avis.augment.chain import Augment
-from avis.augment.spec_augment import SpecAugment
-from avis.checkpoints.components import Component
 from avis.training.cropping import crop_bounds
-from avis.training.examples import FrontEnd
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,3 +82,28 @@ class Training:
                 f"num_epochs={self.num_epochs}. At trainer.average_epochs. Lower it."
             )
         crop_bounds(self.crop_s)
+
+    def check_placement(self, placement: str) -> None:
+        """Refuse settings that need features computed elsewhere.
+
+        Raises
+        ------
+        ValueError
+            Naming the setting.
+        """
+        if self.utterances_per_speaker > 1 and placement == "materialize":
+            raise ValueError(
+                "stored features keep the speeds they were made at: got "
+                f"utterances_per_speaker={self.utterances_per_speaker} and placement=materialize, expected 1. "
+                "At trainer.utterances_per_speaker. Set features.placement=stream."
+            )
+        if self.mixup_alpha and placement != "device":
+            raise ValueError(
+                f"mixup needs waveforms: got mixup_alpha={self.mixup_alpha} and placement={placement}, expected "
+                "device. At trainer.mixup_alpha. Set features.placement=device."
+            )
+        if isinstance(self.crop_s, list) and placement != "device":
+            raise ValueError(
+                f"crops of drawn length are cut from waveforms: got crop_s={self.crop_s} and placement={placement}, "
+                "expected device. At trainer.crop_s. Set features.placement=device, or give one length."
+            )

@@ -1,28 +1,27 @@
 """Build the configured back-end and fit it on the training speakers."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from hydra.utils import instantiate
 
-from avis.checkpoints.run_checkpoints import read_checkpoint
 from avis.digest import fingerprint, table_digest
-from avis.engine.examples.stream import make_banks
+from avis.engine.examples.banks import make_banks
 from avis.engine.fitted.fitted_once import fitted_once
-from avis.engine.trials.embeddings import checkpoint_digest, embed, embedding_matrix
-from avis.engine.workers.compute import Compute
-from avis.engine.workers.parts import shared_by_workers
+from avis.engine.recipe import BackendSettings
+from avis.engine.trials.embeddings import StoreEmbedder, embedding_matrix
 from avis.names import shared
 from avis.scoring.projection import Projection
 from avis.scoring.trial_ids import gather
+from avis.training.example_settings import ExampleSettings
 
 IDENTITY = ["utt_id", "speaker", "sha256"]
 """Columns of the utterances table that say what a back-end was fitted on."""
 
 
-def build_backend(scoring: dict[str, Any]) -> Any:
+def build_backend(scoring: BackendSettings) -> Any:
     """Build the back-end, not fitted yet.
 
     Raises
@@ -30,8 +29,7 @@ def build_backend(scoring: dict[str, Any]) -> Any:
     ValueError
         If it needs another domain's utterances to adapt to and none are named, or the other way round.
     """
-    backend = instantiate(scoring["backend"])
-    corpus = scoring.get("adapt_corpus")
+    backend, corpus = scoring.backend.build(), scoring.adapt_corpus
     if backend.adapts != (corpus is not None):
         raise ValueError(
             f"adaptation incomplete: got adapt_corpus={corpus} for a back-end that {'' if backend.adapts else 'never '}"
@@ -42,18 +40,22 @@ def build_backend(scoring: dict[str, Any]) -> Any:
 
 
 def fitted_backend(
-    cfg: dict[str, Any], checkpoint: str, utterances: str, index: pa.Table, run_dir: str, *, tested: set[str]
+    scoring: BackendSettings, embedder: StoreEmbedder, index: pa.Table, *, tested: set[str], seed: int
 ) -> Any:
-    """Return the configured back-end, fitted on training speakers; it is kept beside the checkpoint and reused.
+    """Return the configured back-end, fitted on training speakers; it is saved beside the checkpoint and reused.
 
     A model that was imported names no training speakers: then they are those of the store's training split.
 
     Parameters
     ----------
+    scoring : BackendSettings
+    embedder : StoreEmbedder
     index : pyarrow.Table
-        Light columns of the utterances table.
+        Columns of the utterances table; see `avis.engine.trials.lists.read_index`.
     tested : set of str
         Speakers of the trials and of the calibration: their utterances are not adapted to.
+    seed : int
+        Draws the utterances to fit on where there are more than enough.
 
     Raises
     ------
@@ -61,42 +63,32 @@ def fitted_backend(
         If it was not fitted yet and the store has none of the checkpoint's training speakers, or none of the corpus to
         adapt to.
     """
-    scoring, compute = cfg["scoring"], instantiate(cfg["compute"])
     backend = build_backend(scoring)
     if isinstance(backend, Projection) and not backend.learns:
         return backend
-    loaded = read_checkpoint(checkpoint)
-    training = _training(index, loaded["speakers"])
-    chosen = _sample(training, scoring["fit_utterances"], cfg["seed"])
-    domain = _domain(index, scoring.get("adapt_corpus"), tested) if len(training) else training
+    training = _training_utterances(index, embedder.checkpoint.speakers)
+    chosen = _sample(training, scoring.fit_utterances, seed)
+    domain = _domain(index, scoring.adapt_corpus, tested) if len(training) else training
     fitted_on = [table_digest(table.select(IDENTITY)) for table in (training, chosen, domain)]
 
     def fit() -> None:
-        vectors, speakers = _fit_embeddings(cfg, checkpoint, utterances, chosen, run_dir, compute)
-        backend.fit(vectors, speakers)
+        backend.fit(*_embed_training(embedder, chosen, scoring.fit_copies))
         if len(domain):
-            embedded = embed(
-                checkpoint,
-                utterances,
-                domain["utt_id"],
-                run_dir=run_dir,
-                compute=compute,
-                label=f"embed {scoring['adapt_corpus']}",
-            )
-            backend.adapt(embedding_matrix(embedded))
+            adapted_to = embedder.embed(domain["utt_id"], label=f"embed {scoring.adapt_corpus}")
+            backend.adapt(embedding_matrix(adapted_to))
 
     return fitted_once(
         backend,
-        checkpoint,
+        embedder.checkpoint.uri,
         kind="backend",
-        recipe=fingerprint([scoring, checkpoint_digest(checkpoint)]),
+        recipe=fingerprint([scoring.plain, embedder.checkpoint.digest]),
         data=fingerprint(fitted_on) if len(training) else None,
         fit=fit,
         needs="training speakers",
     )
 
 
-def _training(index: pa.Table, speakers: list[str]) -> pa.Table:
+def _training_utterances(index: pa.Table, speakers: Sequence[str]) -> pa.Table:
     if not speakers:
         return index.filter(pc.equal(index["split"], "train"))
     known = shared(index["speaker"].unique().to_pylist(), speakers)
@@ -124,20 +116,10 @@ def _domain(index: pa.Table, corpus: str | None, tested: set[str]) -> pa.Table:
     return domain
 
 
-def _fit_embeddings(
-    cfg: dict[str, Any], checkpoint: str, utterances: str, chosen: pa.Table, run_dir: str, compute: Compute
-) -> tuple[np.ndarray, np.ndarray]:
-    copies = cfg["scoring"]["fit_copies"]
-    banks = make_banks(read_checkpoint(checkpoint)["recipe"], utterances) if copies else {}
-    embedded = embed(
-        checkpoint,
-        utterances,
-        chosen["utt_id"],
-        run_dir=run_dir,
-        compute=compute,
-        label="embed training speakers",
-        copies=copies,
-        banks=shared_by_workers(banks, compute),
-    )
+def _embed_training(embedder: StoreEmbedder, chosen: pa.Table, copies: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return embeddings of the chosen utterances, with those of augmented copies, and their speakers."""
+    examples = ExampleSettings.of(embedder.checkpoint.recipe)
+    banks = make_banks(examples, embedder.utterances) if copies else None
+    embedded = embedder.embed(chosen["utt_id"], label="embed training speakers", copies=copies, banks=banks)
     speakers = np.array(chosen["speaker"].to_pylist())[gather(embedded["utt_id"], chosen["utt_id"])]
     return embedding_matrix(embedded), speakers

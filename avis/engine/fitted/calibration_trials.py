@@ -1,13 +1,14 @@
 """Choose the trials that calibrations are fitted on, by speakers who are neither trained on nor tested."""
 
-from collections.abc import Collection
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterator
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from avis import location
+from avis.engine.recipe import ScoreRecipe
+from avis.engine.trials.crops import crop_ids
 from avis.names import shared
 from avis.schema import ENROLMENTS, TRIALS
 from avis.scoring.pairing import Pairing
@@ -17,7 +18,7 @@ from avis.scoring.trials import check_both_kinds, read_trials
 NAMES_SHOWN = 5
 
 
-def calibration_trials(cfg: dict[str, Any], index: pa.Table) -> pa.Table | None:
+def calibration_trials(recipe: ScoreRecipe, index: pa.Table) -> pa.Table | None:
     """Return the configured calibration list in the store's ids, or pairs of its validation speakers.
 
     Returns
@@ -30,19 +31,18 @@ def calibration_trials(cfg: dict[str, Any], index: pa.Table) -> pa.Table | None:
     ValueError
         If the list cannot be read, names utterances that the store lacks, or has unknown answers or one kind alone.
     """
-    given = cfg.get("calibration")
-    if not given:
+    settings = recipe.calibration
+    if settings is None:
         return None
-    if given["trials"] is None:
-        return _validation_pairs(index, given["max_trials"], cfg["seed"])
-    path = location.absolute(str(given["trials"]))
-    listed = read_trials(path)
-    check_both_kinds(listed, where=path)
+    if settings.trials is None:
+        return _validation_pairs(index, settings.max_trials, recipe.seed)
+    listed = read_trials(settings.trials)
+    check_both_kinds(listed, where=settings.trials)
     trials, _ = resolve(listed, index["utt_id"], corpora=sorted(index["corpus"].unique().to_pylist()))
     if trials["target"].null_count:
         raise ValueError(
             f"answers unknown: got {trials['target'].null_count} calibration trials without target, expected none. "
-            f"At {path}. Calibrate on a list whose answers are known."
+            f"At {settings.trials}. Calibrate on a list whose answers are known."
         )
     return trials.select(["enroll", "test", "target"])
 
@@ -76,6 +76,37 @@ class CalibrationTrials(NamedTuple):
     models: pa.Table | None = None
     size: int | None = None
 
+    def with_crops(self) -> "CalibrationTrials":
+        """Let each side of a trial be whole and cropped, so that one becomes four; a model is of crops then."""
+        assert self.trials is not None, "no trials to crop"
+        forms = [
+            self.trials.set_column(0, "enroll", enroll).set_column(1, "test", test)
+            for enroll in (self.trials["enroll"], crop_ids(self.trials["enroll"]))
+            for test in (self.trials["test"], crop_ids(self.trials["test"]))
+        ]
+        models = self.models
+        if models is not None:
+            models = pa.concat_tables([models, pa.table([crop_ids(ids) for ids in models.columns], models.schema)])
+        return self._replace(trials=pa.concat_tables(forms), models=models)
+
+    def utterances(self, index: pa.Table) -> pa.Table:
+        """Return the rows of ``index`` of the utterances that are calibrated on."""
+        assert self.trials is not None, "no trials to calibrate on"
+        enroll = self.trials["enroll"] if self.models is None else self.models["utt_id"]
+        ids = pa.chunked_array([*enroll.chunks, *self.trials["test"].chunks], pa.string()).unique()
+        return index.take(gather(ids, index["utt_id"]))
+
+    def warnings(self) -> Iterator[str]:
+        """Say where the calibration's enrolments are of fewer utterances than those that are tested."""
+        if self.models is None or self.size is None:
+            return
+        mean = len(self.models) / len(self.models["enroll_model"].unique())
+        if mean < self.size - 0.5:
+            yield (
+                f"Likelihood ratios may be off: calibration speakers were enrolled with {mean:.1f} utterances on "
+                f"average, for want of more, but tested ones mostly with {self.size}."
+            )
+
 
 def with_models(trials: pa.Table | None, index: pa.Table, tested: pa.Table | None) -> CalibrationTrials:
     """Let enrolments of calibration trials be models of as many utterances as the tested models have (their median).
@@ -97,8 +128,8 @@ def with_models(trials: pa.Table | None, index: pa.Table, tested: pa.Table | Non
     size = round(float(np.median(tested["enroll_model"].combine_chunks().value_counts().field("counts").to_numpy())))
     if trials is None:
         return CalibrationTrials(None, None, size)
-    named = index["speaker"].take(gather(utterances_of(trials), index["utt_id"])).unique()
-    rows = index.filter(pc.is_in(index["speaker"], value_set=named)).sort_by("utt_id")
+    speakers = index["speaker"].take(gather(utterances_of(trials), index["utt_id"])).unique()
+    rows = index.filter(pc.is_in(index["speaker"], value_set=speakers)).sort_by("utt_id")
     known = {row["utt_id"]: row for row in rows.select(["utt_id", "speaker", "session"]).to_pylist()}
     of_speaker: dict[str, list[str]] = {}
     for utt_id, row in known.items():

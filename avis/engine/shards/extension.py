@@ -30,8 +30,8 @@ class Extension:
     kept : dict
         Files that stay where they are, as in a manifest.
     tasks : dict of str to pyarrow.Table
-        As `avis.engine.shards.sharding.plan_shards` returns them: shards of the base that lost or changed a row, under their
-        old names, and the new ones, numbered on.
+        As `avis.engine.shards.sharding.plan_shards` returns them: shards of the base that lost or changed a row, under
+        their old names, and the new ones, numbered on.
     num_kept : int
         Shards that stay.
     same, new, changed, removed : int

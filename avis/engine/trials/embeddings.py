@@ -3,25 +3,24 @@
 import contextlib
 import dataclasses
 import functools
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import torch
-from hydra.utils import instantiate
 
 from avis import location, store
 from avis.audio.codec import read_all, read_crop
 from avis.augment.bank import Bank
-from avis.checkpoints.run_checkpoints import read_checkpoint
+from avis.checkpoints.checkpoint import Checkpoint
 from avis.digest import fingerprint
-from avis.engine.examples.stream import example_maker
-from avis.engine.fitted.crops import Crops
+from avis.engine.trials.crops import Crops
 from avis.engine.workers.compute import Compute
-from avis.engine.workers.parts import run_parts
+from avis.engine.workers.parts import run_parts, shared_by_workers
 from avis.schema import embeddings_schema
+from avis.training.example_settings import ExampleSettings
 from avis.training.module import features_of
 
 FRAMES_ON_GPU = 30_000
@@ -33,7 +32,8 @@ class Embedder:
 
     Parameters
     ----------
-    checkpoint : str
+    checkpoint : callable
+        Returns the checkpoint.
     copies : int
         Besides the whole utterance as it is, embed this many augmented crops of it (for fitting back-ends).
     banks : callable
@@ -45,21 +45,20 @@ class Embedder:
 
     def __init__(
         self,
-        checkpoint: str,
+        checkpoint: Callable[[], Checkpoint],
         *,
         copies: int,
         banks: Callable[[], Mapping[str, Bank]],
         use_gpu: bool,
         crops: Crops | None = None,
     ) -> None:
-        loaded = read_checkpoint(checkpoint)
-        recipe = loaded["recipe"]
+        opened = checkpoint()
         self.device = torch.device("cuda" if use_gpu else "cpu")
-        self.model = load_model(loaded, checkpoint).to(self.device).eval()
-        self.front_end = load_front_end(loaded, checkpoint).to(self.device).eval()
+        self.model = opened.build_model().to(self.device).eval()
+        self.front_end = opened.build_front_end().to(self.device).eval()
         self.frames_together = FRAMES_ON_GPU if use_gpu else 0
-        self.maker, self.copies, self.banks = example_maker(recipe, training=False), copies, banks()
-        self.crops = crops
+        self.maker = ExampleSettings.of(opened.recipe).build_maker(training=False)
+        self.copies, self.banks, self.crops = copies, banks(), crops
 
     @torch.inference_mode()
     def __call__(self, task: pa.Table) -> dict[str, pa.Table]:
@@ -122,112 +121,103 @@ def batches(lengths: list[int], limit: int) -> Iterator[list[int]]:
         yield batch
 
 
-def load_model(checkpoint: Mapping[str, Any], path: str) -> torch.nn.Module:
-    """Build the model of a checkpoint and load its weights.
+@dataclass(frozen=True)
+class StoreEmbedder:
+    """Embeds utterances of one store by one checkpoint.
 
-    Raises
-    ------
-    ValueError
-        If the weights do not fit the model that the checkpoint's recipe names.
+    Attributes
+    ----------
+    checkpoint : Checkpoint
+    utterances : str
+        URI of the store.
+    run_dir : str
+        Folder below which embeddings are written.
+    compute : Compute
     """
-    return _with_weights(instantiate(checkpoint["recipe"]["model"]), _weights(checkpoint, "model."), path)
 
+    checkpoint: Checkpoint
+    utterances: str
+    run_dir: str
+    compute: Compute
 
-def load_front_end(checkpoint: Mapping[str, Any], path: str) -> torch.nn.Module:
-    """Build the front end of a checkpoint, and load its weights if it was trained with the model.
+    def embed(
+        self,
+        wanted: pa.Array,
+        *,
+        label: str,
+        copies: int = 0,
+        banks: Mapping[str, Bank] | None = None,
+        crops: Crops | None = None,
+    ) -> pa.Table:
+        """Embed some utterances, each once, or take the embeddings that are already there.
 
-    Raises
-    ------
-    ValueError
-        See `load_model`.
-    """
-    front_end: torch.nn.Module = instantiate(checkpoint["recipe"]["features"]["front_end"])
-    weights = _weights(checkpoint, "front_end.")
-    return _with_weights(front_end, weights, path) if weights else front_end
+        What was embedded of a part for another store that holds it, as the one that ``utterances`` extends, is taken
+        over; not so with ``copies``, which the other utterances of a store have a say in, nor with ``crops``.
 
+        Parameters
+        ----------
+        wanted : pyarrow.Array
+            Ids of the utterances.
+        label : str
+            What the progress bar says.
+        copies, banks, crops
+            See `Embedder`.
 
-def _weights(checkpoint: Mapping[str, Any], prefix: str) -> dict[str, torch.Tensor]:
-    return {k.removeprefix(prefix): v for k, v in checkpoint["state_dict"].items() if k.startswith(prefix)}
+        Returns
+        -------
+        pyarrow.Table
+            The embeddings table, sorted by ``utt_id``.
+        """
+        tasks = self._tasks(set(wanted.to_pylist()))
+        cropped = [dataclasses.astuple(crops)] if crops else []
+        identity = [self.checkpoint.digest, self.utterances, sorted(set(wanted.to_pylist())), copies, *cropped]
+        inputs = fingerprint(identity)
+        folder = location.join(self.run_dir, "embeddings")
+        uri = location.join(folder, inputs)
+        if not store.finished(uri, inputs):
+            shared = {} if copies or crops else tasks
+            made_from = {part: fingerprint([self.checkpoint.digest, task.to_pydict()]) for part, task in shared.items()}
+            files = _embedded_already(folder, uri, made_from)
+            todo = {part: task for part, task in tasks.items() if f"embeddings/{part}.parquet" not in files}
+            self.compute.connect()
+            num_gpus = 1 if self.compute.num_gpus() else 0
+            make = functools.partial(
+                Embedder,
+                shared_by_workers(self.checkpoint, self.compute),
+                copies=copies,
+                banks=shared_by_workers(banks or {}, self.compute),
+                use_gpu=num_gpus > 0,
+                crops=crops,
+            )
+            run_parts(uri, todo, make, compute=self.compute, label=label, num_gpus=num_gpus)
+            facts = {"checkpoint": self.checkpoint.uri, "utterances": self.utterances, "made_from": made_from}
+            store.finish(uri, parts=todo, inputs=inputs, facts=facts, kept=files)
+        return store.read_table(uri, "embeddings").sort_by("utt_id")
 
-
-def _with_weights(module: torch.nn.Module, weights: dict[str, torch.Tensor], path: str) -> torch.nn.Module:
-    try:
-        module.load_state_dict(weights)
-    except RuntimeError as error:
-        raise ValueError(
-            f"checkpoint of another architecture: got {str(error).splitlines()[1].strip()!r}, expected the weights of "
-            f"{type(module).__name__}. At {path}. Give the checkpoint of this model."
-        ) from error
-    return module
-
-
-def embed(
-    checkpoint: str,
-    utterances: str,
-    wanted: pa.Array,
-    *,
-    run_dir: str,
-    compute: Compute,
-    label: str,
-    copies: int = 0,
-    banks: Callable[[], Mapping[str, Bank]] = dict,
-    crops: Crops | None = None,
-) -> pa.Table:
-    """Embed some utterances of a store, each once, or take the embeddings that are already there.
-
-    What was embedded of a part for another store that holds it, as the one that ``utterances`` extends, is taken over;
-    not so with ``copies``, which the other utterances of a store have a say in, nor with ``crops``.
-
-    Returns
-    -------
-    pyarrow.Table
-        The embeddings table, sorted by ``utt_id``.
-    """
-    wanted_ids = set(wanted.to_pylist())
-    tasks = {}
-    for uri in store.part_uris(utterances, "utterances"):
-        ids = [name for name in store.open_part(uri).read(["utt_id"])["utt_id"].to_pylist() if name in wanted_ids]
-        if ids:
-            part = location.stem(uri)
-            tasks[part] = pa.table({"uri": [uri] * len(ids), "utt_id": ids})
-    digest = checkpoint_digest(checkpoint)
-    cropped = [dataclasses.astuple(crops)] if crops else []
-    inputs = fingerprint([digest, utterances, sorted(wanted_ids), copies, *cropped])
-    folder = location.join(run_dir, "embeddings")
-    uri = location.join(folder, inputs)
-    if not store.finished(uri, inputs):
-        shared = {} if copies or crops else tasks
-        made_from = {part: fingerprint([digest, task.to_pydict()]) for part, task in shared.items()}
-        kept = _embedded_already(folder, uri, made_from)
-        todo = {part: task for part, task in tasks.items() if f"embeddings/{part}.parquet" not in kept}
-        compute.connect()
-        num_gpus = 1 if compute.num_gpus() else 0
-        make = functools.partial(Embedder, checkpoint, copies=copies, banks=banks, use_gpu=num_gpus > 0, crops=crops)
-        run_parts(uri, todo, make, compute=compute, label=label, num_gpus=num_gpus)
-        facts = {"checkpoint": checkpoint, "utterances": utterances, "made_from": made_from}
-        store.finish(uri, parts=todo, inputs=inputs, facts=facts, kept=kept)
-    return store.read_table(uri, "embeddings").sort_by("utt_id")
+    def _tasks(self, wanted: set[str]) -> dict[str, pa.Table]:
+        """Return the wanted rows of each part of the store that has any."""
+        tasks = {}
+        for uri in store.part_uris(self.utterances, "utterances"):
+            ids = [name for name in store.open_part(uri).read(["utt_id"])["utt_id"].to_pylist() if name in wanted]
+            if ids:
+                tasks[location.stem(uri)] = pa.table({"uri": [uri] * len(ids), "utt_id": ids})
+        return tasks
 
 
 def _embedded_already(folder: str, uri: str, made_from: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """Return the files that finished stores of a folder made from the same, as the store at ``uri`` has them."""
-    kept: dict[str, dict[str, Any]] = {}
+    reused: dict[str, dict[str, Any]] = {}
     for name in location.names_in(folder):
         other = location.join(folder, name)
         with contextlib.suppress(ValueError):  # unfinished or damaged: nothing to take over
             manifest = store.open_manifest(other)
-            same = {part for part, told in manifest.get("made_from", {}).items() if made_from.get(part) == told}
+            same = {part for part, source in manifest.get("made_from", {}).items() if made_from.get(part) == source}
             files = {file: info for file, info in manifest["files"].items() if store.part_of(file) in same}
-            kept |= store.take_over(other, uri, files)
-    return kept
+            reused |= store.take_over(other, uri, files)
+    return reused
 
 
 def embedding_matrix(embeddings: pa.Table) -> np.ndarray:
     """Return the vectors of an embeddings table as float32 [utterances, dim]."""
     column = embeddings["embedding"].combine_chunks()
     return np.asarray(column.flatten()).reshape(len(column), -1)
-
-
-def checkpoint_digest(checkpoint: str) -> str:
-    """Return the SHA-256 of a checkpoint file."""
-    return hashlib.sha256(location.read_bytes(checkpoint)).hexdigest()

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from hydra.utils import instantiate
 
 from avis import location, store
+from avis.checkpoints.components import Component
+from avis.engine.recipe import ScoreRecipe
 from avis.schema import ENROLMENTS, SCORES, TRIALS
 from avis.scoring.enrolment import expand, read_enrolments
 from avis.scoring.gallery import Gallery
@@ -19,7 +20,7 @@ from avis.scoring.trial_checks import TrialChecks
 from avis.scoring.trial_ids import resolve
 from avis.scoring.trials import check_both_kinds, read_trials
 
-LIGHT = [
+INDEX_COLUMNS = [
     *("utt_id", "speaker", "session", "corpus", "split", "attributes"),
     *("num_samples", "sample_rate", "sha256", "speech_s"),
 ]
@@ -42,18 +43,15 @@ class TrialList(NamedTuple):
 
 def read_index(utterances: str) -> pa.Table:
     """Return the columns of a store that trials are made, checked and calibrated by."""
-    return store.read_table(utterances, "utterances", columns=LIGHT)
+    return store.read_table(utterances, "utterances", columns=INDEX_COLUMNS)
 
 
-def read_lists(cfg: Mapping[str, Any], index: pa.Table, *, trained: Collection[str]) -> dict[str, TrialList]:
+def read_lists(recipe: ScoreRecipe, index: pa.Table, *, trained: Collection[str]) -> dict[str, TrialList]:
     """Return the configured lists by their names.
 
     Parameters
     ----------
-    cfg : mapping
-        With ``trials``: a path, a mapping of names to paths, `avis.scoring.pairing.Pairing` and
-        `avis.scoring.gallery.Gallery`, or None for the lists of the corpora; ``trial_checks``; ``corpus``;
-        ``enrolments``, a path or None.
+    recipe : ScoreRecipe
     index : pyarrow.Table
         See `read_index`.
     trained : collection of str
@@ -64,18 +62,19 @@ def read_lists(cfg: Mapping[str, Any], index: pa.Table, *, trained: Collection[s
     ValueError
         If there is no list, one cannot be read or made, or does not pass the checks.
     """
-    checks: TrialChecks = instantiate(cfg["trial_checks"])
-    lists = {}
-    for name, (source, enrolments) in _sources(cfg).items():
-        path = cfg.get("enrolments") or enrolments
-        made = isinstance(source, Mapping)
-        given, facts = _from_pairing(source, index) if made else _from_file(str(source), models=path is not None)
-        _check_columns(given, name)
-        if path is None:
-            models, (trials, flagged) = None, checks.apply(given, index, trained=trained)
+    checks, lists = recipe.trial_checks, {}
+    for name, (source, enrolments) in _sources(recipe).items():
+        path = recipe.enrolments or enrolments
+        if isinstance(source, Component):
+            listed, facts = _from_pairing(source, index)
         else:
-            read = read_enrolments(location.absolute(str(path)))
-            trials, models, flagged = _resolve_models(given, read, index, checks, trained)
+            listed, facts = _from_file(source, models=path is not None)
+        _check_columns(listed, name)
+        if path is None:
+            models, (trials, flagged) = None, checks.apply(listed, index, trained=trained)
+        else:
+            read = read_enrolments(location.absolute(path))
+            trials, models, flagged = _resolve_models(listed, read, index, checks, trained)
         lists[name] = TrialList(trials, models, {"list": facts, "flagged": flagged})
     return lists
 
@@ -149,11 +148,10 @@ def _rows_of(ids: pa.ChunkedArray, index: pa.Table) -> np.ndarray:
     return resolve(pa.table({"enroll": ids, "test": ids}), index["utt_id"], corpora=corpora)[1][0]
 
 
-def _sources(cfg: Mapping[str, Any]) -> dict[str, tuple[Any, str | None]]:
+def _sources(recipe: ScoreRecipe) -> dict[str, tuple[str | Component[Pairing | Gallery], str | None]]:
     """Return of each list what it is read or made from, and where its enrolment models are, if it has its own."""
-    trials = cfg["trials"]
-    if trials is None:
-        corpora = [instantiate(corpus) for corpus in cfg["corpus"]["sources"].values()]
+    if recipe.trials is None:
+        corpora = [corpus.build() for corpus in recipe.corpora.values()]
         own = [corpus.trial_lists for corpus in corpora if hasattr(corpus, "trial_lists")]
         if not own:
             raise ValueError(
@@ -162,9 +160,7 @@ def _sources(cfg: Mapping[str, Any]) -> dict[str, tuple[Any, str | None]]:
                 "make one."
             )
         return {name: paths for lists in own for name, paths in lists.items()}
-    if isinstance(trials, str):
-        trials = {location.stem(trials): trials}
-    return {name: (source, None) for name, source in trials.items()}
+    return {name: (source, None) for name, source in recipe.trials.items()}
 
 
 def _from_file(path: str, *, models: bool) -> tuple[pa.Table, dict[str, Any]]:
@@ -175,6 +171,5 @@ def _from_file(path: str, *, models: bool) -> tuple[pa.Table, dict[str, Any]]:
     return trials, {**recognise(trials, md5=md5, models=models)._asdict(), "md5": md5}
 
 
-def _from_pairing(node: Mapping[str, Any], index: pa.Table) -> tuple[pa.Table, dict[str, Any]]:
-    pairing: Pairing | Gallery = instantiate(node)
-    return pairing.pairs(index), {"name": None, "certainty": None, "pairing": dict(node)}
+def _from_pairing(pairing: Component[Pairing | Gallery], index: pa.Table) -> tuple[pa.Table, dict[str, Any]]:
+    return pairing.build().pairs(index), {"name": None, "certainty": None, "pairing": dict(pairing.plain)}

@@ -86,6 +86,25 @@ class Compute:
             )
         return available if available >= needed else 0
 
+    def check_precision(self, precision: str) -> None:
+        """Refuse float16 where there is no GPU: convolutions in float16 never end on some processors.
+
+        Connects to Ray if ``precision`` is float16 and the run takes place there.
+
+        Raises
+        ------
+        ValueError
+            If it would run on CPUs.
+        """
+        if not precision.startswith("16"):
+            return
+        self.connect()
+        if not self.num_gpus():
+            raise ValueError(
+                f"float16 needs a GPU: got precision={precision} on CPUs, expected auto, bf16-mixed or 32-true. "
+                "At trainer.precision. Set trainer.precision=auto, which is 16-mixed on GPUs and 32-true elsewhere."
+            )
+
     def num_train_workers(self) -> int:
         """Return the number of training processes."""
         if self.in_process:

@@ -3,8 +3,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from avis.metrics.error_curve import error_curve
 from avis.metrics.det import det_curve
+from avis.metrics.error_curve import error_curve
 from avis.metrics.figures import FigureSet, count_errors
 from avis.metrics.out_of_core import Chunks, _cells, count_long_list
 from avis.metrics.summary import summary_of

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from avis.reports.figure_words import NBSP
 
 from avis.metrics.bootstrap import Resampling, flatten, paired_difference, speaker_intervals
 from avis.metrics.error_curve import error_curve
@@ -14,7 +15,6 @@ from avis.metrics.subgroups import subgroups
 from avis.metrics.summary import summarize
 from avis.metrics.trials import Trials
 from avis.reports.drawing import png
-from avis.reports.figure_words import NBSP
 from avis.reports.html import PICTURES, PNG_SIGNATURE, data_uri, figure_rows, report_page
 from avis.reports.page import ListReport, Report
 from avis.reports.score_plots import tippett_plot

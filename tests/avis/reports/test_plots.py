@@ -9,9 +9,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy.stats import norm
 
 from avis.metrics.bootstrap import Resampling
-from avis.metrics.error_curve import error_curve
 from avis.metrics.det_band import det_band
 from avis.metrics.eer import equal_error_rate
+from avis.metrics.error_curve import error_curve
 from avis.metrics.scores import error_rates
 from avis.metrics.trials import Trials
 from avis.reports.calibration_plots import bayes_error_plot, pav_plot

@@ -17,11 +17,11 @@ from avis.audio.codec import read_all
 from avis.checkpoints.run_checkpoints import best_checkpoint
 from avis.digest import fingerprint
 from avis.engine.fitted.calibration_trials import calibration_trials, check_calibration_speakers, with_models
-from avis.engine.fitted.crops import crops_of
 from avis.engine.score import check_trials, score, show_decisions
+from avis.engine.trials.crops import crops_of
 from avis.engine.trials.embeddings import Embedder
 from avis.engine.trials.lists import read_index
-from avis.evaluation.list_report import known_origin
+from avis.evaluation.list_report import read_origin
 from avis.scoring.calibration import Calibration
 from avis.training.module import features_of
 
@@ -344,11 +344,11 @@ def test_the_origin_of_scores_is_kept_and_tells_none_apart(
     tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path
 ):
     uri = score(tiny_recipe, checkpoint, tiny_store, str(tmp_path / "run"))["synthetic"]
-    found = known_origin(uri)
+    found = read_origin(uri)
     assert found["checkpoint"] == checkpoint
     assert found["configuration hash"] == fingerprint(tiny_recipe)
     assert score(tiny_recipe | {"run": "other"}, checkpoint, tiny_store, str(tmp_path / "run"))["synthetic"] == uri
-    assert known_origin(checkpoint) == {}
+    assert read_origin(checkpoint) == {}
 
 
 def small_index(sessions: dict[str, int]) -> pa.Table:

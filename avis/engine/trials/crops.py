@@ -1,7 +1,6 @@
 """Short stretches of utterances, so that what is fitted on recordings knows short ones as well as long ones."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -9,7 +8,6 @@ import pyarrow.compute as pc
 
 from avis.audio.crop import crop_start
 from avis.augment.rng import example_rng
-from avis.engine.fitted.calibration_trials import CalibrationTrials
 
 CROP = "#crop"
 """Ends the id of an utterance's crop, and of an enrolment model of crops."""
@@ -50,46 +48,13 @@ class Crops:
         lengths = index["num_samples"].to_pylist()
         spans = [self.span(*row)[1] for row in zip(index["utt_id"].to_pylist(), lengths, strict=True)]
         speech = pc.multiply(index["speech_s"], pa.array(np.array(spans) / np.array(lengths)))
-        new = {"utt_id": named(index["utt_id"]), "num_samples": pa.array(spans), "speech_s": speech}
+        new = {"utt_id": crop_ids(index["utt_id"]), "num_samples": pa.array(spans), "speech_s": speech}
         for name, column in new.items():
             field = index.schema.field(name)
             index = index.set_column(index.column_names.index(name), field, column.cast(field.type))
         return index
 
 
-def crops_of(cfg: dict[str, Any]) -> Crops | None:
-    """Return the crops that the configured calibration is fitted on besides whole utterances, if any.
-
-    Raises
-    ------
-    ValueError
-        If their lengths are not two that make sense.
-    """
-    lengths = (cfg.get("calibration") or {}).get("crops_s")
-    if not lengths:
-        return None
-    if not isinstance(lengths, list) or len(lengths) != 2 or not 0.0 < lengths[0] <= lengths[1] < np.inf:
-        raise ValueError(
-            f"crops out of range: got crops_s={lengths} s, expected the shortest length, above 0, and the longest. "
-            "At calibration.crops_s. Correct it, or give null for whole utterances alone."
-        )
-    return Crops(lengths[0], lengths[1], sample_rate=cfg["sharding"]["sample_rate"], seed=cfg["seed"])
-
-
-def with_crops(given: CalibrationTrials) -> CalibrationTrials:
-    """Let each side of a trial be whole and cropped, so that one becomes four; a model is of crops then."""
-    assert given.trials is not None
-    forms = [
-        given.trials.set_column(0, "enroll", enroll).set_column(1, "test", test)
-        for enroll in (given.trials["enroll"], named(given.trials["enroll"]))
-        for test in (given.trials["test"], named(given.trials["test"]))
-    ]
-    models = given.models
-    if models is not None:
-        models = pa.concat_tables([models, pa.table([named(column) for column in models.columns], models.schema)])
-    return given._replace(trials=pa.concat_tables(forms), models=models)
-
-
-def named(ids: pa.ChunkedArray) -> pa.ChunkedArray:
+def crop_ids(ids: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return the ids of crops of utterances, or of models."""
     return pc.binary_join_element_wise(ids, CROP, "")

@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow as pa
 
 from avis.engine.fitted.calibration_trials import CalibrationTrials
-from avis.engine.fitted.crops import Crops, crops_of, with_crops
+from avis.engine.trials.crops import Crops, crops_of, with_crops
 from avis.scoring.calibration import log_duration, quality_features
 
 RATE = 16_000
