@@ -176,9 +176,9 @@ class SortedScores(NamedTuple):
             above += kind[first : first + 1].tolist()
         return [max(below), min(above)] if below else [min(above)]
 
-    def pieces(self) -> Iterator["SortedScores"]:
-        """Cut the scores at some of the targets', into parts that a processor's cache holds."""
-        cuts = np.unique(self.targets[::PIECE])[1:]
+    def pieces(self, size: int) -> Iterator["SortedScores"]:
+        """Cut the scores at some of the targets', into parts of about ``size`` targets."""
+        cuts = np.unique(self.targets[::size])[1:]
         kinds = (self.targets, self.nontargets)
         edges = zip(*([0, *np.searchsorted(kind, cuts).tolist(), kind.size] for kind in kinds), strict=True)
         for (target, nontarget), (target_end, nontarget_end) in pairwise(edges):

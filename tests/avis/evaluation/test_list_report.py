@@ -1,4 +1,4 @@
-"""What the engine gathers for a page: identified worst trials, plots, and the manifest's word on the list."""
+"""What is gathered for a page: worst trials with their ids, plots, and what the manifest says of the list."""
 
 from functools import partial
 from pathlib import Path
@@ -7,12 +7,14 @@ import pyarrow as pa
 import pytest
 
 from avis import store
-from avis.evaluation.list_report import _facts, checkpoint_choice, list_report
+from avis.evaluation.list_report import list_report
 from avis.evaluation.score_table import ScoreTable, read_scores
 from avis.metrics.bootstrap import Resampling, speaker_intervals
 from avis.metrics.figures import FigureSet
+from avis.metrics.list_metrics import ListMetrics
 from avis.metrics.out_of_core import count_long_list
 from avis.metrics.summary import summarize
+from avis.metrics.trials import Trials
 from avis.reports.html import PICTURES, PNG_SIGNATURE
 from avis.reports.worst_trials import Trial
 
@@ -38,17 +40,19 @@ def as_store(folder: Path, table: pa.Table, facts: dict) -> ScoreTable:
     return ScoreTable(str(folder))
 
 
-def stated(scored: ScoreTable) -> tuple:
-    trials = read_scores(scored).trials
-    intervals = trials.enroll_speaker is not None and speaker_intervals(trials, DRAWS, figure_set=FigureSet())
-    return trials, {**summarize(*trials[:3]), "intervals": intervals or None}
+def metrics_of(scores: ScoreTable) -> tuple[Trials, ListMetrics]:
+    trials = read_scores(scores).trials
+    intervals = None
+    if trials.enroll_speaker is not None:
+        intervals = speaker_intervals(trials, DRAWS, figure_set=FigureSet())
+    return trials, ListMetrics(summary=summarize(*trials[:3]), intervals=intervals)
 
 
 def test_a_full_table_gives_all_there_is(tmp_path: Path):
     facts = {"list": KNOWN, "flagged": {"duplicates": 2, "self_trials": 0}, "warnings": ["beware"]}
     facts["cohort"] = "40 training speakers"
-    scored = as_store(tmp_path / "s", TABLE, facts)
-    report = list_report("vox1_o", scored, *stated(scored), DRAWS)
+    scores = as_store(tmp_path / "s", TABLE, facts)
+    report = list_report("vox1_o", scores, *metrics_of(scores), DRAWS)
     assert set(report.pictures) == set(PICTURES)
     assert all(picture.startswith(PNG_SIGNATURE) for picture in report.pictures.values())
     assert report.false_accepts[0] == Trial(4, "b1", "a2", "b", "a", 0.5)
@@ -63,27 +67,6 @@ def test_a_full_table_gives_all_there_is(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("average_epochs", "most", "words"),
-    [
-        (0, 1000, "the lowest EER of 2 held-out speakers, which is coarse: with fewer than 30 it"),
-        (0, 1, "the lowest EER of 1 held-out speakers, which"),
-        (2, 1000, "the average of the last 2 epochs"),
-    ],
-)
-def test_few_held_out_speakers_choose_coarsely(tiny_store: str, average_epochs: int, most: int, words: str):
-    recipe = {"trainer": {"average_epochs": average_epochs, "max_validation_utterances": most}}
-    assert checkpoint_choice(recipe, tiny_store).startswith(words)
-
-
-def test_many_held_out_speakers_choose(tmp_path: Path):
-    held_out = pa.table({"speaker": [f"s{number % 30}" for number in range(90)]})
-    store.commit_part(str(tmp_path / "s"), "validation-00000", {"utterances": held_out}, row_group_rows=10)
-    store.finish(str(tmp_path / "s"), parts=[], inputs="x", facts={})
-    recipe = {"trainer": {"average_epochs": 0, "max_validation_utterances": 1000}}
-    assert checkpoint_choice(recipe, str(tmp_path / "s")) == "the lowest EER of 30 held-out speakers"
-
-
-@pytest.mark.parametrize(
     ("known", "fact"),
     [
         ({"name": None, "certainty": None, "md5": "00"}, ("Published list", "none that AVIS knows")),
@@ -95,26 +78,26 @@ def test_many_held_out_speakers_choose(tmp_path: Path):
     ],
 )
 def test_the_manifest_says_what_the_list_is(tmp_path: Path, known: dict, fact: tuple[str, str]):
-    scored = as_store(tmp_path / "s", TABLE, {"list": known})
-    assert fact in _facts(scored, {"list": known}, stated(scored)[1]).items()
+    scores = as_store(tmp_path / "s", TABLE, {"list": known})
+    assert fact in list_report("x", scores, *metrics_of(scores), None).facts.items()
 
 
 def test_scores_and_answers_alone_will_do(tmp_path: Path):
     path = tmp_path / "scores.txt"
     path.write_text("1 0.9\n0 0.1\n")
-    scored = ScoreTable(str(path))
-    report = list_report("plain", scored, *stated(scored), None)
+    scores = ScoreTable(str(path))
+    report = list_report("plain", scores, *metrics_of(scores), None)
     assert set(report.pictures) == {"det", "histogram"}
     assert report.false_accepts == [Trial(2, None, None, None, None, 0.1)]
     assert report.facts == {"Scores": str(path)}
 
 
 def test_a_list_longer_than_memory_has_the_same_plots_and_worst_trials(tmp_path: Path):
-    scored = as_store(tmp_path / "s", TABLE, {})
-    trials, metrics = stated(scored)
-    chunks = partial(scored.chunks, "llr")
+    scores = as_store(tmp_path / "s", TABLE, {})
+    trials, metrics = metrics_of(scores)
+    chunks = partial(scores.chunks, "llr")
     long = count_long_list(chunks, chunks, figure_set=FigureSet(), trials_in_memory=2)
-    report, short = (list_report("x", scored, each, metrics, None) for each in (long, trials))
+    report, short = (list_report("x", scores, each, metrics, None) for each in (long, trials))
     assert report == short
     assert set(report.pictures) == set(PICTURES)
     assert [trial.enroll for trial in report.false_accepts] == ["b1", "a1"]
