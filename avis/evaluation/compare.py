@@ -21,10 +21,10 @@ from avis.run_folder import CONFIG, METRICS
 
 PAGE = "compare.html"
 MOST_LETTERS = 200
-"""In the name of a comparison's folder; file systems allow little more."""
+"""Longest name of a comparison's folder; file systems allow little more."""
 
 MOST_BANDS = 3
-"""With more curves their bands would hide each other."""
+"""Most curves that are drawn with their bands; those of more would hide each other."""
 
 _OF_A_RUN = {"run", "resume", "output_dir"}
 """Settings that differ between any two runs and say nothing."""
@@ -87,7 +87,7 @@ def _folders(runs: Sequence[str], output_dir: str) -> dict[str, str]:
             f"a comparison needs several runs: got {', '.join(runs) or 'none'}, expected at least two, each once. "
             "At runs. Give runs=[<run>,<run>,...]."
         )
-    return dict(zip(location.told_apart(paths), paths, strict=True))
+    return dict(zip(location.distinct_names(paths), paths, strict=True))
 
 
 def _compared_list(

@@ -35,7 +35,7 @@ class Evaluated(NamedTuple):
     Attributes
     ----------
     metrics : dict of str to ListMetrics
-        By name of the trial list.
+        What is said of each trial list, by its name.
     metrics_path, report_path : str
         Where ``metrics.json`` and ``report.html`` are.
     """

@@ -116,7 +116,7 @@ def system_names(scores: Sequence[str]) -> list[str]:
             f"systems not told apart: got scores={', '.join(scores) or 'none'}, expected each once. At scores. Give "
             "the scores of every system, and none twice."
         )
-    names = [name.replace("/", "-") for name in location.told_apart(scores)]
+    names = [name.replace("/", "-") for name in location.distinct_names(scores)]
     stems = [location.stem(name) for name in names]
     return stems if len(set(stems)) == len(stems) else names
 

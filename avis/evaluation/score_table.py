@@ -19,16 +19,16 @@ from avis.scoring.trials import as_answers
 
 TRIALS_PER_PART = 500_000
 ORIGIN = "origin"
-"""In a manifest: what made the scores, as far as that does not change them."""
+"""Key of a manifest: what made the scores, as far as that does not change them."""
 
 CHECKPOINT = "checkpoint SHA-256"
-"""Among what made the scores: what tells one system from another."""
+"""Key of the origin: what distinguishes one system from another."""
 
 CALIBRATION = "calibration"
-"""In a manifest: what the ratios' calibration rests on, and where they are capped."""
+"""Key of a manifest: what the ratios' calibration rests on, and where they are capped."""
 
 FUSION = "fusion"
-"""In a manifest: the systems that were fused, their weights, and the offset."""
+"""Key of a manifest: the systems that were fused, their weights, and the offset."""
 
 CHUNK_TRIALS = 1_000_000
 SPEAKERS = ("enroll_speaker", "test_speaker")
@@ -133,7 +133,7 @@ class ScoreTable:
         ValueError
             If an answer is unknown that must be known, or a file is corrupt.
         """
-        empty = self._answered(self._empty.select(columns), known=False)
+        empty = self._answered(self._empty.select(columns), required=False)
         return pa.concat_tables([empty, *self._tables(columns, answered=answered)])
 
     def rows(self, columns: list[str], numbers: list[int]) -> pa.Table:
@@ -164,7 +164,7 @@ class ScoreTable:
     def _tables(self, columns: list[str], *, answered: bool = True) -> Iterator[pa.Table]:
         read = (pa.Table.from_batches([batch]).select(columns) for batch in self._batches(columns))
         for table in read if self._text is None else [self._text.select(columns)]:
-            yield self._answered(table, known=answered)
+            yield self._answered(table, required=answered)
 
     def _batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
         for uri in self._parts:
@@ -173,12 +173,12 @@ class ScoreTable:
             except (pa.ArrowInvalid, OSError) as error:
                 raise store.corrupt_shard(uri, error) from error
 
-    def _answered(self, table: pa.Table, *, known: bool) -> pa.Table:
-        """Understand the words of answers, all of which must be ``known`` if so."""
+    def _answered(self, table: pa.Table, *, required: bool) -> pa.Table:
+        """Understand the words of answers, all of which must be there if ``required``."""
         if "target" in table.column_names and is_text(table["target"].type):
             answers = as_answers(table["target"], at=lambda _: f"At {self.uri}.")
             table = table.set_column(table.column_names.index("target"), "target", answers)
-        if known and table["target"].null_count:
+        if required and table["target"].null_count:
             raise ValueError(
                 f"answers unknown: got {table['target'].null_count} trials without target, expected none. "
                 f"At {self.uri}. Evaluate a list whose answers are known; text has lines 'enroll test label score'."

@@ -14,11 +14,11 @@ class BayesErrorCurves(NamedTuple):
 
     Attributes
     ----------
-    log_odds
-        Natural-log odds of the effective target prior, rising: float64 ``[priors]``.
-    actual, minimum
+    log_odds : float64 [priors]
+        Natural-log odds of the effective target prior, rising.
+    actual, minimum : float64 [priors]
         Cost of the decisions that the scores imply (`avis.metrics.dcf.act_dcf`), and of those at the best threshold
-        (`avis.metrics.dcf.min_dcf`), at that prior and unit costs: float64 ``[priors]``.
+        (`avis.metrics.dcf.min_dcf`), at that prior and unit costs.
     """
 
     log_odds: NDArray[np.float64]
@@ -31,9 +31,9 @@ def bayes_error_curves(llr: ArrayLike, target: ArrayLike, log_odds: ArrayLike) -
 
     Parameters
     ----------
-    llr, target
+    llr, target : array_like [trials]
         Log-likelihood ratios (natural logarithm) and answers; see `avis.metrics.scores.check`.
-    log_odds
+    log_odds : array_like [priors]
         Natural-log odds of the target prior ``[priors]``.
 
     Raises

@@ -13,12 +13,12 @@ class OpenSetRate(NamedTuple):
 
     Attributes
     ----------
-    rate
+    rate : float
         Share of enrolled speakers' probes that score at least ``threshold`` for their speaker and have the rank asked
         for.
-    false_alarm_rate
+    false_alarm_rate : float
         Share of strangers' probes that score at least ``threshold`` for anybody; at most what was allowed.
-    threshold
+    threshold : float
         Lowest score accepted.
     """
 
@@ -59,11 +59,11 @@ def closed_set_accuracy(scores: ArrayLike, probe: ArrayLike, gallery: ArrayLike,
 
     Parameters
     ----------
-    scores
+    scores : array_like [probes, enrolments]
         One row for each probe, one column for each enrolment: ``[probes, enrolments]``, finite.
-    probe, gallery
+    probe, gallery : array_like
         Speakers of rows and columns: ``[probes]`` and ``[enrolments]``.
-    rank
+    rank : int
         How many speakers are looked at, from 1.
 
     Raises
@@ -92,9 +92,9 @@ def open_set_rate(
 
     Parameters
     ----------
-    scores, probe, gallery, rank
+    scores, probe, gallery, rank : array_like and int
         See `closed_set_accuracy`; probes of speakers who are not enrolled are strangers.
-    false_alarm_rate
+    false_alarm_rate : float
         Share of strangers that may be taken for somebody, between 0 and 1. The threshold is the lowest that keeps to
         it.
 
@@ -127,8 +127,8 @@ def open_set_rate(
     everybody = float(min(best[mated].min(), strangers[0]))
     threshold = everybody if allowed >= strangers.size else float(np.nextafter(strangers[-1 - allowed], np.inf))
     own = best[mated, column[mated]]
-    found = (own >= threshold) & (_ranks(best[mated], column[mated]) <= rank)
-    return OpenSetRate(float(found.mean()), float(np.mean(strangers >= threshold)), threshold)
+    named = (own >= threshold) & (_ranks(best[mated], column[mated]) <= rank)
+    return OpenSetRate(float(named.mean()), float(np.mean(strangers >= threshold)), threshold)
 
 
 def _best_of_speakers(

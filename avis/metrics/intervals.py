@@ -55,14 +55,14 @@ class Intervals(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """By how much a figure of one system exceeds that of another.
+    """A figure of one system, compared with that of another.
 
     Attributes
     ----------
     difference : float
         This system's figure less the other's.
     interval : Interval or None
-        From draws of speakers; None where there were none.
+        Interval of the difference over draws of speakers; None where there were none.
     p_value : float or None
         Two-sided bootstrap p-value of no difference; None where speakers were not drawn.
     """
@@ -73,12 +73,12 @@ class Difference(NamedTuple):
 
 
 class Differences(NamedTuple):
-    """By how much two systems differ in every figure that both have.
+    """Two systems compared in every figure that both have.
 
     Attributes
     ----------
     figures : mapping of Figure to Difference
-        In the order of the figures.
+        Differences in the order of the figures.
     draws : Draws or None
         Where intervals and p-values come from; None where speakers were not drawn.
     note : str or None

@@ -45,7 +45,7 @@ class FusedSystem:
     column : str
         Which kind of score was fused.
     weight : float
-        By which its scores are multiplied.
+        Factor of its scores.
     eer : float or None
         Its own equal error rate on the list; None where answers are not known.
     """

@@ -42,7 +42,7 @@ class RateOfErrors(NamedTuple):
     errors, trials : int
         Wrong decisions, and all trials of the kind.
     interval : Interval or None
-        That of `avis.metrics.binomial.binomial_interval`; None without trials.
+        Interval of independent trials (see `avis.metrics.binomial.binomial_interval`); None without trials.
     """
 
     errors: int
@@ -89,7 +89,7 @@ class Subgroups:
     threshold : float
         Score from which trials of all groups are accepted.
     groups : dict of str to Group
-        In the order in which they are stated.
+        Groups by their names, in the order in which they are stated.
     min_trials : int
         Target trials, and as many non-target trials, that a group needs to count for fairness.
     left_out : dict of str to str
@@ -200,7 +200,7 @@ def group_names(values: NDArray) -> tuple[NDArray[np.str_], list[str]]:
 
     Parameters
     ----------
-    values
+    values : array [trials]
         Any column ``[trials]``; None, NaN and blanks are unknown.
 
     Examples
@@ -218,11 +218,11 @@ def group_names(values: NDArray) -> tuple[NDArray[np.str_], list[str]]:
     known = np.isfinite(values)
     distinct = np.unique(values[known])
     if distinct.size <= NUM_BINS * NUM_BINS:
-        labels = [*_told_apart(distinct), UNKNOWN]
+        labels = [*_distinct(distinct), UNKNOWN]
         names = np.array(labels)[np.where(known, np.searchsorted(distinct, values), -1)]
         return names, _present(labels, names)
     edges = np.unique(np.quantile(values[known], np.arange(1, NUM_BINS) / NUM_BINS))
-    spelled = _told_apart(edges)
+    spelled = _distinct(edges)
     labels = [f"below {spelled[0]}", *(f"{low} to {high}" for low, high in itertools.pairwise(spelled))]
     labels += [f"from {spelled[-1]}", UNKNOWN]
     bins = np.where(known, np.searchsorted(edges, values, side="right"), -1)
@@ -230,10 +230,10 @@ def group_names(values: NDArray) -> tuple[NDArray[np.str_], list[str]]:
     return names, _present(labels, names)
 
 
-def _told_apart(numbers: NDArray) -> list[str]:
+def _distinct(numbers: NDArray) -> list[str]:
     """Write different numbers with as few digits, but at least six, as tell them apart.
 
-    >>> _told_apart(np.array([0.5, 20180101, 20180102]))
+    >>> _distinct(np.array([0.5, 20180101, 20180102]))
     ['0.5', '20180101', '20180102']
     """
     digits = 6
@@ -244,8 +244,8 @@ def _told_apart(numbers: NDArray) -> list[str]:
 
 def _present(labels: Sequence[str], names: NDArray[np.str_]) -> list[str]:
     """Return each label that is a trial's, once, in the order of the labels."""
-    found = set(names.tolist())
-    return [label for label in dict.fromkeys(labels) if label in found]
+    present = set(names.tolist())
+    return [label for label in dict.fromkeys(labels) if label in present]
 
 
 def _group(trials: Trials, *, threshold: float, figure_set: FigureSet, resampling: Resampling) -> Group:

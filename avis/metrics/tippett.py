@@ -13,9 +13,9 @@ class TippettCurves(NamedTuple):
 
     Attributes
     ----------
-    log10_lr
-        Values, evenly spaced, in base 10 as forensic reports have them, 0 among them: float64 ``[points]``.
-    same, different
+    log10_lr : float64 [points]
+        Values, evenly spaced, in base 10 as forensic reports have them, 0 among them.
+    same, different : float64 [points]
         Shares of target and of non-target trials at or above each, both falling: float64 ``[points]``. At 0,
         ``1 - same`` and ``different`` are the rates of misleading evidence.
     """
@@ -30,9 +30,9 @@ def tippett_curves(llr: ArrayLike, target: ArrayLike, *, num_points: int = 401) 
 
     Parameters
     ----------
-    llr, target
+    llr, target : array_like [trials]
         Log-likelihood ratios (natural logarithm) and answers; see `avis.metrics.scores.check`.
-    num_points
+    num_points : int
         Values from the lowest to the highest ratio; 0 comes on top of them.
 
     Raises

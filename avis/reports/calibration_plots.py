@@ -23,7 +23,7 @@ def pav_plot(llrs: ErrorCurve) -> Figure:
 
     Parameters
     ----------
-    llrs
+    llrs : ErrorCurve
         Log-likelihood ratios (natural logarithm) of the list.
 
     References
@@ -52,7 +52,7 @@ def bayes_error_plot(llrs: ErrorCurve) -> Figure:
 
     Parameters
     ----------
-    llrs
+    llrs : ErrorCurve
         Log-likelihood ratios (natural logarithm) of the list.
 
     References

@@ -10,7 +10,7 @@ from avis.metrics.summary import Summary
 from avis.reports.wording import capped_at, percent
 
 LEAST_SPEAKERS = 30
-"""With fewer, intervals by drawing speakers tend to be too narrow, and what few speakers decide is coarse.
+"""Fewer speakers make intervals by drawing them too narrow as a rule, and what they decide coarse.
 
 Cameron, Gelbach and Miller, "Bootstrap-based improvements for inference with clustered errors", Review of Economics and
 Statistics 90, 2008.

@@ -88,18 +88,18 @@ RULES = {
 }
 
 
-def inspection_page(found: Mapping[str, Any], *, facts: Mapping[str, str]) -> str:
+def inspection_page(findings: Mapping[str, Any], *, facts: Mapping[str, str]) -> str:
     """Return a self-contained page: warnings, amounts, what is shared or there twice, suspects, rejects, distributions.
 
     Parameters
     ----------
-    found
+    findings : mapping
         What `avis.inspection.findings.findings` returns, and ``warnings``.
-    facts
+    facts : mapping of str to str
         What was inspected, shown in this order.
     """
-    total = found["total"]
-    splits = [group["split"] for group in found["groups"] if group["corpus"] is None]
+    total = findings["total"]
+    splits = [group["split"] for group in findings["groups"] if group["corpus"] is None]
     return render(
         "inspection.html.j2",
         title="Recordings inspected",
@@ -107,16 +107,16 @@ def inspection_page(found: Mapping[str, Any], *, facts: Mapping[str, str]) -> st
             "Hours": f"{total['hours']:,.1f}",
             **{name.title(): f"{total[name]:,}" for name in ("speakers", "sessions", "utterances")},
         },
-        warnings=found["warnings"],
+        warnings=findings["warnings"],
         splits=splits,
-        amounts=[_amounts(group) for group in found["groups"]],
-        shared=found["shared"],
-        trials=found["trials"],
-        duplicates={DUPLICATES[kind]: found["duplicates"][kind] for kind in DUPLICATES},
-        speakers=_named(found["suspicious_speakers"]),
-        utterances=_named(found["suspicious_utterances"]),
-        rejects=found["rejects"],
-        measures=[_measure(name, found) for name in MEASURES],
+        amounts=[_amounts(group) for group in findings["groups"]],
+        shared=findings["shared"],
+        trials=findings["trials"],
+        duplicates={DUPLICATES[kind]: findings["duplicates"][kind] for kind in DUPLICATES},
+        speakers=_named(findings["suspicious_speakers"]),
+        utterances=_named(findings["suspicious_utterances"]),
+        rejects=findings["rejects"],
+        measures=[_measure(name, findings) for name in MEASURES],
         statistics=list(STATISTICS.values()),
         facts=facts,
     )
@@ -140,8 +140,8 @@ def _named(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"name": RULES[row["rule"]], **row} for row in rows]
 
 
-def _measure(name: str, found: Mapping[str, Any]) -> dict[str, Any]:
-    measure, drawn = MEASURES[name], found["distributions"].get(name)
+def _measure(name: str, findings: Mapping[str, Any]) -> dict[str, Any]:
+    measure, drawn = MEASURES[name], findings["distributions"].get(name)
     picture = None
     if drawn:
         edges = measure.factor * np.asarray(drawn["edges"])
@@ -151,7 +151,7 @@ def _measure(name: str, found: Mapping[str, Any]) -> dict[str, Any]:
         "name": measure.label(),
         "reading": measure.reading,
         "picture": picture,
-        "rows": [_summary(measure, _group_name(group), group["measures"][name]) for group in found["groups"]],
+        "rows": [_summary(measure, _group_name(group), group["measures"][name]) for group in findings["groups"]],
     }
 
 

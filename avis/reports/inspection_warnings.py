@@ -30,15 +30,22 @@ MOST_DIFFERENCE = 0.25
 """Difference of the shares of narrow-band utterances in two splits from which the two are called unlike."""
 
 
-def warnings(found: Findings) -> list[str]:
+def warnings(findings: Findings) -> list[str]:
     """Return the warnings about a collection, the gravest first: leaks, wrong labels, what is odd, what was left out.
 
     Parameters
     ----------
-    found
+    findings : mapping
         What `avis.inspection.findings.findings` returns.
     """
-    return [*_leaks(found), *_copies(found), *_sessions(found), *_unlike(found), *_odd(found), *_unknown(found)]
+    return [
+        *_leaks(findings),
+        *_copies(findings),
+        *_sessions(findings),
+        *_unlike(findings),
+        *_odd(findings),
+        *_unknown(findings),
+    ]
 
 
 def counted(num: int, noun: str, verb: str = "", *, of: str = "") -> str:
@@ -51,12 +58,12 @@ def counted(num: int, noun: str, verb: str = "", *, of: str = "") -> str:
     return " ".join(filter(None, words))
 
 
-def _leaks(found: Findings) -> Iterator[str]:
-    for pair in found["shared"]:
+def _leaks(findings: Findings) -> Iterator[str]:
+    for pair in findings["shared"]:
         for kind, (noun, words) in _LEAKS.items():
             if pair[kind]["num"]:
                 yield f"{counted(pair[kind]['num'], noun, 'are')} {words.format(*pair['between'])}"
-    for name, trials in found["trials"].items():
+    for name, trials in findings["trials"].items():
         if (trials["targets"] == 0) != (trials["nontargets"] == 0):
             kind = "same-speaker" if trials["targets"] else "different-speaker"
             yield f"The known answers of {name} are all {kind}: no error rate can be had from it."
@@ -77,8 +84,8 @@ def _leaks(found: Findings) -> Iterator[str]:
             )
 
 
-def _copies(found: Findings) -> Iterator[str]:
-    across, within = (found["duplicates"][kind] for kind in ("across_speakers", "within_speaker"))
+def _copies(findings: Findings) -> Iterator[str]:
+    across, within = (findings["duplicates"][kind] for kind in ("across_speakers", "within_speaker"))
     if across["groups"]:
         yield (
             f"{counted(across['groups'], 'recording', 'belong')} to several speakers "
@@ -93,8 +100,8 @@ def _copies(found: Findings) -> Iterator[str]:
         )
 
 
-def _sessions(found: Findings) -> Iterator[str]:
-    for group in found["groups"]:
+def _sessions(findings: Findings) -> Iterator[str]:
+    for group in findings["groups"]:
         single, speakers = group["single_session_speakers"], group["speakers"]
         if group["corpus"] is None and single > MOST_SINGLE_SESSIONS * speakers:
             yield (
@@ -104,10 +111,10 @@ def _sessions(found: Findings) -> Iterator[str]:
             )
 
 
-def _unlike(found: Findings) -> Iterator[str]:
-    [narrow] = (row["num"] for row in found["suspicious_utterances"] if row["rule"] == "narrow_band")
+def _unlike(findings: Findings) -> Iterator[str]:
+    [narrow] = (row["num"] for row in findings["suspicious_utterances"] if row["rule"] == "narrow_band")
     shares = {}
-    for group in found["groups"]:
+    for group in findings["groups"]:
         known = group["measures"]["bandwidth_hz"]["known"]
         if group["corpus"] is None and known:
             shares[group["split"]] = narrow[group["split"]] / known
@@ -116,22 +123,24 @@ def _unlike(found: Findings) -> Iterator[str]:
         yield f"The splits are of different bandwidth: {listed} is narrow-band."
 
 
-def _odd(found: Findings) -> Iterator[str]:
-    for row in found["suspicious_speakers"]:
+def _odd(findings: Findings) -> Iterator[str]:
+    for row in findings["suspicious_speakers"]:
         if row["num"]:
             verb, words = _SPEAKERS[row["rule"]]
             yield f"{counted(row['num'], 'speaker', verb)} {words} ({row['says']})."
-    for row in found["suspicious_utterances"]:
+    for row in findings["suspicious_utterances"]:
         num = sum(row["num"].values())
         if num:
             yield f"{counted(num, 'utterance', 'are')} {_UTTERANCES[row['rule']]} ({row['says']})."
 
 
-def _unknown(found: Findings) -> Iterator[str]:
-    rejected, utterances = sum(row["num"] for row in found["rejects"]), found["total"]["utterances"]
+def _unknown(findings: Findings) -> Iterator[str]:
+    rejected, utterances = sum(row["num"] for row in findings["rejects"]), findings["total"]["utterances"]
     if rejected:
         yield f"{rejected:,} of {counted(rejected + utterances, 'input', 'were')} rejected; the reasons are below."
-    missing = {name: summary["missing"] for name, summary in found["total"]["measures"].items() if summary["missing"]}
+    missing = {
+        name: summary["missing"] for name, summary in findings["total"]["measures"].items() if summary["missing"]
+    }
     if missing:
         listed = ", ".join(f"{name} of {counted(num, 'utterance')}" for name, num in missing.items())
         yield f"Not known, hence neither counted nor judged: {listed}."

@@ -20,9 +20,9 @@ def histogram_plot(scores: ErrorCurve, threshold: float) -> Figure:
 
     Parameters
     ----------
-    scores
-        Of the list.
-    threshold
+    scores : ErrorCurve
+        Scores of the list.
+    threshold : float
         Lowest accepted score, drawn as a line.
     """
     figure, axes = new_axes(4.0)
@@ -54,7 +54,7 @@ def tippett_plot(llrs: ErrorCurve) -> Figure:
 
     Parameters
     ----------
-    llrs
+    llrs : ErrorCurve
         Log-likelihood ratios (natural logarithm) of the list.
 
     References

@@ -48,67 +48,64 @@ def test_figures_lie_below_their_names_and_protocols_in_order():
     assert json.dumps(to_json(metrics)) == json.dumps(expected)
 
 
-def test_what_some_lists_have_is_there_only_where_it_is():
+def test_groups_and_identification_are_there_where_asked_for():
     group = Group(RateOfErrors(1, 10, Interval(0.0, 0.4)), RateOfErrors(0, 0, None), None, None)
-    fairness = {FDR: 0.9, GARBE: 0.2}
-    by_gender = Subgroups(1.5, {"f": group}, 1, {"x": "few"}, fairness, Intervals({FDR: Interval(0.8, 1.0)}, DRAWS))
-    differences = Differences({EER: Difference(-0.1, Interval(-0.2, 0.0), 0.04)}, DRAWS)
+    fairness, intervals = {FDR: 0.9, GARBE: 0.2}, Intervals({FDR: Interval(0.8, 1.0)}, DRAWS)
     metrics = ListMetrics(
         summary=SUMMARY,
         intervals_note="no interval",
         identification=IdentificationFigures(6, 2, 4, 3, {1: 0.5}, {0.05: OpenSetRate(0.5, 0.0, 1.0)}),
-        subgroups={"gender": by_gender},
+        subgroups={"gender": Subgroups(1.5, {"f": group}, 1, {"x": "few"}, fairness, intervals)},
         dcf_equalised={"SRE18": EqualisedCosts({MIN: 0.1, ACT: 0.2}, ("gender",), 4, 17, None)},
-        baseline=Baseline("other", SUMMARY, differences),
-        fusion=FusionFacts({"a": FusedSystem("a", "b", "llr", 0.5, None)}, -2.0),
-        calibration=CalibrationFacts(-2.0, 3.0, 9, 1200, 3456, (4.6,)),
-        scores="dev",
     )
+    identification = {
+        **{"num_probes": 6, "num_strangers": 2, "num_enrolments": 4, "num_speakers": 3, "closed_set": {"1": 0.5}},
+        "open_set": {"0.05": {"rate": 0.5, "false_alarm_rate": 0.0, "threshold": 1.0}},
+    }
     of_group = {
         **{"num_target": 10, "num_nontarget": 0, "misses": 1, "false_alarms": 0, "fnmr": 0.1, "fmr": None},
         "binomial_intervals": {"fnmr": [0.0, 0.4], "fmr": None},
         **{"few_errors": True, "figures": None, "intervals": None},
     }
+    by_gender = {
+        **{"threshold": 1.5, "min_errors": 30, "groups": {"f": of_group}, "min_trials": 1, "left_out": {"x": "few"}},
+        **{"fdr": 0.9, "garbe": 0.2, "fairness_intervals": {"figures": {"fdr": [0.8, 1.0]}, **FACTS}},
+    }
+    equalised = {"min": 0.1, "act": 0.2, "columns": ["gender"], "num_partitions": 4, "num_left_out": 17}
+    expected = {
+        **{**PLAIN, "intervals": None, "intervals_note": "no interval", "identification": identification},
+        "subgroups": {"gender": by_gender},
+        "dcf_equalised": {"SRE18": {**equalised, "intervals": None}},
+        "scores": "",
+    }
+    assert json.dumps(to_json(metrics)) == json.dumps(expected)
+
+
+def test_what_is_known_of_the_scores_and_a_baseline_are_there_where_they_are():
+    differences = Differences({EER: Difference(-0.1, Interval(-0.2, 0.0), 0.04)}, DRAWS)
+    metrics = ListMetrics(
+        summary=SUMMARY,
+        baseline=Baseline("other", SUMMARY, differences),
+        fusion=FusionFacts({"a": FusedSystem("a", "b", "llr", 0.5, None)}, -2.0),
+        calibration=CalibrationFacts(-2.0, 3.0, 9, 1200, 3456, (4.6,)),
+    )
+    eer = {"difference": -0.1, "interval": [-0.2, 0.0], "p_value": 0.04}
+    system = {"scores": "a", "development": "b", "column": "llr", "weight": 0.5, "eer": None}
+    facts = {"lower": -2.0, "upper": 3.0, "num_speakers": 9, "num_target": 1200, "num_nontarget": 3456}
     expected = {
         **PLAIN,
         "intervals": None,
-        "intervals_note": "no interval",
-        "identification": {
-            **{"num_probes": 6, "num_strangers": 2, "num_enrolments": 4, "num_speakers": 3},
-            "closed_set": {"1": 0.5},
-            "open_set": {"0.05": {"rate": 0.5, "false_alarm_rate": 0.0, "threshold": 1.0}},
-        },
-        "subgroups": {
-            "gender": {
-                **{"threshold": 1.5, "min_errors": 30, "groups": {"f": of_group}, "min_trials": 1},
-                **{"left_out": {"x": "few"}, "fdr": 0.9, "garbe": 0.2},
-                "fairness_intervals": {"figures": {"fdr": [0.8, 1.0]}, **FACTS},
-            }
-        },
-        "dcf_equalised": {
-            "SRE18": {
-                **{"min": 0.1, "act": 0.2, "columns": ["gender"], "num_partitions": 4, "num_left_out": 17},
-                "intervals": None,
-            }
-        },
-        "baseline": {
-            **{"scores": "other", "metrics": PLAIN},
-            "differences": {
-                "figures": {"eer": {"difference": -0.1, "interval": [-0.2, 0.0], "p_value": 0.04}},
-                **FACTS,
-            },
-        },
-        "fusion": {
-            "systems": {"a": {"scores": "a", "development": "b", "column": "llr", "weight": 0.5, "eer": None}},
-            "offset": -2.0,
-        },
-        "calibration": {
-            **{"lower": -2.0, "upper": 3.0, "num_speakers": 9, "num_target": 1200, "num_nontarget": 3456},
-            "beyond": [4.6],
-        },
-        "scores": "dev",
+        "baseline": {"scores": "other", "metrics": PLAIN, "differences": {"figures": {"eer": eer}, **FACTS}},
+        "fusion": {"systems": {"a": system}, "offset": -2.0},
+        "calibration": {**facts, "beyond": [4.6]},
+        "scores": "",
     }
     assert json.dumps(to_json(metrics)) == json.dumps(expected)
+    undrawn = Baseline("other", SUMMARY, Differences({EER: Difference(-0.1)}, None, "no interval"))
+    assert to_json(ListMetrics(summary=SUMMARY, baseline=undrawn))["baseline"]["differences"] == {
+        "figures": {"eer": {"difference": -0.1, "interval": None, "p_value": None}},
+        "intervals_note": "no interval",
+    }
 
 
 def test_the_key_of_rates_is_there_without_any():

@@ -45,7 +45,7 @@ def test_pieces_leave_no_trace(share: float, gap: float, decimals: int) -> None:
     for part, whole in zip(zip(*ordered.pieces(500), strict=True), ordered, strict=False):
         if isinstance(whole, np.ndarray):
             np.testing.assert_array_equal(np.concatenate(part), whole)
-    found, pairs = key_rates(ordered, FMRS, piece=500)
+    found, pairs = key_rates(ordered, FMRS, piece_size=500)
     assert pairs == twice_won == twice_won_pairs(ordered.rates())
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other)
