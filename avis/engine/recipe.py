@@ -1,6 +1,9 @@
 """The recipe of a run: its configuration as objects, built once. Heavy parts are components, built on demand."""
 
+import copy
+import functools
 import math
+import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
@@ -71,6 +74,14 @@ class PrepareRecipe:
             If a value is out of range, or two do not go together.
         """
         return cls(plain=plain, **cls._parts(plain))
+
+    def changed(self: Made, settings: Mapping[str, Any]) -> Made:
+        """Return the recipe with other values of some settings, named by their keys from the outermost on."""
+        plain = copy.deepcopy(dict(self.plain))
+        for key, value in settings.items():
+            *groups, last = key.split(".")
+            functools.reduce(operator.getitem, groups, plain)[last] = value
+        return self.of(plain)
 
     @classmethod
     def _parts(cls, plain: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,9 +2,9 @@
 
 from avis.evaluation.identification import Identification
 from avis.metrics.bootstrap import Resampling
-from avis.metrics.dcf import OperatingPoint
 from avis.metrics.figures import FigureSet
 from avis.metrics.intervals import beyond_chance, least_p_value
+from avis.metrics.operating_point import OperatingPoint
 from avis.metrics.protocols import PROTOCOLS
 
 
@@ -53,7 +53,7 @@ class Evaluation:
         trials_in_memory: int,
     ) -> None:
         for name, values in operating_points.items():
-            if name in PROTOCOLS or not {"p_target"} <= set(values) <= set(OperatingPoint._fields):
+            if name in PROTOCOLS or not {"p_target"} <= set(values) <= {"p_target", "c_miss", "c_fa"}:
                 raise ValueError(
                     f"operating point malformed: got {name}: {values}, expected a name other than the published ones, "
                     f"with p_target and perhaps c_miss and c_fa. At evaluation.operating_points. Correct it."
@@ -65,7 +65,7 @@ class Evaluation:
                 f"fairness_min_trials={fairness_min_trials} and fmrs={fmrs}, expected counts (at least 0, 1 and 1) and "
                 "shares above 0. At evaluation. Correct them."
             )
-        own = {name: (OperatingPoint(**values).checked(),) for name, values in operating_points.items()}
+        own = {name: (OperatingPoint(**values),) for name, values in operating_points.items()}
         self.figure_set = FigureSet({**PROTOCOLS, **own}, tuple(fmrs))
         self.resampling = Resampling(max(bootstrap_draws, 1), confidence, seed).checked()
         if bootstrap_draws and not self.can_tell(1):

@@ -3,8 +3,8 @@ import time
 import numpy as np
 import pytest
 
-from avis.metrics.dcf import OperatingPoint
 from avis.metrics.figures import ACCURACY, AUC, CALIBRATION_LOSS, CLLR, EER, EER_ROCCH, FigureSet
+from avis.metrics.operating_point import OperatingPoint
 from avis.metrics.protocols import PROTOCOLS
 from avis.metrics.summary import Summary, summarize
 
