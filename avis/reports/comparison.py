@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from avis.metrics.list_metrics import Baseline, ListFigures
-from avis.reports.html import Row, data_uri, difference_rows, figure_rows, render
+from avis.reports.figure_rows import Row, difference_rows, figure_rows
+from avis.reports.html import data_uri, render
 from avis.reports.reading import verdict
 from avis.reports.wording import describe, in_reading_order
 

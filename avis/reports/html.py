@@ -6,28 +6,18 @@ from typing import Any, NamedTuple
 import jinja2
 from markupsafe import Markup
 
-from avis.metrics.equalised import ACT, MIN
-from avis.metrics.figures import ACT_DCF, CLLR, EER, MIN_DCF, Figure
-from avis.metrics.intervals import Intervals
-from avis.metrics.list_metrics import Baseline, ListFigures, ListMetrics
-from avis.metrics.summary import Summary
 from avis.reports.cautions import cautions
-from avis.reports.identification_rows import identification_rows
+from avis.reports.figure_rows import (
+    difference_rows,
+    equalised_notes,
+    figure_rows,
+    headline_rows,
+    identification_rows,
+    protocol_rows,
+)
 from avis.reports.page import ListReport, Report
 from avis.reports.reading import reading
 from avis.reports.subgroup_rows import group_tables
-from avis.reports.wording import (
-    EER_THRESHOLD,
-    PROTOCOL_COSTS,
-    WORDS,
-    describe,
-    difference,
-    difference_interval,
-    in_reading_order,
-    interval,
-    p_value,
-    value,
-)
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -60,17 +50,6 @@ PICTURES = {
 }
 """Kinds of plot that a report shows, in this order: heading and reading aid."""
 
-HEADLINES = (EER, Figure(MIN_DCF, "0.01"), Figure(ACT_DCF, "0.01"), CLLR)
-
-
-class Row(NamedTuple):
-    """One figure of a table: its name, its value and interval as text, and what it says in plain words."""
-
-    name: str
-    value: str
-    interval: str
-    meaning: str
-
 
 class Picture(NamedTuple):
     """One plot: its heading, how to read it, and the picture as a data URI."""
@@ -78,17 +57,6 @@ class Picture(NamedTuple):
     heading: str
     reading: str
     uri: Markup
-
-
-class DifferenceRow(NamedTuple):
-    """One figure of two systems, as text: this one's, the other's, their difference, its interval and p-value."""
-
-    name: str
-    ours: str
-    theirs: str
-    difference: str
-    interval: str
-    p_value: str
 
 
 def report_page(report: Report) -> str:
@@ -117,14 +85,13 @@ def render(template: str, **values: Any) -> str:
 
 def _list_view(report: ListReport) -> dict[str, Any]:
     metrics = report.metrics
-    rows = figure_rows(metrics)
     return {
         "name": report.name,
-        "headlines": [rows[figure] for figure in HEADLINES if figure in rows],
+        "headlines": headline_rows(metrics),
         "confidence": f"{metrics.intervals.draws.confidence:.0%} interval" if metrics.intervals else "",
         "cautions": [*report.warnings, *cautions(metrics, report.flagged)],
         "reading": reading(metrics),
-        "rows": list(rows.values()),
+        "rows": list(figure_rows(metrics).values()),
         "protocols": protocol_rows(metrics),
         "equalised": equalised_notes(metrics),
         "pictures": [
@@ -147,73 +114,6 @@ def _list_view(report: ListReport) -> dict[str, Any]:
             **report.facts,
         },
     }
-
-
-def figure_rows(metrics: ListFigures) -> dict[Figure, Row]:
-    """Return the rows of the table of figures, in reading order."""
-    summary, intervals = metrics.summary, metrics.intervals.figures if metrics.intervals else {}
-    figures = {**summary.figures, EER_THRESHOLD: summary.eer_threshold}
-    rows = {}
-    for figure in in_reading_order(figures):
-        words = describe(figure)
-        ends = interval(intervals.get(figure), words)
-        rows[figure] = Row(words.name, value(figures[figure], words), ends, words.meaning)
-    return rows
-
-
-def protocol_rows(metrics: ListMetrics) -> list[tuple[str, list[Row]]]:
-    """Return minimum and actual cost of every published operating point, by the name of the protocol."""
-    pooled: dict[str, list[Row]] = {}
-    for figure, cost in metrics.summary.figures.items():
-        if figure.name in PROTOCOL_COSTS:
-            row = _cost_row(PROTOCOL_COSTS[figure.name], cost, metrics.intervals, figure)
-            pooled.setdefault(figure.at, []).append(row)
-    equalised = [
-        (
-            f"{name}, equalised",
-            [
-                _cost_row(words, of_protocol.costs[figure], of_protocol.intervals, figure)
-                for figure, words in ((MIN, "minDCF"), (ACT, "actDCF"))
-                if figure in of_protocol.costs
-            ],
-        )
-        for name, of_protocol in metrics.dcf_equalised.items()
-    ]
-    return [*pooled.items(), *equalised]
-
-
-def equalised_notes(metrics: ListMetrics) -> list[str]:
-    """Say over which parts the costs of a protocol are equalised."""
-    return [
-        f"{name}, equalised: rates are means over {of_protocol.num_partitions:,} parts of the list "
-        f"({', '.join(of_protocol.columns)}), so that each counts alike; {of_protocol.num_left_out:,} trials belong to "
-        "none."
-        for name, of_protocol in metrics.dcf_equalised.items()
-    ]
-
-
-def _cost_row(name: str, cost: float, intervals: Intervals | None, figure: Figure) -> Row:
-    ends = intervals.figures.get(figure) if intervals else None
-    return Row(name, f"{cost:.4f}", interval(ends, WORDS["min_dcf"]), "")
-
-
-def difference_rows(baseline: Baseline, summary: Summary) -> list[DifferenceRow]:
-    """Return how each figure of a system, whose summary is given, differs from its baseline's."""
-    rows = []
-    differences = baseline.differences.figures
-    for figure in in_reading_order(figure for figure in summary.figures if figure in differences):
-        words, of_figure = describe(figure), differences[figure]
-        rows.append(
-            DifferenceRow(
-                words.name,
-                value(summary.figures[figure], words),
-                value(baseline.summary.figures[figure], words),
-                difference(of_figure.difference, words),
-                difference_interval(of_figure.interval, words),
-                p_value(of_figure.p_value),
-            )
-        )
-    return rows
 
 
 def data_uri(png: bytes) -> Markup:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from avis.metrics.equalised import ACT, MIN
 from avis.metrics.figures import PROTOCOL_ACT_DCF, PROTOCOL_MIN_DCF, Figure
 from avis.metrics.intervals import Interval
 from avis.metrics.list_metrics import CalibrationFacts, FusionFacts
@@ -55,7 +56,8 @@ WORDS = {
 }
 """Words by the names of figures, in reading order."""
 
-PROTOCOL_COSTS = {PROTOCOL_MIN_DCF: "minDCF", PROTOCOL_ACT_DCF: "actDCF"}
+PROTOCOL_COSTS = {PROTOCOL_MIN_DCF: "minDCF", PROTOCOL_ACT_DCF: "actDCF", MIN.name: "minDCF", ACT.name: "actDCF"}
+"""Names of the costs of protocols, pooled and equalised."""
 
 
 def describe(figure: Figure) -> Words:

@@ -18,7 +18,8 @@ from avis.metrics.subgroups import GARBE, Subgroups, subgroups
 from avis.metrics.summary import summarize
 from avis.metrics.trials import Trials
 from avis.reports.drawing import png
-from avis.reports.html import PICTURES, PNG_SIGNATURE, data_uri, figure_rows, report_page
+from avis.reports.figure_rows import figure_rows
+from avis.reports.html import PICTURES, PNG_SIGNATURE, data_uri, report_page
 from avis.reports.page import ListReport, Report
 from avis.reports.score_plots import tippett_plot
 from avis.reports.wording import NBSP
