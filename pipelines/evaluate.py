@@ -49,9 +49,9 @@ def main(cfg: DictConfig) -> None:
         show(evaluate(lists, out, facts=facts, evaluation=evaluation, baseline=baseline))
 
 
-def _paths(given: Any) -> list[str]:
+def _paths(value: Any) -> list[str]:
     """Return one path or several as a list, absolute."""
-    return [location.absolute(str(path)) for path in (given if isinstance(given, list) else [given] if given else [])]
+    return [location.absolute(str(path)) for path in (value if isinstance(value, list) else [value] if value else [])]
 
 
 if __name__ == "__main__":
