@@ -84,10 +84,10 @@ def stem(path: str) -> str:
     return posixpath.splitext(posixpath.basename(split_query(path)[0].rstrip("/")))[0]
 
 
-def told_apart(paths: Sequence[str]) -> list[str]:
+def distinct_names(paths: Sequence[str]) -> list[str]:
     """Return the last parts of each path, as many as tell all of them apart; no path is there twice.
 
-    >>> told_apart(["/runs/a/scores.txt", "/runs/b/scores.txt"]), told_apart(["/runs/a", "/runs/b/"])
+    >>> distinct_names(["/runs/a/scores.txt", "/runs/b/scores.txt"]), distinct_names(["/runs/a", "/runs/b/"])
     (['a/scores.txt', 'b/scores.txt'], ['a', 'b'])
     """
     parts = [split_query(path)[0].rstrip("/").split("/") for path in paths]

@@ -18,7 +18,7 @@ from avis.checkpoints.components import build
 from avis.engine.config import resolve
 from avis.evaluation.evaluate import evaluate, show, with_answers
 from avis.evaluation.fuse import fuse, system_names
-from avis.evaluation.list_report import known_origin
+from avis.evaluation.list_report import read_origin
 
 MOST_LETTERS = 200
 """In the name of a fusion's folder; file systems allow little more."""
@@ -33,7 +33,7 @@ def main(cfg: DictConfig) -> None:
     name = "_and_".join(system_names(scores))[:MOST_LETTERS]
     out = location.join(location.absolute(recipe["output_dir"]), "evaluated", name)
     baseline = recipe["baseline"] and location.absolute(recipe["baseline"])
-    facts = known_origin(scores[0]) | ({"baseline": baseline} if baseline else {})
+    facts = read_origin(scores[0]) | ({"baseline": baseline} if baseline else {})
     lists = {name: scores[0]}
     if development or len(scores) > 1:
         if baseline:
@@ -43,15 +43,15 @@ def main(cfg: DictConfig) -> None:
                 "the fused scores table that this writes."
             )
         fused, baseline = fuse(scores, development, out, fusion=build(recipe["fusion"]))
-        facts = known_origin(fused) | ({"baseline, the best single system": baseline} if baseline else {})
+        facts = read_origin(fused) | ({"baseline, the best single system": baseline} if baseline else {})
         lists = with_answers({name: fused})
     if lists:
         show(evaluate(lists, out, facts=facts, evaluation=evaluation, baseline=baseline))
 
 
-def _paths(given: Any) -> list[str]:
+def _paths(value: Any) -> list[str]:
     """Return one path or several as a list, absolute."""
-    return [location.absolute(str(path)) for path in (given if isinstance(given, list) else [given] if given else [])]
+    return [location.absolute(str(path)) for path in (value if isinstance(value, list) else [value] if value else [])]
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from avis.engine.trials.embeddings import StoreEmbedder
 from avis.engine.trials.lists import TrialList, enrolled, named_models, named_utterances, read_index, read_lists
 from avis.engine.trials.scoring import Scorer, score_list
 from avis.engine.trials.vectors import TrialVectorMaker
-from avis.evaluation.score_table import CALIBRATION, CHECKPOINT, ORIGIN, Scored
+from avis.evaluation.score_table import CALIBRATION, CHECKPOINT, ORIGIN, ScoreTable
 from avis.metrics.operating_point import OperatingPoint
 from avis.scoring.trial_ids import gather
 
@@ -123,7 +123,7 @@ def show_decisions(scores: Mapping[str, str], point: OperatingPoint | None) -> N
     if point is None:
         return
     for name, uri in scores.items():
-        if "accept" not in Scored(uri).columns:
+        if "accept" not in ScoreTable(uri).columns:
             continue
         table = store.read_table(uri, "scores", columns=["accept", "expected_cost"])
         print(

@@ -1,52 +1,53 @@
-"""State what depends on the conditions of trials: figures of subgroups, and costs to which all parts count alike."""
-
-from typing import Any
+"""Figures that depend on the conditions of trials: of subgroups, and costs to which all parts count alike."""
 
 import numpy as np
 import pyarrow as pa
 
 from avis.evaluation.settings import Evaluation
-from avis.metrics.equalised import condition_columns, equalised_costs
-from avis.metrics.subgroups import group_names, subgroups
+from avis.metrics.equalised import EqualisedCosts, condition_columns, equalised_costs
+from avis.metrics.subgroups import Subgroups, group_names, subgroups
 from avis.metrics.trials import Trials
 
 
-def by_condition(trials: Trials, columns: pa.Table, chosen: Evaluation, *, threshold: float) -> dict[str, Any]:
-    """Return ``subgroups`` by column where asked for, and ``dcf_equalised`` where the list has the columns.
+def subgroups_by_column(
+    trials: Trials, conditions: pa.Table, evaluation: Evaluation, *, threshold: float
+) -> dict[str, Subgroups]:
+    """Return figures by the values of every column that the evaluation asks for.
 
     Parameters
     ----------
     trials : Trials
         The whole list.
-    columns : pyarrow.Table
-        Conditions of the same trials.
-    chosen : Evaluation
-        What is asked for.
+    conditions : pyarrow.Table
+        Columns of the same trials.
+    evaluation : Evaluation
+        Which columns, and how speakers are drawn.
     threshold : float
-        At which all subgroups are decided.
+        Score from which trials of all subgroups are accepted.
     """
+    if not evaluation.draws:
+        trials = trials._replace(enroll_speaker=None, test_speaker=None)
+    by_column = {}
+    for column in evaluation.columns:
+        names, order = group_names(_values(conditions, column))
+        by_column[column] = subgroups(
+            trials,
+            names,
+            order=order,
+            threshold=threshold,
+            min_trials=evaluation.fairness_min_trials,
+            figure_set=evaluation.figure_set,
+            resampling=evaluation.resampling,
+        )
+    return by_column
 
-    def values(column: str) -> np.ndarray:
-        return columns[column].to_numpy(zero_copy_only=False)
 
-    stated = {}
-    if chosen.columns:
-        grouped = trials if chosen.draws else trials._replace(enroll_speaker=None, test_speaker=None)
-        groups = {column: group_names(values(column)) for column in chosen.columns}
-        stated["subgroups"] = {
-            column: subgroups(
-                grouped,
-                names,
-                order=order,
-                threshold=threshold,
-                min_trials=chosen.fairness_min_trials,
-                wanted=chosen.wanted,
-                resampling=chosen.resampling,
-            )
-            for column, (names, order) in groups.items()
-        }
-    conditions = {column: values(column) for column in condition_columns(columns.column_names)}
-    resampling = chosen.resampling if chosen.draws else None
-    if costs := equalised_costs(trials, conditions, protocols=chosen.wanted.protocols, resampling=resampling):
-        stated["dcf_equalised"] = costs
-    return stated
+def equalised_by_protocol(trials: Trials, conditions: pa.Table, evaluation: Evaluation) -> dict[str, EqualisedCosts]:
+    """Return the costs of every protocol by whose columns the list can be parted; see `equalised_costs`."""
+    columns = {column: _values(conditions, column) for column in condition_columns(conditions.column_names)}
+    resampling = evaluation.resampling if evaluation.draws else None
+    return equalised_costs(trials, columns, protocols=evaluation.figure_set.protocols, resampling=resampling)
+
+
+def _values(conditions: pa.Table, column: str) -> np.ndarray:
+    return conditions[column].to_numpy(zero_copy_only=False)

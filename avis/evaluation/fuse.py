@@ -1,5 +1,6 @@
 """Join several systems' scores of one trial list, weighted as is best for a list of other speakers."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -12,20 +13,19 @@ from avis.digest import fingerprint, table_digest
 from avis.evaluation.score_table import (
     CALIBRATION,
     CHECKPOINT,
+    FUSION,
     ORIGIN,
     SPEAKERS,
     TRIALS_PER_PART,
-    Scored,
+    ScoreTable,
     speaker_numbers,
 )
 from avis.evaluation.systems import Systems, join_systems
 from avis.metrics.eer import equal_error_rate
+from avis.metrics.list_metrics import FusedSystem, FusionFacts
 from avis.names import shared
 from avis.schema import DECIDING_SCORES, SCORES
 from avis.scoring.fusion import Fusion
-
-FUSION = "fusion"
-"""In a manifest: the systems that were fused, their weights, and the offset."""
 
 NAMES_SHOWN = 5
 
@@ -35,11 +35,11 @@ class Fused(NamedTuple):
 
     Attributes
     ----------
-    scores
+    scores : str
         Their scores table.
-    best_single
-        That of the system which alone has the lowest equal error rate on the same list, calibrated on the same trials;
-        None where there is no other system, or the list has no answers.
+    best_single : str or None
+        Scores table of the system which alone has the lowest equal error rate on the same list, calibrated on the same
+        trials; None where there is no other system, or the list has no answers.
     """
 
     scores: str
@@ -51,14 +51,15 @@ def fuse(scores: Sequence[str], development: Sequence[str], out: str, *, fusion:
 
     Parameters
     ----------
-    scores
-        Where the scores of each system are, all of one list, in any order; see `avis.evaluation.score_table.Scored`.
-        Answers, speakers and conditions are taken from whichever system has them, and answers may be unknown.
-    development
-        The like of the same systems for trials of other speakers, with answers.
-    out
+    scores : sequence of str
+        Where the scores of each system are, all of one list, in any order; see
+        `avis.evaluation.score_table.ScoreTable`. Answers, speakers and conditions are taken from whichever system has
+        them, and answers may be unknown.
+    development : sequence of str
+        Where scores of the same systems are for trials of other speakers, with answers.
+    out : str
         Folder below which scores are written.
-    fusion
+    fusion : Fusion
         What is fitted.
 
     Raises
@@ -77,7 +78,7 @@ def fuse(scores: Sequence[str], development: Sequence[str], out: str, *, fusion:
     for name, one, other in zip(names, scores, development, strict=True):
         _check_one_system(one, other)
         print(f"{name}: weighted by its scores {other}", flush=True)
-    pairs = [_same_column(Scored(one), Scored(other)) for one, other in zip(scores, development, strict=True)]
+    pairs = [_same_column(ScoreTable(one), ScoreTable(other)) for one, other in zip(scores, development, strict=True)]
     tested, fitted = (join_systems(systems) for systems in zip(*pairs, strict=True))
     where = ", ".join(development)
     warnings = [*_check_disjoint(fitted.trials, tested.trials, where), *_fit(fusion, fitted, slice(None), where)]
@@ -85,12 +86,15 @@ def fuse(scores: Sequence[str], development: Sequence[str], out: str, *, fusion:
         print(f"warning: {warning}", flush=True)
     eers = _equal_error_rates(tested)
     systems = {
-        name: {"scores": one.uri, "development": other.uri, "column": one.deciding, "weight": weight, "eer": eer}
+        name: FusedSystem(one.uri, other.uri, one.deciding, weight, eer)
         for name, (one, other), weight, eer in zip(names, pairs, fusion.weights.tolist(), eers, strict=True)
     }
-    origins = {f"{key} of {name}": found[key] for name, found in systems.items() for key in ("scores", "development")}
-    facts = {"warnings": warnings, ORIGIN: origins, FUSION: {"systems": systems, "offset": fusion.offset}}
-    fused = _write(tested, slice(None), fusion, location.join(out, "scores", "fused"), facts | _known_of_list(scores))
+    origins: dict[str, str] = {}
+    for name, system in systems.items():
+        origins |= {f"scores of {name}": system.scores, f"development of {name}": system.development}
+    fused_of = dataclasses.asdict(FusionFacts(systems, fusion.offset))
+    facts = {"warnings": warnings, ORIGIN: origins, FUSION: fused_of, **_facts_of_list(scores)}
+    fused = _write(tested, slice(None), fusion, location.join(out, "scores", "fused"), facts)
     known = [eer for eer in eers if eer is not None]
     if len(known) < 2:
         return Fused(fused, None)
@@ -112,7 +116,7 @@ def system_names(scores: Sequence[str]) -> list[str]:
             f"systems not told apart: got scores={', '.join(scores) or 'none'}, expected each once. At scores. Give "
             "the scores of every system, and none twice."
         )
-    names = [name.replace("/", "-") for name in location.told_apart(scores)]
+    names = [name.replace("/", "-") for name in location.distinct_names(scores)]
     stems = [location.stem(name) for name in names]
     return stems if len(set(stems)) == len(stems) else names
 
@@ -128,7 +132,7 @@ def _check_one_system(scores: str, development: str) -> None:
         )
 
 
-def _same_column(ours: Scored, theirs: Scored) -> tuple[Scored, Scored]:
+def _same_column(ours: ScoreTable, theirs: ScoreTable) -> tuple[ScoreTable, ScoreTable]:
     """Let both lists of a system be decided by the first kind of score that both have."""
     ours.deciding = theirs.deciding = next(c for c in DECIDING_SCORES if c in ours.columns and c in theirs.columns)
     return ours, theirs
@@ -179,14 +183,15 @@ def _fit(fusion: Fusion, fitted: Systems, chosen: Any, where: str) -> list[str]:
     ]
 
 
-def _known_of_list(scores: Sequence[str]) -> dict[str, Any]:
+def _facts_of_list(scores: Sequence[str]) -> dict[str, Any]:
     """Return what the systems' scores tables say of the list, and the highest count of each of its flaws."""
-    known: dict[str, Any] = {"flagged": {}}
+    facts: dict[str, Any] = {}
+    flagged: dict[str, int] = {}
     for manifest in (store.open_manifest(uri) for uri in scores if location.is_folder(uri)):
-        known |= {key: manifest[key] for key in ("list",) if key in manifest}
+        facts |= {key: manifest[key] for key in ("list",) if key in manifest}
         for check, count in manifest.get("flagged", {}).items():
-            known["flagged"][check] = max(count, known["flagged"].get(check, 0))
-    return known
+            flagged[check] = max(count, flagged.get(check, 0))
+    return {"flagged": flagged, **facts}
 
 
 def _equal_error_rates(tested: Systems) -> list[float | None]:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from avis import location, store
+from avis.evaluation.matching import PAIR, matching_rows
 from avis.evaluation.score_lines import FORMATS, text_scores
 from avis.metrics.scores import check
 from avis.metrics.trials import Trials
@@ -18,22 +19,24 @@ from avis.scoring.trials import as_answers
 
 TRIALS_PER_PART = 500_000
 ORIGIN = "origin"
-"""In a manifest: what made the scores, as far as that does not change them."""
+"""Key of a manifest: what made the scores, as far as that does not change them."""
 
 CHECKPOINT = "checkpoint SHA-256"
-"""Among what made the scores: what tells one system from another."""
+"""Key of the origin: what distinguishes one system from another."""
 
 CALIBRATION = "calibration"
-"""In a manifest: what the ratios' calibration rests on, and where they are capped."""
+"""Key of a manifest: what the ratios' calibration rests on, and where they are capped."""
+
+FUSION = "fusion"
+"""Key of a manifest: the systems that were fused, their weights, and the offset."""
 
 CHUNK_TRIALS = 1_000_000
 SPEAKERS = ("enroll_speaker", "test_speaker")
-PAIR = ("enroll", "test")
 NO_SPEAKERS = "no interval: the scores do not say who speaks (columns enroll_speaker and test_speaker)"
 
 
-class Scored:
-    """Scored trials that are there but not yet read.
+class ScoreTable:
+    """Scored trials in a table or file, read when asked for.
 
     Parameters
     ----------
@@ -46,6 +49,7 @@ class Scored:
     columns : list of str
         Without scores of `avis.schema.DECIDING_SCORES` that no trial has.
     num_trials : int
+        Trials of all parts.
     deciding : str
         The column by which trials are ordered; see `avis.schema.DECIDING_SCORES`.
 
@@ -129,26 +133,26 @@ class Scored:
         ValueError
             If an answer is unknown that must be known, or a file is corrupt.
         """
-        empty = self._answered(self._empty.select(columns), known=False)
+        empty = self._answered(self._empty.select(columns), required=False)
         return pa.concat_tables([empty, *self._tables(columns, answered=answered)])
 
     def rows(self, columns: list[str], numbers: list[int]) -> pa.Table:
         """Read some columns of a few trials, whose numbers count from 0, in the order asked for."""
         if self._text is not None:
             return self._text.select(columns).take(pa.array(numbers, pa.int64()))
-        wanted, first = np.array(numbers, dtype=np.int64), 0
+        asked_for, first = np.array(numbers, dtype=np.int64), 0
         tables, places = [self._empty.select(columns)], [np.zeros(0, dtype=np.int64)]
         for uri in self._parts:
             file = store.open_part(uri)
             for group in range(file.num_row_groups):
                 end = first + file.metadata.row_group(group).num_rows
-                places.append(np.flatnonzero((wanted >= first) & (wanted < end)))
+                places.append(np.flatnonzero((asked_for >= first) & (asked_for < end)))
                 if places[-1].size:
                     try:
                         table = file.read_row_group(group, columns=columns).select(columns)
                     except (pa.ArrowInvalid, OSError) as error:
                         raise store.corrupt_shard(uri, error) from error
-                    tables.append(table.take(pa.array(wanted[places[-1]] - first)))
+                    tables.append(table.take(pa.array(asked_for[places[-1]] - first)))
                 first = end
         return pa.concat_tables(tables).take(pa.array(np.argsort(np.concatenate(places))))
 
@@ -160,7 +164,7 @@ class Scored:
     def _tables(self, columns: list[str], *, answered: bool = True) -> Iterator[pa.Table]:
         read = (pa.Table.from_batches([batch]).select(columns) for batch in self._batches(columns))
         for table in read if self._text is None else [self._text.select(columns)]:
-            yield self._answered(table, known=answered)
+            yield self._answered(table, required=answered)
 
     def _batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
         for uri in self._parts:
@@ -169,12 +173,12 @@ class Scored:
             except (pa.ArrowInvalid, OSError) as error:
                 raise store.corrupt_shard(uri, error) from error
 
-    def _answered(self, table: pa.Table, *, known: bool) -> pa.Table:
-        """Understand the words of answers, all of which must be ``known`` if so."""
+    def _answered(self, table: pa.Table, *, required: bool) -> pa.Table:
+        """Understand the words of answers, all of which must be there if ``required``."""
         if "target" in table.column_names and is_text(table["target"].type):
             answers = as_answers(table["target"], at=lambda _: f"At {self.uri}.")
             table = table.set_column(table.column_names.index("target"), "target", answers)
-        if known and table["target"].null_count:
+        if required and table["target"].null_count:
             raise ValueError(
                 f"answers unknown: got {table['target'].null_count} trials without target, expected none. "
                 f"At {self.uri}. Evaluate a list whose answers are known; text has lines 'enroll test label score'."
@@ -182,76 +186,60 @@ class Scored:
         return table
 
 
-class ReadScores(NamedTuple):
-    """Trials, further columns of theirs, and why the trials have no speakers (None where they have them)."""
+class ScoredTrials(NamedTuple):
+    """All trials of a table.
+
+    Attributes
+    ----------
+    trials : Trials
+        Scores and answers, with log-likelihood ratios and speakers where the table has them.
+    columns : pyarrow.Table
+        Further columns of the same trials.
+    no_speakers : str or None
+        Why the trials have no speakers; None where they have them.
+    """
 
     trials: Trials
-    more: pa.Table
+    columns: pa.Table
     no_speakers: str | None
 
 
-def read_scores(scored: Scored, *, more: Collection[str] = ()) -> ReadScores:
-    """Read all trials, with their log-likelihood ratios and speakers where the table has them.
+def read_scores(scores: ScoreTable, *, columns: Collection[str] = ()) -> ScoredTrials:
+    """Read all trials, and some further columns of theirs.
 
     Speakers are left out where they are not known of all trials, or contradict an answer.
 
     Raises
     ------
     ValueError
-        If a column is missing, or see `Scored.table` and `avis.metrics.scores.check`.
+        If a column is missing, or see `ScoreTable.table` and `avis.metrics.scores.check`.
     """
-    scored.require(more)
-    wanted = ["target", scored.deciding, *more, *(name for name in ("llr", *SPEAKERS) if name in scored.columns)]
-    table = scored.table(list(dict.fromkeys(wanted)))
+    scores.require(columns)
+    optional = [name for name in ("llr", *SPEAKERS) if name in scores.columns]
+    table = scores.table(list(dict.fromkeys(["target", scores.deciding, *columns, *optional])))
     target = table["target"].to_numpy(zero_copy_only=False)
     enroll, test, no_speakers = speaker_numbers(table, target)
-    llr = score_values(table["llr"]) if "llr" in scored.columns else None
-    with scored.named():
-        scores, target = check(score_values(table[scored.deciding]), target)
-    trials = Trials(scores, target, llr, enroll, test)
-    further = table.select(list(more))
+    llr = score_values(table["llr"]) if "llr" in scores.columns else None
+    with scores.named():
+        values, target = check(score_values(table[scores.deciding]), target)
+    trials = Trials(values, target, llr, enroll, test)
+    further = table.select(list(columns))
     for index, field in enumerate(further.schema):
         if field.name in PAIR or is_text(field.type):
-            compared = names(further[field.name], where=f"{scored.uri} column {field.name}")
+            compared = names(further[field.name], where=f"{scores.uri} column {field.name}")
             further = further.set_column(index, field.name, compared)
-    return ReadScores(trials, further, no_speakers)
+    return ScoredTrials(trials, further, no_speakers)
 
 
-def matching_rows(ours: pa.Table, theirs: pa.Table, uri: str, *, whose: str = "the baseline") -> np.ndarray:
-    """Return where each trial of one table is in the other, by its two sides.
-
-    Of trials that are listed repeatedly, the first is the other's first, the second its second, and so on.
-
-    Raises
-    ------
-    ValueError
-        If a trial is in one table alone, or in one more often; ``uri`` says where the other table is, and ``whose`` it
-        is.
-    """
-    mine, other = _pair_numbers(ours, theirs)
-    order, other_order = (np.argsort(numbers, kind="stable") for numbers in (mine, other))
-    if not np.array_equal(mine[order], other[other_order]):
-        (pairs, counts), (other_pairs, other_counts) = (np.unique(side, return_counts=True) for side in (mine, other))
-        _, at, other_at = np.intersect1d(pairs, other_pairs, assume_unique=True, return_indices=True)
-        shared = np.minimum(counts[at], other_counts[other_at]).sum()
-        raise ValueError(
-            f"other trials in {whose}: got {shared} trials in both, expected all of {len(ours)} and "
-            f"{len(theirs)}. At {uri}. Score one trial list with all systems."
-        )
-    rows = np.empty(len(ours), dtype=np.int64)
-    rows[order] = other_order
-    return rows
-
-
-def matched(ours: ReadScores, theirs: ReadScores, uri: str) -> Trials:
-    """Return their trials in the order of ours; both have read `PAIR`, and ``uri`` says where theirs are.
+def aligned(ours: ScoredTrials, theirs: ScoredTrials, uri: str) -> Trials:
+    """Return their trials in the order of ours; both have the columns `PAIR`, and ``uri`` says where theirs are.
 
     Raises
     ------
     ValueError
         If they are not the same trials, or have other answers.
     """
-    rows = matching_rows(ours.more.select(list(PAIR)), theirs.more.select(list(PAIR)), uri)
+    rows = matching_rows(ours.columns.select(list(PAIR)), theirs.columns.select(list(PAIR)), uri)
     trials = theirs.trials.take(rows)
     if differing := np.count_nonzero(trials.target != ours.trials.target):
         raise ValueError(
@@ -261,21 +249,10 @@ def matched(ours: ReadScores, theirs: ReadScores, uri: str) -> Trials:
     return trials
 
 
-def _pair_numbers(ours: pa.Table, theirs: pa.Table) -> tuple[np.ndarray, np.ndarray]:
-    """Return a number for the two sides of each trial, the same in both tables."""
-    numbers = np.zeros(len(ours) + len(theirs), dtype=np.int64)
-    for side in PAIR:
-        chunks = [names(table[side], where=f"scores, column {side}").chunks for table in (ours, theirs)]
-        both = pa.chunked_array([*chunks[0], *chunks[1]], pa.string())
-        coded = both.dictionary_encode(null_encoding="encode").combine_chunks()
-        numbers = numbers * len(coded.dictionary) + coded.indices.to_numpy()
-    return numbers[: len(ours)], numbers[len(ours) :]
-
-
 def score_values(column: pa.ChunkedArray) -> np.ndarray:
     """Return a column as float32 where it is that, else as float64; what is missing becomes NaN."""
-    wanted: Any = np.float32 if pa.types.is_float32(column.type) else np.float64
-    return column.to_numpy(zero_copy_only=False).astype(wanted, copy=False)
+    dtype: Any = np.float32 if pa.types.is_float32(column.type) else np.float64
+    return column.to_numpy(zero_copy_only=False).astype(dtype, copy=False)
 
 
 def speaker_numbers(table: pa.Table, target: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None, str | None]:

@@ -1,8 +1,9 @@
 """What an evaluation states of every trial list."""
 
 from avis.evaluation.identification import Identification
-from avis.metrics.bootstrap import Resampling, beyond_chance, least_p_value
-from avis.metrics.figures import Wanted
+from avis.metrics.bootstrap import Resampling
+from avis.metrics.figures import FigureSet
+from avis.metrics.intervals import beyond_chance, least_p_value
 from avis.metrics.operating_point import OperatingPoint
 from avis.metrics.protocols import PROTOCOLS
 
@@ -13,13 +14,13 @@ class Evaluation:
     Parameters
     ----------
     seed : int
-        Of the draws of speakers.
+        Seed of the draws of speakers.
     bootstrap_draws : int
         How often speakers are drawn for confidence intervals and comparisons; 0 states none. With fewer than
         ``2 / (1 - confidence)`` no comparison could come out as more than chance.
     confidence : float
-        Of the intervals, between 0 and 1.
-    operating_points : dict
+        Share of the draws inside an interval, between 0 and 1.
+    operating_points : dict of str to dict
         Name and ``p_target``, ``c_miss``, ``c_fa`` of operating points besides the published ones.
     fmrs : list of float
         False-match rates at which to state the false-non-match rate.
@@ -51,10 +52,10 @@ class Evaluation:
         identification: Identification,
         trials_in_memory: int,
     ) -> None:
-        for name, given in operating_points.items():
-            if name in PROTOCOLS or not {"p_target"} <= set(given) <= {"p_target", "c_miss", "c_fa"}:
+        for name, values in operating_points.items():
+            if name in PROTOCOLS or not {"p_target"} <= set(values) <= {"p_target", "c_miss", "c_fa"}:
                 raise ValueError(
-                    f"operating point malformed: got {name}: {given}, expected a name other than the published ones, "
+                    f"operating point malformed: got {name}: {values}, expected a name other than the published ones, "
                     f"with p_target and perhaps c_miss and c_fa. At evaluation.operating_points. Correct it."
                 )
         counts_fit = bootstrap_draws >= 0 and min(trials_in_memory, fairness_min_trials) >= 1
@@ -64,8 +65,8 @@ class Evaluation:
                 f"fairness_min_trials={fairness_min_trials} and fmrs={fmrs}, expected counts (at least 0, 1 and 1) and "
                 "shares above 0. At evaluation. Correct them."
             )
-        own = {name: (OperatingPoint(**given),) for name, given in operating_points.items()}
-        self.wanted = Wanted({**PROTOCOLS, **own}, tuple(fmrs))
+        own = {name: (OperatingPoint(**values),) for name, values in operating_points.items()}
+        self.figure_set = FigureSet({**PROTOCOLS, **own}, tuple(fmrs))
         self.resampling = Resampling(max(bootstrap_draws, 1), confidence, seed).checked()
         if bootstrap_draws and not self.can_tell(1):
             raise ValueError(

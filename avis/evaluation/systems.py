@@ -8,12 +8,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from avis.evaluation.score_table import PAIR, SPEAKERS, Scored, matching_rows, score_values
+from avis.evaluation.matching import PAIR, matching_rows
+from avis.evaluation.score_table import SPEAKERS, ScoreTable, score_values
 from avis.metrics.scores import check_each
 from avis.schema import SCORES, TRIALS
 
 _COALESCED = ("target", *SPEAKERS)
-_MADE = {*SCORES.names} - {*TRIALS.names, *SPEAKERS}
+_OF_A_SYSTEM = {*SCORES.names} - {*TRIALS.names, *SPEAKERS}
+"""Columns that one system made, and that say nothing of the trials."""
 
 
 class Systems(NamedTuple):
@@ -32,7 +34,7 @@ class Systems(NamedTuple):
     scores: NDArray[np.float64]
 
 
-def join_systems(systems: Sequence[Scored]) -> Systems:
+def join_systems(systems: Sequence[ScoreTable]) -> Systems:
     """Join the deciding scores of several systems by the two sides of each trial.
 
     Raises
@@ -41,31 +43,28 @@ def join_systems(systems: Sequence[Scored]) -> Systems:
         If a column is missing, a score is no finite number, or the trials or their answers differ.
     """
     trials, scores = None, []
-    for scored in systems:
-        scored.require(PAIR)
-        kept = [name for name in scored.columns if name not in _MADE]
-        table = scored.table([*kept, scored.deciding], answered=False)
-        table = table.set_column(kept.index("target"), "target", table["target"].cast(pa.bool_()))
+    for system in systems:
+        system.require(PAIR)
+        columns = [name for name in system.columns if name not in _OF_A_SYSTEM]
+        table = system.table([*columns, system.deciding], answered=False)
+        table = table.set_column(columns.index("target"), "target", table["target"].cast(pa.bool_()))
         if trials is None:
-            trials = table.select([*TRIALS.names, *(name for name in kept if name not in TRIALS.names)])
+            trials = table.select([*TRIALS.names, *(name for name in columns if name not in TRIALS.names)])
         else:
             whose = "another system's scores"
-            table = table.take(
-                pa.array(matching_rows(trials.select(list(PAIR)), table.select(list(PAIR)), scored.uri, whose=whose))
-            )
-            trials = _merged(trials, table.select(kept), scored.uri)
-        with scored.named():
-            scores.append(check_each(score_values(table[scored.deciding]), np.zeros(len(table)))[0])
+            rows = matching_rows(trials.select(list(PAIR)), table.select(list(PAIR)), system.uri, whose=whose)
+            table = table.take(pa.array(rows))
+            trials = _merged(trials, table.select(columns), system.uri)
+        with system.named():
+            scores.append(check_each(score_values(table[system.deciding]), np.zeros(len(table)))[0])
     assert trials is not None, "no system"
     return Systems(trials, np.column_stack(scores).astype(np.float64))
 
 
 def _merged(trials: pa.Table, more: pa.Table, uri: str) -> pa.Table:
     """Return the trials with what another system's scores say of them besides."""
-    differing = pc.sum(
-        pc.xor(trials["target"], more["target"])
-    ).as_py()  # null, so not counted, where either is unknown
-    if differing:
+    differ = pc.xor(trials["target"], more["target"])  # null, so not counted, where either is unknown
+    if differing := pc.sum(differ).as_py():
         raise ValueError(
             f"other answers in another system's scores: got {differing} of {len(trials)} trials that are target in one "
             f"list and non-target in the other, expected none. At {uri}. Score one trial list with all systems."

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from avis.metrics.convex_hull import hull
-from avis.metrics.counting import Counted, counted
+from avis.metrics.error_curve import ErrorCurve, error_curve
 
 
 class BayesErrorCurves(NamedTuple):
@@ -14,11 +14,11 @@ class BayesErrorCurves(NamedTuple):
 
     Attributes
     ----------
-    log_odds
-        Natural-log odds of the effective target prior, rising: float64 ``[priors]``.
-    actual, minimum
+    log_odds : float64 [priors]
+        Natural-log odds of the effective target prior, rising.
+    actual, minimum : float64 [priors]
         Cost of the decisions that the scores imply (`avis.metrics.dcf.act_dcf`), and of those at the best threshold
-        (`avis.metrics.dcf.min_dcf`), at that prior and unit costs: float64 ``[priors]``.
+        (`avis.metrics.dcf.min_dcf`), at that prior and unit costs.
     """
 
     log_odds: NDArray[np.float64]
@@ -31,9 +31,9 @@ def bayes_error_curves(llr: ArrayLike, target: ArrayLike, log_odds: ArrayLike) -
 
     Parameters
     ----------
-    llr, target
+    llr, target : array_like [trials]
         Log-likelihood ratios (natural logarithm) and answers; see `avis.metrics.scores.check`.
-    log_odds
+    log_odds : array_like [priors]
         Natural-log odds of the target prior ``[priors]``.
 
     Raises
@@ -50,10 +50,10 @@ def bayes_error_curves(llr: ArrayLike, target: ArrayLike, log_odds: ArrayLike) -
     >>> bayes_error_curves([1, 1, -1, -1], [True, True, False, False], [-2, 0, 2]).actual
     array([1., 0., 1.])
     """
-    return bayes_error_of(counted(llr, target), log_odds)
+    return bayes_error_of(error_curve(llr, target), log_odds)
 
 
-def bayes_error_of(llrs: Counted, log_odds: ArrayLike) -> BayesErrorCurves:
+def bayes_error_of(llrs: ErrorCurve, log_odds: ArrayLike) -> BayesErrorCurves:
     """Return the curves of a list that was counted before; see `bayes_error_curves`."""
     odds = np.sort(np.asarray(log_odds, dtype=np.float64))
     decided, corners = llrs.rates_at(-odds[::-1]), hull(llrs.rates)

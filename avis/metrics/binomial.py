@@ -17,10 +17,10 @@ def binomial_interval(errors: int, trials: int, confidence: float) -> tuple[floa
 
     Parameters
     ----------
-    errors, trials
+    errors, trials : int
         Wrong decisions, and decisions.
-    confidence
-        Between 0 and 1.
+    confidence : float
+        Share of such intervals that hold the true rate, between 0 and 1.
 
     Raises
     ------

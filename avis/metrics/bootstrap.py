@@ -6,19 +6,18 @@ trial the product of the weights of its two speakers.
 """
 
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avis.metrics import cllr
-from avis.metrics.figures import Tally, Wanted, figures, tally
+from avis.metrics.figures import ErrorCounts, Figure, Figures, FigureSet, count_errors, difference, figures
+from avis.metrics.intervals import Difference, Differences, Draws, Interval, Intervals, least_p_value
 from avis.metrics.roc import twice_won_pairs
 from avis.metrics.scores import ErrorRates, error_rates
 from avis.metrics.trials import Trials
-
-Flat = dict[tuple[str, ...], float]
 
 _MOST_IF_REFLECTED = {"min_cllr": 1.0, "calibration_loss": math.inf, "fdr": 1.0, "garbe": 1.0}
 """Figures that lean one way in the list and further in a draw of it, and the highest they can be.
@@ -33,12 +32,12 @@ class Resampling(NamedTuple):
 
     Attributes
     ----------
-    num_draws
+    num_draws : int
         How often; 1000 or more for an interval of 95 %.
-    confidence
+    confidence : float
         Share of the draws inside the interval, between 0 and 1.
-    seed
-        Of the draws.
+    seed : int
+        Seed of the draws.
     """
 
     num_draws: int
@@ -93,9 +92,9 @@ def weighted_rates(
 class _Resampler:
     """Turns draws of speakers into weighted tallies of one system's scores."""
 
-    def __init__(self, trials: Trials, *, wanted: Wanted, threshold: float | None) -> None:
-        # Weights move the corners of the hull, so that the whole curves are wanted.
-        whole = tally(trials.scores, trials.target, trials.llr, wanted=wanted, threshold=threshold)
+    def __init__(self, trials: Trials, *, figure_set: FigureSet, threshold: float | None) -> None:
+        # Weights move the corners of the hull, so that the whole curves are needed.
+        whole = count_errors(trials.scores, trials.target, trials.llr, figure_set=figure_set, threshold=threshold)
         self.counts = whole._replace(scores=error_rates(trials.scores, trials.target))
         target = np.asarray(trials.target, dtype=bool)
         enroll, test, self.num_speakers = trials.speakers()
@@ -106,14 +105,14 @@ class _Resampler:
             self.cost_of_targets = cllr.costs(trials.llr[self.by_llr.targets], target=True)
             self.cost_of_nontargets = cllr.costs(trials.llr[self.by_llr.nontargets], target=False)
 
-    def weighted(self, drawn: NDArray[np.int64]) -> Tally | None:
-        """Return the tally of one draw, or None if it holds no target or no non-target trial."""
+    def weighted(self, drawn: NDArray[np.int64]) -> ErrorCounts | None:
+        """Return the count_errors of one draw, or None if it holds no target or no non-target trial."""
         of_targets, of_nontargets = self.by_score.weights(drawn)
         below = running_sums(of_targets), running_sums(of_nontargets)
         if not (below[0][-1] and below[1][-1]):
             return None
         rates = weighted_rates(self.counts.scores, *below)
-        counts = Tally(rates, twice_won_pairs(rates), weighted_rates(self.counts.decided, *below))
+        counts = ErrorCounts(rates, twice_won_pairs(rates), weighted_rates(self.counts.decided, *below))
         if self.counts.llrs is None or self.counts.at_bayes is None:
             return counts
         of_targets, of_nontargets = self.by_llr.weights(drawn)
@@ -139,64 +138,56 @@ def speaker_draws(num_speakers: int, resampling: Resampling) -> Iterator[NDArray
 
 
 def speaker_intervals(
-    trials: Trials, resampling: Resampling, *, wanted: Wanted, threshold: float | None = None
-) -> dict[str, Any]:
+    trials: Trials, resampling: Resampling, *, figure_set: FigureSet, threshold: float | None = None
+) -> Intervals:
     """Return an interval for every figure of `avis.metrics.figures.figures`, all from the same draws.
+
+    They are percentiles of the draws, those of minCllr and calibration loss reflected at the figure.
 
     Parameters
     ----------
-    trials
-        With their speakers.
-    resampling
+    trials : Trials
+        The list, with its speakers.
+    resampling : Resampling
         How speakers are drawn.
-    wanted
-        What is to be stated.
-    threshold
-        As for `avis.metrics.figures.tally`; it stays where it is in every draw.
-
-    Returns
-    -------
-    dict
-        ``figures`` (as the figures are laid out, but ``[low, high]`` each: percentiles of the draws, those of minCllr
-        and calibration loss reflected at the figure), ``confidence``, ``num_draws``, ``num_speakers``, and
-        ``num_empty``: draws left out for want of target or of non-target trials. ``figures`` is None if all were.
+    figure_set : FigureSet
+        Which figures are stated.
+    threshold : float, optional
+        Score from which trials are accepted, in every draw; that of the list's equal error rate if None.
 
     Raises
     ------
     ValueError
         If speakers and answers disagree, or see `avis.metrics.scores.check`.
     """
-    resampler = _Resampler(trials, wanted=wanted, threshold=threshold)
+    resampler = _Resampler(trials, figure_set=figure_set, threshold=threshold)
     rows = []
     for drawn in speaker_draws(resampler.num_speakers, resampling.checked()):
         if (counts := resampler.weighted(drawn)) is not None:
-            rows.append(flatten(figures(counts, wanted)))
-    return intervals_of(rows, flatten(figures(resampler.counts, wanted)), resampling, resampler.num_speakers)
+            rows.append(figures(counts, figure_set))
+    return intervals_of(rows, figures(resampler.counts, figure_set), resampling, resampler.num_speakers)
 
 
-def intervals_of(rows: list[Flat], found: Flat, resampling: Resampling, num_speakers: int) -> dict[str, Any]:
+def intervals_of(rows: list[Figures], of_list: Figures, resampling: Resampling, num_speakers: int) -> Intervals:
     """Return what `speaker_intervals` does, from the figures of each draw that has them and those of the list."""
     drawn = _percentiles(rows, resampling.confidence) if rows else {}
-    figures_drawn = nest({key: _reflected(key[0], ends, found[key]) for key, ends in drawn.items()})
-    return {"figures": figures_drawn or None, **_facts(resampling, num_speakers, len(rows))}
+    reflected = {figure: _reflected(figure, ends, of_list[figure]) for figure, ends in drawn.items()}
+    return Intervals(reflected, _draws(resampling, num_speakers, len(rows)))
 
 
-def paired_difference(trials: Trials, baseline: Trials, resampling: Resampling, *, wanted: Wanted) -> dict[str, Any]:
+def paired_difference(
+    trials: Trials, baseline: Trials, resampling: Resampling, *, figure_set: FigureSet
+) -> Differences:
     """Say of every figure by how much two systems differ on one trial list, and whether that may be chance.
 
     Parameters
     ----------
-    trials, baseline
+    trials, baseline : Trials
         The same trials in the same order with the scores of two systems; the speakers are taken from ``trials``.
-    resampling, wanted
-        See `speaker_intervals`; each draw weights both systems alike.
-
-    Returns
-    -------
-    dict
-        As of `speaker_intervals`, with ``{"difference": ..., "interval": [low, high], "p_value": ...}`` of each figure
-        that both have: the figure of ``trials`` less that of ``baseline``, and the two-sided bootstrap p-value of no
-        difference. ``interval`` and ``p_value`` are None if every draw was empty.
+    resampling : Resampling
+        How speakers are drawn; each draw weights both systems alike.
+    figure_set : FigureSet
+        Which figures are compared.
 
     Raises
     ------
@@ -209,47 +200,21 @@ def paired_difference(trials: Trials, baseline: Trials, resampling: Resampling, 
             "one order. Join the two by trial."
         )
     baseline = baseline._replace(enroll_speaker=trials.enroll_speaker, test_speaker=trials.test_speaker)
-    both = [_Resampler(each, wanted=wanted, threshold=None) for each in (trials, baseline)]
+    both = [_Resampler(each, figure_set=figure_set, threshold=None) for each in (trials, baseline)]
     rows = []
     for drawn in speaker_draws(both[0].num_speakers, resampling.checked()):
         counts = [each.weighted(drawn) for each in both]
         if counts[0] is not None and counts[1] is not None:
-            rows.append(_difference(counts[0], counts[1], wanted))
-    found = _difference(both[0].counts, both[1].counts, wanted)
-    intervals = _percentiles(rows, resampling.confidence) if rows else dict.fromkeys(found)
-    stated = {
-        key: {
-            "difference": value,
-            "interval": intervals[key],
-            "p_value": _p_value(np.array([row[key] for row in rows])) if rows else None,
-        }
-        for key, value in found.items()
+            rows.append(difference(figures(counts[0], figure_set), figures(counts[1], figure_set)))
+    of_list = difference(figures(both[0].counts, figure_set), figures(both[1].counts, figure_set))
+    intervals = _percentiles(rows, resampling.confidence) if rows else {}
+    differences = {
+        figure: Difference(
+            value, intervals.get(figure), _p_value(np.array([row[figure] for row in rows])) if rows else None
+        )
+        for figure, value in of_list.items()
     }
-    return {"figures": nest(stated), **_facts(resampling, both[0].num_speakers, len(rows))}
-
-
-def _difference(one: Tally, other: Tally, wanted: Wanted) -> Flat:
-    ours, theirs = (flatten(figures(counts, wanted)) for counts in (one, other))
-    return {key: value - theirs[key] for key, value in ours.items() if key in theirs}
-
-
-def has_width(interval: list[float]) -> bool:
-    """Tell whether the draws differ: where no trial is decided wrongly, none do, and the interval says nothing."""
-    return interval[0] < interval[1]
-
-
-def beyond_chance(p_value: float, confidence: float) -> bool:
-    """Tell whether a difference is more than chance explains.
-
-    >>> beyond_chance(0.049, 0.95), beyond_chance(0.05, 0.95)
-    (True, False)
-    """
-    return p_value + confidence < 1.0
-
-
-def least_p_value(num_draws: int) -> float:
-    """Return the p-value of a difference that has one sign in every draw: none is lower."""
-    return 2.0 / (1 + num_draws)
+    return Differences(differences, _draws(resampling, both[0].num_speakers, len(rows)))
 
 
 def _p_value(differences: NDArray[np.float64]) -> float:
@@ -258,43 +223,20 @@ def _p_value(differences: NDArray[np.float64]) -> float:
     return min(1.0, (1 + tail) * least_p_value(differences.size))
 
 
-def _percentiles(rows: list[Flat], confidence: float) -> dict[tuple[str, ...], list[float]]:
+def _percentiles(rows: list[Figures], confidence: float) -> dict[Figure, Interval]:
     outside = (1.0 - confidence) / 2.0
     table = np.array([list(row.values()) for row in rows])
     low, high = np.quantile(table, [outside, 1.0 - outside], axis=0)
-    return {key: [float(low[column]), float(high[column])] for column, key in enumerate(rows[0])}
+    return {figure: Interval(float(low[column]), float(high[column])) for column, figure in enumerate(rows[0])}
 
 
-def _reflected(figure: str, ends: list[float], found: float) -> list[float]:
-    if figure not in _MOST_IF_REFLECTED:
+def _reflected(figure: Figure, ends: Interval, value: float) -> Interval:
+    """Return the ends reflected at the list's own value, of the figures that need it."""
+    if figure.name not in _MOST_IF_REFLECTED:
         return ends
-    low, high = (2.0 * found - end for end in reversed(ends))
-    return [max(min(low, found), 0.0), min(max(high, found), _MOST_IF_REFLECTED[figure])]
+    low, high = (2.0 * value - end for end in reversed(ends))
+    return Interval(max(min(low, value), 0.0), min(max(high, value), _MOST_IF_REFLECTED[figure.name]))
 
 
-def _facts(resampling: Resampling, num_speakers: int, num_kept: int) -> dict[str, Any]:
-    return {
-        "confidence": resampling.confidence,
-        "num_draws": resampling.num_draws,
-        "num_empty": resampling.num_draws - num_kept,
-        "num_speakers": num_speakers,
-    }
-
-
-def flatten(tree: Mapping[str, Any], above: tuple[str, ...] = ()) -> Flat:
-    """Lay out figures flat, each under its path."""
-    flat: Flat = {}
-    for key, value in tree.items():
-        flat |= flatten(value, (*above, key)) if isinstance(value, Mapping) else {(*above, key): value}
-    return flat
-
-
-def nest(flat: Mapping[tuple[str, ...], Any]) -> dict[str, Any]:
-    """Lay out figures as they were before `flatten`."""
-    tree: dict[str, Any] = {}
-    for path, value in flat.items():
-        inner = tree
-        for key in path[:-1]:
-            inner = inner.setdefault(key, {})
-        inner[path[-1]] = value
-    return tree
+def _draws(resampling: Resampling, num_speakers: int, num_used: int) -> Draws:
+    return Draws(resampling.confidence, resampling.num_draws, resampling.num_draws - num_used, num_speakers)

@@ -15,14 +15,14 @@ def cllr(llr: ArrayLike, target: ArrayLike) -> float:
 
     Parameters
     ----------
-    llr, target
+    llr, target : array_like [trials]
         Log-likelihood ratios (natural logarithm; forensic reports use base 10) and answers ``[trials]``; see
         `avis.metrics.scores.check`. Raw scores such as cosines are none.
 
     Returns
     -------
     float
-        In bits: 0 is perfect, 1 says nothing (all ratios 1); there is no upper bound. The difference to
+        Cost in bits: 0 is perfect, 1 says nothing (all ratios 1); there is no upper bound. The difference to
         `avis.metrics.pav.min_cllr` is the calibration loss.
 
     Raises
@@ -40,8 +40,8 @@ def cllr(llr: ArrayLike, target: ArrayLike) -> float:
     >>> cllr([0, 0, 0], [True, True, False])
     1.0
     """
-    values, known = check(llr, target)
-    return mean_of_kinds(values[known], values[~known])
+    values, is_target = check(llr, target)
+    return mean_of_kinds(values[is_target], values[~is_target])
 
 
 def mean_of_kinds(targets: NDArray, nontargets: NDArray) -> float:

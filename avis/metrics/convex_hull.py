@@ -16,7 +16,7 @@ def rocch_equal_error_rate(scores: ArrayLike, target: ArrayLike) -> float:
 
     Parameters
     ----------
-    scores, target
+    scores, target : array_like [trials]
         See `avis.metrics.scores.check`.
 
     Raises
@@ -44,8 +44,8 @@ def hull(rates: ErrorRates) -> ErrorRates:
 
     Parameters
     ----------
-    rates
-        A curve from accepting all to accepting none, in any weights.
+    rates : ErrorRates
+        The curve from accepting all to accepting none, in any weights.
     """
     return rates.take(hull_corners(rates.false_alarms, rates.misses))
 
@@ -56,18 +56,18 @@ def hull_corners(x: NDArray[np.int64], y: NDArray[np.int64]) -> NDArray[np.int64
     Pool-adjacent-violators finds them in linear time, whatever the shape; whole numbers then decide on points that
     rounding left on a line between their neighbours.
     """
-    kept = np.flatnonzero(np.append(True, x[1:] != x[:-1]))  # above one another, only the lowest may be a corner
+    corners = np.flatnonzero(np.append(True, x[1:] != x[:-1]))  # above one another, only the lowest may be a corner
     end = int(np.searchsorted(y, y[-1]))
-    if end > kept[-1]:
-        kept = np.append(kept, end)
-    if kept.size > 2:
-        dx, dy = np.diff(-x[kept]), np.diff(y[kept])
+    if end > corners[-1]:
+        corners = np.append(corners, end)
+    if corners.size > 2:
+        dx, dy = np.diff(-x[corners]), np.diff(y[corners])
         steps = (dx + dy).astype(np.float64)
-        kept = kept[isotonic_regression(dy / steps, weights=steps).blocks]
-    while kept.size > 2:
-        dx, dy = np.diff(x[kept]), np.diff(y[kept])
+        corners = corners[isotonic_regression(dy / steps, weights=steps).blocks]
+    while corners.size > 2:
+        dx, dy = np.diff(x[corners]), np.diff(y[corners])
         bends = dx[:-1] * dy[1:] < dy[:-1] * dx[1:]
         if bends.all():
             break
-        kept = kept[np.concatenate(([True], bends, [True]))]
-    return kept
+        corners = corners[np.concatenate(([True], bends, [True]))]
+    return corners

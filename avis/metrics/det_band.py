@@ -23,10 +23,10 @@ class DetBand(NamedTuple):
 
     Attributes
     ----------
-    ratios
-        Miss rate divided by false-alarm rate on each ray, rising, 1 among them: float64 ``[rays]``.
-    fpr_low, fpr_high
-        Ends of the interval, as false-alarm rates: float64 ``[rays]``.
+    ratios : float64 [rays]
+        Miss rate divided by false-alarm rate on each ray, rising, 1 among them.
+    fpr_low, fpr_high : float64 [rays]
+        Ends of the interval, as false-alarm rates.
     """
 
     ratios: NDArray[np.float64]
@@ -52,10 +52,10 @@ def det_band(trials: Trials, resampling: Resampling) -> DetBand | None:
 
     Parameters
     ----------
-    trials
-        With their speakers.
-    resampling
-        See `avis.metrics.bootstrap.speaker_intervals`, whose draws these are for the same seed.
+    trials : Trials
+        The list, with its speakers.
+    resampling : Resampling
+        How speakers are drawn: as for `avis.metrics.bootstrap.speaker_intervals` of the same seed.
 
     Raises
     ------

@@ -14,7 +14,7 @@ def equal_error_rate(scores: ArrayLike, target: ArrayLike) -> tuple[float, float
 
     Parameters
     ----------
-    scores, target
+    scores, target : array_like [trials]
         See `avis.metrics.scores.check`.
 
     Returns

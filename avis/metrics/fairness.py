@@ -12,9 +12,9 @@ def fairness_discrepancy_rate(fmr: ArrayLike, fnmr: ArrayLike, *, alpha: float =
 
     Parameters
     ----------
-    fmr, fnmr
+    fmr, fnmr : array_like [groups]
         False-match and false-non-match rate of each group as fractions ``[groups]``, at one threshold.
-    alpha
+    alpha : float
         Weight of the false-match rate, between 0 and 1.
 
     Raises
@@ -44,7 +44,7 @@ def garbe(fmr: ArrayLike, fnmr: ArrayLike, *, alpha: float = ALPHA) -> float:
 
     Parameters
     ----------
-    fmr, fnmr, alpha
+    fmr, fnmr, alpha : array_like, array_like and float
         See `fairness_discrepancy_rate`.
 
     Raises

@@ -1,7 +1,7 @@
 """All figures of one trial list from counts of its errors: of a whole list, of a bootstrap draw, or out of core."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,14 +24,42 @@ FMRS = (0.01, 0.001)
 """False-match rates at which the false-non-match rate is usually stated."""
 
 
-class Wanted(NamedTuple):
-    """What is to be stated besides the figures that every list has.
+class Figure(NamedTuple):
+    """Which figure of a list is meant.
 
     Attributes
     ----------
-    protocols
+    name : str
+        What it is called in code and in ``metrics.json``, as ``min_dcf``.
+    at : str
+        Prior, false-match rate or protocol that it is stated at; empty where there is only one of the name.
+    """
+
+    name: str
+    at: str = ""
+
+
+Figures = dict[Figure, float]
+"""Figures of the same trials in a fixed order: a flat vector with names."""
+
+EER, EER_ROCCH, AUC, ACCURACY = Figure("eer"), Figure("eer_rocch"), Figure("auc"), Figure("accuracy")
+FNMR, FMR = Figure("fnmr"), Figure("fmr")
+CLLR, MIN_CLLR, CALIBRATION_LOSS = Figure("cllr"), Figure("min_cllr"), Figure("calibration_loss")
+FNMR_AT_FMR, MIN_DCF, ACT_DCF = "fnmr_at_fmr", "min_dcf", "act_dcf"
+"""Names of figures that are stated at several false-match rates and priors."""
+
+PROTOCOL_MIN_DCF, PROTOCOL_ACT_DCF = "protocol_min_dcf", "protocol_act_dcf"
+"""Names of the costs of protocols: means over their operating points."""
+
+
+class FigureSet(NamedTuple):
+    """Which figures are stated besides those that every list has.
+
+    Attributes
+    ----------
+    protocols : mapping of str to tuple of OperatingPoint
         Operating points by name; the costs of several are averaged.
-    fmrs
+    fmrs : tuple of float
         False-match rates at which to state the false-non-match rate.
     """
 
@@ -45,20 +73,21 @@ class Wanted(NamedTuple):
         return np.unique([point.threshold for point in points])
 
 
-class Tally(NamedTuple):
+class ErrorCounts(NamedTuple):
     """Counts from which all figures follow.
 
     Attributes
     ----------
-    scores
+    scores : ErrorRates
         Errors at the thresholds of the scores' curve on which figures depend, or more.
-    twice_won
+    twice_won : int
         See `avis.metrics.roc.twice_won_pairs`.
-    decided
+    decided : ErrorRates
         Errors at the one threshold at which rates and accuracy are stated.
-    llrs, at_bayes
-        The like for the log-likelihood ratios, and errors at `Wanted.thresholds`; None where there are none.
-    cllr
+    llrs, at_bayes : ErrorRates or None
+        Errors along the curve of the log-likelihood ratios, and at `FigureSet.thresholds`; None where there are no
+        ratios.
+    cllr : float or None
         See `avis.metrics.cllr.cllr`; None where there are no log-likelihood ratios.
     """
 
@@ -70,20 +99,25 @@ class Tally(NamedTuple):
     cllr: float | None = None
 
 
-def tally(
-    scores: ArrayLike, target: ArrayLike, llr: ArrayLike | None, *, wanted: Wanted, threshold: float | None = None
-) -> Tally:
+def count_errors(
+    scores: ArrayLike,
+    target: ArrayLike,
+    llr: ArrayLike | None,
+    *,
+    figure_set: FigureSet,
+    threshold: float | None = None,
+) -> ErrorCounts:
     """Count the errors of a trial list.
 
     Parameters
     ----------
-    scores, target
+    scores, target : array_like [trials]
         See `avis.metrics.scores.check`.
-    llr
-        Log-likelihood ratios (natural logarithm) of the same trials, if there are any.
-    wanted
-        What is to be stated.
-    threshold
+    llr : array_like [trials], optional
+        Log-likelihood ratios (natural logarithm) of the same trials.
+    figure_set : FigureSet
+        Which figures are to follow from the counts.
+    threshold : float, optional
         Score from which trials are accepted; that of the equal error rate if None.
 
     Raises
@@ -92,60 +126,67 @@ def tally(
         See `avis.metrics.scores.check`.
     """
     ordered = sort_scores(scores, target)
-    rates, twice_won = key_rates(ordered, wanted.fmrs)
+    rates, twice_won = key_rates(ordered, figure_set.fmrs)
     decided = ordered.rates_at([crossing(rates)[1] if threshold is None else threshold])
-    counts = Tally(rates, twice_won, decided)
+    counts = ErrorCounts(rates, twice_won, decided)
     if llr is None:
         return counts
     ordered = sort_scores(llr, target)
     cost = cllr.mean_of_kinds(ordered.targets, ordered.nontargets)
-    return counts._replace(llrs=key_rates(ordered, ())[0], at_bayes=ordered.rates_at(wanted.thresholds()), cllr=cost)
+    at_bayes = ordered.rates_at(figure_set.thresholds())
+    return counts._replace(llrs=key_rates(ordered, ())[0], at_bayes=at_bayes, cllr=cost)
 
 
-def figures(counts: Tally, wanted: Wanted) -> dict[str, Any]:
+def figures(counts: ErrorCounts, figure_set: FigureSet) -> Figures:
     """Return every figure that follows from the counts, rates as fractions.
 
     Returns
     -------
-    dict
-        ``eer``, ``eer_rocch``, ``auc``, ``accuracy``, ``fnmr`` and ``fmr`` (these three at `Tally.decided`),
-        ``fnmr_at_fmr`` (by rate), ``min_cllr``, ``min_dcf`` (by prior), ``dcf`` (by protocol: ``min``). With
-        log-likelihood ratios also ``cllr``, ``calibration_loss``, ``act_dcf`` and the ``act`` of every protocol, and
-        ``min_cllr`` is of them; otherwise of the scores.
+    Figures
+        ``eer``, ``eer_rocch``, ``auc``, ``accuracy``, ``fnmr`` and ``fmr`` (these three at `ErrorCounts.decided`),
+        ``fnmr_at_fmr`` at each rate, ``min_cllr``, ``min_dcf`` at each prior and ``protocol_min_dcf`` at each
+        protocol. With log-likelihood ratios also ``cllr``, ``calibration_loss``, ``act_dcf`` and ``protocol_act_dcf``,
+        and ``min_cllr`` is of them; otherwise of the scores.
     """
     rates, decided = counts.scores, counts.decided
     corners = hull(rates)
     misses, false_alarms = int(decided.misses[0]), int(decided.false_alarms[0])
-    stated: dict[str, Any] = {
-        "eer": crossing(rates)[0],
-        "eer_rocch": crossing(corners)[0],
-        "auc": counts.twice_won / (2 * rates.num_target * rates.num_nontarget),
-        "accuracy": 1.0 - (misses + false_alarms) / (rates.num_target + rates.num_nontarget),
-        "fnmr": misses / rates.num_target,
-        "fmr": false_alarms / rates.num_nontarget,
-        "fnmr_at_fmr": {f"{fmr:g}": fixed_fmr(rates, fmr) for fmr in wanted.fmrs},
-        "min_cllr": minimum_cllr(corners if counts.llrs is None else hull(counts.llrs)),
+    values = {
+        EER: crossing(rates)[0],
+        EER_ROCCH: crossing(corners)[0],
+        AUC: counts.twice_won / (2 * rates.num_target * rates.num_nontarget),
+        ACCURACY: 1.0 - (misses + false_alarms) / (rates.num_target + rates.num_nontarget),
+        FNMR: misses / rates.num_target,
+        FMR: false_alarms / rates.num_nontarget,
+        **{Figure(FNMR_AT_FMR, f"{fmr:g}"): fixed_fmr(rates, fmr) for fmr in figure_set.fmrs},
+        MIN_CLLR: minimum_cllr(corners if counts.llrs is None else hull(counts.llrs)),
     }
     if counts.cllr is not None:
-        stated |= {"cllr": counts.cllr, "calibration_loss": counts.cllr - stated["min_cllr"]}
-    return stated | _detection_costs(corners, counts.at_bayes, wanted)
+        values |= {CLLR: counts.cllr, CALIBRATION_LOSS: counts.cllr - values[MIN_CLLR]}
+    return values | _detection_costs(corners, counts.at_bayes, figure_set)
 
 
-def _detection_costs(corners: ErrorRates, at_bayes: ErrorRates | None, wanted: Wanted) -> dict[str, Any]:
+def difference(ours: Figures, theirs: Figures) -> Figures:
+    """Return by how much ours exceeds theirs, of every figure that both have."""
+    return {figure: value - theirs[figure] for figure, value in ours.items() if figure in theirs}
+
+
+def _detection_costs(corners: ErrorRates, at_bayes: ErrorRates | None, figure_set: FigureSet) -> Figures:
     """Return minimum and actual costs at the usual priors and of every protocol."""
-    priors = {f"{p_target:g}": (OperatingPoint(p_target),) for p_target in P_TARGETS}
-    points = {point for several in (*priors.values(), *wanted.protocols.values()) for point in several}
-    cost = {"min": {point: float(costs(corners, point).min()) for point in points}}
+    priors = {f"{p_target:g}": OperatingPoint(p_target) for p_target in P_TARGETS}
+    protocols = figure_set.protocols
+    points = {*priors.values(), *(point for several in protocols.values() for point in several)}
+    of_kinds = [(MIN_DCF, PROTOCOL_MIN_DCF, {point: float(costs(corners, point).min()) for point in points})]
     if at_bayes is not None:
-        cost["act"] = {
+        actual = {
             point: float(costs(at_bayes, point)[np.searchsorted(at_bayes.thresholds, point.threshold)])
             for point in points
         }
-    stated: dict[str, Any] = {
-        f"{kind}_dcf": {name: of_points[point] for name, (point,) in priors.items()} for kind, of_points in cost.items()
+        of_kinds.append((ACT_DCF, PROTOCOL_ACT_DCF, actual))
+    at_priors = {Figure(kind, at): cost[point] for kind, _, cost in of_kinds for at, point in priors.items()}
+    of_protocols = {
+        Figure(kind, name): sum(cost[point] for point in several) / len(several)
+        for name, several in protocols.items()
+        for _, kind, cost in of_kinds
     }
-    stated["dcf"] = {
-        name: {kind: sum(of_points[p] for p in several) / len(several) for kind, of_points in cost.items()}
-        for name, several in wanted.protocols.items()
-    }
-    return stated
+    return at_priors | of_protocols

@@ -11,9 +11,9 @@ def fnmr_at_fmr(scores: ArrayLike, target: ArrayLike, fmr: float) -> float:
 
     Parameters
     ----------
-    scores, target
+    scores, target : array_like [trials]
         See `avis.metrics.scores.check`.
-    fmr
+    fmr : float
         False-match rate allowed, as a fraction.
 
     Raises

@@ -1,5 +1,7 @@
 """Identification: which of the enrolled speakers it is, and whether it is any of them."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -11,18 +13,42 @@ class OpenSetRate(NamedTuple):
 
     Attributes
     ----------
-    rate
+    rate : float
         Share of enrolled speakers' probes that score at least ``threshold`` for their speaker and have the rank asked
         for.
-    false_alarm_rate
+    false_alarm_rate : float
         Share of strangers' probes that score at least ``threshold`` for anybody; at most what was allowed.
-    threshold
+    threshold : float
         Lowest score accepted.
     """
 
     rate: float
     false_alarm_rate: float
     threshold: float
+
+
+@dataclass(frozen=True)
+class IdentificationFigures:
+    """Figures of a list in which every probe is tried against every enrolment.
+
+    Parameters
+    ----------
+    num_probes, num_strangers : int
+        Test sides, and those of them by speakers who are not enrolled.
+    num_enrolments, num_speakers : int
+        Enrolment sides, and speakers of theirs.
+    closed_set : mapping of int to float
+        See `closed_set_accuracy`, by rank, over probes of enrolled speakers.
+    open_set : mapping of float to OpenSetRate
+        See `open_set_rate`, by false-alarm rate; empty without strangers.
+    """
+
+    num_probes: int
+    num_strangers: int
+    num_enrolments: int
+    num_speakers: int
+    closed_set: Mapping[int, float]
+    open_set: Mapping[float, OpenSetRate]
 
 
 def closed_set_accuracy(scores: ArrayLike, probe: ArrayLike, gallery: ArrayLike, *, rank: int = 1) -> float:
@@ -33,11 +59,11 @@ def closed_set_accuracy(scores: ArrayLike, probe: ArrayLike, gallery: ArrayLike,
 
     Parameters
     ----------
-    scores
+    scores : array_like [probes, enrolments]
         One row for each probe, one column for each enrolment: ``[probes, enrolments]``, finite.
-    probe, gallery
+    probe, gallery : array_like
         Speakers of rows and columns: ``[probes]`` and ``[enrolments]``.
-    rank
+    rank : int
         How many speakers are looked at, from 1.
 
     Raises
@@ -66,9 +92,9 @@ def open_set_rate(
 
     Parameters
     ----------
-    scores, probe, gallery, rank
+    scores, probe, gallery, rank : array_like and int
         See `closed_set_accuracy`; probes of speakers who are not enrolled are strangers.
-    false_alarm_rate
+    false_alarm_rate : float
         Share of strangers that may be taken for somebody, between 0 and 1. The threshold is the lowest that keeps to
         it.
 
@@ -101,8 +127,8 @@ def open_set_rate(
     everybody = float(min(best[mated].min(), strangers[0]))
     threshold = everybody if allowed >= strangers.size else float(np.nextafter(strangers[-1 - allowed], np.inf))
     own = best[mated, column[mated]]
-    found = (own >= threshold) & (_ranks(best[mated], column[mated]) <= rank)
-    return OpenSetRate(float(found.mean()), float(np.mean(strangers >= threshold)), threshold)
+    named = (own >= threshold) & (_ranks(best[mated], column[mated]) <= rank)
+    return OpenSetRate(float(named.mean()), float(np.mean(strangers >= threshold)), threshold)
 
 
 def _best_of_speakers(

@@ -3,19 +3,21 @@
 import numpy as np
 
 from avis.metrics.convex_hull import hull, hull_corners
-from avis.metrics.scores import ErrorRates, SortedScores
+from avis.metrics.scores import PIECE, ErrorRates, SortedScores
 from avis.metrics.ties import tie_groups
 
 
-def key_rates(ordered: SortedScores, fmrs: tuple[float, ...]) -> tuple[ErrorRates, int]:
+def key_rates(ordered: SortedScores, fmrs: tuple[float, ...], *, piece_size: int = PIECE) -> tuple[ErrorRates, int]:
     """Return the thresholds on which figures depend, and `avis.metrics.roc.twice_won_pairs` of the whole curve.
 
     Parameters
     ----------
-    ordered
+    ordered : SortedScores
         A whole list. It is looked at in pieces: what is no corner of a piece's convex hull is none of the whole one.
-    fmrs
+    fmrs : tuple of float
         False-match rates whose thresholds are wanted.
+    piece_size : int
+        How many targets are looked at at a time.
 
     Returns
     -------
@@ -25,7 +27,7 @@ def key_rates(ordered: SortedScores, fmrs: tuple[float, ...]) -> tuple[ErrorRate
     """
     won = 0
     thresholds = [[min(ordered.targets[0], ordered.nontargets[0]), np.inf]]
-    for piece in ordered.pieces():
+    for piece in ordered.pieces(piece_size):
         start, end, left, right = tie_groups(piece.targets, piece.nontargets)
         won += int(np.sum((end - start) * (left + right))) + 2 * piece.nontargets_before * piece.targets.size
         corners = hull_corners(-left, start)  # lower left corners of the curve lie at targets

@@ -17,10 +17,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from avis.metrics import cllr
 from avis.metrics.convex_hull import hull
-from avis.metrics.counting import Counted, marks, reach
 from avis.metrics.det import det_points
 from avis.metrics.eer import crossing
-from avis.metrics.figures import Tally, Wanted
+from avis.metrics.error_curve import ErrorCurve, marks, reach
+from avis.metrics.figures import ErrorCounts, FigureSet
 from avis.metrics.fnmr import first_within
 from avis.metrics.roc import twice_won_pairs
 from avis.metrics.scores import ErrorRates, SortedScores, check_both, check_each, join, sort_kinds
@@ -47,28 +47,28 @@ class LongList(NamedTuple):
 
     Attributes
     ----------
-    counts
-        Those of `avis.metrics.figures.tally`.
-    scores, llrs
-        For plots; the second is None where there are no log-likelihood ratios. Counting at thresholds of one's own
-        reads the list once more.
+    counts : ErrorCounts
+        What `avis.metrics.figures.count_errors` returns.
+    scores, llrs : ErrorCurve
+        Curves for plots; the second is None where there are no log-likelihood ratios. Counting at thresholds of one's
+        own reads the list once more.
     """
 
-    counts: Tally
-    scores: Counted
-    llrs: Counted | None = None
+    counts: ErrorCounts
+    scores: ErrorCurve
+    llrs: ErrorCurve | None = None
 
 
-def tally_chunks(scores: Chunks, llr: Chunks | None, *, wanted: Wanted, trials_in_memory: int) -> LongList:
+def count_long_list(scores: Chunks, llr: Chunks | None, *, figure_set: FigureSet, trials_in_memory: int) -> LongList:
     """Count the errors of a list that is read in chunks, exactly.
 
     Parameters
     ----------
-    scores, llr
-        Read the scores and, if there are any, the log-likelihood ratios of the same trials.
-    wanted
-        What is to be stated.
-    trials_in_memory
+    scores, llr : Chunks
+        Readers of the scores and, if there are any, the log-likelihood ratios of the same trials.
+    figure_set : FigureSet
+        Which figures are to follow from the counts.
+    trials_in_memory : int
         How many trials are sorted at a time; more take fewer passes. Trials whose scores agree to about 3 digits are
         never parted, so that there may be more.
 
@@ -77,29 +77,29 @@ def tally_chunks(scores: Chunks, llr: Chunks | None, *, wanted: Wanted, trials_i
     ValueError
         See `avis.metrics.scores.check`.
     """
-    of_scores, twice_won = count_chunks(scores, fmrs=wanted.fmrs, trials_in_memory=trials_in_memory)
+    of_scores, twice_won = count_chunks(scores, fmrs=figure_set.fmrs, trials_in_memory=trials_in_memory)
     rates = of_scores.rates
     threshold = crossing(rates)[1]
     at = int(np.searchsorted(rates.thresholds, threshold))  # its neighbours are kept, so that none lies in between
-    counts = Tally(rates, twice_won, rates.take(np.array([at])))
+    counts = ErrorCounts(rates, twice_won, rates.take(np.array([at])))
     if llr is None:
         return LongList(counts, of_scores)
     llrs, _ = count_chunks(llr, fmrs=(), trials_in_memory=trials_in_memory)
-    at_bayes = llrs.rates_at(wanted.thresholds())
+    at_bayes = llrs.rates_at(figure_set.thresholds())
     return LongList(counts._replace(llrs=llrs.rates, at_bayes=at_bayes, cllr=_cllr(llr, llrs.rates)), of_scores, llrs)
 
 
-def count_chunks(chunks: Chunks, *, fmrs: tuple[float, ...], trials_in_memory: int) -> tuple[Counted, int]:
+def count_chunks(chunks: Chunks, *, fmrs: tuple[float, ...], trials_in_memory: int) -> tuple[ErrorCurve, int]:
     """Return the thresholds that figures and plots depend on, and `avis.metrics.roc.twice_won_pairs` of all.
 
     Parameters
     ----------
-    chunks
-        See `Chunks`.
-    fmrs
+    chunks : Chunks
+        Reader of the list.
+    fmrs : tuple of float
         False-match rates whose thresholds are wanted.
-    trials_in_memory
-        See `tally_chunks`.
+    trials_in_memory : int
+        See `count_long_list`.
 
     Raises
     ------
@@ -109,7 +109,7 @@ def count_chunks(chunks: Chunks, *, fmrs: tuple[float, ...], trials_in_memory: i
     cells = _count_cells(chunks)
     num_target, num_nontarget = (int(part.sum()) for part in cells)
     check_both(num_target, num_nontarget)
-    kept, marked, twice_won = [], [], 0
+    curves, marked, twice_won = [], [], 0
     for part in _ranges(*cells, trials_in_memory):
         ordered = _sorted_part(*_gather(chunks, part), part, num_target, num_nontarget)
         marked.append(marks(ordered))
@@ -118,9 +118,9 @@ def count_chunks(chunks: Chunks, *, fmrs: tuple[float, ...], trials_in_memory: i
         last = part.last == _NUM_CELLS
         points = _needed(rates, fmrs)
         # The end of a range is the start of the next one, which knows its score.
-        kept.append(rates.take(points if last else points[points < rates.thresholds.size - 1]))
-    joined = join(kept)
-    return Counted(joined, partial(_rates_at, chunks, joined), reach(marked)), twice_won
+        curves.append(rates.take(points if last else points[points < rates.thresholds.size - 1]))
+    joined = join(curves)
+    return ErrorCurve(joined, partial(_rates_at, chunks, joined), reach(marked)), twice_won
 
 
 def _cells(values: NDArray) -> NDArray[np.int64]:
@@ -142,8 +142,8 @@ def _checked(chunks: Chunks) -> Iterator[tuple[NDArray, NDArray[np.bool_]]]:
 def _count_cells(chunks: Chunks) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return how many target and non-target trials each cell holds: int64 ``[cells]`` each."""
     counts = np.zeros(2 * _NUM_CELLS, dtype=np.int64)
-    for values, known in _checked(chunks):
-        counts += np.bincount(2 * _cells(values) + known, minlength=counts.size)
+    for values, is_target in _checked(chunks):
+        counts += np.bincount(2 * _cells(values) + is_target, minlength=counts.size)
     return counts[1::2], counts[::2]
 
 
@@ -164,24 +164,24 @@ def _ranges(targets: NDArray[np.int64], nontargets: NDArray[np.int64], most: int
 
 def _gather(chunks: Chunks, part: _Range) -> tuple[NDArray, NDArray[np.bool_]]:
     """Return scores and answers of one range."""
-    values, known, filled = None, np.empty(part.size, dtype=bool), 0
+    values, is_target, filled = None, np.empty(part.size, dtype=bool), 0
     for scores, target in _checked(chunks):
         if values is None:
             values = np.empty(part.size, dtype=scores.dtype)
         cells = _cells(scores)
         inside = np.flatnonzero((cells >= part.first) & (cells < part.last))
         values[filled : filled + inside.size] = scores[inside]
-        known[filled : filled + inside.size] = target[inside]
+        is_target[filled : filled + inside.size] = target[inside]
         filled += inside.size
     assert values is not None and filled == part.size, "the list changed while it was read"  # noqa: PT018
-    return values, known
+    return values, is_target
 
 
 def _sorted_part(
-    values: NDArray, known: NDArray[np.bool_], part: _Range, num_target: int, num_nontarget: int
+    values: NDArray, is_target: NDArray[np.bool_], part: _Range, num_target: int, num_nontarget: int
 ) -> SortedScores:
     return SortedScores(
-        *sort_kinds(values, known), num_target, num_nontarget, part.targets_before, part.nontargets_before
+        *sort_kinds(values, is_target), num_target, num_nontarget, part.targets_before, part.nontargets_before
     )
 
 
@@ -196,9 +196,9 @@ def _rates_at(chunks: Chunks, rates: ErrorRates, thresholds: ArrayLike) -> Error
     """Count both kinds of error of a list at rising thresholds of one's own, in one pass."""
     own = np.asarray(thresholds, dtype=np.float64)
     between = np.zeros(2 * (own.size + 1), dtype=np.int64)
-    for values, known in _checked(chunks):
+    for values, is_target in _checked(chunks):
         reached = np.searchsorted(own, values.astype(np.float64, copy=False), side="right")
-        between += np.bincount(2 * reached + known, minlength=between.size)
+        between += np.bincount(2 * reached + is_target, minlength=between.size)
     below = np.cumsum(between.reshape(-1, 2)[:-1], axis=0)
     return rates._replace(thresholds=own, misses=below[:, 1], false_alarms=rates.num_nontarget - below[:, 0])
 
@@ -206,8 +206,8 @@ def _rates_at(chunks: Chunks, rates: ErrorRates, thresholds: ArrayLike) -> Error
 def _cllr(llr: Chunks, rates: ErrorRates) -> float:
     """Return the cost of log-likelihood ratios, in one pass."""
     cost = [
-        (cllr.total_cost(values[known], target=True), cllr.total_cost(values[~known], target=False))
-        for values, known in _checked(llr)
+        (cllr.total_cost(values[is_target], target=True), cllr.total_cost(values[~is_target], target=False))
+        for values, is_target in _checked(llr)
     ]
     of_targets, of_nontargets = (math.fsum(kind) for kind in zip(*cost, strict=True))
     return (of_targets / rates.num_target + of_nontargets / rates.num_nontarget) / 2

@@ -15,11 +15,11 @@ class PavCurve(NamedTuple):
 
     Attributes
     ----------
-    scores
-        Lowest score of each stair, rising: float64 ``[stairs]``.
-    llr
+    scores : float64 [stairs]
+        Lowest score of each stair, rising.
+    llr : float64 [stairs]
         Natural-log likelihood ratio from there up to the next stair, rising; ``-inf`` where only non-targets lie and
-        ``inf`` where only targets do: float64 ``[stairs]``.
+        ``inf`` where only targets do.
     """
 
     scores: NDArray[np.float64]
@@ -31,13 +31,13 @@ def min_cllr(scores: ArrayLike, target: ArrayLike) -> float:
 
     Parameters
     ----------
-    scores, target
+    scores, target : array_like [trials]
         See `avis.metrics.scores.check`; any scores will do, only their order counts.
 
     Returns
     -------
     float
-        In bits, from 0 (kinds of trial are apart) to 1 (scores say nothing).
+        Cost in bits, from 0 (kinds of trial are apart) to 1 (scores say nothing).
 
     Raises
     ------

@@ -11,13 +11,13 @@ def area_under_curve(scores: ArrayLike, target: ArrayLike) -> float:
 
     Parameters
     ----------
-    scores, target
+    scores, target : array_like [trials]
         See `avis.metrics.scores.check`.
 
     Returns
     -------
     float
-        Between 0 and 1; 0.5 for scores that say nothing, below 0.5 if their sign is turned.
+        Share between 0 and 1; 0.5 for scores that say nothing, below 0.5 if their sign is turned.
 
     Raises
     ------
@@ -49,15 +49,15 @@ def accuracy(scores: ArrayLike, target: ArrayLike, threshold: float) -> float:
 
     Parameters
     ----------
-    scores, target
+    scores, target : array_like [trials]
         See `avis.metrics.scores.check`.
-    threshold
+    threshold : float
         Lowest accepted score.
 
     Returns
     -------
     float
-        Between 0 and 1. It depends on the mix of target and non-target trials.
+        Share between 0 and 1. It depends on the mix of target and non-target trials.
 
     Raises
     ------
@@ -69,8 +69,8 @@ def accuracy(scores: ArrayLike, target: ArrayLike, threshold: float) -> float:
     >>> accuracy([2, 1, 0, 0], [True, True, True, False], threshold=1)
     0.75
     """
-    values, known = check(scores, target)
+    values, is_target = check(scores, target)
     if np.isnan(threshold):
         raise ValueError("The threshold must be a number: got threshold=nan, expected a score.")
     lowest = ceiling(np.array([threshold], dtype=np.float64), values.dtype)[0]
-    return float(np.mean((values >= lowest) == known))
+    return float(np.mean((values >= lowest) == is_target))

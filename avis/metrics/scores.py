@@ -19,9 +19,9 @@ def check(scores: ArrayLike, target: ArrayLike) -> tuple[NDArray[np.float64], ND
 
     Parameters
     ----------
-    scores
+    scores : array_like [trials]
         One finite number per trial ``[trials]``, higher for the same speaker.
-    target
+    target : array_like [trials]
         True (or 1) where both sides are the same speaker, false (or 0) where not ``[trials]``.
 
     Returns
@@ -39,10 +39,10 @@ def check(scores: ArrayLike, target: ArrayLike) -> tuple[NDArray[np.float64], ND
     >>> check([0.5, -0.5], [1, 0])
     (array([ 0.5, -0.5]), array([ True, False]))
     """
-    values, known = check_each(scores, target)
-    num_target = int(np.count_nonzero(known))
-    check_both(num_target, known.size - num_target)
-    return values, known
+    values, is_target = check_each(scores, target)
+    num_target = int(np.count_nonzero(is_target))
+    check_both(num_target, is_target.size - num_target)
+    return values, is_target
 
 
 def check_both(num_target: int, num_nontarget: int) -> None:
@@ -85,13 +85,13 @@ class ErrorRates(NamedTuple):
 
     Attributes
     ----------
-    thresholds
-        Rising; ``+inf`` accepts nothing: float64 ``[thresholds]``.
-    misses
-        Target trials below each threshold: int64 ``[thresholds]``.
-    false_alarms
-        Non-target trials at or above each threshold: int64 ``[thresholds]``.
-    num_target, num_nontarget
+    thresholds : float64 [thresholds]
+        Rising; ``+inf`` accepts nothing.
+    misses : int64 [thresholds]
+        Target trials below each threshold.
+    false_alarms : int64 [thresholds]
+        Non-target trials at or above each threshold.
+    num_target, num_nontarget : int
         Trials of each kind. In a bootstrap draw these and the counts are sums of whole-number weights.
     """
 
@@ -137,11 +137,11 @@ class SortedScores(NamedTuple):
 
     Attributes
     ----------
-    targets, nontargets
-        Scores of either kind, rising: float32 or float64 ``[trials]``.
-    num_target, num_nontarget
+    targets, nontargets : float32 or float64 [trials]
+        Scores of either kind, rising.
+    num_target, num_nontarget : int
         Trials of each kind in the whole list.
-    targets_before, nontargets_before
+    targets_before, nontargets_before : int
         Trials of each kind below these, where these are a part of the list.
     """
 
@@ -154,9 +154,9 @@ class SortedScores(NamedTuple):
 
     def rates_at(self, thresholds: ArrayLike) -> ErrorRates:
         """Count both kinds of error at thresholds of one's own."""
-        wanted = np.asarray(thresholds, dtype=np.float64)
-        own = ceiling(wanted, self.targets.dtype)
-        return self._count(wanted, np.searchsorted(self.targets, own), np.searchsorted(self.nontargets, own))
+        at = np.asarray(thresholds, dtype=np.float64)
+        own = ceiling(at, self.targets.dtype)
+        return self._count(at, np.searchsorted(self.targets, own), np.searchsorted(self.nontargets, own))
 
     def rates(self) -> ErrorRates:
         """Count both kinds of error where the curve bends and around the equal error rate; see `error_rates`."""
@@ -176,9 +176,9 @@ class SortedScores(NamedTuple):
             above += kind[first : first + 1].tolist()
         return [max(below), min(above)] if below else [min(above)]
 
-    def pieces(self) -> Iterator["SortedScores"]:
-        """Cut the scores at some of the targets', into parts that a processor's cache holds."""
-        cuts = np.unique(self.targets[::PIECE])[1:]
+    def pieces(self, size: int) -> Iterator["SortedScores"]:
+        """Cut the scores at some of the targets', into parts of about ``size`` targets."""
+        cuts = np.unique(self.targets[::size])[1:]
         kinds = (self.targets, self.nontargets)
         edges = zip(*([0, *np.searchsorted(kind, cuts).tolist(), kind.size] for kind in kinds), strict=True)
         for (target, nontarget), (target_end, nontarget_end) in pairwise(edges):
@@ -209,21 +209,21 @@ def sort_scores(scores: ArrayLike, target: ArrayLike) -> SortedScores:
     ValueError
         See `check`.
     """
-    values, known = check(scores, target)
-    targets, nontargets = sort_kinds(values, known)
+    values, is_target = check(scores, target)
+    targets, nontargets = sort_kinds(values, is_target)
     return SortedScores(targets, nontargets, targets.size, nontargets.size)
 
 
-def sort_kinds(values: NDArray, known: NDArray[np.bool_]) -> tuple[NDArray, NDArray]:
+def sort_kinds(values: NDArray, is_target: NDArray[np.bool_]) -> tuple[NDArray, NDArray]:
     """Return the scores of the targets and those of the non-targets, both rising."""
-    num_target = int(np.count_nonzero(known))
-    kinds = np.empty(num_target, values.dtype), np.empty(known.size - num_target, values.dtype)
-    for kind, chosen in zip(kinds, (known, ~known), strict=True):
+    num_target = int(np.count_nonzero(is_target))
+    kinds = np.empty(num_target, values.dtype), np.empty(is_target.size - num_target, values.dtype)
+    for kind, chosen in zip(kinds, (is_target, ~is_target), strict=True):
         filled = 0
-        for first in range(0, known.size, PIECE):  # at once, the indices alone would take twice the scores' memory
-            found = np.compress(chosen[first : first + PIECE], values[first : first + PIECE])
-            kind[filled : filled + found.size] = found
-            filled += found.size
+        for first in range(0, is_target.size, PIECE):  # at once, the indices alone would take twice the scores' memory
+            inside = np.compress(chosen[first : first + PIECE], values[first : first + PIECE])
+            kind[filled : filled + inside.size] = inside
+            filled += inside.size
         kind.sort()
     return kinds
 
@@ -237,7 +237,7 @@ def error_rates(scores: ArrayLike, target: ArrayLike) -> ErrorRates:
 
     Parameters
     ----------
-    scores, target
+    scores, target : array_like [trials]
         See `check`.
 
     Returns

@@ -5,15 +5,17 @@ A threshold of its own for every group would hide that a shared one, which is wh
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from avis.metrics.binomial import binomial_interval
-from avis.metrics.bootstrap import Flat, Resampling, speaker_intervals
+from avis.metrics.bootstrap import Resampling, speaker_intervals
 from avis.metrics.fairness import fairness_discrepancy_rate, garbe
-from avis.metrics.figures import Wanted, figures, tally
+from avis.metrics.figures import Figure, Figures, FigureSet, count_errors, figures
+from avis.metrics.intervals import Interval, Intervals
 from avis.metrics.scores import ceiling
 from avis.metrics.trials import Trials
 from avis.metrics.weighted_intervals import weighted_intervals
@@ -29,6 +31,83 @@ NUM_BINS = 4
 UNKNOWN = "(unknown)"
 
 
+FDR, GARBE = Figure("fdr"), Figure("garbe")
+
+
+class RateOfErrors(NamedTuple):
+    """How often one kind of trial is decided wrongly in a group.
+
+    Attributes
+    ----------
+    errors, trials : int
+        Wrong decisions, and all trials of the kind.
+    interval : Interval or None
+        Interval of independent trials (see `avis.metrics.binomial.binomial_interval`); None without trials.
+    """
+
+    errors: int
+    trials: int
+    interval: Interval | None
+
+    @property
+    def rate(self) -> float | None:
+        """Share of wrong decisions, None without trials."""
+        return self.errors / self.trials if self.trials else None
+
+    @property
+    def is_few(self) -> bool:
+        """Whether errors are so few that the rate is hardly more than a guess."""
+        return self.errors < LEAST_ERRORS
+
+
+@dataclass(frozen=True)
+class Group:
+    """Figures of one group of trials at the shared threshold.
+
+    Parameters
+    ----------
+    misses, false_alarms : RateOfErrors
+        Errors among target and among non-target trials.
+    figures : Figures or None
+        See `avis.metrics.figures.figures`; None where one kind of trial is missing.
+    intervals : Intervals or None
+        See `avis.metrics.bootstrap.speaker_intervals`; None likewise, and where the speakers are not known.
+    """
+
+    misses: RateOfErrors
+    false_alarms: RateOfErrors
+    figures: Figures | None
+    intervals: Intervals | None
+
+
+@dataclass(frozen=True)
+class Subgroups:
+    """Figures of every group of a column, and how fair the shared threshold is between them.
+
+    Parameters
+    ----------
+    threshold : float
+        Score from which trials of all groups are accepted.
+    groups : dict of str to Group
+        Groups by their names, in the order in which they are stated.
+    min_trials : int
+        Target trials, and as many non-target trials, that a group needs to count for fairness.
+    left_out : dict of str to str
+        Why a group does not count for fairness, by its name.
+    fairness : Figures or None
+        `FDR` and `GARBE` over the groups that count; None if these are fewer than two.
+    fairness_intervals : Intervals or None
+        Intervals of these two; None where there are none, or the speakers are not known.
+    """
+
+    threshold: float
+    groups: dict[str, Group]
+    min_trials: int
+    left_out: dict[str, str]
+    fairness: Figures | None
+    fairness_intervals: Intervals | None
+
+
 def subgroups(
     trials: Trials,
     groups: ArrayLike,
@@ -36,41 +115,28 @@ def subgroups(
     order: Sequence[str] | None = None,
     threshold: float,
     min_trials: int,
-    wanted: Wanted,
+    figure_set: FigureSet,
     resampling: Resampling,
-) -> dict[str, Any]:
-    """State the figures of each group of trials, all decided at one threshold.
+) -> Subgroups:
+    """Return the figures of each group of trials, all decided at one threshold.
 
     Parameters
     ----------
-    trials
+    trials : Trials
         The whole list.
-    groups
-        Name of each trial's group ``[trials]``; see `group_names` for making some from numbers.
-    order
+    groups : array_like of str [trials]
+        Name of each trial's group; see `group_names` for making some from numbers.
+    order : sequence of str, optional
         All names in the order in which to state them; that of the alphabet if None.
-    threshold
+    threshold : float
         Score from which trials are accepted: that of the whole list's equal error rate, or the deployed one.
-    min_trials
+    min_trials : int
         Target trials, and as many non-target trials, that a group needs to count for fairness: the rates of fewer are
         chance.
-    wanted
-        What is to be stated.
-    resampling
+    figure_set : FigureSet
+        Which figures are stated.
+    resampling : Resampling
         How speakers are drawn for the intervals, and how confident these are.
-
-    Returns
-    -------
-    dict
-        ``groups``: for each name in order ``num_target``, ``num_nontarget``, ``misses``, ``false_alarms``, ``fnmr`` and
-        ``fmr`` (None where there is no such trial), ``binomial_intervals`` of these two, ``few_errors`` (misses or
-        false alarms below ``min_errors``), ``figures`` (see `avis.metrics.figures.figures`; None where one kind of
-        trial is missing) and ``intervals`` (see `avis.metrics.bootstrap.speaker_intervals`; None likewise, and where
-        the speakers are not known).
-        Besides ``threshold``, ``min_errors``, ``min_trials``, ``left_out`` (why a group does not count for fairness, by
-        its name), ``fdr`` and ``garbe`` over the groups that do (None if fewer than two), and ``fairness_intervals`` of
-        these two (see `avis.metrics.weighted_intervals.weighted_intervals`; None where they or the speakers are not
-        known).
 
     Raises
     ------
@@ -78,60 +144,49 @@ def subgroups(
         If there are more than 50 groups, or see `avis.metrics.scores.check`.
     """
     names = np.asarray(groups)
-    known = np.unique(names) if order is None else np.array(order)
-    if known.size > MOST_GROUPS:
+    distinct = np.unique(names) if order is None else np.array(order)
+    if distinct.size > MOST_GROUPS:
         raise ValueError(
-            f"Too many groups to compare: got {known.size} values, expected at most {MOST_GROUPS}. At {known[0]} for "
-            "one. Choose a column with fewer values."
+            f"Too many groups to compare: got {distinct.size} values, expected at most {MOST_GROUPS}. At {distinct[0]} "
+            "for one. Choose a column with fewer values."
         )
-    cells = {}
-    for name in known:
+    by_name = {}
+    for name in distinct:
         group = trials.take(names == name)
-        cells[str(name)] = _cell(group, threshold=threshold, wanted=wanted, resampling=resampling)
-    left_out = {name: why for name, cell in cells.items() if (why := _why_left_out(name, cell, min_trials))}
-    counted = [name for name in cells if name not in left_out]
-    return {
-        "threshold": threshold,
-        "min_errors": LEAST_ERRORS,
-        "groups": cells,
-        "min_trials": min_trials,
-        "left_out": left_out,
-        **_fairness(trials, names, counted, threshold=threshold, resampling=resampling),
-    }
+        by_name[str(name)] = _group(group, threshold=threshold, figure_set=figure_set, resampling=resampling)
+    left_out = {name: why for name, group in by_name.items() if (why := _why_left_out(name, group, min_trials))}
+    count = [name for name in by_name if name not in left_out]
+    fairness = _fairness(trials, names, count, threshold=threshold, resampling=resampling)
+    return Subgroups(threshold, by_name, min_trials, left_out, *fairness)
 
 
-def _why_left_out(name: str, cell: dict[str, Any], min_trials: int) -> str:
+def _why_left_out(name: str, group: Group, min_trials: int) -> str:
     if name == UNKNOWN:
         return "nobody knows the value"
-    few = min(cell["num_target"], cell["num_nontarget"]) < max(min_trials, 1)
+    few = min(group.misses.trials, group.false_alarms.trials) < max(min_trials, 1)
     return f"fewer than {min_trials} target or non-target trials" if few else ""
 
 
 def _fairness(
-    trials: Trials, names: NDArray, counted: list[str], *, threshold: float, resampling: Resampling
-) -> dict[str, Any]:
+    trials: Trials, names: NDArray, count: list[str], *, threshold: float, resampling: Resampling
+) -> tuple[Figures | None, Intervals | None]:
     """Return how fair the threshold is between the groups that count, and intervals over their speakers."""
-    if len(counted) < 2:
-        return {"fdr": None, "garbe": None, "fairness_intervals": None}
-    group = np.select([names == name for name in counted], range(len(counted)), default=-1)
+    if len(count) < 2:
+        return None, None
+    group = np.select([names == name for name in count], range(len(count)), default=-1)
     trials, group = trials.take(group >= 0), group[group >= 0]
     target, accepted = np.asarray(trials.target, dtype=bool), _accepted(trials.scores, threshold)
 
-    def fairness(weights: NDArray[np.int64]) -> Flat | None:
+    def fairness(weights: NDArray[np.int64]) -> Figures | None:
         kinds = (target, ~target, target & ~accepted, accepted & ~target)
-        counts = [np.bincount(group, weights * kind, minlength=len(counted)) for kind in kinds]
-        if not (counts[0].all() and counts[1].all()):
+        sums = [np.bincount(group, weights * kind, minlength=len(count)) for kind in kinds]
+        if not (sums[0].all() and sums[1].all()):
             return None
-        rates = counts[3] / counts[1], counts[2] / counts[0]
-        return {("fdr",): fairness_discrepancy_rate(*rates), ("garbe",): garbe(*rates)}
+        rates = sums[3] / sums[1], sums[2] / sums[0]
+        return {FDR: fairness_discrepancy_rate(*rates), GARBE: garbe(*rates)}
 
-    found = fairness(np.ones(group.size, dtype=np.int64))
-    assert found is not None, "a group that counts has both kinds of trial"
-    known = trials.enroll_speaker is not None
-    return {
-        **{key[0]: value for key, value in found.items()},
-        "fairness_intervals": weighted_intervals(trials, resampling, fairness) if known else None,
-    }
+    of_list = fairness(np.ones(group.size, dtype=np.int64))
+    return of_list, None if trials.enroll_speaker is None else weighted_intervals(trials, resampling, fairness)
 
 
 def _accepted(scores: NDArray, threshold: float) -> NDArray[np.bool_]:
@@ -145,7 +200,7 @@ def group_names(values: NDArray) -> tuple[NDArray[np.str_], list[str]]:
 
     Parameters
     ----------
-    values
+    values : array [trials]
         Any column ``[trials]``; None, NaN and blanks are unknown.
 
     Examples
@@ -163,11 +218,11 @@ def group_names(values: NDArray) -> tuple[NDArray[np.str_], list[str]]:
     known = np.isfinite(values)
     distinct = np.unique(values[known])
     if distinct.size <= NUM_BINS * NUM_BINS:
-        labels = [*_told_apart(distinct), UNKNOWN]
+        labels = [*_distinct(distinct), UNKNOWN]
         names = np.array(labels)[np.where(known, np.searchsorted(distinct, values), -1)]
         return names, _present(labels, names)
     edges = np.unique(np.quantile(values[known], np.arange(1, NUM_BINS) / NUM_BINS))
-    spelled = _told_apart(edges)
+    spelled = _distinct(edges)
     labels = [f"below {spelled[0]}", *(f"{low} to {high}" for low, high in itertools.pairwise(spelled))]
     labels += [f"from {spelled[-1]}", UNKNOWN]
     bins = np.where(known, np.searchsorted(edges, values, side="right"), -1)
@@ -175,10 +230,10 @@ def group_names(values: NDArray) -> tuple[NDArray[np.str_], list[str]]:
     return names, _present(labels, names)
 
 
-def _told_apart(numbers: NDArray) -> list[str]:
+def _distinct(numbers: NDArray) -> list[str]:
     """Write different numbers with as few digits, but at least six, as tell them apart.
 
-    >>> _told_apart(np.array([0.5, 20180101, 20180102]))
+    >>> _distinct(np.array([0.5, 20180101, 20180102]))
     ['0.5', '20180101', '20180102']
     """
     digits = 6
@@ -189,32 +244,27 @@ def _told_apart(numbers: NDArray) -> list[str]:
 
 def _present(labels: Sequence[str], names: NDArray[np.str_]) -> list[str]:
     """Return each label that is a trial's, once, in the order of the labels."""
-    found = set(names.tolist())
-    return [label for label in dict.fromkeys(labels) if label in found]
+    present = set(names.tolist())
+    return [label for label in dict.fromkeys(labels) if label in present]
 
 
-def _cell(group: Trials, *, threshold: float, wanted: Wanted, resampling: Resampling) -> dict[str, Any]:
-    target = np.asarray(group.target, dtype=bool)
-    accepted = _accepted(group.scores, threshold)
-    num_target = int(np.count_nonzero(target))
-    counts = {
-        "num_target": num_target,
-        "num_nontarget": target.size - num_target,
-        "misses": int(np.count_nonzero(target & ~accepted)),
-        "false_alarms": int(np.count_nonzero(accepted & ~target)),
-    }
-    both = 0 < num_target < target.size
-    pairs = {"fnmr": (counts["misses"], num_target), "fmr": (counts["false_alarms"], counts["num_nontarget"])}
-    return {
-        **counts,
-        **{name: errors / trials if trials else None for name, (errors, trials) in pairs.items()},
-        "binomial_intervals": {
-            name: list(binomial_interval(errors, trials, resampling.confidence)) if trials else None
-            for name, (errors, trials) in pairs.items()
-        },
-        "few_errors": min(counts["misses"], counts["false_alarms"]) < LEAST_ERRORS,
-        "figures": figures(tally(*group[:3], wanted=wanted, threshold=threshold), wanted) if both else None,
-        "intervals": speaker_intervals(group, resampling, wanted=wanted, threshold=threshold)
-        if both and group.enroll_speaker is not None
-        else None,
-    }
+def _group(trials: Trials, *, threshold: float, figure_set: FigureSet, resampling: Resampling) -> Group:
+    target = np.asarray(trials.target, dtype=bool)
+    accepted = _accepted(trials.scores, threshold)
+    misses, false_alarms = (
+        _rate(wrong[kind], resampling.confidence) for kind, wrong in ((target, ~accepted), (~target, accepted))
+    )
+    if not (misses.trials and false_alarms.trials):
+        return Group(misses, false_alarms, None, None)
+    values = figures(count_errors(*trials[:3], figure_set=figure_set, threshold=threshold), figure_set)
+    intervals = None
+    if trials.enroll_speaker is not None:
+        intervals = speaker_intervals(trials, resampling, figure_set=figure_set, threshold=threshold)
+    return Group(misses, false_alarms, values, intervals)
+
+
+def _rate(wrong: NDArray[np.bool_], confidence: float) -> RateOfErrors:
+    errors = int(np.count_nonzero(wrong))
+    return RateOfErrors(
+        errors, wrong.size, Interval(*binomial_interval(errors, wrong.size, confidence)) if wrong.size else None
+    )

@@ -11,11 +11,11 @@ class Trials(NamedTuple):
 
     Attributes
     ----------
-    scores, target
+    scores, target : array [trials]
         See `avis.metrics.scores.check`.
-    llr
+    llr : array [trials] or None
         Log-likelihood ratios (natural logarithm), if the scores were calibrated.
-    enroll_speaker, test_speaker
+    enroll_speaker, test_speaker : array [trials] or None
         Who speaks on either side, as numbers or names, if known: both or none.
     """
 

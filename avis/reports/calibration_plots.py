@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike
 
 from avis.metrics.bayes_error import bayes_error_of
 from avis.metrics.convex_hull import hull
-from avis.metrics.counting import Counted
+from avis.metrics.error_curve import ErrorCurve
 from avis.metrics.figures import P_TARGETS
 from avis.metrics.pav import pav_of
 from avis.reports.drawing import COLOURS, DIFFERENT, SAME, draw_legend, new_axes
@@ -18,12 +18,12 @@ _PRIORS_PERCENT = (0.1, 1, 10, 50, 90, 99, 99.9)
 _HIGHEST_COST = 1.5
 
 
-def pav_plot(llrs: Counted) -> Figure:
+def pav_plot(llrs: ErrorCurve) -> Figure:
     """Draw given likelihood ratios against those that the trials themselves bear out (pool-adjacent-violators).
 
     Parameters
     ----------
-    llrs
+    llrs : ErrorCurve
         Log-likelihood ratios (natural logarithm) of the list.
 
     References
@@ -47,12 +47,12 @@ def pav_plot(llrs: Counted) -> Figure:
     return figure
 
 
-def bayes_error_plot(llrs: Counted) -> Figure:
+def bayes_error_plot(llrs: ErrorCurve) -> Figure:
     """Draw the cost of the decisions that likelihood ratios imply, and of the best ones, over the prior.
 
     Parameters
     ----------
-    llrs
+    llrs : ErrorCurve
         Log-likelihood ratios (natural logarithm) of the list.
 
     References

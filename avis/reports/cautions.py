@@ -1,15 +1,16 @@
 """What should keep a reader from believing a figure too much, in plain words."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from avis.metrics.binomial import binomial_interval
+from avis.metrics.figures import CALIBRATION_LOSS, CLLR, FMR, FNMR, FNMR_AT_FMR, MIN_CLLR
+from avis.metrics.list_metrics import ListMetrics
 from avis.metrics.subgroups import LEAST_ERRORS
-from avis.reports.calibration_words import capped_at
-from avis.reports.figure_words import percent
+from avis.metrics.summary import Summary
+from avis.reports.wording import capped_at, percent
 
 LEAST_SPEAKERS = 30
-"""With fewer, intervals by drawing speakers tend to be too narrow, and what few speakers decide is coarse.
+"""Fewer speakers make intervals by drawing them too narrow as a rule, and what they decide coarse.
 
 Cameron, Gelbach and Miller, "Bootstrap-based improvements for inference with clustered errors", Review of Economics and
 Statistics 90, 2008.
@@ -31,16 +32,18 @@ _FLAGS = {
 }
 
 
-def cautions(metrics: Mapping[str, Any], flagged: Mapping[str, int]) -> list[str]:
+def cautions(metrics: ListMetrics, flagged: Mapping[str, int]) -> list[str]:
     """Return the warnings about one trial list, the gravest first.
 
     Parameters
     ----------
-    metrics, flagged
-        See `avis.reports.page.ListReport`.
+    metrics : ListMetrics
+        What is said of the list.
+    flagged : mapping of str to int
+        How many trials each check of the list counted; see `avis.scoring.trial_checks.TrialChecks.apply`.
     """
     return [
-        *_wrong(metrics),
+        *_wrong(metrics.summary),
         *_suspect(flagged),
         *_uncertain(metrics),
         *_miscalibrated(metrics),
@@ -48,8 +51,8 @@ def cautions(metrics: Mapping[str, Any], flagged: Mapping[str, int]) -> list[str
     ]
 
 
-def _wrong(metrics: Mapping[str, Any]) -> Iterator[str]:
-    if metrics["reversed"]:
+def _wrong(summary: Summary) -> Iterator[str]:
+    if summary.reversed:
         yield (
             "Same-speaker trials score lower than different-speaker ones: the sign of the scores is probably turned "
             "(distances instead of similarities), or the answers are."
@@ -62,9 +65,24 @@ def _suspect(flagged: Mapping[str, int]) -> Iterator[str]:
             yield words.format(f"{flagged[check]:,}")
 
 
-def _uncertain(metrics: Mapping[str, Any]) -> Iterator[str]:
-    misses = round(metrics["fnmr"] * metrics["num_target"])
-    false_alarms = round(metrics["fmr"] * metrics["num_nontarget"])
+def _uncertain(metrics: ListMetrics) -> Iterator[str]:
+    yield from _few_errors(metrics.summary)
+    if metrics.intervals is None:
+        yield f"Nobody can say how certain these figures are: {metrics.intervals_note or 'there is no interval'}."
+        return
+    draws = metrics.intervals.draws
+    if draws.num_speakers < LEAST_SPEAKERS:
+        yield f"Only {draws.num_speakers} speakers: the intervals are rough and rather too narrow."
+    if draws.num_empty:
+        yield (
+            f"{draws.num_empty:,} of {draws.num_draws:,} draws of speakers had no trial of one kind and could not be "
+            "used for the intervals."
+        )
+
+
+def _few_errors(summary: Summary) -> Iterator[str]:
+    misses = round(summary.figures[FNMR] * summary.num_target)
+    false_alarms = round(summary.figures[FMR] * summary.num_nontarget)
     if min(misses, false_alarms) < LEAST_ERRORS:
         yield (
             f"Too few trials for this error rate: it rests on {misses:,} misses and {false_alarms:,} false alarms. "
@@ -72,32 +90,21 @@ def _uncertain(metrics: Mapping[str, Any]) -> Iterator[str]:
             "30), if trials are independent."
         )
     if misses == 0 or false_alarms == 0:
-        yield _no_error(metrics, misses, false_alarms)
-    rates = sorted(map(float, metrics["fnmr_at_fmr"]))
-    short = [rate for rate in rates if rate * metrics["num_nontarget"] < LEAST_ERRORS]
+        yield _no_error(summary, misses, false_alarms)
+    rates = sorted(float(figure.at) for figure in summary.figures if figure.name == FNMR_AT_FMR)
+    short = [rate for rate in rates if rate * summary.num_nontarget < LEAST_ERRORS]
     if short:
         yield (
             f"Too few different-speaker trials for a false-alarm rate of {percent(short[0])}: "
-            f"{metrics['num_nontarget']:,}, but the rule of 30 asks for {LEAST_ERRORS / short[0]:,.0f}."
-        )
-    intervals = metrics.get("intervals")
-    if intervals is None:
-        yield f"Nobody can say how certain these figures are: {metrics.get('intervals_note', 'there is no interval')}."
-        return
-    if intervals["num_speakers"] < LEAST_SPEAKERS:
-        yield f"Only {intervals['num_speakers']} speakers: the intervals are rough and rather too narrow."
-    if intervals["num_empty"]:
-        yield (
-            f"{intervals['num_empty']:,} of {intervals['num_draws']:,} draws of speakers had no trial of one kind and "
-            "could not be used for the intervals."
+            f"{summary.num_nontarget:,}, but the rule of 30 asks for {LEAST_ERRORS / short[0]:,.0f}."
         )
 
 
-def _no_error(metrics: Mapping[str, Any], misses: int, false_alarms: int) -> str:
+def _no_error(summary: Summary, misses: int, false_alarms: int) -> str:
     """Say what seeing no error is worth: drawing speakers finds none either, and so an interval without width."""
     kinds = (
-        ("same-speaker", misses, metrics["num_target"]),
-        ("different-speaker", false_alarms, metrics["num_nontarget"]),
+        ("same-speaker", misses, summary.num_target),
+        ("different-speaker", false_alarms, summary.num_nontarget),
     )
     limits = " and ".join(
         f"{percent(binomial_interval(0, trials, _CONFIDENCE)[1])} of {kind} trials"
@@ -110,26 +117,27 @@ def _no_error(metrics: Mapping[str, Any], misses: int, false_alarms: int) -> str
     )
 
 
-def _miscalibrated(metrics: Mapping[str, Any]) -> Iterator[str]:
-    loss = metrics.get("calibration_loss", 0.0)
-    if loss > max(_LEAST_LOSS, MOST_CALIBRATION_LOSS * metrics["min_cllr"]):
-        cap = " Some may be the price of their cap." if metrics.get("calibration") else ""
+def _miscalibrated(metrics: ListMetrics) -> Iterator[str]:
+    figures = metrics.summary.figures
+    loss = figures.get(CALIBRATION_LOSS, 0.0)
+    if loss > max(_LEAST_LOSS, MOST_CALIBRATION_LOSS * figures[MIN_CLLR]):
+        cap = " Some may be the price of their cap." if metrics.calibration else ""
         yield (
-            f"Miscalibrated: of a Cllr of {metrics['cllr']:.3f} bits, {loss:.3f} would go with better calibration."
+            f"Miscalibrated: of a Cllr of {figures[CLLR]:.3f} bits, {loss:.3f} would go with better calibration."
             f"{cap} Do not read the likelihood ratios as strength of evidence, nor set thresholds by them, before that."
         )
 
 
-def _coarsely_calibrated(metrics: Mapping[str, Any]) -> Iterator[str]:
-    calibration = metrics.get("calibration")
+def _coarsely_calibrated(metrics: ListMetrics) -> Iterator[str]:
+    calibration = metrics.calibration
     if calibration is None:
         return
-    if calibration["num_speakers"] is not None and calibration["num_speakers"] < LEAST_SPEAKERS:
+    if calibration.num_speakers is not None and calibration.num_speakers < LEAST_SPEAKERS:
         yield (
-            f"Coarsely calibrated: the likelihood ratios rest on {calibration['num_speakers']} speakers, fewer than "
+            f"Coarsely calibrated: the likelihood ratios rest on {calibration.num_speakers} speakers, fewer than "
             f"{LEAST_SPEAKERS}. They are {capped_at(calibration)}: so few bear out no stronger ones."
         )
-    if beyond := calibration["beyond"]:
+    if beyond := calibration.beyond:
         yield (
             f"Actual costs at thresholds of {', '.join(f'{threshold:.2f}' for threshold in beyond)} are those of one "
             f"answer for all trials: no log-likelihood ratio reaches so far, since they are {capped_at(calibration)}."

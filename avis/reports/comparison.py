@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from avis.reports.figure_words import describe, in_reading_order
-from avis.reports.html import Difference, Row, data_uri, difference_rows, figure_rows, render
+from avis.metrics.list_metrics import Baseline, ListFigures
+from avis.reports.figure_rows import Row, difference_rows, figure_rows
+from avis.reports.html import data_uri, render
 from avis.reports.reading import verdict
+from avis.reports.wording import describe, in_reading_order
 
 
 class ComparedList(NamedTuple):
@@ -13,22 +15,21 @@ class ComparedList(NamedTuple):
 
     Attributes
     ----------
-    name
-        Of the list.
-    metrics
-        By run, as in ``metrics.json``.
-    differences
-        By run other than the first: ``metrics`` of the first and ``differences`` from it (see
-        `avis.metrics.bootstrap.paired_difference`), whose p-values are adjusted for the number of runs.
-    det
+    name : str
+        Name of the list.
+    metrics : mapping of str to ListFigures
+        Figures of the list by run.
+    baselines : mapping of str to Baseline
+        The first run as the baseline of every other run; p-values are adjusted for the number of runs.
+    det : bytes or None
         PNG file with the curves of all runs, if their scores could be read.
-    notes
+    notes : sequence of str
         What could not be compared, and why.
     """
 
     name: str
-    metrics: Mapping[str, Mapping[str, Any]]
-    differences: Mapping[str, Mapping[str, Any]]
+    metrics: Mapping[str, ListFigures]
+    baselines: Mapping[str, Baseline]
     det: bytes | None
     notes: Sequence[str]
 
@@ -62,25 +63,17 @@ def _list_view(compared: ComparedList, runs: Sequence[str]) -> dict[str, Any]:
         "name": compared.name,
         "rows": side_by_side(compared.metrics, runs),
         "notes": compared.notes,
-        "verdicts": {run: verdict(found, other=first) for run, found in compared.differences.items()},
-        "differences": {run: _differences(compared, run) for run in compared.differences},
+        "verdicts": {run: verdict(baseline.differences, other=first) for run, baseline in compared.baselines.items()},
+        "differences": {
+            run: difference_rows(baseline, compared.metrics[run].summary)
+            for run, baseline in compared.baselines.items()
+        },
         "det": None if compared.det is None else data_uri(compared.det),
     }
 
 
-def side_by_side(
-    metrics: Mapping[str, Mapping[str, Any]], runs: Sequence[str]
-) -> list[tuple[str, dict[str, Row | None]]]:
+def side_by_side(metrics: Mapping[str, ListFigures], runs: Sequence[str]) -> list[tuple[str, dict[str, Row | None]]]:
     """Return each figure's name and row by run (None where a run lacks it), in reading order."""
     tables = {run: figure_rows(metrics[run]) if run in metrics else {} for run in runs}
-    paths = in_reading_order({path: None for table in tables.values() for path in table})
-    rows = []
-    for path in paths:
-        words = describe(path)
-        assert words is not None, path
-        rows.append((words.name, {run: table.get(path) for run, table in tables.items()}))
-    return rows
-
-
-def _differences(compared: ComparedList, run: str) -> list[Difference]:
-    return difference_rows(compared.differences[run], compared.metrics[run])
+    figures = in_reading_order({figure: None for table in tables.values() for figure in table})
+    return [(describe(figure).name, {run: table.get(figure) for run, table in tables.items()}) for figure in figures]

@@ -37,8 +37,8 @@ def det_plot(curves: Mapping[str, DetCurve]) -> Figure:
 
     Parameters
     ----------
-    curves
-        By their names in the legend.
+    curves : mapping of str to DetCurve
+        Curves by their names in the legend.
 
     References
     ----------

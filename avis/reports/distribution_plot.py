@@ -14,11 +14,11 @@ def distribution_plot(edges: ArrayLike, counts: Mapping[str, ArrayLike], *, labe
 
     Parameters
     ----------
-    edges
-        Of the bins ``[bins + 1]``.
-    counts
-        Values in every bin ``[bins]``, by split.
-    label
+    edges : array_like [bins + 1]
+        Edges of the bins.
+    counts : mapping of str to array_like [bins]
+        How many values lie in every bin, by split.
+    label : str
         What the measure is, and its unit.
     """
     figure, axes = new_axes(3.0)

@@ -1,8 +1,9 @@
 """What an evaluation's page shows, as plain data."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from avis.metrics.list_metrics import ListMetrics
 from avis.reports.worst_trials import Trial
 
 
@@ -11,27 +12,24 @@ class ListReport(NamedTuple):
 
     Attributes
     ----------
-    name
-        Of the list.
-    metrics
-        As in ``metrics.json``: at least what `avis.metrics.summary.summarize` returns; ``intervals`` (see
-        `avis.metrics.bootstrap.speaker_intervals`) or None and ``intervals_note``; ``subgroups`` by column (see
-        `avis.metrics.subgroups.subgroups`), ``identification`` or ``identification_note`` and ``baseline`` where asked
-        for; ``calibration`` (see `avis.evaluation.evaluate.evaluate`) where it is known.
-    pictures
+    name : str
+        Name of the list.
+    metrics : ListMetrics
+        What is said of it.
+    pictures : mapping of str to bytes
         PNG files by kind, a key of `avis.reports.html.PICTURES`.
-    false_accepts, false_rejects
+    false_accepts, false_rejects : sequence of Trial
         The highest scoring non-targets, and the lowest scoring targets, from the worst on.
-    facts
+    facts : mapping of str to str
         What the list is, shown in this order.
-    flagged
+    flagged : mapping of str to int
         What the checks of the list counted, by check (see `avis.scoring.trial_checks.TrialChecks.apply`).
-    warnings
+    warnings : sequence of str
         What the scoring warned of, in sentences.
     """
 
     name: str
-    metrics: Mapping[str, Any]
+    metrics: ListMetrics
     pictures: Mapping[str, bytes] = {}
     false_accepts: Sequence[Trial] = ()
     false_rejects: Sequence[Trial] = ()

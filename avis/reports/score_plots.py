@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from avis.metrics.counting import Counted
+from avis.metrics.error_curve import ErrorCurve
 from avis.metrics.tippett import tippett_of
 from avis.reports.drawing import DIFFERENT, SAME, draw_legend, new_axes
 
@@ -13,16 +13,16 @@ _LEAST_RANGE = 1e-300
 """Scores closer together are drawn as one: their density would be no finite number."""
 
 
-def histogram_plot(scores: Counted, threshold: float) -> Figure:
+def histogram_plot(scores: ErrorCurve, threshold: float) -> Figure:
     """Draw how the scores of target and of non-target trials are distributed, and the threshold between them.
 
     The few scores far out are counted in the outermost bars, so that they do not squeeze all others.
 
     Parameters
     ----------
-    scores
-        Of the list.
-    threshold
+    scores : ErrorCurve
+        Scores of the list.
+    threshold : float
         Lowest accepted score, drawn as a line.
     """
     figure, axes = new_axes(4.0)
@@ -49,12 +49,12 @@ def histogram_plot(scores: Counted, threshold: float) -> Figure:
     return figure
 
 
-def tippett_plot(llrs: Counted) -> Figure:
+def tippett_plot(llrs: ErrorCurve) -> Figure:
     """Draw for each likelihood ratio how many trials of each kind reach it.
 
     Parameters
     ----------
-    llrs
+    llrs : ErrorCurve
         Log-likelihood ratios (natural logarithm) of the list.
 
     References

@@ -1,9 +1,12 @@
 """The error rates of every group of trials as a table."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from avis.reports.figure_words import WORDS, interval, percent
+from avis.metrics.figures import EER, FMR, FNMR, Figure
+from avis.metrics.intervals import Interval, Intervals
+from avis.metrics.subgroups import FDR, GARBE, LEAST_ERRORS, Group, RateOfErrors, Subgroups
+from avis.reports.wording import WORDS, interval, percent
 
 
 class Rate(NamedTuple):
@@ -35,64 +38,58 @@ class GroupTable(NamedTuple):
     fairness: str
 
 
-def group_tables(subgroups: Mapping[str, Mapping[str, Any]]) -> list[GroupTable]:
-    """Return one table per column.
-
-    Parameters
-    ----------
-    subgroups
-        For each column, the result of `avis.metrics.subgroups.subgroups`.
-    """
+def group_tables(subgroups: Mapping[str, Subgroups]) -> list[GroupTable]:
+    """Return one table for each column by whose values there are subgroups."""
     return [
         GroupTable(
             column,
-            f"{found['threshold']:.4f}",
-            found["min_errors"],
-            [_row(name, cell, found["min_errors"]) for name, cell in found["groups"].items()],
-            _fairness(found),
+            f"{of_column.threshold:.4f}",
+            LEAST_ERRORS,
+            [_row(name, group) for name, group in of_column.groups.items()],
+            _fairness(of_column),
         )
-        for column, found in subgroups.items()
+        for column, of_column in subgroups.items()
     ]
 
 
-def _fairness(found: Mapping[str, Any]) -> str:
+def _fairness(subgroups: Subgroups) -> str:
     """Say how fair the threshold is, and which groups that leaves out."""
-    left_out = "; ".join(f"{name} ({why})" for name, why in found["left_out"].items())
+    left_out = "; ".join(f"{name} ({why})" for name, why in subgroups.left_out.items())
     without = f" Left out of it: {left_out}." if left_out else ""
-    if found["fdr"] is None:
+    if subgroups.fairness is None:
         return (
             "Fairness between groups is not stated: that takes two groups of known value with at least "
-            f"{found['min_trials']:,} trials of each kind.{without}"
+            f"{subgroups.min_trials:,} trials of each kind.{without}"
         )
-    fdr, gini = (f"{found[figure]:.4f}{_ends(found, figure)}" for figure in ("fdr", "garbe"))
+    fdr, gini = (
+        f"{subgroups.fairness[figure]:.4f}{_ends(subgroups.fairness_intervals, figure)}" for figure in (FDR, GARBE)
+    )
     return f"Fairness of that threshold between groups: FDR {fdr} (1 is fair), GARBE {gini} (0 is fair).{without}"
 
 
-def _ends(found: Mapping[str, Any], figure: str) -> str:
-    drawn = found["fairness_intervals"] and found["fairness_intervals"]["figures"]
-    return f" [{interval(drawn[figure], WORDS['min_dcf'])}]" if drawn else ""
+def _ends(intervals: Intervals | None, figure: Figure) -> str:
+    ends = intervals.figures.get(figure) if intervals else None
+    return f" [{interval(ends, WORDS['min_dcf'])}]" if ends else ""
 
 
-def _row(name: str, cell: Mapping[str, Any], min_errors: int) -> GroupRow:
+def _row(name: str, group: Group) -> GroupRow:
     return GroupRow(
         name,
-        _rate(cell, "fnmr", trials=cell["num_target"], errors=cell["misses"], min_errors=min_errors),
-        _rate(cell, "fmr", trials=cell["num_nontarget"], errors=cell["false_alarms"], min_errors=min_errors),
-        "" if cell["figures"] is None else percent(cell["figures"]["eer"]),
+        _rate(group.misses, group.intervals, FNMR),
+        _rate(group.false_alarms, group.intervals, FMR),
+        "" if group.figures is None else percent(group.figures[EER]),
     )
 
 
-def _rate(cell: Mapping[str, Any], kind: str, *, trials: int, errors: int, min_errors: int) -> Rate | None:
+def _rate(errors: RateOfErrors, intervals: Intervals | None, figure: Figure) -> Rate | None:
     """Return a rate and its interval: that over speakers, or that of independent trials where it is wider.
 
     Drawing speakers says nothing of errors that never happened.
     """
-    if not trials:
+    if errors.rate is None or errors.interval is None:
         return None
-    low, high = cell["binomial_intervals"][kind]
-    drawn = cell["intervals"] and cell["intervals"]["figures"]
-    if drawn:
-        low, high = min(low, drawn[kind][0]), max(high, drawn[kind][1])
-    return Rate(
-        f"{trials:,}", f"{errors:,}", percent(cell[kind]), interval([low, high], WORDS[kind]), errors < min_errors
-    )
+    low, high = errors.interval
+    if intervals and intervals.figures:
+        low, high = min(low, intervals.figures[figure].low), max(high, intervals.figures[figure].high)
+    ends = interval(Interval(low, high), WORDS[figure.name])
+    return Rate(f"{errors.trials:,}", f"{errors.errors:,}", percent(errors.rate), ends, errors.is_few)

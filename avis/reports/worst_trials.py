@@ -50,16 +50,16 @@ def worst_trials(trials: Trials, *, num: int = NUM_WORST) -> WorstTrials:
 def worst_of_chunks(chunks: Chunks, *, num: int = NUM_WORST) -> WorstTrials:
     """Return the indices of the worst trials of each kind of a list that is read in chunks."""
     first, rows = 0, np.zeros(0, dtype=np.int64)
-    kept = Trials(np.zeros(0), np.zeros(0, dtype=bool))
+    candidates = Trials(np.zeros(0), np.zeros(0, dtype=bool))
     worst = WorstTrials([], [])
     for scores, target in chunks():
         last = first + np.size(scores)
         rows = np.append(rows, np.arange(first, last))
-        kept = Trials(np.append(kept.scores, scores), np.append(kept.target, target))
-        found = worst_trials(kept, num=num)
-        worst = WorstTrials(rows[found.nontargets].tolist(), rows[found.targets].tolist())
-        these = np.array([*found.nontargets, *found.targets], dtype=np.int64)
-        first, rows, kept = last, rows[these], kept.take(these)
+        candidates = Trials(np.append(candidates.scores, scores), np.append(candidates.target, target))
+        places = worst_trials(candidates, num=num)
+        worst = WorstTrials(rows[places.nontargets].tolist(), rows[places.targets].tolist())
+        these = np.array([*places.nontargets, *places.targets], dtype=np.int64)
+        first, rows, candidates = last, rows[these], candidates.take(these)
     return worst
 
 

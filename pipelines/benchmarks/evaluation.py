@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from avis import location
 from avis.engine.recipe import ScoreRecipe
 from avis.evaluation.evaluate import Evaluation, evaluate
-from avis.metrics.figures import Wanted
+from avis.metrics.figures import FigureSet
 from avis.metrics.summary import summarize
 from pipelines.benchmarks.measuring import PeakMemory, seconds
 
@@ -30,13 +30,13 @@ def metrics(recipe: ScoreRecipe, *, num_scores: int = NUM_SCORES) -> None:
         target = rng.random(num_scores) < target_share
         for dtype in (np.float32, np.float64):
             print(f"{num_scores:,} {np.dtype(dtype).name} scores, {target_share:.0%} of them targets:")
-            _compare_with_sorts(rng.normal(3.0 * target).astype(dtype), target, recipe.evaluation.wanted)
+            _compare_with_sorts(rng.normal(3.0 * target).astype(dtype), target, recipe.evaluation.figure_set)
     _evaluate_long_list(recipe.plain.get("long_trials", LONG_TRIALS), recipe.evaluation, seed=recipe.seed)
 
 
-def _compare_with_sorts(scores: NDArray[np.floating], target: NDArray[np.bool_], wanted: Wanted) -> None:
+def _compare_with_sorts(scores: NDArray[np.floating], target: NDArray[np.bool_], figure_set: FigureSet) -> None:
     two_sorts = 2 * min(seconds(partial(np.sort, scores)) for _ in range(REPEATS))
-    state = partial(summarize, scores, target, wanted=wanted)
+    state = partial(summarize, scores, target, figure_set=figure_set)
     stated = min(seconds(state) for _ in range(REPEATS))
     tracemalloc.start()
     state()

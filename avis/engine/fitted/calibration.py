@@ -16,8 +16,9 @@ from avis.engine.trials.embeddings import StoreEmbedder
 from avis.engine.trials.scoring import score_pairs
 from avis.engine.trials.transform import state_digest
 from avis.engine.trials.vectors import TrialVectorMaker
+from avis.metrics.list_metrics import CalibrationFacts
 from avis.metrics.operating_point import OperatingPoint
-from avis.reports.calibration_words import beyond_cap, capped_at, fitted_on
+from avis.reports.wording import beyond_cap, capped_at, fitted_on
 from avis.scoring.calibration import Calibration, ScoresDoNotRise
 
 
@@ -135,7 +136,7 @@ class Calibrator:
 
 
 def _decided_one_way(calibration: Calibration, point: OperatingPoint | None) -> Iterator[str]:
-    facts = calibration.facts()
+    facts = CalibrationFacts(**calibration.facts())
     if point is None or not beyond_cap(facts, [point.threshold]):
         return
     yield (

@@ -158,9 +158,9 @@ def test_scores_are_evaluated_where_they_lie(s3: str, recipe: Callable[..., Reci
     store.write_bytes(uri, b"1 0.9\n1 0.6\n0 0.7\n0 0.1\n")
     evaluation = recipe("evaluation.bootstrap_draws=0").evaluation
     evaluated = evaluate({location.stem(uri): uri}, out, facts={}, evaluation=evaluation)
-    assert evaluated["metrics"]["dev"]["eer"] == pytest.approx(0.5)
+    assert evaluated.metrics["dev"].summary.figures["eer", ""] == pytest.approx(0.5)
     assert store.read_json(location.join(out, "metrics.json"))["dev"]["scores"] == uri
-    assert b"<html" in location.read_bytes(evaluated["report_path"])
+    assert b"<html" in location.read_bytes(evaluated.report_path)
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """Fusing: several systems' scores of one list, weighted on a list of other speakers."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,25 +11,19 @@ import pyarrow.parquet as pq
 import pytest
 
 from avis import store
-from avis.engine.trials.scoring import ORIGIN
-from avis.evaluation.evaluate import Evaluation, evaluate, show
+from avis.evaluation.evaluate import evaluate, show
 from avis.evaluation.fuse import fuse, system_names
-from avis.evaluation.identification import Identification
-from avis.evaluation.score_table import Scored, read_scores
+from avis.evaluation.score_table import ORIGIN, ScoreTable, read_scores
+from avis.evaluation.settings import Evaluation
 from avis.metrics.eer import equal_error_rate
+from avis.metrics.figures import CLLR, MIN_CLLR
 from avis.scoring.fusion import Fusion
 
-EVALUATION = Evaluation(
-    seed=0,
-    bootstrap_draws=100,
-    confidence=0.95,
-    operating_points={},
-    fmrs=[0.01],
-    subgroups=[],
-    fairness_min_trials=1,
-    identification=Identification(ranks=[], false_alarm_rates=[]),
-    trials_in_memory=100_000,
-)
+LONG = 100_000
+
+
+Given = tuple[list[str], list[str]]
+"""Where the scores of two systems are, and their development scores."""
 
 
 def systems(prefix: str, *, seed: int, num: int = 4000) -> list[pa.Table]:
@@ -71,7 +66,7 @@ def as_store(path: Path, table: pa.Table, **facts: object) -> str:
 
 
 @pytest.fixture
-def given(tmp_path: Path) -> tuple[list[str], list[str]]:
+def given(tmp_path: Path) -> Given:
     return (
         [
             written(tmp_path / name / "eval.parquet", table)
@@ -84,22 +79,23 @@ def given(tmp_path: Path) -> tuple[list[str], list[str]]:
     )
 
 
-def fused(given: tuple[list[str], list[str]], out: Path) -> tuple[str, str | None]:
+def fused(given: Given, out: Path) -> tuple[str, str | None]:
     return fuse(*given, str(out), fusion=Fusion(p_target=0.05, l2=1e-4))
 
 
 def test_two_systems_are_better_than_the_better_one(
-    given: tuple[list[str], list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    given: Given, tmp_path: Path, evaluation: Callable[..., Evaluation], capsys: pytest.CaptureFixture[str]
 ):
     out = tmp_path / "out"
     scores, best = fused(given, out)
     assert best is not None
-    result = evaluate({"ab": scores}, str(out), facts={}, evaluation=EVALUATION, baseline=best)
+    settings = evaluation(bootstrap_draws=100, trials_in_memory=LONG)
+    result = evaluate({"ab": scores}, str(out), facts={}, evaluation=settings, baseline=best)
     found = json.loads((out / "metrics.json").read_text())["ab"]
     fusion = found["fusion"]
     assert list(fusion["systems"]) == ["a-eval", "b-eval"]
     own = {
-        name: equal_error_rate(*read_scores(Scored(uri)).trials[:2])[0]
+        name: equal_error_rate(*read_scores(ScoreTable(uri)).trials[:2])[0]
         for name, uri in zip("ab", given[0], strict=True)
     }
     assert [fusion["systems"][f"{name}-eval"]["eer"] for name in "ab"] == [pytest.approx(eer) for eer in own.values()]
@@ -119,7 +115,7 @@ def test_two_systems_are_better_than_the_better_one(
     assert "of b-eval (score, EER" in (out / "report.html").read_text()
 
 
-def test_fused_scores_have_all_that_is_known_of_the_trials(given: tuple[list[str], list[str]], tmp_path: Path):
+def test_fused_scores_have_all_that_is_known_of_the_trials(given: Given, tmp_path: Path):
     a, b = systems("e", seed=0)
     texts = [as_text(tmp_path / "a.txt", a, "enroll", "test", "score"), as_store(tmp_path / "b", b)]
     (by_text, _), (by_table, _) = fused((texts, given[1]), tmp_path / "1"), fused(given, tmp_path / "2")
@@ -132,14 +128,14 @@ def test_fused_scores_have_all_that_is_known_of_the_trials(given: tuple[list[str
     assert fused(given, tmp_path / "2")[0] == by_table  # found again
 
 
-def test_a_system_is_decided_by_the_column_that_both_its_lists_have(given: tuple[list[str], list[str]], tmp_path: Path):
+def test_a_system_is_decided_by_the_column_that_both_its_lists_have(given: Given, tmp_path: Path):
     a, _ = systems("e", seed=0)
     normed = written(tmp_path / "n.parquet", a.append_column("score_norm", pa.array(np.zeros(len(a)))))
     scores, _ = fused(([normed, given[0][1]], given[1]), tmp_path / "out")
     assert store.read_table(scores, "scores").equals(store.read_table(fused(given, tmp_path / "out")[0], "scores"))
 
 
-def test_lists_without_answers_are_fused_too(given: tuple[list[str], list[str]], tmp_path: Path):
+def test_lists_without_answers_are_fused_too(given: Given, tmp_path: Path):
     answered, _ = fused(given, tmp_path / "out")
     blind = [
         written(tmp_path / f"blind-{name}.parquet", table.set_column(2, "target", pa.nulls(len(table), pa.bool_())))
@@ -152,11 +148,12 @@ def test_lists_without_answers_are_fused_too(given: tuple[list[str], list[str]],
     assert one["llr"].equals(other["llr"])
 
 
-def test_one_system_is_calibrated(given: tuple[list[str], list[str]], tmp_path: Path):
+def test_one_system_is_calibrated(given: Given, tmp_path: Path, evaluation: Callable[..., Evaluation]):
     scores, best = fused((given[0][:1], given[1][:1]), tmp_path / "out")
     assert best is None
-    metrics = evaluate({"a": scores}, str(tmp_path / "out"), facts={}, evaluation=EVALUATION)["metrics"]["a"]
-    assert metrics["cllr"] == pytest.approx(metrics["min_cllr"], rel=0.1)
+    result = evaluate({"a": scores}, str(tmp_path / "out"), facts={}, evaluation=evaluation(trials_in_memory=LONG))
+    figures = result.metrics["a"].summary.figures
+    assert figures[CLLR] == pytest.approx(figures[MIN_CLLR], rel=0.1)
 
 
 def in_capitals(table: pa.Table) -> pa.Table:
@@ -166,7 +163,7 @@ def in_capitals(table: pa.Table) -> pa.Table:
 
 
 def test_speakers_who_are_evaluated_are_not_fitted_on(
-    given: tuple[list[str], list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    given: Given, tmp_path: Path, evaluation: Callable[..., Evaluation], capsys: pytest.CaptureFixture[str]
 ):
     with pytest.raises(ValueError, match=r"got 40 speakers of it among those evaluated.* At e-s00, .*eval.parquet"):
         fused((given[0], given[0]), tmp_path / "out")
@@ -181,11 +178,11 @@ def test_speakers_who_are_evaluated_are_not_fitted_on(
         fused((bare, bare), tmp_path / "out")
     scores, _ = fused((bare, given[1]), tmp_path / "out")
     assert "warning: Nobody can say whether the systems were fused on other speakers" in capsys.readouterr().out
-    page = evaluate({"x": scores}, str(tmp_path / "out"), facts={}, evaluation=EVALUATION)["report_path"]
-    assert "Nobody can say whether the systems were fused on other speakers" in Path(page).read_text()
+    result = evaluate({"x": scores}, str(tmp_path / "out"), facts={}, evaluation=evaluation(trials_in_memory=LONG))
+    assert "Nobody can say whether the systems were fused on other speakers" in Path(result.report_path).read_text()
 
 
-def test_systems_that_do_not_fit_each_other_are_errors(given: tuple[list[str], list[str]], tmp_path: Path):
+def test_systems_that_do_not_fit_each_other_are_errors(given: Given, tmp_path: Path):
     scores, development = given
     _, b = systems("e", seed=0)
     with pytest.raises(ValueError, match="development scores missing: got 1 for 2 systems"):
@@ -229,9 +226,7 @@ def test_development_scores_in_another_order_are_refused(tmp_path: Path):
         fused((stores[:2], stores[:1:-1]), tmp_path / "out")
 
 
-def test_flaws_of_the_list_that_any_system_knows_are_known_of_the_fusion(
-    given: tuple[list[str], list[str]], tmp_path: Path
-):
+def test_flaws_of_the_list_that_any_system_knows_are_known_of_the_fusion(given: Given, tmp_path: Path):
     tables = [
         as_store(tmp_path / name, table, flagged={"shared_speakers": count})
         for name, table, count in zip("ab", systems("e", seed=0), (3, 1), strict=True)

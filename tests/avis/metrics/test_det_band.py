@@ -6,7 +6,7 @@ from scipy.stats import norm
 
 from avis.metrics.bootstrap import Resampling, speaker_intervals
 from avis.metrics.det_band import NUM_RAYS, det_band, on_rays
-from avis.metrics.figures import Wanted
+from avis.metrics.figures import EER, FigureSet
 from avis.metrics.scores import error_rates
 from avis.metrics.trials import Trials
 
@@ -26,7 +26,7 @@ def some_trials(num_speakers: int, seed: int = 0) -> Trials:
 def test_on_the_diagonal_the_band_is_the_interval_of_the_eer():
     trials = some_trials(12)
     band = det_band(trials, RESAMPLING)
-    interval = speaker_intervals(trials, RESAMPLING, wanted=Wanted())["figures"]["eer"]
+    interval = speaker_intervals(trials, RESAMPLING, figure_set=FigureSet()).figures[EER]
     middle = NUM_RAYS // 2
     assert band.ratios[middle] == pytest.approx(1.0)
     assert [band.fpr_low[middle], band.fpr_high[middle]] == pytest.approx(interval)

@@ -3,13 +3,13 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from avis.metrics.counting import counted
 from avis.metrics.det import det_curve
-from avis.metrics.figures import Wanted, tally
-from avis.metrics.out_of_core import Chunks, _cells, tally_chunks
+from avis.metrics.error_curve import error_curve
+from avis.metrics.figures import CALIBRATION_LOSS, CLLR, FigureSet, count_errors
+from avis.metrics.out_of_core import Chunks, _cells, count_long_list
 from avis.metrics.summary import summary_of
 
-WANTED = Wanted()
+FIGURE_SET = FigureSet()
 
 
 def chunked(values: np.ndarray, target: np.ndarray, size: int) -> Chunks:
@@ -31,25 +31,24 @@ def test_figures_are_those_in_core(
     target = rng.random(3000) < share
     scores = (rng.normal(2 * target).round(decimals) * scale).astype(dtype)
     llr = (rng.normal(3 * target) - 1).astype(dtype)
-    found = tally_chunks(
-        chunked(scores, target, 999), chunked(llr, target, 1234), wanted=WANTED, trials_in_memory=trials_in_memory
-    ).counts
-    expected = tally(scores, target, llr, wanted=WANTED)
+    chunks = chunked(scores, target, 999), chunked(llr, target, 1234)
+    found = count_long_list(*chunks, figure_set=FIGURE_SET, trials_in_memory=trials_in_memory).counts
+    expected = count_errors(scores, target, llr, figure_set=FIGURE_SET)
     assert found._replace(scores=None, llrs=None, at_bayes=None, cllr=None, decided=None) == expected._replace(
         scores=None, llrs=None, at_bayes=None, cllr=None, decided=None
     )
-    ours, theirs = summary_of(found, WANTED), summary_of(expected, WANTED)
-    close = {key: ours[key] for key in ("cllr", "calibration_loss")}
-    assert close == {key: pytest.approx(theirs[key], abs=1e-12) for key in close}
-    assert {k: v for k, v in ours.items() if k not in close} == {k: v for k, v in theirs.items() if k not in close}
+    ours, theirs = summary_of(found, FIGURE_SET), summary_of(expected, FIGURE_SET)
+    summed = {figure: ours.figures.pop(figure) for figure in (CLLR, CALIBRATION_LOSS)}
+    assert summed == pytest.approx({figure: theirs.figures.pop(figure) for figure in summed}, abs=1e-12)
+    assert ours == theirs
 
 
 def test_a_det_curve_out_of_core_shows_what_one_in_core_shows() -> None:
     rng = np.random.default_rng(0)
     target = rng.random(20_000) < 0.2
     scores = rng.normal(2 * target)
-    found = tally_chunks(chunked(scores, target, 4096), None, wanted=WANTED, trials_in_memory=3000).counts
-    expected = tally(scores, target, None, wanted=WANTED)
+    found = count_long_list(chunked(scores, target, 4096), None, figure_set=FIGURE_SET, trials_in_memory=3000).counts
+    expected = count_errors(scores, target, None, figure_set=FIGURE_SET)
     assert found.llrs is None
     assert np.isin(det_curve(expected.scores).thresholds, found.scores.thresholds).mean() > 0.9
     assert (found.scores.fpr[0], found.scores.fnr[-1]) == (1, 1)
@@ -76,7 +75,7 @@ def test_cells_rise_with_scores() -> None:
 def test_what_cannot_be_judged(scores: list, target: list, message: str) -> None:
     chunks = chunked(np.array(scores), np.array(target, dtype=bool), 2)
     with pytest.raises(ValueError, match=message):
-        tally_chunks(chunks, None, wanted=WANTED, trials_in_memory=2)
+        count_long_list(chunks, None, figure_set=FIGURE_SET, trials_in_memory=2)
 
 
 @pytest.mark.parametrize("decimals", [0, 9])
@@ -85,8 +84,9 @@ def test_errors_at_any_threshold_and_the_reach_are_those_in_core(decimals: int, 
     rng = np.random.default_rng(1)
     target = rng.random(5000) < 0.3
     scores = rng.normal(2 * target).round(decimals).astype(np.float32)
-    found = tally_chunks(chunked(scores, target, 640), None, wanted=WANTED, trials_in_memory=trials_in_memory).scores
-    expected = counted(scores, target)
+    long = count_long_list(chunked(scores, target, 640), None, figure_set=FIGURE_SET, trials_in_memory=trials_in_memory)
+    found = long.scores
+    expected = error_curve(scores, target)
     assert found.reach == expected.reach
     thresholds = np.union1d(np.linspace(-9, 9, 99), scores[:50])
     for one, other in zip(found.rates_at(thresholds), expected.rates_at(thresholds), strict=True):
@@ -98,4 +98,4 @@ def test_a_wrong_score_is_found_in_the_whole_list(wrong: float, message: str) ->
     scores, target = np.arange(10.0), np.arange(10) > 4
     scores[7] = wrong
     with pytest.raises(ValueError, match=f"{message}.* At trial index 7"):
-        tally_chunks(chunked(scores, target, 3), None, wanted=WANTED, trials_in_memory=5)
+        count_long_list(chunked(scores, target, 3), None, figure_set=FIGURE_SET, trials_in_memory=5)

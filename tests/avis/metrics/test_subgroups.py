@@ -1,4 +1,3 @@
-import json
 from typing import Any
 
 import numpy as np
@@ -6,14 +5,14 @@ import pytest
 
 from avis.metrics.bootstrap import Resampling
 from avis.metrics.fairness import fairness_discrepancy_rate, garbe
-from avis.metrics.figures import Wanted
-from avis.metrics.subgroups import group_names, subgroups
+from avis.metrics.figures import EER, FMR, FNMR, FigureSet
+from avis.metrics.subgroups import FDR, GARBE, group_names, subgroups
 from avis.metrics.summary import summarize
 from avis.metrics.trials import Trials
 
 OPTIONS: dict[str, Any] = {
     "min_trials": 1,
-    "wanted": Wanted(),
+    "figure_set": FigureSet(),
     "resampling": Resampling(num_draws=20, confidence=0.95, seed=0),
 }
 
@@ -30,35 +29,32 @@ def example() -> tuple[Trials, np.ndarray]:
 
 def test_groups_share_one_threshold() -> None:
     trials, group = example()
-    threshold = summarize(*trials[:2])["eer_threshold"]
+    threshold = summarize(*trials[:2]).eer_threshold
     found = subgroups(trials, group, threshold=threshold, **OPTIONS)
-    assert list(found["groups"]) == ["f", "m"]
-    for name, cell in found["groups"].items():
+    assert list(found.groups) == ["f", "m"]
+    for name, of_group in found.groups.items():
         scores, target = trials.scores[group == name], trials.target[group == name]
-        assert cell["misses"] == np.sum(scores[target] < threshold)
-        assert cell["false_alarms"] == np.sum(scores[~target] >= threshold)
-        assert cell["fnmr"] == cell["figures"]["fnmr"] == np.mean(scores[target] < threshold)
-        assert cell["fmr"] == cell["figures"]["fmr"] == np.mean(scores[~target] >= threshold)
-        assert cell["figures"]["eer"] == summarize(scores, target)["eer"]
-        assert cell["few_errors"] is False
-        low, high = cell["intervals"]["figures"]["fnmr"]
-        assert low < cell["fnmr"] < high
-        low, high = cell["binomial_intervals"]["fnmr"]
-        assert low < cell["fnmr"] < high
-    assert found["groups"]["f"]["fnmr"] > found["groups"]["m"]["fnmr"]
-    rates = [[cell[key] for cell in found["groups"].values()] for key in ("fmr", "fnmr")]
-    assert found["fdr"] == fairness_discrepancy_rate(*rates)
-    assert found["garbe"] == garbe(*rates)
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
+        assert of_group.misses.errors == np.sum(scores[target] < threshold)
+        assert of_group.false_alarms.errors == np.sum(scores[~target] >= threshold)
+        assert of_group.misses.rate == of_group.figures[FNMR] == np.mean(scores[target] < threshold)
+        assert of_group.false_alarms.rate == of_group.figures[FMR] == np.mean(scores[~target] >= threshold)
+        assert of_group.figures[EER] == summarize(scores, target).figures[EER]
+        assert [of_group.misses.is_few, of_group.false_alarms.is_few] == [False, False]
+        for low, high in (of_group.intervals.figures[FNMR], of_group.misses.interval):
+            assert low < of_group.misses.rate < high
+    assert found.groups["f"].misses.rate > found.groups["m"].misses.rate
+    groups = found.groups.values()
+    rates = [group.false_alarms.rate for group in groups], [group.misses.rate for group in groups]
+    assert found.fairness == {FDR: fairness_discrepancy_rate(*rates), GARBE: garbe(*rates)}
 
 
-def test_cells_with_few_errors_or_one_kind_of_trial_say_so() -> None:
+def test_groups_with_few_errors_or_one_kind_of_trial_say_so() -> None:
     trials = Trials(np.array([2.0, 0.0, 1.0, 3.0]), np.array([True, False, False, True]))
     found = subgroups(trials, np.array(["x", "x", "x", "y"]), threshold=0.5, **OPTIONS)
-    x, y = found["groups"]["x"], found["groups"]["y"]
-    assert (x["misses"], x["false_alarms"], x["few_errors"], x["intervals"]) == (0, 1, True, None)
-    assert (y["fnmr"], y["fmr"], y["figures"], y["binomial_intervals"]["fmr"]) == (0.0, None, None, None)
-    assert (found["min_errors"], found["fdr"], found["garbe"]) == (30, None, None)
+    x, y = found.groups["x"], found.groups["y"]
+    assert (x.misses.errors, x.false_alarms.errors, x.misses.is_few, x.intervals) == (0, 1, True, None)
+    assert (y.misses.rate, y.false_alarms.rate, y.figures, y.false_alarms.interval) == (0.0, None, None, None)
+    assert found.fairness is None
 
 
 def test_names_of_numbers() -> None:
@@ -78,8 +74,8 @@ def test_numbers_are_stated_in_their_order() -> None:
     assert order == ["below -20.75", "-20.75 to -1", "-1 to 18.75", "from 18.75"]
     trials = Trials(np.arange(80.0), np.arange(80) % 2 == 0)
     found = subgroups(trials, names, order=order, threshold=40.0, **OPTIONS)
-    assert list(found["groups"]) == order
-    assert [cell["num_target"] for cell in found["groups"].values()] == [10] * 4
+    assert list(found.groups) == order
+    assert [group.misses.trials for group in found.groups.values()] == [10] * 4
 
 
 def test_too_many_groups() -> None:
@@ -88,7 +84,7 @@ def test_too_many_groups() -> None:
         subgroups(trials, np.arange(4000).astype(str), threshold=0.0, **OPTIONS)
 
 
-def counted(**groups: tuple[int, int, int, int]) -> tuple[Trials, np.ndarray]:
+def of_counts(**groups: tuple[int, int, int, int]) -> tuple[Trials, np.ndarray]:
     """Trials of groups with so many targets, misses, non-targets and false alarms at a threshold of 0.5."""
     scores, target, names = [], [], []
     for name, (targets, misses, nontargets, false_alarms) in groups.items():
@@ -104,29 +100,29 @@ F, M = (2000, 47, 2000, 34), (2000, 47, 2000, 52)
 
 @pytest.mark.parametrize("name", ["(unknown)", " ", "x"])
 def test_two_trials_of_unknown_or_rare_value_do_not_count_for_fairness(name: str) -> None:
-    trials, names = counted(f=F, m=M, **{name: (1, 0, 1, 1)})
+    trials, names = of_counts(f=F, m=M, **{name: (1, 0, 1, 1)})
     found = subgroups(trials, names, threshold=0.5, **{**OPTIONS, "min_trials": 2})
     # Differences .009 and 0; Gini coefficients of two groups are |a - b| / (a + b).
-    assert found["fdr"] == pytest.approx(1 - 0.5 * 0.009)
-    assert found["garbe"] == pytest.approx(0.5 * 9 / 43)
+    assert found.fairness[FDR] == pytest.approx(1 - 0.5 * 0.009)
+    assert found.fairness[GARBE] == pytest.approx(0.5 * 9 / 43)
     shown = name if name == "x" else "(unknown)"
-    assert list(found["left_out"]) == [shown]
-    assert ("fewer than 2" in found["left_out"][shown]) == (name == "x")
-    assert found["groups"][shown]["num_target"] == 1
-    assert found["fairness_intervals"] is None
+    assert list(found.left_out) == [shown]
+    assert ("fewer than 2" in found.left_out[shown]) == (name == "x")
+    assert found.groups[shown].misses.trials == 1
+    assert found.fairness_intervals is None
     # What the two would have made of it: differences 1 - .017 and .0235, Gini coefficients .983 / 1.043 and .5.
     if name == "x":
         counting = subgroups(trials, names, threshold=0.5, **OPTIONS)
-        assert (round(counting["fdr"], 4), round(counting["garbe"], 4)) == (0.4968, 0.7212)
+        assert {figure: round(value, 4) for figure, value in counting.fairness.items()} == {FDR: 0.4968, GARBE: 0.7212}
 
 
 @pytest.mark.parametrize("few", [(99, 2, 2000, 50), (2000, 40, 99, 2)])
 def test_a_group_counts_from_the_least_number_of_either_kind_on(few: tuple[int, int, int, int]) -> None:
-    trials, names = counted(f=F, m=few)
+    trials, names = of_counts(f=F, m=few)
     found = subgroups(trials, names, threshold=0.5, **{**OPTIONS, "min_trials": 100})
-    assert (found["fdr"], found["garbe"], list(found["left_out"])) == (None, None, ["m"])
-    assert found["left_out"]["m"] == "fewer than 100 target or non-target trials"
-    assert subgroups(trials, names, threshold=0.5, **{**OPTIONS, "min_trials": 99})["fdr"] is not None
+    assert (found.fairness, list(found.left_out)) == (None, ["m"])
+    assert found.left_out["m"] == "fewer than 100 target or non-target trials"
+    assert subgroups(trials, names, threshold=0.5, **{**OPTIONS, "min_trials": 99}).fairness is not None
 
 
 def of_equal_groups(seed: int) -> tuple[Trials, np.ndarray]:
@@ -146,16 +142,16 @@ def of_equal_groups(seed: int) -> tuple[Trials, np.ndarray]:
 
 def test_fairness_intervals_hold_the_truth_of_equal_groups() -> None:
     """Percentiles of the draws never did: equal groups differ in every list, and still more in a draw of it."""
-    options = {**OPTIONS, "wanted": Wanted({}, ()), "resampling": Resampling(60, 0.95, 0)}
-    held = {"fdr": 0, "garbe": 0}
+    options = {**OPTIONS, "figure_set": FigureSet({}, ()), "resampling": Resampling(60, 0.95, 0)}
+    held = {FDR: 0, GARBE: 0}
     for seed in range(10):
         trials, group = of_equal_groups(seed)
         found = subgroups(trials, group, threshold=0.6, **options)
-        intervals = found["fairness_intervals"]
-        assert (intervals["num_speakers"], intervals["num_draws"]) == (40, 60)
-        for figure, truth in (("fdr", 1.0), ("garbe", 0.0)):
-            low, high = intervals["figures"][figure]
-            assert 0.0 <= low <= found[figure] <= high <= 1.0
+        intervals = found.fairness_intervals
+        assert (intervals.draws.num_speakers, intervals.draws.num_draws) == (40, 60)
+        for figure, truth in ((FDR, 1.0), (GARBE, 0.0)):
+            low, high = intervals.figures[figure]
+            assert 0.0 <= low <= found.fairness[figure] <= high <= 1.0
             held[figure] += low <= truth <= high
     assert min(held.values()) >= 8
 

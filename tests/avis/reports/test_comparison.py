@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from avis.metrics.bootstrap import Resampling, paired_difference
-from avis.metrics.counting import counted
-from avis.metrics.figures import Wanted
+from avis.metrics.error_curve import error_curve
+from avis.metrics.figures import CLLR, EER, FigureSet
+from avis.metrics.list_metrics import Baseline, ListFigures
 from avis.metrics.summary import summarize
 from avis.metrics.trials import Trials
 from avis.reports.comparison import ComparedList, Comparison, comparison_page, side_by_side
@@ -24,16 +25,16 @@ def trials(seed: int, distance: float) -> Trials:
 
 
 ONE, TWO = trials(0, 1.0), trials(1, 4.0)
-METRICS = {"first": summarize(*ONE[:2]), "second": summarize(*TWO[:2])}
-DIFFERENCES = paired_difference(TWO, ONE, Resampling(num_draws=60, confidence=0.9, seed=0), wanted=Wanted())
+METRICS = {run: ListFigures(summary=summarize(*each[:2])) for run, each in zip(RUNS, (ONE, TWO), strict=True)}
+DIFFERENCES = paired_difference(TWO, ONE, Resampling(num_draws=60, confidence=0.9, seed=0), figure_set=FigureSet())
 
 
 def page(**changes: object) -> str:
     compared = ComparedList(
         "dev",
         METRICS,
-        {"second": {"metrics": METRICS["first"], "differences": DIFFERENCES}},
-        png(histogram_plot(counted(*ONE[:2]), 0.0)),
+        {"second": Baseline("/runs/first/scores", METRICS["first"].summary, DIFFERENCES)},
+        png(histogram_plot(error_curve(*ONE[:2]), 0.0)),
         [],
     )
     settings = {"model.channels": {"first": "16", "second": ""}}
@@ -42,25 +43,25 @@ def page(**changes: object) -> str:
 
 def test_figures_differences_and_settings_appear():
     text = page().replace("\N{NO-BREAK SPACE}", " ")
-    eers = [f"{100 * METRICS[run]['eer']:.2f} %" for run in RUNS]
+    eers = [f"{100 * METRICS[run].summary.figures[EER]:.2f} %" for run in RUNS]
     assert text.index(eers[0]) < text.index(eers[1])
-    found = DIFFERENCES["figures"]["eer"]
-    assert f"{100 * found['difference']:+.2f} points".replace("-", "\N{MINUS SIGN}") in text
-    assert f"{found['p_value']:.3f}" in text
+    found = DIFFERENCES.figures[EER]
+    assert f"{100 * found.difference:+.2f} points".replace("-", "\N{MINUS SIGN}") in text
+    assert f"{found.p_value:.3f}" in text
     assert "lower than that of first, more than chance explains" in text
     assert "model.channels" in text
     assert "/runs/second" in text
 
 
 def test_a_figure_that_one_run_lacks_is_left_empty():
-    llr = summarize([1, -1], [True, False], [1, -1])
+    llr = ListFigures(summary=summarize([1, -1], [True, False], [1, -1]))
     rows = dict(side_by_side({"first": METRICS["first"], "second": llr}, list(RUNS)))
     assert rows["Cllr"]["first"] is None
-    assert rows["Cllr"]["second"].value == f"{llr['cllr']:.4f}"
+    assert rows["Cllr"]["second"].value == f"{llr.summary.figures[CLLR]:.4f}"
 
 
 def test_notes_stand_for_what_is_missing():
-    text = page(det=None, differences={}, notes=["second: other trials"])
+    text = page(det=None, baselines={}, notes=["second: other trials"])
     assert "second: other trials" in text
     assert "<img" not in text
 

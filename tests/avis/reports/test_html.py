@@ -2,27 +2,32 @@
 
 import base64
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
-from avis.metrics.bootstrap import Resampling, flatten, paired_difference, speaker_intervals
-from avis.metrics.counting import counted
-from avis.metrics.figures import Wanted
-from avis.metrics.subgroups import subgroups
+from avis.metrics.bootstrap import Resampling, paired_difference, speaker_intervals
+from avis.metrics.equalised import ACT, MIN, EqualisedCosts
+from avis.metrics.error_curve import error_curve
+from avis.metrics.figures import CLLR, Figure, FigureSet
+from avis.metrics.intervals import Draws, Interval, Intervals
+from avis.metrics.list_metrics import Baseline, ListMetrics
+from avis.metrics.subgroups import GARBE, Subgroups, subgroups
 from avis.metrics.summary import summarize
 from avis.metrics.trials import Trials
 from avis.reports.drawing import png
-from avis.reports.figure_words import NBSP
-from avis.reports.html import PICTURES, PNG_SIGNATURE, data_uri, figure_rows, report_page
+from avis.reports.figure_rows import figure_rows
+from avis.reports.html import PICTURES, PNG_SIGNATURE, data_uri, report_page
 from avis.reports.page import ListReport, Report
 from avis.reports.score_plots import tippett_plot
+from avis.reports.wording import NBSP
 from avis.reports.worst_trials import Trial
 
 PICTURE = PNG_SIGNATURE + b"rest"
 PLAIN = summarize([2, 1, 0, 1.5, 0.5, -1, -2, -3], [1, 1, 1, 0, 0, 0, 0, 0])
-WANTED = Wanted()
+FIGURE_SET = FigureSet()
 RESAMPLING = Resampling(num_draws=20, confidence=0.9, seed=0)
 
 
@@ -65,24 +70,28 @@ def some_trials(seed: int = 0) -> Trials:
     return Trials(llr / 10, target, llr, speakers[enroll], speakers[test])
 
 
-def by_group(trials: Trials, groups: np.ndarray, threshold: float, min_trials: int = 1) -> dict:
-    return subgroups(trials, groups, threshold=threshold, min_trials=min_trials, wanted=WANTED, resampling=RESAMPLING)
+def by_group(trials: Trials, groups: np.ndarray, threshold: float, min_trials: int = 1) -> Subgroups:
+    return subgroups(
+        trials,
+        groups,
+        threshold=threshold,
+        min_trials=min_trials,
+        figure_set=FIGURE_SET,
+        resampling=RESAMPLING,
+    )
 
 
-def full_metrics() -> dict:
+def full_metrics() -> ListMetrics:
     trials, other = some_trials(), some_trials(1)
-    metrics = summarize(*trials[:3])
+    summary = summarize(*trials[:3])
     gender = np.where(trials.enroll_speaker % 2, "female", "male")
-    threshold = metrics["eer_threshold"]
-    return {
-        **metrics,
-        "intervals": speaker_intervals(trials, RESAMPLING, wanted=WANTED),
-        "subgroups": {"gender": by_group(trials, gender, threshold)},
-        "baseline": {
-            "metrics": summarize(*other[:3]),
-            "differences": paired_difference(trials, other, RESAMPLING, wanted=WANTED),
-        },
-    }
+    differences = paired_difference(trials, other, RESAMPLING, figure_set=FIGURE_SET)
+    return ListMetrics(
+        summary=summary,
+        intervals=speaker_intervals(trials, RESAMPLING, figure_set=FIGURE_SET),
+        subgroups={"gender": by_group(trials, gender, summary.eer_threshold)},
+        baseline=Baseline("other", summarize(*other[:3]), differences),
+    )
 
 
 FULL = full_metrics()
@@ -104,18 +113,16 @@ def full_page(**changes: object) -> str:
 
 def test_every_figure_appears_with_its_interval() -> None:
     words = Page(full_page()).words
-    left_out = {"eer_threshold", "reversed", "num_target", "num_nontarget", "intervals", "subgroups", "baseline"}
-    figures = {key: value for key, value in FULL.items() if key not in left_out}
     percents = {"eer", "eer_rocch", "fnmr", "fmr", "fnmr_at_fmr", "accuracy"}
-    assert len(flatten(figures)) > 30
-    for path, value in flatten(figures).items():
-        low, high = flatten(FULL["intervals"]["figures"])[path]
-        if path[0] in percents:
-            assert f"{100 * value:.2f} %" in words, path
-            assert f"{100 * low:.2f} to {100 * high:.2f} %" in words, path
+    assert len(FULL.summary.figures) > 30
+    for figure, value in FULL.summary.figures.items():
+        low, high = FULL.intervals.figures[figure]
+        if figure.name in percents:
+            assert f"{100 * value:.2f} %" in words, figure
+            assert f"{100 * low:.2f} to {100 * high:.2f} %" in words, figure
         else:
-            assert f"{value:.4f}" in words, path
-            assert f"{low:.4f} to {high:.4f}" in words, path
+            assert f"{value:.4f}" in words, figure
+            assert f"{low:.4f} to {high:.4f}" in words, figure
 
 
 def test_the_headline_comes_first() -> None:
@@ -128,15 +135,15 @@ def test_the_headline_comes_first() -> None:
 
 def test_groups_baseline_worst_trials_and_facts_appear() -> None:
     words = Page(full_page()).words
-    cell = FULL["subgroups"]["gender"]["groups"]["female"]
+    group = FULL.subgroups["gender"].groups["female"]
     expected = [
         "Trials by gender",
-        f"{cell['misses']:,} ({100 * cell['fnmr']:.2f} %)",
-        f"{cell['false_alarms']:,} ({100 * cell['fmr']:.2f} %)",
+        f"{group.misses.errors:,} ({100 * group.misses.rate:.2f} %)",
+        f"{group.false_alarms.errors:,} ({100 * group.false_alarms.rate:.2f} %)",
         "few errors",
         "FDR",
         "Against the baseline",
-        f"{FULL['baseline']['differences']['figures']['cllr']['difference']:+.4f}".replace("-", "\N{MINUS SIGN}"),
+        f"{FULL.baseline.differences.figures[CLLR].difference:+.4f}".replace("-", "\N{MINUS SIGN}"),
         "voices/a speaker spk-a",
         "0.4321",
         "VoxCeleb1-O (cleaned) (the published list itself)",
@@ -150,8 +157,8 @@ def test_groups_without_errors_have_the_interval_of_independent_trials() -> None
     trials = some_trials()
     groups = np.where(trials.enroll_speaker % 2, "f", "m")
     found = by_group(trials, groups, -100.0)
-    num = found["groups"]["f"]["num_target"]
-    words = Page(full_page(metrics={**FULL, "subgroups": {"g": found}})).words
+    num = found.groups["f"].misses.trials
+    words = Page(full_page(metrics=replace(FULL, subgroups={"g": found}))).words
     # Clopper and Pearson: no error among n trials leaves everything below 1 - (0.05) ** (1 / n) at 90 %.
     assert f"0 (0.00 %) 0.00 to {100 * (1 - 0.05 ** (1 / num)):.2f} %" in words
 
@@ -160,26 +167,26 @@ def test_fairness_is_stated_with_its_intervals_and_what_it_leaves_out() -> None:
     trials = some_trials()
     groups = np.array(["f", "m", "(unknown)"])[np.where(trials.enroll_speaker > 9, 2, trials.enroll_speaker % 2)]
     found = by_group(trials, groups, 0.0)
-    low, high = found["fairness_intervals"]["figures"]["garbe"]
-    words = Page(full_page(metrics={**FULL, "subgroups": {"g": found}})).words
-    assert f"GARBE {found['garbe']:.4f} [{low:.4f} to {high:.4f}] (0 is fair)" in words
+    low, high = found.fairness_intervals.figures[GARBE]
+    words = Page(full_page(metrics=replace(FULL, subgroups={"g": found}))).words
+    assert f"GARBE {found.fairness[GARBE]:.4f} [{low:.4f} to {high:.4f}] (0 is fair)" in words
     assert "Left out of it: (unknown) (nobody knows the value)." in words
     few = by_group(trials, groups, 0.0, min_trials=100)
-    words = Page(full_page(metrics={**FULL, "subgroups": {"g": few}})).words
+    words = Page(full_page(metrics=replace(FULL, subgroups={"g": few}))).words
     assert "not stated: that takes two groups of known value with at least 100 trials of each kind." in words
     assert "m (fewer than 100 target or non-target trials)" in words
 
 
 def test_equalised_costs_stand_below_the_pooled_ones() -> None:
-    found = {"min": 0.1234, "act": 0.2345, "columns": ["gender", "language"], "num_partitions": 4, "num_left_out": 17}
-    drawn = {"figures": {"min": [0.1, 0.2], "act": [0.15, 0.3]}}
-    words = Page(full_page(metrics={**FULL, "dcf_equalised": {"SRE16": {**found, "intervals": drawn}}})).words
+    drawn = Intervals({MIN: Interval(0.1, 0.2), ACT: Interval(0.15, 0.3)}, Draws(0.95, 1000, 0, 40))
+    costs = EqualisedCosts({MIN: 0.1234, ACT: 0.2345}, ("gender", "language"), 4, 17, drawn)
+    words = Page(full_page(metrics=replace(FULL, dcf_equalised={"SRE16": costs}))).words
     assert "SRE16, equalised 0.1234 0.1000 to 0.2000 0.2345 0.1500 to 0.3000" in words
     assert "means over 4 parts of the list (gender, language), so that each counts alike; 17 trials" in words
 
 
 def test_scores_and_answers_alone_make_a_page() -> None:
-    plain = {**PLAIN, "intervals": None, "intervals_note": "no interval: nobody knows who speaks"}
+    plain = ListMetrics(summary=PLAIN, intervals_note="no interval: nobody knows who speaks")
     words = Page(report_page(Report("Evaluation", [ListReport("dev", plain)], {}))).words
     assert "33.33 %" in words
     assert "nobody knows who speaks" in words
@@ -210,12 +217,14 @@ def test_page_is_self_contained() -> None:
 def test_everything_is_escaped() -> None:
     attack = "<script>alert(1)</script>\" onload='x' &"
     trial = Trial(1, attack, attack, attack, attack, 0.0)
-    groups = {
-        attack: {**FULL["subgroups"]["gender"], "groups": {attack: FULL["subgroups"]["gender"]["groups"]["male"]}}
-    }
+    gender = FULL.subgroups["gender"]
+    groups = {attack: replace(gender, groups={attack: gender.groups["male"]})}
+    figures = {figure: value for figure, value in FULL.summary.figures.items() if "protocol" not in figure.name}
+    costs = {Figure("protocol_min_dcf", attack): 0.5, Figure("protocol_act_dcf", attack): 0.5}
+    summary = replace(FULL.summary, figures=figures | costs)
     report = ListReport(
         attack,
-        {**FULL, "subgroups": groups, "dcf": {attack: {"min": 0.5, "act": 0.5}}},
+        replace(FULL, summary=summary, subgroups=groups),
         pictures={"det": PICTURE},
         false_accepts=[trial],
         facts={attack: attack},
@@ -235,7 +244,7 @@ def test_page_suits_phones_and_print() -> None:
 
 
 def test_every_kind_of_picture_is_shown_in_its_place() -> None:
-    picture = png(tippett_plot(counted([1.0, -1.0], [True, False])))
+    picture = png(tippett_plot(error_curve([1.0, -1.0], [True, False])))
     page = Page(full_page(pictures=dict.fromkeys(reversed(PICTURES), picture)))
     alts = [value for _, name, value in page.attributes if name == "alt"]
     assert alts == [f"{heading} of vox1_o" for heading, _ in PICTURES.values()]

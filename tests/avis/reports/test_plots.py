@@ -9,9 +9,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy.stats import norm
 
 from avis.metrics.bootstrap import Resampling
-from avis.metrics.counting import counted
 from avis.metrics.det_band import det_band
 from avis.metrics.eer import equal_error_rate
+from avis.metrics.error_curve import error_curve
 from avis.metrics.scores import error_rates
 from avis.metrics.trials import Trials
 from avis.reports.calibration_plots import bayes_error_plot, pav_plot
@@ -90,7 +90,7 @@ def test_curves_differ_in_colour_and_line_style() -> None:
 
 def test_histogram_draws_densities_and_threshold() -> None:
     _, threshold = equal_error_rate(*GAUSSIAN)
-    figure = histogram_plot(counted(*GAUSSIAN), threshold)
+    figure = histogram_plot(error_curve(*GAUSSIAN), threshold)
     axes = figure.axes[0]
     for patch, mean in zip(axes.patches[::2], (0.0, 2.0), strict=True):
         density, edges, _ = patch.get_data()
@@ -104,13 +104,13 @@ def test_histogram_draws_densities_and_threshold() -> None:
 
 def test_a_stray_score_does_not_squeeze_a_histogram() -> None:
     scores, target = np.append(GAUSSIAN[0], 1e6), np.append(GAUSSIAN[1], True)
-    density, edges, _ = histogram_plot(counted(scores, target), 1.0).axes[0].patches[2].get_data()
+    density, edges, _ = histogram_plot(error_curve(scores, target), 1.0).axes[0].patches[2].get_data()
     assert edges[-1] < 10
     assert np.sum(density * np.diff(edges)) == pytest.approx(1.0)
 
 
 def test_tippett_crosses_nought_at_the_rates_of_misleading_evidence() -> None:
-    figure = tippett_plot(counted(*CALIBRATED))
+    figure = tippett_plot(error_curve(*CALIBRATED))
     same, different = (line.get_xydata() for line in figure.axes[0].lines[:2])
     at_one = np.searchsorted(same[:, 0], 0.0)
     assert same[at_one, 0] == 0.0
@@ -122,18 +122,18 @@ def test_tippett_crosses_nought_at_the_rates_of_misleading_evidence() -> None:
 
 
 def test_calibrated_ratios_lie_on_the_diagonal_of_the_pav_plot() -> None:
-    axes = pav_plot(counted(*CALIBRATED)).axes[0]
+    axes = pav_plot(error_curve(*CALIBRATED)).axes[0]
     stairs = axes.lines[1].get_xydata()
     middles = (stairs[:-1, 0] + stairs[1:, 0]) / 2
     inside = np.abs(middles) < 3
     np.testing.assert_allclose(stairs[:-1, 1][inside], middles[inside], atol=0.25)
     assert axes.get_xlim() == axes.get_ylim()
-    doubled = pav_plot(counted(2 * CALIBRATED[0], CALIBRATED[1])).axes[0].lines[1].get_xydata()
+    doubled = pav_plot(error_curve(2 * CALIBRATED[0], CALIBRATED[1])).axes[0].lines[1].get_xydata()
     assert np.interp(4.0, *doubled.T) == pytest.approx(2.0, abs=0.4)
 
 
 def test_calibrated_ratios_cost_the_minimum_at_every_prior() -> None:
-    actual, minimum = (line.get_xydata() for line in bayes_error_plot(counted(*CALIBRATED)).axes[0].lines[:2])
+    actual, minimum = (line.get_xydata() for line in bayes_error_plot(error_curve(*CALIBRATED)).axes[0].lines[:2])
     np.testing.assert_allclose(actual, minimum, atol=0.025)
     assert actual[len(actual) // 2, 1] == pytest.approx(2 * norm.cdf(-1), abs=1e-3)
     # hand-checkable value of calibrated Gaussian ratios: DCF at a prior of 5 %
@@ -151,10 +151,10 @@ def test_calibrated_ratios_cost_the_minimum_at_every_prior() -> None:
 def test_extreme_scores_are_drawn(scores: list[float], target: list[bool]) -> None:
     figures = [
         det_plot({"x": DetCurve(error_rates(scores, target))}),
-        histogram_plot(counted(scores, target), equal_error_rate(scores, target)[1]),
-        tippett_plot(counted(scores, target)),
-        pav_plot(counted(scores, target)),
-        bayes_error_plot(counted(scores, target)),
+        histogram_plot(error_curve(scores, target), equal_error_rate(scores, target)[1]),
+        tippett_plot(error_curve(scores, target)),
+        pav_plot(error_curve(scores, target)),
+        bayes_error_plot(error_curve(scores, target)),
     ]
     for figure in figures:
         picture = png(figure)
@@ -170,9 +170,9 @@ def test_the_same_scores_give_the_same_bytes() -> None:
 
 def test_scores_are_checked() -> None:
     with pytest.raises(ValueError, match="Scores must be finite"):
-        tippett_plot(counted([np.nan, 1.0], [True, False]))
+        tippett_plot(error_curve([np.nan, 1.0], [True, False]))
     with pytest.raises(ValueError, match="both kinds of trial"):
-        histogram_plot(counted([0.0, 1.0], [True, True]), 0.5)
+        histogram_plot(error_curve([0.0, 1.0], [True, True]), 0.5)
 
 
 @pytest.mark.parametrize("num", [1, 2, 7])
@@ -192,5 +192,5 @@ def test_nothing_is_cut_off_however_long_the_legend(num: int) -> None:
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("scale", [1e-310, 1e-45, 1e300])
 def test_tiny_and_huge_scores_are_drawn(scale: float) -> None:
-    few = counted(scale * np.array([1.0, -1.0, 2.0, 0.0]), [True, False, True, False])
+    few = error_curve(scale * np.array([1.0, -1.0, 2.0, 0.0]), [True, False, True, False])
     assert png(histogram_plot(few, scale)).startswith(b"\x89PNG")

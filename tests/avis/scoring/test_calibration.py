@@ -5,7 +5,8 @@ from scipy.special import expit, logit
 from scipy.stats import norm
 from sklearn.linear_model import LogisticRegression
 
-from avis.reports.calibration_words import capped_at, fitted_on
+from avis.metrics.list_metrics import CalibrationFacts
+from avis.reports.wording import capped_at, fitted_on
 from avis.scoring.calibration import Calibration, log_duration, log_magnitude, quality_features
 
 
@@ -196,7 +197,8 @@ def test_one_speaker_bears_out_nothing() -> None:
     target = np.arange(10) < 5
     calibration = Calibration(p_target=0.5, l2=1e-4, measures=[])
     calibration.fit(target * 2.0, np.zeros((10, 0)), target, speakers)
-    assert capped_at(calibration.facts()).startswith("capped at 0.00 and 0.00 (1.0 to 1 against, 1.0 to 1 for")
+    facts = CalibrationFacts(**calibration.facts())
+    assert capped_at(facts).startswith("capped at 0.00 and 0.00 (1.0 to 1 against, 1.0 to 1 for")
 
 
 def test_unknown_speakers_are_not_counted() -> None:
@@ -204,4 +206,4 @@ def test_unknown_speakers_are_not_counted() -> None:
     target = np.arange(10) < 5
     calibration.fit(target * 2.0, np.zeros((10, 0)), target)
     assert calibration.facts()["num_speakers"] is None
-    assert fitted_on(calibration.facts()) == "unknown speakers, 5 target and 5 non-target trials"
+    assert fitted_on(CalibrationFacts(**calibration.facts())) == "unknown speakers, 5 target and 5 non-target trials"

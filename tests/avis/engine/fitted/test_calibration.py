@@ -14,7 +14,7 @@ from avis.checkpoints.checkpoint import Checkpoint
 from avis.digest import fingerprint
 from avis.engine.recipe import Recipe
 from avis.engine.score import check_trials, score, show_decisions
-from avis.evaluation.list_report import known_origin
+from avis.evaluation.list_report import read_origin
 
 Calibrated = Callable[..., Recipe]
 POINT = {"p_target": 0.05, "c_miss": 1.0, "c_fa": 1.0}
@@ -274,10 +274,10 @@ def test_the_origin_of_scores_is_kept_and_tells_none_apart(
     tiny_recipe: Recipe, tiny_store: str, checkpoint: Checkpoint, tmp_path: Path
 ):
     uri = score(tiny_recipe, checkpoint, tiny_store, str(tmp_path / "run"))["synthetic"]
-    found = known_origin(uri)
+    found = read_origin(uri)
     assert found["checkpoint"] == checkpoint.uri
     assert found["configuration hash"] == fingerprint(tiny_recipe.plain)
     assert (
         score(tiny_recipe.changed({"run": "other"}), checkpoint, tiny_store, str(tmp_path / "run"))["synthetic"] == uri
     )
-    assert known_origin(checkpoint.uri) == {}
+    assert read_origin(checkpoint.uri) == {}

@@ -1,10 +1,16 @@
-"""Name, format and meaning of every figure that an evaluation states."""
+"""How figures, calibrations and fusions are put into words: names, meanings and number formats."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+import math
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from avis.metrics.equalised import ACT, MIN
+from avis.metrics.figures import PROTOCOL_ACT_DCF, PROTOCOL_MIN_DCF, Figure
+from avis.metrics.intervals import Interval
+from avis.metrics.list_metrics import CalibrationFacts, FusionFacts
 
 NBSP = "\N{NO-BREAK SPACE}"
-Path = tuple[str, ...]
+EER_THRESHOLD = Figure("eer_threshold")
 
 
 class Words(NamedTuple):
@@ -48,24 +54,25 @@ WORDS = {
     "eer_rocch": Words("ROCCH EER", "Equal error rate on the convex hull of the error curve.", percent=True),
     "eer_threshold": Words("EER threshold", "Trials scoring at least this much are accepted there."),
 }
-"""In reading order, by the first key of a figure in ``metrics.json``."""
+"""Words by the names of figures, in reading order."""
 
-PROTOCOL_COSTS = {"min": "minDCF", "act": "actDCF"}
+PROTOCOL_COSTS = {PROTOCOL_MIN_DCF: "minDCF", PROTOCOL_ACT_DCF: "actDCF", MIN.name: "minDCF", ACT.name: "actDCF"}
+"""Names of the costs of protocols, pooled and equalised."""
 
 
-def describe(path: Path) -> Words | None:
-    """Return the words for the figure at this path of ``metrics.json``, or None if it is not one of the table's."""
-    words = WORDS.get(path[0])
-    if words is None or len(path) == 1:
+def describe(figure: Figure) -> Words:
+    """Return the words for a figure of the table."""
+    words = WORDS[figure.name]
+    if not figure.at:
         return words
-    keys = {"key": path[1], "share": f"{100 * float(path[1]):g}{NBSP}%"}
+    keys = {"key": figure.at, "share": f"{100 * float(figure.at):g}{NBSP}%"}
     return words._replace(name=words.name.format(**keys), meaning=words.meaning.format(**keys))
 
 
-def in_reading_order(figures: Mapping[Path, Any]) -> list[Path]:
-    """Return the paths of the table's figures, in the order in which they are read."""
+def in_reading_order(figures: Iterable[Figure]) -> list[Figure]:
+    """Return the figures that are in the table, in the order in which they are read."""
     order = list(WORDS)
-    return sorted((path for path in figures if path[0] in WORDS), key=lambda path: order.index(path[0]))
+    return sorted((figure for figure in figures if figure.name in WORDS), key=lambda figure: order.index(figure.name))
 
 
 def percent(share: float) -> str:
@@ -82,10 +89,10 @@ def value(number: float, words: Words) -> str:
     return percent(number) if words.percent else f"{number:.4f}"
 
 
-def interval(ends: list[float] | None, words: Words) -> str:
+def interval(ends: Interval | None, words: Words) -> str:
     """Return an interval as text, empty if there is none.
 
-    >>> interval([0.019, 0.028], WORDS["eer"]).replace(NBSP, " ")
+    >>> interval(Interval(0.019, 0.028), WORDS["eer"]).replace(NBSP, " ")
     '1.90 to 2.80 %'
     """
     if ends is None:
@@ -103,10 +110,10 @@ def difference(number: float, words: Words) -> str:
     return _signed(number, words) + (f"{NBSP}points" if words.percent else "")
 
 
-def difference_interval(ends: list[float] | None, words: Words) -> str:
+def difference_interval(ends: Interval | None, words: Words) -> str:
     """Return the interval of a difference as text, empty if there is none.
 
-    >>> difference_interval([-0.02, 0.001], WORDS["cllr"]).replace(NBSP, " ")
+    >>> difference_interval(Interval(-0.02, 0.001), WORDS["cllr"]).replace(NBSP, " ")
     '−0.0200 to +0.0010'
     """
     if ends is None:
@@ -129,3 +136,51 @@ def p_value(number: float | None) -> str:
     if number is None:
         return ""
     return f"{number:.3f}" if number >= 0.001 else "below 0.001"
+
+
+def capped_at(calibration: CalibrationFacts) -> str:
+    """Return where a calibration caps its likelihood ratios.
+
+    >>> capped_at(CalibrationFacts(-2.0, 4.0, 6, 1200, 5000))
+    'capped at -2.00 and 4.00 (7.4 to 1 against, 54.6 to 1 for the same speaker)'
+    """
+    lower, upper = calibration.lower, calibration.upper
+    return (
+        f"capped at {lower:.2f} and {upper:.2f} ({math.exp(-lower):,.1f} to 1 against, {math.exp(upper):,.1f} to 1 for "
+        "the same speaker)"
+    )
+
+
+def fitted_on(calibration: CalibrationFacts) -> str:
+    """Return how much the calibration was fitted on.
+
+    >>> fitted_on(CalibrationFacts(-2.0, 4.0, 6, 1200, 5000))
+    '6 speakers, 1,200 target and 5,000 non-target trials'
+    """
+    speakers = "unknown speakers" if calibration.num_speakers is None else f"{calibration.num_speakers:,} speakers"
+    return f"{speakers}, {calibration.num_target:,} target and {calibration.num_nontarget:,} non-target trials"
+
+
+def beyond_cap(calibration: CalibrationFacts, thresholds: Iterable[float]) -> list[float]:
+    """Return those of some thresholds on log-likelihood ratios by which capped ratios are all decided one way.
+
+    >>> beyond_cap(CalibrationFacts(-2.0, 4.0, 6, 1200, 5000), [-2.0, -1.9, 4.0, 4.6])
+    [-2.0, 4.6]
+    """
+    return [threshold for threshold in thresholds if not calibration.lower < threshold <= calibration.upper]
+
+
+def fused_systems(fusion: FusionFacts) -> str:
+    """Return the systems with their weights and, where it is known, the equal error rate of each alone.
+
+    >>> from avis.metrics.list_metrics import FusedSystem
+    >>> systems = {"a": FusedSystem("a", "d", "score", 0.5, None), "b": FusedSystem("b", "e", "llr", 1.25, 0.02)}
+    >>> fused_systems(FusionFacts(systems, -2.0)).replace(NBSP, " ")
+    '0.5 of a (score), 1.25 of b (llr, EER 2.00 % alone), offset -2'
+    """
+    systems = [
+        f"{system.weight:.4g} of {name} ({system.column}"
+        + (")" if system.eer is None else f", EER {percent(system.eer)} alone)")
+        for name, system in fusion.systems.items()
+    ]
+    return f"{', '.join(systems)}, offset {fusion.offset:.4g}"

@@ -16,10 +16,10 @@ class Reach(NamedTuple):
 
     Attributes
     ----------
-    lowest, highest
-        Of all scores.
-    low, high
-        As far as all but a few scores of either kind (0.05 % at either end) reach.
+    lowest, highest : float
+        Ends of all scores.
+    low, high : float
+        How far all but a few scores of either kind (0.05 % at either end) reach.
     """
 
     lowest: float
@@ -28,17 +28,17 @@ class Reach(NamedTuple):
     highest: float
 
 
-class Counted(NamedTuple):
+class ErrorCurve(NamedTuple):
     """A list whose errors can be counted.
 
     Attributes
     ----------
-    rates
+    rates : ErrorRates
         Errors at the thresholds of the curve on which figures and plots depend, or more.
-    rates_at
+    rates_at : callable
         Counts errors at thresholds of one's own, rising ``[thresholds]``.
-    reach
-        Of the scores.
+    reach : Reach
+        How far the scores reach.
     """
 
     rates: ErrorRates
@@ -46,7 +46,7 @@ class Counted(NamedTuple):
     reach: Reach
 
 
-def counted(scores: ArrayLike, target: ArrayLike) -> Counted:
+def error_curve(scores: ArrayLike, target: ArrayLike) -> ErrorCurve:
     """Sort the scores of a list for plots.
 
     Raises
@@ -56,16 +56,16 @@ def counted(scores: ArrayLike, target: ArrayLike) -> Counted:
 
     Examples
     --------
-    >>> counted([1, 0, 2], [True, False, False]).reach
+    >>> error_curve([1, 0, 2], [True, False, False]).reach
     Reach(lowest=0.0, low=0.0, high=2.0, highest=2.0)
     """
     ordered = sort_scores(scores, target)
-    return Counted(ordered.rates(), ordered.rates_at, reach([marks(ordered)]))
+    return ErrorCurve(ordered.rates(), ordered.rates_at, reach([marks(ordered)]))
 
 
 def marks(part: SortedScores) -> NDArray[np.float64]:
     """Return the scores from which `reach` follows, NaN where they lie in another part: float64 ``[kinds, marks]``."""
-    found = np.full((2, 4), np.nan)
+    scores = np.full((2, 4), np.nan)
     kinds = (
         (part.targets, part.num_target, part.targets_before),
         (
@@ -74,12 +74,12 @@ def marks(part: SortedScores) -> NDArray[np.float64]:
             part.nontargets_before,
         ),
     )
-    for row, (values, total, before) in zip(found, kinds, strict=True):
+    for row, (values, total, before) in zip(scores, kinds, strict=True):
         outside = int(_OUTSIDE * total)
         places = np.array([0, outside, total - 1 - outside, total - 1]) - before
         here = (places >= 0) & (places < values.size)
         row[here] = values[places[here]]
-    return found
+    return scores
 
 
 def reach(parts: Iterable[NDArray[np.float64]]) -> Reach:
