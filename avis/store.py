@@ -143,7 +143,7 @@ def committed_parts(uri: str) -> dict[str, dict[str, Any]]:
 
 
 def finish(
-    uri: str, *, parts: Collection[str], inputs: str, facts: dict[str, Any], kept: Mapping[str, dict[str, Any]] = {}
+    uri: str, *, parts: Collection[str], inputs: str, facts: dict[str, Any], taken_over: Mapping[str, dict[str, Any]] = {}
 ) -> dict[str, Any]:
     """Gather the parts' records into ``manifest.json``, which makes the store readable.
 
@@ -155,7 +155,7 @@ def finish(
         Fingerprint of what the store was made from.
     facts : dict
         What a reader may want to know: kept under its own keys.
-    kept : mapping of str to dict
+    taken_over : mapping of str to dict
         Files that are taken over from other stores, as `take_over` returns them.
     """
     records = committed_parts(uri)
@@ -168,7 +168,7 @@ def finish(
             f"parts missing: got {len(records)} of {len(parts)} parts, expected all. At {uri}, {missing[0]} for one. "
             "On a cluster output_dir must be a folder that all nodes reach; otherwise run the same command again."
         )
-    files = {**kept, **{file: info for record in records.values() for file, info in record.items()}}
+    files = {**taken_over, **{file: info for record in records.values() for file, info in record.items()}}
     rows: dict[str, int] = {}
     for file, info in files.items():
         table = file.split("/")[0]

@@ -18,13 +18,13 @@ from avis import store
 class RowGroup:
     """One row group of the utterances table: its file, its index in the file, and its number of rows.
 
-    ``kept`` are the positions of those rows, where others of the group are left out.
+    ``positions`` are those of its rows, where others of the group are left out.
     """
 
     uri: str
     index: int
     num_rows: int
-    kept: tuple[int, ...] | None = None
+    positions: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -95,13 +95,13 @@ def keep_rows(groups: list[RowGroup], keep: np.ndarray) -> list[RowGroup]:
     Examples
     --------
     >>> keep_rows([RowGroup("a", 0, 2), RowGroup("a", 1, 1)], np.array([False, True, False]))
-    [RowGroup(uri='a', index=0, num_rows=1, kept=(1,))]
+    [RowGroup(uri='a', index=0, num_rows=1, positions=(1,))]
     """
     places = np.split(keep, np.cumsum([group.num_rows for group in groups])[:-1])
-    kept = [tuple(np.flatnonzero(place).tolist()) for place in places]
+    positions = [tuple(np.flatnonzero(place).tolist()) for place in places]
     return [
-        group if len(rows) == group.num_rows else replace(group, num_rows=len(rows), kept=rows)
-        for group, rows in zip(groups, kept, strict=True)
+        group if len(rows) == group.num_rows else replace(group, num_rows=len(rows), positions=rows)
+        for group, rows in zip(groups, positions, strict=True)
         if rows
     ]
 
@@ -186,5 +186,5 @@ def read_block(block: Block, columns: list[str]) -> pa.Table:
     for group in block.row_groups:
         part = parts.setdefault(group.uri, store.open_part(group.uri))
         table = store.read_row_group(part, group.uri, group.index, columns)
-        tables.append(table if group.kept is None else table.take(list(group.kept)))
+        tables.append(table if group.positions is None else table.take(list(group.positions)))
     return pa.concat_tables(tables).take(pa.array(block.order))

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from hydra.utils import get_object
 
-from avis.engine.config import leaves
+from avis.checkpoints.components import leaves
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 CHOICES = sorted(CONFIGS.glob("*/**/*.yaml"))
