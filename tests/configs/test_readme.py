@@ -1,14 +1,13 @@
 """`configs/README.md` names every choice, and the sizes of the models are right."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
-
-from avis.engine.config import resolve
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 README = (CONFIGS / "README.md").read_text()
@@ -32,19 +31,17 @@ def test_every_model_has_a_size():
     assert {model for model, _ in SIZES} == {path.stem for path in (CONFIGS / "model").glob("*.yaml")}
 
 
-def test_recipes_hold_out_as_many_speakers_as_is_said():
-    [told] = re.findall(r"holds out (\d+) speakers for validation", README)
+def test_recipes_hold_out_as_many_speakers_as_is_said(composed: Callable[..., Any]):
+    [number] = re.findall(r"holds out (\d+) speakers for validation", README)
     for path in sorted((CONFIGS / "experiment").glob("*_celeb_*.yaml")) + sorted(CONFIGS.glob("experiment/voxceleb_*")):
-        with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-            cfg = compose("train", [f"experiment={path.stem}"])
-        assert cfg.sharding.num_validation_speakers == int(told), path.stem
+        recipe = composed("train", f"experiment={path.stem}").recipe
+        assert recipe["sharding"]["num_validation_speakers"] == int(number), path.stem
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("model", "size"), SIZES)
-def test_sizes(model: str, size: str):
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        values = resolve(compose("train", [f"model={model}"]))["model"]
+def test_sizes(model: str, size: str, composed: Callable[..., Any]):
+    values = composed("train", f"model={model}").recipe["model"]
     with torch.device("meta"):
         built = instantiate(values)
     assert f"{sum(weights.numel() for weights in built.parameters()) / 1e6:.2f} M" == size

@@ -3,20 +3,13 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
-from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
-from avis.engine.config import resolve
-
-CONFIGS = Path(__file__).parents[2] / "configs"
 STEPS = 1000
 """Per epoch, in the sources' rules."""
-ROOTS = [f"++augment.{kind}_root=x" for kind in ("noise", "rir", "music")]
-FILLED = [*ROOTS, "corpus=synthetic", "trials=null", "start_from=null"]
 Rule = Callable[[int], float]
 
 
@@ -123,14 +116,9 @@ SOURCES = {
 AFTER_EPOCHS = (0.01, 0.3, 0.5, 0.99, 1.0, 1.5, 1.999, 2.5, 3.0, 4.2, 5.0, 7.7, 9.99, 10.01, 12.5, 14.99)
 
 
-def composed(experiment: str) -> dict[str, Any]:
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        return resolve(compose("train", [f"experiment={experiment}", *FILLED]))
-
-
 @pytest.mark.parametrize("experiment", SOURCES)
-def test_learning_rate_and_margin_are_the_sources(experiment: str):
-    recipe, source = composed(experiment), SOURCES[experiment]
+def test_learning_rate_and_margin_are_the_sources(experiment: str, composed: Callable[..., Any]):
+    recipe, source = composed("train", f"experiment={experiment}").recipe, SOURCES[experiment]
     rate = instantiate(recipe["scheduler"]["learning_rate"])
     margin = instantiate(recipe["scheduler"]["margin"])
     for epoch in AFTER_EPOCHS:
@@ -145,8 +133,8 @@ def test_learning_rate_and_margin_are_the_sources(experiment: str):
 
 
 @pytest.mark.parametrize("experiment", SOURCES)
-def test_examples_are_the_sources(experiment: str):
-    recipe, source = composed(experiment), SOURCES[experiment]
+def test_examples_are_the_sources(experiment: str, composed: Callable[..., Any]):
+    recipe, source = composed("train", f"experiment={experiment}").recipe, SOURCES[experiment]
     training = recipe["trainer"]
     assert training["num_epochs"] == source.epochs
     assert training["num_epochs"] * training["passes_per_epoch"] == source.passes
@@ -160,10 +148,12 @@ def test_examples_are_the_sources(experiment: str):
 
 
 @pytest.mark.parametrize("experiment", SOURCES)
-def test_head_reads_all_layers_and_the_front_end_learns_from_the_second_stage_on(experiment: str):
+def test_head_reads_all_layers_and_the_front_end_learns_from_the_second_stage_on(
+    experiment: str, composed: Callable[..., Any]
+):
     """Layers and width of transformers' defaults, which are W2V-BERT 2.0's and WavLM Base+'s."""
     transformers = pytest.importorskip("transformers")
-    recipe, w2v_bert = composed(experiment), "w2v" in experiment
+    recipe, w2v_bert = composed("train", f"experiment={experiment}").recipe, "w2v" in experiment
     config = transformers.Wav2Vec2BertConfig() if w2v_bert else transformers.WavLMConfig()
     front_end, model = recipe["features"]["front_end"], recipe["model"]
     assert model["num_layers"] == config.num_hidden_layers + 1
@@ -186,16 +176,16 @@ def test_head_reads_all_layers_and_the_front_end_learns_from_the_second_stage_on
         ("wav2vec2_xls_r_300m", True),
     ],
 )
-def test_models_get_the_waveforms_that_they_were_trained_on(features: str, normalised: bool):
+def test_models_get_the_waveforms_that_they_were_trained_on(
+    features: str, normalised: bool, composed: Callable[..., Any]
+):
     """``do_normalize`` of the models' preprocessor_config.json, ``normalize`` in WavLM's own checkpoints."""
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        front_end = resolve(compose("train", [f"features={features}"]))["features"]["front_end"]
+    front_end = composed("train", f"features={features}").recipe["features"]["front_end"]
     assert front_end["normalise"] == normalised
 
 
 @pytest.mark.parametrize("features", ["wavlm_large", "wavlm_base_plus", "hubert_large", "wav2vec2_xls_r_300m"])
-def test_sums_of_layers_lose_their_mean_over_the_utterance(features: str):
+def test_sums_of_layers_lose_their_mean_over_the_utterance(features: str, composed: Callable[..., Any]):
     """``cmvn`` with ``norm_mean`` alone in wespeaker's ecapa_tdnn_WavLM_frozen.yaml and what follows it."""
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        front_end = resolve(compose("train", [f"features={features}"]))["features"]["front_end"]
+    front_end = composed("train", f"features={features}").recipe["features"]["front_end"]
     assert (front_end["mean_norm"], front_end["layer_norm"]) == (True, False)

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
+from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
-from omegaconf import OmegaConf
 
-CONFIGS = Path(__file__).parents[3] / "configs" / "augment"
+CONFIGS = Path(__file__).parents[3] / "configs"
 NUM = 3000
 SHARES = {
     "wespeaker": {"": 0.4, "Reverb": 0.3, "Noise/noise": 0.138, "Noise/music": 0.098, "Noise/speech": 0.064},
@@ -34,9 +33,9 @@ def kind(transform):
 
 @pytest.mark.parametrize("preset", SHARES)
 def test_shares(preset):
-    chain = yaml.safe_load((CONFIGS / f"{preset}.yaml").read_text())["chain"]
-    config = OmegaConf.create({"sharding": {"sample_rate": 16000}, "chain": chain})
-    (step,) = instantiate(OmegaConf.to_container(config, resolve=True)["chain"]).steps
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        chain = compose("train", [f"augment={preset}"]).augment.chain
+    (step,) = instantiate(chain).steps
     counts = Counter("+".join(map(kind, step.pick(np.random.default_rng(seed)))) for seed in range(NUM))
     assert counts.keys() == SHARES[preset].keys()
     for name, share in SHARES[preset].items():

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
+from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
+from omegaconf import OmegaConf
 from torch import nn
 
-CONFIGS = Path(__file__).parents[3] / "configs" / "model"
+CONFIGS = Path(__file__).parents[3] / "configs"
 
 
 @pytest.fixture
@@ -17,12 +18,9 @@ def build_choice() -> Callable[..., nn.Module]:
     """Return a function that builds a choice for a number of mels, with its own pooling, but without weights."""
 
     def build(choice: str, *, num_mels: int) -> nn.Module:
-        values = yaml.safe_load((CONFIGS / f"{choice}.yaml").read_text())
-        for entry in values.pop("defaults", []):
-            if "pooling" in entry:
-                pooling = yaml.safe_load((CONFIGS / "pooling" / f"{entry['pooling']}.yaml").read_text())
-                values["pooling"] = {**pooling, **values.get("pooling", {})}
+        with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+            values = OmegaConf.to_container(compose("train", [f"model={choice}"]).model, resolve=True)
         with torch.device("meta"):
-            return instantiate({**values, "num_mels": num_mels})
+            return instantiate({**values, "num_mels": num_mels})  # type: ignore[dict-item]
 
     return build
