@@ -1,4 +1,4 @@
-"""Measure training, scoring and evaluation, each figure beside what it is to be compared with, in one run.
+"""Measure a part of AVIS, each figure beside what it is to be compared with, in one run.
 
     python pipelines/benchmark.py ingest    # samples/s of each placement, from memory, and in a plain PyTorch loop
     python pipelines/benchmark.py plain     # the whole training as a plain single-process loop, then scored
@@ -20,13 +20,15 @@ import sys
 import hydra
 from omegaconf import DictConfig
 
-from avis.engine.benchmarks.evaluation import metrics
-from avis.engine.benchmarks.examples import augment, features, models
-from avis.engine.benchmarks.growth import growth
-from avis.engine.benchmarks.preparing import preparing
-from avis.engine.benchmarks.scoring import scoring
-from avis.engine.benchmarks.training import families, ingest, plain
 from avis.engine.config import resolve
+from avis.engine.recipe import Recipe
+from pipelines.benchmarks.evaluation import metrics
+from pipelines.benchmarks.examples import augment, features
+from pipelines.benchmarks.growth import growth
+from pipelines.benchmarks.models import families, models
+from pipelines.benchmarks.preparing import preparing
+from pipelines.benchmarks.scoring import scoring
+from pipelines.benchmarks.training import ingest, plain
 
 MEASUREMENTS = {
     "ingest": ingest,
@@ -45,7 +47,7 @@ MEASUREMENTS = {
 @hydra.main(config_path="../configs", config_name="train", version_base="1.3")
 def main(cfg: DictConfig) -> None:
     """Run the measurement named first on the command line."""
-    measure(resolve(cfg))
+    measure(Recipe.of(resolve(cfg)))
 
 
 if __name__ == "__main__":

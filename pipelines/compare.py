@@ -6,12 +6,12 @@ A run is a name in <output_dir>/runs, or a folder with a metrics.json. The last 
 """
 
 import hydra
-from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from avis import location
-from avis.engine.compare import compare
+from avis.checkpoints.components import build
 from avis.engine.config import resolve
+from avis.evaluation.compare import compare
 
 
 @hydra.main(config_path="../configs", config_name="compare", version_base="1.3")
@@ -24,7 +24,7 @@ def main(cfg: DictConfig) -> None:
             "Give runs=[<run>,<run>,...]."
         )
     runs = [str(run) for run in recipe["runs"]]
-    print(compare(runs, location.absolute(recipe["output_dir"]), evaluation=instantiate(recipe["evaluation"])))
+    print(compare(runs, location.absolute(recipe["output_dir"]), evaluation=build(recipe["evaluation"])))
 
 
 if __name__ == "__main__":

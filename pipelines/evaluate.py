@@ -11,15 +11,14 @@ python pipelines/evaluate.py scores=[<path>,<path>,...] development=[<path>,<pat
 from typing import Any
 
 import hydra
-from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from avis import location
+from avis.checkpoints.components import build
 from avis.engine.config import resolve
-from avis.engine.evaluate import evaluate, show
-from avis.engine.fuse import fuse, system_names
-from avis.engine.reporting import known_origin
-from avis.engine.score import with_answers
+from avis.evaluation.evaluate import evaluate, show, with_answers
+from avis.evaluation.fuse import fuse, system_names
+from avis.evaluation.list_report import known_origin
 
 MOST_LETTERS = 200
 """In the name of a fusion's folder; file systems allow little more."""
@@ -29,7 +28,7 @@ MOST_LETTERS = 200
 def main(cfg: DictConfig) -> None:
     """Evaluate one set of scores."""
     recipe = resolve(cfg)
-    evaluation = instantiate(recipe["evaluation"])
+    evaluation = build(recipe["evaluation"])
     scores, development = (_paths(recipe[key]) for key in ("scores", "development"))
     name = "_and_".join(system_names(scores))[:MOST_LETTERS]
     out = location.join(location.absolute(recipe["output_dir"]), "evaluated", name)
@@ -43,7 +42,7 @@ def main(cfg: DictConfig) -> None:
                 "since fused scores are compared with the best single system. At baseline. Leave it out, and compare "
                 "the fused scores table that this writes."
             )
-        fused, baseline = fuse(scores, development, out, fusion=instantiate(recipe["fusion"]))
+        fused, baseline = fuse(scores, development, out, fusion=build(recipe["fusion"]))
         facts = known_origin(fused) | ({"baseline, the best single system": baseline} if baseline else {})
         lists = with_answers({name: fused})
     if lists:

@@ -10,8 +10,9 @@ import hydra
 from omegaconf import DictConfig
 
 from avis import location
+from avis.checkpoints.checkpoint import Checkpoint
+from avis.checkpoints.export import export
 from avis.engine.config import resolve
-from avis.engine.export import export
 
 
 @hydra.main(config_path="../configs", config_name="export", version_base="1.3")
@@ -19,7 +20,7 @@ def main(cfg: DictConfig) -> None:
     """Export one checkpoint."""
     recipe = resolve(cfg)
     file = location.absolute(recipe["file"])
-    cosine = export(location.absolute(recipe["checkpoint"]), file, format=recipe["format"])
+    cosine = export(Checkpoint.open(location.absolute(recipe["checkpoint"])), file, format=recipe["format"])
     print(f"least cosine with the checkpoint's embeddings: {cosine:.7f}")
     print(file)
 

@@ -7,12 +7,12 @@ The last line printed is where the page is.
 """
 
 import hydra
-from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from avis import location
+from avis.checkpoints.components import build
 from avis.engine.config import resolve
-from avis.engine.inspection import PAGE, inspect_store, show
+from avis.inspection.findings import PAGE, inspect_store, show
 
 
 @hydra.main(config_path="../configs", config_name="inspect_store", version_base="1.3")
@@ -26,7 +26,7 @@ def main(cfg: DictConfig) -> None:
     result = inspect_store(
         uri,
         out,
-        rules=instantiate(recipe["rules"]),
+        rules=build(recipe["rules"]),
         trials={name: location.absolute(path) for name, path in trials.items()},
         enrolments=enrolments and location.absolute(enrolments),
     )

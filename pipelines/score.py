@@ -8,40 +8,32 @@ with long pauses, sharding.vad=energy sharding.trim=all. What is the checkpoint'
 calibration=none operating_point=none enrolments=none sharding.vad=none.
 """
 
-from typing import Any
-
 import hydra
-from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from avis import location
+from avis.checkpoints.checkpoint import Checkpoint
 from avis.digest import fingerprint
-from avis.engine.config import filled, resolve
-from avis.engine.embed import checkpoint_digest
-from avis.engine.evaluate import evaluate, show
+from avis.engine.config import check_composed, fill
 from avis.engine.prepare import prepare
-from avis.engine.reporting import origin
-from avis.engine.score import score, show_decisions, with_answers
-from avis.training.checkpoint import read_checkpoint
-
-
-def _with_own(given: dict[str, Any]) -> dict[str, Any]:
-    return filled(given, read_checkpoint(location.absolute(given["checkpoint"]))["recipe"])
+from avis.engine.recipe import ScoreRecipe
+from avis.engine.score import origin, score, show_decisions
+from avis.evaluation.evaluate import evaluate, show, with_answers
 
 
 @hydra.main(config_path="../configs", config_name="score", version_base="1.3")
 def main(cfg: DictConfig) -> None:
     """Prepare the audio, score the trials and evaluate the scores."""
-    recipe = resolve(cfg, fill=_with_own)
-    checkpoint = location.absolute(recipe["checkpoint"])
-    made_with_it = location.join(location.absolute(recipe["output_dir"]), "scored", checkpoint_digest(checkpoint)[:12])
-    evaluation = instantiate(recipe["evaluation"])
+    asked = check_composed(cfg)
+    checkpoint = Checkpoint.open(location.absolute(asked["checkpoint"]))
+    recipe = ScoreRecipe.of(fill(asked, checkpoint.recipe))
+    made_with_it = location.join(recipe.output_dir, "scored", checkpoint.digest[:12])
     utterances = prepare(recipe)
     scores = score(recipe, checkpoint, utterances, made_with_it)
-    show_decisions(scores, recipe)
+    show_decisions(scores, recipe.operating_point)
     if answered := with_answers(scores):
         out = location.join(made_with_it, "evaluated", fingerprint(sorted(answered.values())))
-        show(evaluate(answered, out, facts=origin(recipe, checkpoint, utterances), evaluation=evaluation))
+        show(evaluate(answered, out, facts=origin(recipe, checkpoint, utterances), evaluation=recipe.evaluation))
 
 
 if __name__ == "__main__":

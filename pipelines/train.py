@@ -12,38 +12,33 @@ Run it with no arguments for an embedded synthetic corpus:
 """
 
 import hydra
-from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from avis.engine.config import keep_run, open_run
-from avis.engine.evaluate import evaluate, show
 from avis.engine.prepare import prepare
 from avis.engine.rehearse import rehearse
-from avis.engine.reporting import checkpoint_choice, origin
-from avis.engine.score import check_trials, score, show_decisions, with_answers
-from avis.engine.train import train
+from avis.engine.runs import open_run, save_run
+from avis.engine.score import check_trials, origin, score, show_decisions
+from avis.engine.train import checkpoint_choice, train
+from avis.evaluation.evaluate import evaluate, show, with_answers
 
 
 @hydra.main(config_path="../configs", config_name="train", version_base="1.3")
 def main(cfg: DictConfig) -> None:
     """Compose the run and take it through the stages."""
     run_dir, recipe = open_run(cfg)
-    evaluation = instantiate(recipe["evaluation"])
     if not cfg.resume:
         rehearse(recipe)  # what does not go together fails here, not after hours of preparing
     utterances = prepare(recipe)  # Ray Data decodes, checks and shards to Parquet
     check_trials(recipe, utterances)
-    keep_run(run_dir, recipe, utterances)
-    checkpoint = train(
-        recipe, utterances, run_dir
-    )  # Ray Data streams augmented features into Ray Train + Lightning DDP
+    save_run(run_dir, recipe, utterances)
+    checkpoint = train(recipe, utterances, run_dir)  # Ray Data streams features into Ray Train + Lightning DDP
     choice = checkpoint_choice(recipe, utterances)
     print(f"checkpoint: {choice}", flush=True)
     scores = score(recipe, checkpoint, utterances, run_dir)  # Ray actors embed; trials are scored in parallel
-    show_decisions(scores, recipe)
+    show_decisions(scores, recipe.operating_point)
     if answered := with_answers(scores):
         facts = {"run": run_dir, "choice of checkpoint": choice, **origin(recipe, checkpoint, utterances)}
-        show(evaluate(answered, run_dir, facts=facts, evaluation=evaluation))
+        show(evaluate(answered, run_dir, facts=facts, evaluation=recipe.evaluation))
 
 
 if __name__ == "__main__":

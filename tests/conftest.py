@@ -5,10 +5,13 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hydra import compose, initialize_config_dir
+
+if TYPE_CHECKING:
+    from avis.engine.recipe import Recipe
 
 os.environ.setdefault("HYDRA_FULL_ERROR", "1")
 os.environ.setdefault("RAY_TRAIN_ENABLE_PRINT_PATCH", "0")
@@ -47,8 +50,6 @@ TINY_TRAINING = [
     "augment.rir_bank.num=4",
     "compute.max_restarts=0",
 ]
-
-Recipe = dict[str, Any]
 
 
 @functools.cache
@@ -93,7 +94,7 @@ def ray_session() -> Iterator[None]:
     """Start the one Ray of this test run."""
     import ray
 
-    from avis.engine.worker import RUNTIME_ENV, setup
+    from avis.engine.workers.process_setup import RUNTIME_ENV, setup
 
     setup()
     ray.init(
@@ -135,33 +136,35 @@ def tiny() -> dict[str, list[str]]:
 
 
 @pytest.fixture(scope="session")
-def recipe(tmp_path_factory: pytest.TempPathFactory, tiny: dict[str, list[str]]) -> Callable[..., Recipe]:
-    """Return what composes a tiny recipe that runs in this process: ``recipe("trainer.num_epochs=3", name="train")``.
+def recipe(tmp_path_factory: pytest.TempPathFactory, tiny: dict[str, list[str]]) -> Callable[..., Any]:
+    """Return what composes a tiny recipe that runs in this process: ``recipe("trainer.num_epochs=3")``.
 
-    All recipes share the files of one synthetic corpus; ``output_dir`` is theirs to choose.
+    With ``name="prepare"`` it is a `PrepareRecipe`. All recipes share the files of one synthetic corpus; ``output_dir``
+    is theirs to choose.
     """
     from avis.engine.config import resolve
+    from avis.engine.recipe import PrepareRecipe, Recipe
 
     root = tmp_path_factory.mktemp("synthetic")
 
-    def composed(*overrides: str, name: str = "train", corpus: str = "synthetic") -> Recipe:
+    def composed(*overrides: str, name: str = "train", corpus: str = "synthetic") -> PrepareRecipe:
         of_corpus = [*TINY_CORPUS, f"corpus.sources.synthetic.root={root}"] if corpus == "synthetic" else []
         others = [override for override in tiny[name] if override not in TINY_CORPUS]
         with initialize_config_dir(str(CONFIGS), version_base="1.3"):
             cfg = compose(name, [f"corpus={corpus}", "compute=debug", *of_corpus, *others, *overrides])
-        return resolve(cfg)
+        return {"train": Recipe, "prepare": PrepareRecipe}[name].of(resolve(cfg))
 
     return composed
 
 
 @pytest.fixture(scope="session")
-def tiny_recipe(tmp_path_factory: pytest.TempPathFactory, recipe: Callable[..., Recipe]) -> Recipe:
+def tiny_recipe(tmp_path_factory: pytest.TempPathFactory, recipe: Callable[..., "Recipe"]) -> "Recipe":
     """Return the recipe of `tiny_store` and `tiny_run`."""
     return recipe(f"output_dir={tmp_path_factory.mktemp('outputs')}")
 
 
 @pytest.fixture(scope="session")
-def tiny_store(tiny_recipe: Recipe) -> str:
+def tiny_store(tiny_recipe: "Recipe") -> str:
     """Return a finished utterances store, to be read only."""
     from avis.engine.prepare import prepare
 
@@ -169,10 +172,10 @@ def tiny_store(tiny_recipe: Recipe) -> str:
 
 
 @pytest.fixture(scope="session")
-def tiny_run(tiny_recipe: Recipe, tiny_store: str) -> str:
+def tiny_run(tiny_recipe: "Recipe", tiny_store: str) -> str:
     """Return the folder of a run trained in this process, to be read only."""
     from avis.engine.train import train
 
-    run_dir = f"{tiny_recipe['output_dir']}/runs/tiny"
+    run_dir = f"{tiny_recipe.output_dir}/runs/tiny"
     train(tiny_recipe, tiny_store, run_dir)
     return run_dir

@@ -1,31 +1,29 @@
 """Score trial lists with a checkpoint: embed, fit what is to be fitted, compare, decide."""
 
-import functools
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from hydra.utils import instantiate
 
 from avis import store
-from avis.engine.backend import build_backend, fitted_backend
-from avis.engine.calibrate import build_decisions, fitted_decisions
-from avis.engine.calibration_trials import calibration_trials, check_calibration_speakers, with_models
-from avis.engine.embed import embed
-from avis.engine.pairs import CALIBRATION, ORIGIN, Scorer, score_list
-from avis.engine.reporting import origin
-from avis.engine.scored import Scored
-from avis.engine.session import Compute
-from avis.engine.sides import enrolment_mean, gather_sides
-from avis.engine.trial_lists import TrialList, enrolled, named_models, named_utterances, read_index, read_lists
+from avis.checkpoints.checkpoint import Checkpoint
+from avis.digest import fingerprint
+from avis.engine.fitted.backend import build_backend, fitted_backend
+from avis.engine.fitted.calibration import Calibrator, build_calibration
+from avis.engine.fitted.calibration_trials import calibration_trials, check_calibration_speakers, with_models
+from avis.engine.recipe import ScoreRecipe
+from avis.engine.trials.embeddings import StoreEmbedder
+from avis.engine.trials.lists import TrialList, enrolled, named_models, named_utterances, read_index, read_lists
+from avis.engine.trials.scoring import Scorer, score_list
+from avis.engine.trials.vectors import TrialVectorMaker
+from avis.evaluation.score_table import CALIBRATION, CHECKPOINT, ORIGIN, Scored
 from avis.scoring.decision import OperatingPoint
 from avis.scoring.score_norm import ScoreNorm
 from avis.scoring.trial_ids import gather
-from avis.training.checkpoint import read_checkpoint
 
 
-def score(cfg: dict[str, Any], checkpoint: str, utterances: str, run_dir: str) -> dict[str, str]:
+def score(recipe: ScoreRecipe, checkpoint: Checkpoint, utterances: str, run_dir: str) -> dict[str, str]:
     """Score the configured trial lists and return the scores table of each.
 
     Raises
@@ -34,48 +32,56 @@ def score(cfg: dict[str, Any], checkpoint: str, utterances: str, run_dir: str) -
         If a list cannot be read or made or fails the configured checks (``trial_checks``), or a speaker to calibrate on
         was trained on or is tested.
     """
-    compute: Compute = instantiate(cfg["compute"])
-    decisions = build_decisions(cfg, build_backend(cfg["scoring"]))
-    index = read_index(utterances)
-    lists, calibration_list, speakers = _read_trials(cfg, index, trained=read_checkpoint(checkpoint)["speakers"])
-    embed_some = functools.partial(embed, checkpoint, utterances, run_dir=run_dir, compute=compute)
-    embedded = embed_some(named_utterances(lists), label="embed trials")
-    backend = fitted_backend(cfg, checkpoint, utterances, index, run_dir, tested=speakers)
-    embed_calibration = functools.partial(embed_some, label="embed calibration trials")
-    models = named_models(lists)
-    decisions, warnings = fitted_decisions(
-        cfg,
-        checkpoint,
-        decisions,
-        with_models(calibration_list, index, models),
-        index,
-        backend=backend,
-        embed=embed_calibration,
-        run_dir=run_dir,
-    )
-    more_facts = {"warnings": warnings, ORIGIN: origin(cfg, checkpoint, utterances)}
-    if isinstance(backend, ScoreNorm):
-        more_facts["cohort"] = backend.describe_cohort()
-    if decisions.calibration is not None:
-        more_facts[CALIBRATION] = decisions.calibration.facts()
-    sides, numbers = gather_sides(cfg, enrolled(lists), embedded, index, backend, decisions.calibration, run_dir)
-    scorer = Scorer(backend, decisions.calibration, decisions.operating_point)
+    calibration, index = build_calibration(recipe), read_index(utterances)
+    trials = _read_trials(recipe, index, trained=checkpoint.speakers)
+    embedder = StoreEmbedder(checkpoint, utterances, run_dir, recipe.compute)
+    embedded = embedder.embed(named_utterances(trials.lists), label="embed trials")
+    backend = fitted_backend(recipe.scoring, embedder, index, tested=trials.speakers, seed=recipe.seed)
+    measures = calibration.measures if calibration else []
+    make_vectors = TrialVectorMaker(backend, measures, recipe.enrolment_mean, run_dir, recipe.compute)
+    warnings: list[str] = []
+    if calibration is not None:
+        calibrated_on = with_models(trials.calibration, index, named_models(trials.lists))
+        calibrator = Calibrator(recipe, embedder, make_vectors, index)
+        calibration, warnings = calibrator.fitted(calibration, calibrated_on)
+    vectors = make_vectors.gather(embedded, index, enrolled(trials.lists))
+    scorer = Scorer(backend, calibration, recipe.operating_point if calibration else None)
+    facts = {"warnings": warnings, ORIGIN: origin(recipe, checkpoint, utterances), **_facts(scorer)}
     return {
         name: score_list(
             name,
-            trials,
-            (numbers(trials["enroll"]), gather(trials["test"], embedded["utt_id"])),
-            facts=facts | more_facts,
-            sides=sides,
+            listed.trials,
+            facts=listed.facts | facts,
+            vectors=vectors,
             scorer=scorer,
             run_dir=run_dir,
-            compute=compute,
+            compute=recipe.compute,
         )
-        for name, (trials, _, facts) in lists.items()
+        for name, listed in trials.lists.items()
     }
 
 
-def check_trials(cfg: dict[str, Any], utterances: str) -> None:
+def _facts(scorer: Scorer) -> dict[str, Any]:
+    """Return what the manifest of scores says of the cohort and the calibration."""
+    facts: dict[str, Any] = {}
+    if isinstance(scorer.backend, ScoreNorm):
+        facts["cohort"] = scorer.backend.describe_cohort()
+    if scorer.calibration is not None:
+        facts[CALIBRATION] = scorer.calibration.facts()
+    return facts
+
+
+def origin(recipe: ScoreRecipe, checkpoint: Checkpoint, utterances: str) -> dict[str, str]:
+    """Return where scores come from, as the page of an evaluation states it."""
+    return {
+        "utterances": utterances,
+        "checkpoint": checkpoint.uri,
+        CHECKPOINT: checkpoint.digest,
+        "configuration hash": fingerprint(recipe.plain),
+    }
+
+
+def check_trials(recipe: ScoreRecipe, utterances: str) -> None:
     """Check before a training that its trials can be scored after it.
 
     Raises
@@ -84,35 +90,39 @@ def check_trials(cfg: dict[str, Any], utterances: str) -> None:
         If a list cannot be read or made or fails the configured checks (``trial_checks``), a speaker to calibrate on
         is to be trained on or tested, or the back-end, its calibration and the operating point don't fit each other.
     """
-    decisions = build_decisions(cfg, build_backend(cfg["scoring"]))
-    index = read_index(utterances)
+    build_backend(recipe.scoring)
+    calibration, index = build_calibration(recipe), read_index(utterances)
     trained = index.filter(pc.equal(index["split"], "train"))["speaker"].unique().to_pylist()
-    _, calibration_list, _ = _read_trials(cfg, index, trained=trained)
-    if decisions.calibration is not None and calibration_list is None:
+    trials = _read_trials(recipe, index, trained=trained)
+    if calibration is not None and trials.calibration is None:
         raise ValueError(
             "nothing to calibrate on: got calibration.trials=null and no validation speakers in the store, expected "
             f"one or the other. At {utterances}. Give calibration.trials=<path>, or hold out speakers."
         )
 
 
-def _read_trials(
-    cfg: dict[str, Any], index: pa.Table, *, trained: Collection[str]
-) -> tuple[dict[str, TrialList], pa.Table | None, set[str]]:
-    """Return the trial lists, the trials to calibrate on, and the speakers of both."""
-    enrolment_mean(cfg)
-    lists = read_lists(cfg, index, trained=trained)
+class _Trials(NamedTuple):
+    """The trial lists by name, the trials to calibrate on, and the speakers of both."""
+
+    lists: dict[str, TrialList]
+    calibration: pa.Table | None
+    speakers: set[str]
+
+
+def _read_trials(recipe: ScoreRecipe, index: pa.Table, *, trained: Collection[str]) -> _Trials:
+    lists = read_lists(recipe, index, trained=trained)
     tested = set(index["speaker"].take(gather(named_utterances(lists), index["utt_id"])).to_pylist())
-    calibration = calibration_trials(cfg, index)
+    calibration = calibration_trials(recipe, index)
     if calibration is None:
-        return lists, None, tested
-    return lists, calibration, tested | check_calibration_speakers(calibration, index, trained=trained, tested=tested)
+        return _Trials(lists, None, tested)
+    calibrated_on = check_calibration_speakers(calibration, index, trained=trained, tested=tested)
+    return _Trials(lists, calibration, tested | calibrated_on)
 
 
-def show_decisions(scores: Mapping[str, str], cfg: Mapping[str, Any]) -> None:
+def show_decisions(scores: Mapping[str, str], point: OperatingPoint | None) -> None:
     """Print what the decisions at the operating point come to, where there are any."""
-    if cfg.get("operating_point") is None:
+    if point is None:
         return
-    point = OperatingPoint(**cfg["operating_point"])
     for name, uri in scores.items():
         if "accept" not in Scored(uri).columns:
             continue
@@ -122,15 +132,3 @@ def show_decisions(scores: Mapping[str, str], cfg: Mapping[str, Any]) -> None:
             f"(p_target {point.p_target:g}, c_miss {point.c_miss:g}, c_fa {point.c_fa:g}), "
             f"expected cost {pc.mean(table['expected_cost']).as_py():.4f} per trial"
         )
-
-
-def with_answers(scores: Mapping[str, str]) -> dict[str, str]:
-    """Return the lists that can be evaluated, and print where the scores of those without any answers are."""
-    answered = {}
-    for name, uri in scores.items():
-        targets = store.read_table(uri, "scores", columns=["target"])["target"]
-        if targets.null_count < len(targets):
-            answered[name] = uri
-        else:
-            print(f"{name}: {len(targets)} trials without answers\nscores:  {uri}", flush=True)
-    return answered

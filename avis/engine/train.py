@@ -1,8 +1,6 @@
 """Train on a cluster: Ray Data workers make examples and stream them into Ray Train workers running Lightning DDP."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,8 +9,6 @@ import ray
 import ray.data
 import ray.train
 import torch
-from hydra.utils import instantiate
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from ray.data import ExecutionOptions
 from ray.train import DataConfig, FailureConfig, RunConfig, ScalingConfig
 from ray.train.lightning import RayDDPStrategy, RayLightningEnvironment
@@ -20,104 +16,28 @@ from ray.train.torch import TorchTrainer
 from torch import Tensor
 
 from avis import location, store
-from avis.engine.materialize import materialize
-from avis.engine.parts import raise_cause
-from avis.engine.placement import Features, check_placement, check_precision
-from avis.engine.session import Compute
-from avis.engine.stream import Shared, drawn_crops, example_maker, example_stream, local_batches, make_banks
-from avis.engine.teacher import find_teachers
+from avis.checkpoints.checkpoint import Checkpoint
+from avis.checkpoints.run_checkpoints import average_checkpoint, best_checkpoint, next_epoch
+from avis.engine.examples.banks import make_banks
+from avis.engine.examples.materialize import materialize
+from avis.engine.examples.stream import TrainingInputs, example_stream, local_batches
+from avis.engine.recipe import Recipe
+from avis.engine.workers.parts import raise_cause
 from avis.losses.building import build_loss
 from avis.losses.classifier import weigh_speakers
 from avis.losses.distillation import watch_student
 from avis.losses.head_memory import say_head_memory
+from avis.reports.cautions import LEAST_SPEAKERS
 from avis.training.activation_checkpointing import checkpoint_activations
-from avis.training.checkpoint import average_checkpoint, best_checkpoint, next_epoch, read_checkpoint
-from avis.training.cropping import crop_bounds
 from avis.training.examples import speaker_counts, speaker_index, validation_examples
 from avis.training.fit import fit
 from avis.training.module import SpeakerVerifier
 from avis.training.plan import Plan, find_long_enough, keep_rows, list_row_groups
 from avis.training.repetition import say_repetition
+from avis.training.settings import Training
 
 
-@dataclass(frozen=True, kw_only=True)
-class Training:
-    """How long and in what portions a training runs.
-
-    Parameters
-    ----------
-    num_epochs, passes_per_epoch : int
-        An epoch visits every utterance ``passes_per_epoch`` times and ends with a validation.
-    batch_size : int
-        Examples per optimiser step, over all workers together: the recipe stays the same on 1 or 64 of them.
-    crop_s : float or list of two floats
-        Length of a training example; or the shortest and the longest of crops, whose length is drawn for each step.
-        An example is then of the longest, as is one of validation, and cut into as many crops as have room in it.
-    min_utterance_s : float
-        Shorter utterances are not trained on.
-    speeds : list of float
-        Speed factors; a voice at another speed is another speaker.
-    utterances_per_speaker : int
-        Examples in turn that are of one speaker, for losses that compare the utterances of a batch: different
-        utterances of one block, as far as it has them, else further crops of the same. 1 leaves the order to chance.
-    groups_per_block : int
-        Row groups that are read and mixed together, with several utterances per speaker so many that they hold the
-        speakers of a batch; see `avis.engine.sharding.Sharding.utterances_together`.
-    babble_utterances : int
-        Training utterances whose voices serve as babble.
-    max_validation_utterances : int
-        Of the held-out speakers.
-    validation_augment : bool
-        Augment the held-out utterances too (always alike), where the clean ones would be too easy to tell apart.
-    precision : str
-        ``auto``: 16-bit mixed precision on GPUs, 32-bit elsewhere; or Lightning's word.
-    activation_checkpointing : bool
-        Compute what is in the model's blocks a second time, for the gradients, instead of keeping it: in about
-        4/3 of the time and, in deep networks, half of the memory or less.
-    gradient_clip : float
-        Largest norm of the gradient.
-    log_interval_s : float
-        Seconds between progress lines.
-    mixup_alpha : float
-        Of the Beta distribution that shares are drawn from at which waveforms of a batch are mixed in pairs, labels
-        likewise; 0 mixes nothing.
-    average_epochs : int
-        So many last epochs' weights are averaged, and trials scored with that; 0 takes the best epoch's.
-
-    Raises
-    ------
-    ValueError
-        If more epochs are to be averaged than there are, or the shortest crop is longer than the longest.
-    """
-
-    num_epochs: PositiveInt
-    passes_per_epoch: PositiveInt
-    batch_size: PositiveInt
-    crop_s: PositiveFloat | list[PositiveFloat]
-    min_utterance_s: NonNegativeFloat
-    speeds: list[PositiveFloat]
-    utterances_per_speaker: PositiveInt
-    groups_per_block: PositiveInt
-    babble_utterances: PositiveInt
-    max_validation_utterances: PositiveInt
-    validation_augment: bool
-    precision: str
-    activation_checkpointing: bool
-    gradient_clip: PositiveFloat
-    log_interval_s: PositiveFloat
-    mixup_alpha: NonNegativeFloat
-    average_epochs: NonNegativeInt
-
-    def __post_init__(self) -> None:
-        if self.average_epochs > self.num_epochs:
-            raise ValueError(
-                f"too few epochs: got average_epochs={self.average_epochs}, expected at most "
-                f"num_epochs={self.num_epochs}. At trainer.average_epochs. Lower it."
-            )
-        crop_bounds(self.crop_s)
-
-
-def train(cfg: dict[str, Any], utterances: str, run_dir: str) -> str:
+def train(recipe: Recipe, utterances: str, run_dir: str) -> Checkpoint:
     """Train the configured model on an utterances store and return its best checkpoint, or its last epochs' average.
 
     A run that was cut off goes on with its next epoch.
@@ -127,133 +47,158 @@ def train(cfg: dict[str, Any], utterances: str, run_dir: str) -> str:
     ValueError
         If GPUs were asked for that are not there, or the store cannot serve the recipe.
     """
-    if next_epoch(run_dir) >= cfg["trainer"]["num_epochs"]:
-        return _result(run_dir, cfg["trainer"]["average_epochs"])
-    compute: Compute = instantiate(cfg["compute"])
-    check_precision(cfg["trainer"]["precision"], compute)
-    compute.connect()
-    num_gpus = compute.num_gpus()
-    num_workers = compute.num_train_workers()
-    shared = share(cfg, utterances, num_workers)
-    if compute.in_process:
-        _train_in_process(shared, run_dir, use_gpu=num_gpus > 0)
-    else:
-        _train_on_ray(shared, run_dir, num_workers=num_workers, use_gpu=num_gpus > 0, restarts=compute.max_restarts)
-    return _result(run_dir, cfg["trainer"]["average_epochs"])
+    if next_epoch(run_dir) < recipe.trainer.num_epochs:
+        recipe.compute.check_precision(recipe.trainer.precision)
+        recipe.compute.connect()
+        num_gpus, num_workers = recipe.compute.num_gpus(), recipe.compute.num_train_workers()
+        inputs = gather_inputs(recipe, utterances, num_workers)
+        if recipe.compute.in_process:
+            _train_in_process(inputs, run_dir, use_gpu=num_gpus > 0)
+        else:
+            _train_on_ray(inputs, run_dir, num_workers=num_workers, use_gpu=num_gpus > 0)
+    average_epochs = recipe.trainer.average_epochs
+    return Checkpoint.open(average_checkpoint(run_dir, average_epochs) if average_epochs else best_checkpoint(run_dir))
 
 
-def _result(run_dir: str, average_epochs: int) -> str:
-    return average_checkpoint(run_dir, average_epochs) if average_epochs else best_checkpoint(run_dir)
+def gather_inputs(recipe: Recipe, utterances: str, num_workers: int) -> TrainingInputs:
+    """Plan a training and gather what its workers need, features computed beforehand among it.
 
-
-def share(cfg: dict[str, Any], utterances: str, num_workers: int) -> Shared:
-    """Plan a training and gather what its workers need, features computed beforehand among it."""
-    cfg = find_teachers(cfg)
-    training: Training = instantiate(cfg["trainer"])
-    features: Features = instantiate(cfg["features"])
-    check_placement(
-        training.utterances_per_speaker, training.mixup_alpha, training.crop_s, placement=features.placement
-    )
-    if training.batch_size % (num_workers * training.utterances_per_speaker):
-        raise ValueError(
-            f"batch does not divide: got trainer.batch_size={training.batch_size} for {num_workers} workers and "
-            f"{training.utterances_per_speaker} utterances per speaker, expected a multiple. At trainer.batch_size. "
-            "Change it, trainer.utterances_per_speaker or compute.num_workers."
-        )
+    Raises
+    ------
+    ValueError
+        If the store cannot serve the recipe, or settings do not go together.
+    """
+    recipe = recipe.with_teachers()
+    features = recipe.examples.features
+    features.build_front_end()
+    recipe.trainer.check_placement(features.placement)
+    _check_batch(recipe.trainer, num_workers)
     groups = list_row_groups(utterances, "train")
     rows = store.read_table(utterances, "utterances", columns=["speaker", "num_samples"], prefix="train-")
-    column = rows["speaker"]
-    durations_s = rows["num_samples"].to_numpy() / cfg["sharding"]["sample_rate"]
-    long_enough = find_long_enough(durations_s, training.min_utterance_s)
+    durations_s = rows["num_samples"].to_numpy() / recipe.sharding.sample_rate
+    long_enough = find_long_enough(durations_s, recipe.trainer.min_utterance_s)
     plan = Plan(
         keep_rows(groups, long_enough),
-        seed=cfg["seed"],
-        groups_per_block=training.groups_per_block,
-        passes_per_epoch=training.passes_per_epoch,
-        global_batch=training.batch_size,
-        utterances_per_speaker=training.utterances_per_speaker,
+        seed=recipe.seed,
+        groups_per_block=recipe.trainer.groups_per_block,
+        passes_per_epoch=recipe.trainer.passes_per_epoch,
+        global_batch=recipe.trainer.batch_size,
+        utterances_per_speaker=recipe.trainer.utterances_per_speaker,
     )
-    say_repetition(plan, column.filter(pa.array(long_enough)).to_pylist())
-    start = read_checkpoint(location.absolute(cfg["start_from"])) if cfg["start_from"] else None
-    banks, stored = make_banks(cfg, utterances), None
+    say_repetition(plan, rows["speaker"].filter(pa.array(long_enough)).to_pylist())
+    start = Checkpoint.open(recipe.start_from) if recipe.start_from else None
+    banks, stored = make_banks(recipe.examples, utterances), None
     if features.placement == "materialize":
-        stored = materialize(cfg, utterances, groups, partial(example_maker, cfg), banks)
-    validation = list_row_groups(utterances, "validation")
-    return Shared(cfg, plan, validation, speaker_index(column), speaker_counts(column), banks, stored, start)
+        stored = materialize(
+            recipe.examples, utterances, groups, banks, output_dir=recipe.output_dir, compute=recipe.compute
+        )
+    return TrainingInputs(
+        recipe=recipe,
+        plan=plan,
+        validation=list_row_groups(utterances, "validation"),
+        speakers=speaker_index(rows["speaker"]),
+        utterances_per_speaker=speaker_counts(rows["speaker"]),
+        banks=banks,
+        stored=stored,
+        start=start,
+    )
 
 
-def build_module(shared: Shared) -> SpeakerVerifier:
+def checkpoint_choice(recipe: Recipe, utterances: str) -> str:
+    """Say how the checkpoint of a training was chosen, and that few held-out speakers choose coarsely."""
+    if epochs := recipe.trainer.average_epochs:
+        return f"the average of the last {epochs} epochs; no held-out speaker has a say in it"
+    held_out = store.read_table(utterances, "utterances", columns=["speaker"], prefix="validation-")["speaker"]
+    num = len(held_out[: recipe.trainer.max_validation_utterances].unique())
+    few = f", which is coarse: with fewer than {LEAST_SPEAKERS} it may be they who set epochs apart"
+    return f"the lowest EER of {num} held-out speakers{few if num < LEAST_SPEAKERS else ''}"
+
+
+def _check_batch(trainer: Training, num_workers: int) -> None:
+    if trainer.batch_size % (num_workers * trainer.utterances_per_speaker):
+        raise ValueError(
+            f"batch does not divide: got trainer.batch_size={trainer.batch_size} for {num_workers} workers and "
+            f"{trainer.utterances_per_speaker} utterances per speaker, expected a multiple. At trainer.batch_size. "
+            "Change it, trainer.utterances_per_speaker or compute.num_workers."
+        )
+
+
+def build_module(inputs: TrainingInputs) -> SpeakerVerifier:
     """Build the model, its loss and its schedules, the same for the same seed."""
-    recipe = shared.recipe
-    torch.manual_seed(recipe["seed"])
-    model = instantiate(recipe["model"])
-    utterances = np.tile(shared.utterances_per_speaker, len(recipe["trainer"]["speeds"]))
-    loss = build_loss(instantiate(recipe["loss"]), embedding_dim=model.embedding_dim, num_speakers=len(utterances))
+    recipe, features = inputs.recipe, inputs.recipe.examples.features
+    torch.manual_seed(recipe.seed)
+    model = recipe.model.build()
+    utterances = np.tile(inputs.utterances_per_speaker, len(recipe.trainer.speeds))
+    loss = build_loss(recipe.loss.build(), embedding_dim=model.embedding_dim, num_speakers=len(utterances))
     weigh_speakers(loss, torch.from_numpy(utterances))
     watch_student(loss, model)
-    features: Features = instantiate(recipe["features"])
+    front_end = features.build_front_end()
     module = SpeakerVerifier(
-        front_end=features.front_end if features.placement == "device" else None,
+        front_end=front_end if features.on_device else None,
         model=model,
         loss=loss,
-        optimizer=instantiate(recipe["optimizer"]),
-        learning_rate=instantiate(recipe["scheduler"]["learning_rate"]),
-        margin=instantiate(recipe["scheduler"]["margin"]),
-        mixup_alpha=recipe["trainer"]["mixup_alpha"],
-        num_epochs=recipe["trainer"]["num_epochs"],
-        steps_per_epoch=shared.plan.steps_per_epoch,
-        recipe=recipe,
-        speakers=sorted(shared.speakers),
-        crops=drawn_crops(recipe, features.front_end),
+        optimizer=recipe.optimizer.build(),
+        learning_rate=recipe.learning_rate.build(),
+        margin=recipe.margin.build(),
+        mixup_alpha=recipe.trainer.mixup_alpha,
+        num_epochs=recipe.trainer.num_epochs,
+        steps_per_epoch=inputs.plan.steps_per_epoch,
+        recipe=dict(recipe.plain),
+        speakers=sorted(inputs.speakers),
+        crops=recipe.examples.drawn_crops(front_end),
     )
-    if recipe["trainer"]["activation_checkpointing"]:
+    if recipe.trainer.activation_checkpointing:
         checkpoint_activations(*(part for part in (module.model, module.front_end) if part is not None))
-    if shared.start:
-        module.start_from(shared.start, recipe["start_from"])
+    if inputs.start:
+        module.start_from(inputs.start)
     return module
 
 
-def fit_share(
-    shared: Shared, batches: Iterable[dict[str, Tensor]], run_dir: str, rank: int, world_size: int, **distribution: Any
+def fit_on_worker(
+    inputs: TrainingInputs,
+    batches: Iterable[dict[str, Tensor]],
+    run_dir: str,
+    rank: int,
+    world_size: int,
+    **distribution: Any,
 ) -> None:
     """Take one worker's share of a training."""
-    training = shared.recipe["trainer"]
-    maker = example_maker(shared.recipe, training=False, augment=training["validation_augment"])
+    trainer = inputs.recipe.trainer
     validation = validation_examples(
-        maker,
-        shared.validation,
-        max_utterances=training["max_validation_utterances"],
-        banks=shared.banks,
+        inputs.recipe.examples.build_maker(training=False, augment=trainer.validation_augment),
+        inputs.validation,
+        max_utterances=trainer.max_validation_utterances,
+        banks=inputs.banks,
         rank=rank,
         world_size=world_size,
     )
-    module = build_module(shared)
+    module = build_module(inputs)
     if rank == 0:
         crops = module.crops.most if module.crops else 1
-        say_head_memory(module.loss, crops * training["batch_size"] // world_size)
+        say_head_memory(module.loss, crops * trainer.batch_size // world_size)
     fit(
         module,
         batches,
         validation,
         run_dir=run_dir,
-        precision=training["precision"],
-        gradient_clip=training["gradient_clip"],
-        log_interval_s=training["log_interval_s"],
-        average_epochs=training["average_epochs"],
+        precision=trainer.precision,
+        gradient_clip=trainer.gradient_clip,
+        log_interval_s=trainer.log_interval_s,
+        average_epochs=trainer.average_epochs,
         **distribution,
     )
 
 
-def _train_in_process(shared: Shared, run_dir: str, *, use_gpu: bool) -> None:
-    first_block = next_epoch(run_dir) * shared.plan.blocks_per_epoch
-    batches = local_batches(shared, first_block=first_block)
+def _train_in_process(inputs: TrainingInputs, run_dir: str, *, use_gpu: bool) -> None:
+    first_block = next_epoch(run_dir) * inputs.plan.blocks_per_epoch
+    batches = local_batches(inputs, first_block=first_block)
     accelerator = "auto" if use_gpu else "cpu"
-    fit_share(shared, batches, run_dir, rank=0, world_size=1, data_cpus=0, devices=1, accelerator=accelerator)
+    fit_on_worker(inputs, batches, run_dir, rank=0, world_size=1, data_cpus=0, devices=1, accelerator=accelerator)
 
 
-def _train_on_ray(shared: Shared, run_dir: str, *, num_workers: int, use_gpu: bool, restarts: int) -> None:
-    reference, blocks_per_epoch = ray.put(shared), shared.plan.blocks_per_epoch
-    last_block = shared.recipe["trainer"]["num_epochs"] * blocks_per_epoch
+def _train_on_ray(inputs: TrainingInputs, run_dir: str, *, num_workers: int, use_gpu: bool) -> None:
+    recipe, reference, blocks_per_epoch = inputs.recipe, ray.put(inputs), inputs.plan.blocks_per_epoch
+    last_block = recipe.trainer.num_epochs * blocks_per_epoch
     system, folder = location.filesystem(run_dir)
 
     def stream() -> ray.data.Dataset:
@@ -262,13 +207,13 @@ def _train_on_ray(shared: Shared, run_dir: str, *, num_workers: int, use_gpu: bo
 
     trainer = TorchTrainer(
         _train_worker,
-        train_loop_config={"shared": [reference], "run_dir": run_dir},
+        train_loop_config={"inputs": [reference], "run_dir": run_dir},
         scaling_config=ScalingConfig(num_workers=num_workers, use_gpu=use_gpu),
         run_config=RunConfig(
             name="ray_train",
             storage_path=folder,
             storage_filesystem=system if location.is_uri(run_dir) else None,
-            failure_config=FailureConfig(max_failures=restarts),
+            failure_config=FailureConfig(max_failures=recipe.compute.max_restarts),
         ),
         datasets={"train": stream},
         dataset_config=DataConfig(execution_options=ExecutionOptions(preserve_order=True), enable_shard_locality=False),
@@ -285,14 +230,14 @@ def _first_failure(error: ray.train.TrainingFailedError) -> BaseException:
 
 
 def _train_worker(config: dict[str, Any]) -> None:
-    shared: Shared = ray.get(config["shared"][0])
+    inputs: TrainingInputs = ray.get(config["inputs"][0])
     context = ray.train.get_context()
     world_size = context.get_world_size()
     batches = ray.train.get_dataset_shard("train").iter_torch_batches(
-        batch_size=shared.recipe["trainer"]["batch_size"] // world_size, prefetch_batches=2, drop_last=True
+        batch_size=inputs.recipe.trainer.batch_size // world_size, prefetch_batches=2, drop_last=True
     )
-    fit_share(
-        shared,
+    fit_on_worker(
+        inputs,
         batches,
         config["run_dir"],
         rank=context.get_world_rank(),

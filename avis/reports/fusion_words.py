@@ -12,7 +12,7 @@ def fused_systems(fusion: Mapping[str, Any]) -> str:
     Parameters
     ----------
     fusion
-        See `avis.engine.fuse.FUSION`.
+        See `avis.evaluation.fuse.FUSION`.
 
     Examples
     --------

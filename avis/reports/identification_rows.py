@@ -20,7 +20,7 @@ def identification_rows(stated: Mapping[str, Any]) -> list[IdentificationRow]:
     Parameters
     ----------
     stated
-        ``identification`` of ``metrics.json``; see `avis.engine.identify.Identification.stated`.
+        ``identification`` of ``metrics.json``; see `avis.evaluation.identification.Identification.stated`.
     """
     closed = [
         IdentificationRow(

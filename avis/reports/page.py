@@ -17,7 +17,7 @@ class ListReport(NamedTuple):
         As in ``metrics.json``: at least what `avis.metrics.summary.summarize` returns; ``intervals`` (see
         `avis.metrics.bootstrap.speaker_intervals`) or None and ``intervals_note``; ``subgroups`` by column (see
         `avis.metrics.subgroups.subgroups`), ``identification`` or ``identification_note`` and ``baseline`` where asked
-        for; ``calibration`` (see `avis.engine.evaluate.evaluate`) where it is known.
+        for; ``calibration`` (see `avis.evaluation.evaluate.evaluate`) where it is known.
     pictures
         PNG files by kind, a key of `avis.reports.html.PICTURES`.
     false_accepts, false_rejects

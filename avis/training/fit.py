@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from avis import location
-from avis.training.checkpoint import BEST, EPOCH, FOLDER, LAST, last_checkpoint
+from avis.checkpoints.run_checkpoints import BEST, EPOCH, LAST, last_checkpoint
+from avis.run_folder import CHECKPOINTS
 from avis.training.examples import STAGES
 from avis.training.module import SpeakerVerifier
 from avis.training.remote import CheckpointsAt, local_logs, local_name
@@ -142,7 +143,7 @@ def fit(
         Strategy, plugins and further callbacks for the Lightning trainer.
     """
     stream = EpochStream(batches, module.steps_per_epoch)
-    checkpoints = location.join(run_dir, FOLDER)
+    checkpoints = location.join(run_dir, CHECKPOINTS)
     keep = partial(
         ModelCheckpoint,
         dirpath=local_name(checkpoints),

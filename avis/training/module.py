@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from avis.augment.mixup import mixup
 from avis.augment.spec_augment import mask_features
+from avis.checkpoints.checkpoint import Checkpoint
 from avis.losses.margin import set_margins
 from avis.metrics.eer import equal_error_rate
 from avis.metrics.roc import accuracy
@@ -77,7 +78,7 @@ class SpeakerVerifier(pl.LightningModule):
         """Embed a batch of examples."""
         return self.model(features_of(inputs, self.front_end))
 
-    def start_from(self, checkpoint: Mapping[str, Any], path: str) -> None:
+    def start_from(self, checkpoint: Checkpoint) -> None:
         """Take over the weights of a checkpoint, those of the loss where its speakers are the same.
 
         A voice at another speed is another speaker to the loss and comes after those at the first; where a training has
@@ -88,9 +89,9 @@ class SpeakerVerifier(pl.LightningModule):
         ValueError
             If the checkpoint is of another model.
         """
-        own, given = self.state_dict(), dict(checkpoint["state_dict"])
+        own, given = self.state_dict(), dict(checkpoint.weights)
         heads = {key: given.pop(key) for key in list(given) if key.startswith("loss.")}
-        if checkpoint["speakers"] == self.speakers:
+        if checkpoint.speakers == self.speakers:
             given |= {
                 key: first for key, value in heads.items() if (first := _first_rows(value, own.get(key))) is not None
             }
@@ -102,7 +103,8 @@ class SpeakerVerifier(pl.LightningModule):
         if missing or unexpected:
             raise ValueError(
                 f"checkpoint of another architecture: got {(missing + unexpected)[0]!r}, expected the weights of "
-                f"{type(self.model).__name__}. At start_from={path}. Give a checkpoint of this model and front end."
+                f"{type(self.model).__name__}. At start_from={checkpoint.uri}. Give a checkpoint of this model and "
+                "front end."
             )
 
     def configure_optimizers(self) -> torch.optim.Optimizer:

@@ -13,7 +13,7 @@ import torch
 from lightning.pytorch.plugins.io import CheckpointIO
 
 from avis import location, store
-from avis.training.checkpoint import read_checkpoint
+from avis.checkpoints.checkpoint import read_checkpoint
 
 
 def local_name(folder: str) -> str:

@@ -22,8 +22,9 @@ import pytest
 import soundfile as sf
 
 from avis import store
+from avis.checkpoints.checkpoint import read_checkpoint
+from avis.checkpoints.run_checkpoints import LAST
 from avis.engine.prepare import prepare
-from avis.training.checkpoint import LAST, read_checkpoint
 
 PROJECT = Path(__file__).parents[2]
 RAY = str(Path(sys.executable).with_name("ray"))

@@ -1,0 +1,142 @@
+"""A checkpoint, opened once: the weights, the recipe they were trained by, and the speakers they were trained on."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from avis import location
+from avis.checkpoints.components import build
+
+FIELDS = ("state_dict", "recipe", "speakers", "epoch", "global_step")
+"""What a model needs of a checkpoint file; the rest is its training's."""
+
+BLOCK_BYTES = 1 << 22
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """A trained model as it was saved.
+
+    Attributes
+    ----------
+    uri : str
+        Where it was opened.
+    digest : str
+        SHA-256 of the file.
+    recipe : mapping
+        The configuration of its training, as plain data.
+    speakers : list of str
+        Names of the training speakers; none where the model was imported.
+    epoch, global_step : int
+        How far its training had come.
+    weights : mapping of str to Tensor
+        On the CPU: ``model.*``, ``loss.*`` and, where the front end learnt, ``front_end.*``.
+    """
+
+    uri: str
+    digest: str
+    recipe: Mapping[str, Any]
+    speakers: list[str]
+    epoch: int
+    global_step: int
+    weights: Mapping[str, Tensor]
+
+    @classmethod
+    def open(cls, uri: str) -> "Checkpoint":
+        """Load a checkpoint without running any code in it.
+
+        Raises
+        ------
+        ValueError
+            If it is not a checkpoint of AVIS.
+        """
+        read = read_checkpoint(uri)
+        fields = {key: read[key] for key in FIELDS if key != "state_dict"}
+        return cls(uri=uri, digest=_digest(uri), weights=read["state_dict"], **fields)
+
+    @property
+    def sample_rate(self) -> int:
+        """Rate in Hz of the waveforms that the front end takes."""
+        return int(self.recipe["sharding"]["sample_rate"])
+
+    @property
+    def front_end_learnt(self) -> bool:
+        """Whether the front end was trained with the model."""
+        return any(key.startswith("front_end.") for key in self.weights)
+
+    def build_model(self) -> nn.Module:
+        """Build the model and load its weights.
+
+        Raises
+        ------
+        ValueError
+            If the weights do not fit the model that the recipe names.
+        """
+        model: nn.Module = build(self.recipe["model"])
+        return self._with_weights(model, "model.")
+
+    def build_front_end(self) -> nn.Module:
+        """Build the front end, and load its weights if it was trained with the model.
+
+        Raises
+        ------
+        ValueError
+            See `build_model`.
+        """
+        front_end: nn.Module = build(self.recipe["features"]["front_end"])
+        return self._with_weights(front_end, "front_end.") if self.front_end_learnt else front_end
+
+    def _with_weights(self, module: nn.Module, prefix: str) -> nn.Module:
+        own = {key.removeprefix(prefix): value for key, value in self.weights.items() if key.startswith(prefix)}
+        try:
+            module.load_state_dict(own)
+        except RuntimeError as error:
+            raise ValueError(
+                f"checkpoint of another architecture: got {str(error).splitlines()[1].strip()!r}, expected the weights "
+                f"of {type(module).__name__}. At {self.uri}. Give the checkpoint of this model."
+            ) from error
+        return module
+
+
+def read_checkpoint(uri: str) -> dict[str, Any]:
+    """Load all that a checkpoint file holds, its training's state included, onto the CPU without running code in it.
+
+    Raises
+    ------
+    ValueError
+        If it is not a checkpoint of AVIS.
+    """
+    fs, name = location.filesystem(uri)
+    try:
+        with fs.open_input_file(name) as file:
+            checkpoint = torch.load(file, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise ValueError(
+            f"checkpoint missing: got no file, expected one. At {uri}. Give the path of a run's best.ckpt."
+        ) from error
+    except Exception as error:
+        first_line = str(error).partition("\n")[0]
+        raise ValueError(
+            f"not a checkpoint: got {type(error).__name__} ({first_line}), expected a file written by "
+            f"pipelines/train.py. At {uri}. Give the path of a run's best.ckpt."
+        ) from error
+    lacking = [key for key in FIELDS if not isinstance(checkpoint, dict) or key not in checkpoint]
+    if lacking:
+        raise ValueError(
+            f"not a checkpoint of AVIS: got a file without {', '.join(lacking)}, expected these. At {uri}. "
+            "Give a checkpoint written by pipelines/train.py."
+        )
+    return checkpoint
+
+
+def _digest(uri: str) -> str:
+    fs, name = location.filesystem(uri)
+    sha256 = hashlib.sha256()
+    with fs.open_input_stream(name, compression=None) as stream:
+        while block := stream.read(BLOCK_BYTES):
+            sha256.update(block)
+    return sha256.hexdigest()

@@ -1,0 +1,99 @@
+"""Stream training examples: tasks anywhere in the cluster read blocks of the plan and make examples of them."""
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import ray
+import ray.data
+import torch
+from torch import Tensor
+
+from avis.augment.bank import Bank
+from avis.checkpoints.checkpoint import Checkpoint
+from avis.engine.recipe import Recipe
+from avis.engine.workers.data_context import data_context
+from avis.training.examples import ExampleMaker
+from avis.training.plan import Plan, RowGroup
+from avis.training.stored import StoredExamples
+
+MAX_READ_TASKS = 10_000
+"""Ray Data plans this many tasks at most; a longer training puts several blocks into one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingInputs:
+    """What every worker of a training needs, put into the object store once.
+
+    Attributes
+    ----------
+    recipe : Recipe
+    plan : Plan
+        Order of the training utterances.
+    validation : list of RowGroup
+        Held-out utterances.
+    speakers : dict of str to int
+        Number of each training speaker.
+    utterances_per_speaker : int64 [speakers]
+    banks : dict of str to Bank
+        What augmentation draws from.
+    stored : str or None
+        URI of the features of ``features.placement=materialize``.
+    start : Checkpoint or None
+        Whose weights the training starts with.
+    """
+
+    recipe: Recipe
+    plan: Plan
+    validation: list[RowGroup]
+    speakers: dict[str, int]
+    utterances_per_speaker: np.ndarray
+    banks: dict[str, Bank]
+    stored: str | None
+    start: Checkpoint | None
+
+    def example_source(self) -> ExampleMaker | StoredExamples:
+        """Return what makes the examples of the plan's blocks, or reads them."""
+        examples = self.recipe.examples
+        if self.stored is None:
+            return examples.build_maker()
+        return StoredExamples(self.stored, copies=examples.features.copies, speeds=examples.speeds)
+
+
+def example_stream(reference: ray.ObjectRef, *, first_block: int, last_block: int) -> ray.data.Dataset:
+    """Stream the examples of a plan's blocks, in order, made by tasks anywhere in the cluster."""
+    data_context().execution_options.preserve_order = True
+    num_blocks = last_block - first_block
+    numbers = ray.data.range(num_blocks, override_num_blocks=min(num_blocks, MAX_READ_TASKS))
+    return numbers.map_batches(
+        functools.partial(_make_examples, reference=[reference], first_block=first_block), batch_size=1, num_cpus=1
+    )
+
+
+@functools.lru_cache(maxsize=1)
+def _source_of(reference: ray.ObjectRef) -> tuple[TrainingInputs, ExampleMaker | StoredExamples]:
+    inputs: TrainingInputs = ray.get(reference)
+    return inputs, inputs.example_source()
+
+
+def _make_examples(
+    batch: dict[str, np.ndarray], *, reference: list[ray.ObjectRef], first_block: int
+) -> dict[str, np.ndarray]:
+    inputs, source = _source_of(reference[0])
+    block = inputs.plan.block(first_block + int(batch["id"][0]))
+    return source.block(block, speakers=inputs.speakers, banks=inputs.banks)
+
+
+def local_batches(inputs: TrainingInputs, *, first_block: int) -> Iterator[dict[str, Tensor]]:
+    """Make the batches of a plan in this process."""
+    trainer, plan, source = inputs.recipe.trainer, inputs.plan, inputs.example_source()
+    left: dict[str, np.ndarray] = {}
+    for number in range(first_block, trainer.num_epochs * plan.blocks_per_epoch):
+        made = source.block(plan.block(number), speakers=inputs.speakers, banks=inputs.banks)
+        if not len(made["speaker"]):
+            continue
+        left = {key: np.concatenate([left[key], made[key]]) if left else made[key] for key in made}
+        while len(left["speaker"]) >= trainer.batch_size:
+            yield {key: torch.from_numpy(value[: trainer.batch_size]) for key, value in left.items()}
+            left = {key: value[trainer.batch_size :] for key, value in left.items()}

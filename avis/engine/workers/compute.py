@@ -1,0 +1,112 @@
+"""Say where a run takes place, and connect to Ray when a stage first needs it."""
+
+import logging
+import os
+from dataclasses import dataclass
+from typing import Literal
+
+import ray
+from pydantic import NonNegativeInt, PositiveInt
+
+from avis.engine.workers.process_setup import RUNTIME_ENV, setup
+
+MIN_LOGICAL_CPUS = 4
+CPUS_BESIDE_TRAINERS = 2
+"""Ray Data and the trainers wait for each other on fewer logical CPUs; cores may be shared."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compute:
+    """Where and on how much a run takes place.
+
+    Parameters
+    ----------
+    where : {"local", "debug", "cluster"}
+        ``local`` starts a private Ray on this machine, ``debug`` runs everything in this one process (breakpoints
+        work, no Ray), ``cluster`` attaches to the Ray cluster that the job was submitted to.
+    num_workers : int or None
+        Training processes; None takes one per GPU, or two where there is no GPU.
+    use_gpu : bool or None
+        Train and embed on GPUs; None uses them where there are some.
+    max_restarts : int
+        How often a training whose worker died is restarted from its last checkpoint.
+    """
+
+    where: Literal["local", "debug", "cluster"]
+    num_workers: PositiveInt | None
+    use_gpu: bool | None
+    max_restarts: NonNegativeInt
+
+    @property
+    def in_process(self) -> bool:
+        """Whether everything runs in this one process, without Ray."""
+        return self.where == "debug"
+
+    def connect(self) -> None:
+        """Start or join Ray unless this process is connected already."""
+        if self.in_process:
+            setup()
+        if self.in_process or ray.is_initialized():
+            return
+        os.environ["RAY_TRAIN_ENABLE_PRINT_PATCH"] = "0"  # it prints every line of a trainer twice
+        setup()
+        if self.where == "cluster":
+            ray.init(address="auto", runtime_env=RUNTIME_ENV)
+        else:
+            cpus = max(MIN_LOGICAL_CPUS, os.cpu_count() or 1, (self.num_workers or 0) + CPUS_BESIDE_TRAINERS)
+            ray.init(
+                address="local",
+                num_cpus=cpus,
+                include_dashboard=False,
+                logging_level=logging.WARNING,
+                runtime_env=RUNTIME_ENV,
+            )
+
+    def num_gpus(self) -> int:
+        """Return the GPUs that this run may use.
+
+        Raises
+        ------
+        ValueError
+            If GPUs were asked for and there are fewer than the run needs.
+        """
+        if self.use_gpu is False:
+            return 0
+        if self.in_process:
+            import torch  # costs seconds, which workers that only decode audio need not spend
+
+            available = torch.cuda.device_count()
+        else:
+            available = int(ray.cluster_resources().get("GPU", 0))
+        needed = self.num_workers or 1
+        if available < needed and (self.use_gpu or available):
+            raise ValueError(
+                f"GPU missing: got {available} GPUs, expected at least {needed}. At compute.use_gpu and "
+                "compute.num_workers. Ask for fewer workers, take more GPUs, or set compute.use_gpu=false."
+            )
+        return available if available >= needed else 0
+
+    def check_precision(self, precision: str) -> None:
+        """Refuse float16 where there is no GPU: convolutions in float16 never end on some processors.
+
+        Connects to Ray if ``precision`` is float16 and the run takes place there.
+
+        Raises
+        ------
+        ValueError
+            If it would run on CPUs.
+        """
+        if not precision.startswith("16"):
+            return
+        self.connect()
+        if not self.num_gpus():
+            raise ValueError(
+                f"float16 needs a GPU: got precision={precision} on CPUs, expected auto, bf16-mixed or 32-true. "
+                "At trainer.precision. Set trainer.precision=auto, which is 16-mixed on GPUs and 32-true elsewhere."
+            )
+
+    def num_train_workers(self) -> int:
+        """Return the number of training processes."""
+        if self.in_process:
+            return 1
+        return self.num_workers or self.num_gpus() or 2

@@ -1,0 +1,194 @@
+"""Run a stage: map the parts of one table to the parts of another, in parallel, resumable.
+
+A stage is a list of tasks (one per output part) and a class that turns a task into tables. Ray Data spreads the tasks
+over a pool of actors; each writes its own part and leaves a record (see `avis.store`). Parts depend on their task
+alone, so the bytes are the same whatever the number of workers, and a rerun does only what is missing. A part that
+kills its worker again and again ends the run, or loses the row that does it (see `avis.engine.workers.attempts`).
+"""
+
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, NoReturn, Protocol, runtime_checkable
+
+import pyarrow as pa
+import ray
+import ray.data
+from ray.exceptions import RayTaskError
+from rich.progress import track
+
+from avis import store
+from avis.engine.workers.attempts import Attempts
+from avis.engine.workers.compute import Compute
+from avis.engine.workers.data_context import data_context
+
+EXIT_INTERRUPTED = 130
+"""What shells say of a process that Ctrl-C ended: 128 and the number of the signal."""
+
+
+class PartMaker(Protocol):
+    """Turn one task into one part of each output table."""
+
+    def __call__(self, task: pa.Table) -> dict[str, pa.Table]:
+        """Return ``{table name: rows}``."""
+
+
+@runtime_checkable
+class SliceMaker(PartMaker, Protocol):
+    """A `PartMaker` whose task may be cut into slices, so that only one of them is in memory."""
+
+    task_rows: int
+
+    def crashed(self, task: pa.Table) -> dict[str, pa.Table]:
+        """Return what stands for a row that killed its workers."""
+
+
+def _pack(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()
+
+
+class _PartWriter:
+    def __init__(self, uri: str, make: Callable[[], PartMaker], row_group_rows: int, run: str | None) -> None:
+        self.uri, self.maker, self.row_group_rows, self.run = uri, make(), row_group_rows, run
+
+    def write(self, part: str, task: pa.Table) -> None:
+        if not store.is_committed(self.uri, part):  # by another driver, or by a worker that died after it
+            store.commit_part(self.uri, part, self._made(part, task), row_group_rows=self.row_group_rows)
+
+    def _made(self, part: str, task: pa.Table) -> Iterator[dict[str, pa.Table]]:
+        attempts = Attempts(self.uri, part, self.run) if self.run else None
+        if not isinstance(self.maker, SliceMaker):
+            yield self.maker(task)
+        elif attempts and attempts.ended_at:
+            yield from attempts.row_by_row(task, self.maker)
+        else:
+            for start in range(0, max(1, len(task)), self.maker.task_rows):
+                yield self.maker(task.slice(start, self.maker.task_rows))
+
+    def __call__(self, batch: pa.Table) -> pa.Table:
+        for part, task in zip(batch["part"].to_pylist(), batch["task"].to_pylist(), strict=True):
+            self.write(part, pa.ipc.open_stream(task).read_all())
+        return batch.select(["part"])
+
+
+def run_parts(
+    uri: str,
+    tasks: dict[str, pa.Table],
+    make: Callable[[], PartMaker],
+    *,
+    compute: Compute,
+    label: str,
+    num_gpus: float = 0,
+    row_group_rows: int = 65536,
+) -> None:
+    """Write every part that is not there yet.
+
+    Parameters
+    ----------
+    uri : str
+        The store to write into.
+    tasks : dict of str to pyarrow.Table
+        Name of each part and the rows it is made from.
+    make : callable
+        Builds a `PartMaker` once per worker process; must be picklable.
+    label : str
+        What the progress bar says.
+    num_gpus : float
+        GPUs per worker.
+    row_group_rows : int
+        Rows per Parquet row group.
+
+    Raises
+    ------
+    SystemExit
+        If it is interrupted (Ctrl-C), having said how far it came.
+    """
+    done = store.committed_parts(uri)
+    pending = {part: task for part, task in tasks.items() if part not in done}
+    if not pending:
+        return
+    run = _in_process if compute.in_process else partial(_stream, compute, num_gpus)
+    try:
+        for _ in track(run(pending, uri, make, row_group_rows), description=label, total=len(pending)):
+            pass
+    except KeyboardInterrupt:
+        num_done = len(tasks.keys() & store.committed_parts(uri).keys())
+        print(
+            f"stopped: {num_done} of {len(tasks)} parts of {label} are finished. At {uri}. "
+            "Run the same command again: it goes on from there.",
+            file=sys.stderr,
+        )
+        raise SystemExit(EXIT_INTERRUPTED) from None
+
+
+def _in_process(
+    pending: dict[str, pa.Table], uri: str, make: Callable[[], PartMaker], row_group_rows: int
+) -> Iterator[str]:
+    writer = _PartWriter(uri, make, row_group_rows, None)
+    for part, task in pending.items():
+        writer.write(part, task)
+        yield part
+
+
+def _stream(
+    compute: Compute,
+    num_gpus: float,
+    pending: dict[str, pa.Table],
+    uri: str,
+    make: Callable[[], PartMaker],
+    row_group_rows: int,
+) -> Iterator[dict[str, Any]]:
+    compute.connect()
+    cluster = ray.cluster_resources()
+    slots = cluster.get("GPU", 0) / num_gpus if num_gpus else cluster.get("CPU", 0)
+    workers = max(1, min(int(slots), len(pending)))
+    data_context()
+    items = [{"part": part, "task": _pack(task)} for part, task in pending.items()]
+    dataset = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
+        _PartWriter,
+        fn_constructor_args=(uri, make, row_group_rows, uuid.uuid4().hex),
+        batch_size=1,
+        batch_format="pyarrow",
+        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=workers),
+        num_cpus=1,
+        num_gpus=num_gpus,
+    )
+    try:
+        yield from dataset.iter_rows()
+    except RayTaskError as error:
+        raise_cause(error)
+
+
+def raise_cause(error: BaseException) -> NoReturn:
+    """Raise what Ray wrapped: a user's error alone, any other with the trace that leads to it."""
+    cause = user_error(error)
+    raise cause from None if isinstance(cause, ValueError | OSError) else error
+
+
+def user_error(error: BaseException) -> BaseException:
+    """Return the error that a user's data or config caused, dug out of what Ray wrapped around it."""
+    while True:
+        inner = getattr(error, "cause", None) or error.__cause__
+        if inner is None:
+            return error
+        error = inner
+
+
+def shared_by_workers(value: Any, compute: Compute) -> Callable[[], Any]:
+    """Put a value into the object store once, and return what fetches it on a worker."""
+    if compute.in_process:
+        return partial(_identity, value)
+    compute.connect()
+    return partial(_fetch, [ray.put(value)])
+
+
+def _identity(value: Any) -> Any:
+    return value
+
+
+def _fetch(reference: list[ray.ObjectRef]) -> Any:
+    return ray.get(reference[0])

@@ -1,0 +1,5 @@
+"""Names of what lies in a run's folder."""
+
+CONFIG = "config.json"
+CHECKPOINTS = "checkpoints"
+METRICS, REPORT = "metrics.json", "report.html"

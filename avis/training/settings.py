@@ -1,0 +1,109 @@
+"""How long and in what portions a training runs."""
+
+from dataclasses import dataclass
+
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from avis.training.cropping import crop_bounds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """How long and in what portions a training runs.
+
+    Parameters
+    ----------
+    num_epochs, passes_per_epoch : int
+        An epoch visits every utterance ``passes_per_epoch`` times and ends with a validation.
+    batch_size : int
+        Examples per optimiser step, over all workers together: the recipe stays the same on 1 or 64 of them.
+    crop_s : float or list of two floats
+        Length of a training example; or the shortest and the longest of crops, whose length is drawn for each step.
+        An example is then of the longest, as is one of validation, and cut into as many crops as have room in it.
+    min_utterance_s : float
+        Shorter utterances are not trained on.
+    speeds : list of float
+        Speed factors; a voice at another speed is another speaker.
+    utterances_per_speaker : int
+        Examples in turn that are of one speaker, for losses that compare the utterances of a batch: different
+        utterances of one block, as far as it has them, else further crops of the same. 1 leaves the order to chance.
+    groups_per_block : int
+        Row groups that are read and mixed together, with several utterances per speaker so many that they hold the
+        speakers of a batch; see `avis.engine.shards.sharding.Sharding.utterances_together`.
+    babble_utterances : int
+        Training utterances whose voices serve as babble.
+    max_validation_utterances : int
+        Of the held-out speakers.
+    validation_augment : bool
+        Augment the held-out utterances too (always alike), where the clean ones would be too easy to tell apart.
+    precision : str
+        ``auto``: 16-bit mixed precision on GPUs, 32-bit elsewhere; or Lightning's word.
+    activation_checkpointing : bool
+        Compute what is in the model's blocks a second time, for the gradients, instead of keeping it: in about
+        4/3 of the time and, in deep networks, half of the memory or less.
+    gradient_clip : float
+        Largest norm of the gradient.
+    log_interval_s : float
+        Seconds between progress lines.
+    mixup_alpha : float
+        Of the Beta distribution that shares are drawn from at which waveforms of a batch are mixed in pairs, labels
+        likewise; 0 mixes nothing.
+    average_epochs : int
+        So many last epochs' weights are averaged, and trials scored with that; 0 takes the best epoch's.
+
+    Raises
+    ------
+    ValueError
+        If more epochs are to be averaged than there are, or the shortest crop is longer than the longest.
+    """
+
+    num_epochs: PositiveInt
+    passes_per_epoch: PositiveInt
+    batch_size: PositiveInt
+    crop_s: PositiveFloat | list[PositiveFloat]
+    min_utterance_s: NonNegativeFloat
+    speeds: list[PositiveFloat]
+    utterances_per_speaker: PositiveInt
+    groups_per_block: PositiveInt
+    babble_utterances: PositiveInt
+    max_validation_utterances: PositiveInt
+    validation_augment: bool
+    precision: str
+    activation_checkpointing: bool
+    gradient_clip: PositiveFloat
+    log_interval_s: PositiveFloat
+    mixup_alpha: NonNegativeFloat
+    average_epochs: NonNegativeInt
+
+    def __post_init__(self) -> None:
+        if self.average_epochs > self.num_epochs:
+            raise ValueError(
+                f"too few epochs: got average_epochs={self.average_epochs}, expected at most "
+                f"num_epochs={self.num_epochs}. At trainer.average_epochs. Lower it."
+            )
+        crop_bounds(self.crop_s)
+
+    def check_placement(self, placement: str) -> None:
+        """Refuse settings that need features computed elsewhere.
+
+        Raises
+        ------
+        ValueError
+            Naming the setting.
+        """
+        if self.utterances_per_speaker > 1 and placement == "materialize":
+            raise ValueError(
+                "stored features keep the speeds they were made at: got "
+                f"utterances_per_speaker={self.utterances_per_speaker} and placement=materialize, expected 1. "
+                "At trainer.utterances_per_speaker. Set features.placement=stream."
+            )
+        if self.mixup_alpha and placement != "device":
+            raise ValueError(
+                f"mixup needs waveforms: got mixup_alpha={self.mixup_alpha} and placement={placement}, expected "
+                "device. At trainer.mixup_alpha. Set features.placement=device."
+            )
+        if isinstance(self.crop_s, list) and placement != "device":
+            raise ValueError(
+                f"crops of drawn length are cut from waveforms: got crop_s={self.crop_s} and placement={placement}, "
+                "expected device. At trainer.crop_s. Set features.placement=device, or give one length."
+            )

@@ -1,0 +1,31 @@
+"""What was fitted is found again, unless it was fitted otherwise or by an earlier version."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avis.engine.fitted import fitted_once as kept
+from avis.engine.fitted.fitted_once import fitted_once
+from avis.scoring.cosine import Cosine
+
+
+def mean_of(folder: Path, value: float) -> float:
+    """Return the mean that is restored, or ``value`` where it has to be fitted."""
+    backend = Cosine(center=True)
+    fitted_once(
+        backend,
+        str(folder / "best.ckpt"),
+        kind="backend",
+        recipe="cosine",
+        data="corpus",
+        fit=lambda: backend.fit(np.full((2, 1), value), np.array(["a", "b"])),
+        needs="training speakers",
+    )
+    return float(backend.state()["mean"][0])
+
+
+def test_what_was_fitted_by_an_earlier_version_is_fitted_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    assert [mean_of(tmp_path, 1.0), mean_of(tmp_path, 2.0)] == [1.0, 1.0]
+    monkeypatch.setattr(kept, "FORMAT", kept.FORMAT + 1)
+    assert mean_of(tmp_path, 2.0) == 2.0

@@ -1,0 +1,76 @@
+"""Sessions: where a run takes place, and on how much."""
+
+from typing import Any
+
+import pytest
+import ray
+import torch
+
+from avis.engine.workers.compute import Compute
+
+
+def compute(**changed: Any) -> Compute:
+    return Compute(**({"where": "debug", "num_workers": None, "use_gpu": None, "max_restarts": 0} | changed))
+
+
+def test_debugging_needs_no_ray(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(ray, "init", None)
+    debug = compute()
+    debug.connect()
+    assert debug.in_process
+    assert debug.num_train_workers() == 1
+    assert compute(num_workers=5).num_train_workers() == 1
+
+
+@pytest.mark.parametrize(("where", "address"), [("local", "local"), ("cluster", "auto")])
+def test_local_starts_a_ray_and_cluster_joins_one(monkeypatch: pytest.MonkeyPatch, where: str, address: str):
+    asked: dict[str, Any] = {}
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", lambda **kwargs: asked.update(kwargs))
+    compute(where=where).connect()
+    assert asked["address"] == address
+    assert asked["runtime_env"]["worker_process_setup_hook"] == "avis.engine.workers.process_setup.setup"
+    assert asked.get("num_cpus", 4) >= 4
+    assert ("num_cpus" in asked) == (where == "local")
+
+
+def test_a_session_that_is_there_is_used(ray_session: None, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(ray, "init", None)
+    compute(where="local").connect()
+
+
+@pytest.mark.parametrize(
+    ("gpus", "asked", "expected"),
+    [
+        (0, {"use_gpu": None}, (0, 2)),
+        (0, {"use_gpu": None, "num_workers": 3}, (0, 3)),
+        (4, {"use_gpu": None}, (4, 4)),
+        (4, {"use_gpu": True, "num_workers": 2}, (4, 2)),
+        (4, {"use_gpu": False}, (0, 2)),
+        (4, {"use_gpu": False, "num_workers": 1}, (0, 1)),
+    ],
+)
+def test_workers_and_gpus_follow_what_is_there(
+    monkeypatch: pytest.MonkeyPatch, gpus: int, asked: dict[str, Any], expected: tuple[int, int]
+):
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 8.0} | ({"GPU": float(gpus)} if gpus else {}))
+    local = compute(where="local", **asked)
+    assert (local.num_gpus(), local.num_train_workers()) == expected
+
+
+@pytest.mark.parametrize(
+    ("gpus", "use_gpu", "num_workers", "needed"), [(0, True, None, 1), (1, True, 2, 2), (1, None, 2, 2)]
+)
+def test_missing_gpus_are_said(
+    monkeypatch: pytest.MonkeyPatch, gpus: int, use_gpu: bool | None, num_workers: int | None, needed: int
+):
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 8.0, "GPU": float(gpus)})
+    message = f"GPU missing: got {gpus} GPUs, expected at least {needed}. At compute.use_gpu"
+    with pytest.raises(ValueError, match=message):
+        compute(where="local", use_gpu=use_gpu, num_workers=num_workers).num_gpus()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_missing_gpus_are_said_when_debugging():
+    with pytest.raises(ValueError, match="GPU missing: got 0 GPUs"):
+        compute(use_gpu=True).num_gpus()

@@ -1,0 +1,177 @@
+"""Stages by parts: each part once, in process as on Ray, and the user's error as it was raised."""
+
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+import ray
+from ray.exceptions import RayTaskError
+
+from avis import store
+from avis.engine.workers.compute import Compute
+from avis.engine.workers.parts import run_parts, user_error
+
+TASKS = {f"part-{i}": pa.table({"x": list(range(i, i + 3))}) for i in range(6)}
+
+
+def computes(where: str) -> Compute:
+    return Compute(where=where, num_workers=None, use_gpu=None, max_restarts=0)  # type: ignore[arg-type]
+
+
+def squares_maker(log: str, fail_at: int | None = None) -> Callable[[pa.Table], dict[str, pa.Table]]:
+    """Return what squares a task, and leaves a file per call; defined inside, so that it travels by value."""
+
+    class Squares:
+        def __call__(self, task: pa.Table) -> dict[str, pa.Table]:
+            first = task["x"][0].as_py()
+            if first == fail_at:
+                raise ValueError(f"cannot square: got x={first}")
+            with open(f"{log}/{first}", "a") as file:
+                file.write("once ")
+            return {"squares": pa.table({"y": [x * x for x in task["x"].to_pylist()]})}
+
+    return Squares()
+
+
+@pytest.fixture(params=["debug", "local"])
+def compute(request: pytest.FixtureRequest) -> Compute:
+    if request.param == "local":
+        request.getfixturevalue("ray_session")
+    return computes(request.param)
+
+
+def calls(log: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in sorted(log.iterdir())}
+
+
+def by_value(log: Path, **kwargs: Any) -> Callable[[], Any]:
+    made = squares_maker(str(log), **kwargs)
+    return lambda: made
+
+
+def test_every_part_is_made_once_and_a_rerun_makes_what_is_missing(tmp_path: Path, compute: Compute):
+    uri, log = str(tmp_path / "store"), tmp_path / "log"
+    log.mkdir()
+    with pytest.raises(ValueError, match=r"^cannot square: got x=4"):
+        run_parts(uri, TASKS, by_value(log, fail_at=4), compute=compute, label="square")
+    done = set(store.committed_parts(uri))
+    assert "part-4" not in done
+    times = {path: path.stat().st_mtime_ns for part in done for path in Path(uri).rglob(f"{part}.*")}
+    for path in log.iterdir():
+        if f"part-{path.name}" not in done:
+            path.unlink()  # on Ray a part may be made, but not yet committed, when another one fails
+    run_parts(uri, TASKS, by_value(log), compute=compute, label="square")
+    assert calls(log) == {str(i): "once " for i in range(6)}
+    assert {path: path.stat().st_mtime_ns for path in times} == times
+    store.finish(uri, parts=[], inputs="abc", facts={})
+    assert store.read_table(uri, "squares")["y"].to_pylist() == [x * x for i in range(6) for x in range(i, i + 3)]
+
+
+def test_an_interrupted_run_says_how_far_it_came(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    def make() -> Any:
+        def interrupted(task: pa.Table) -> dict[str, pa.Table]:
+            if task["x"][0].as_py() == 2:
+                raise KeyboardInterrupt
+            return {"same": task}
+
+        return interrupted
+
+    with pytest.raises(SystemExit, match="130"):
+        run_parts(str(tmp_path), TASKS, make, compute=computes("debug"), label="copy")
+    assert f"stopped: 2 of 6 parts of copy are finished. At {tmp_path}." in capsys.readouterr().err
+
+
+def test_nothing_to_do_needs_no_ray_and_no_maker(tmp_path: Path):
+    for part, task in TASKS.items():
+        store.commit_part(str(tmp_path), part, {"squares": task}, row_group_rows=10)
+    run_parts(str(tmp_path), TASKS, partial(pytest.fail, "made again"), compute=computes("cluster"), label="square")
+
+
+def test_the_users_error_is_dug_out_of_rays(ray_session: None):
+    @ray.remote
+    def corrupt() -> None:
+        try:
+            raise OSError("CRC")
+        except OSError as error:
+            raise ValueError("corrupt shard: got 'CRC'. At x. Make it again.") from error
+
+    with pytest.raises(RayTaskError) as caught:
+        ray.get(corrupt.remote())
+    found = user_error(caught.value)
+    assert type(found) is ValueError
+    assert str(found) == "corrupt shard: got 'CRC'. At x. Make it again."
+
+
+def test_a_full_disk_on_a_worker_is_said_clearly(tmp_path: Path, compute: Compute):
+    def on_a_full_disk() -> Any:
+        import pyarrow.fs as pafs
+
+        from avis import location
+        from avis import store as stores
+
+        class FullDisk(pafs.LocalFileSystem):
+            def open_output_stream(self, path, **kwargs):  # type: ignore[no-untyped-def]
+                return super().open_output_stream("/dev/full", **kwargs)
+
+        class Maker:
+            def __call__(self, task):  # type: ignore[no-untyped-def]
+                original = stores.filesystem
+                stores.filesystem = lambda uri: (FullDisk(), location.absolute(uri))
+                try:
+                    stores.write_bytes(f"{tmp_path}/x", b"0" * 100)
+                finally:
+                    stores.filesystem = original
+                return {}
+
+        return Maker()
+
+    with pytest.raises(OSError, match=f"disk full: got no room for 100 bytes, .* At {tmp_path}/x"):
+        run_parts(str(tmp_path), TASKS, on_a_full_disk, compute=compute, label="write")
+
+
+def deadly_maker(log: str, deadly: int, *, task_rows: int | None) -> Callable[[], Any]:
+    """Return what doubles, and dies where it meets a number; as a `SliceMaker` if it has ``task_rows``."""
+
+    def make() -> Any:
+        class Doubles:
+            def __call__(self, task: pa.Table) -> dict[str, pa.Table]:
+                if deadly in task["x"].to_pylist():
+                    with open(log, "a") as file:
+                        file.write("died ")
+                    os._exit(11)
+                return {"doubled": pa.table({"y": [2 * x for x in task["x"].to_pylist()]})}
+
+        class ByRows(Doubles):
+            def __init__(self) -> None:
+                self.task_rows = task_rows
+
+            def crashed(self, task: pa.Table) -> dict[str, pa.Table]:
+                return {"doubled": pa.table({"y": [-1] * len(task)})}
+
+        return ByRows() if task_rows else Doubles()
+
+    return make
+
+
+@pytest.mark.slow
+def test_a_row_that_kills_its_worker_is_found_and_left_out(tmp_path: Path, ray_session: None):
+    uri, log = str(tmp_path / "store"), tmp_path / "log"
+    tasks = {"a": pa.table({"x": [1, 2, 3, 4, 5]}), "b": pa.table({"x": [6, 7]})}
+    run_parts(uri, tasks, deadly_maker(str(log), 4, task_rows=2), compute=computes("local"), label="double")
+    store.finish(uri, parts=tasks, inputs="abc", facts={})
+    assert store.read_table(uri, "doubled")["y"].to_pylist() == [2, 4, 6, -1, 10, 12, 14]
+    assert log.read_text() == "died " * 4, "once in a slice, three times by itself"
+    assert not (tmp_path / "store" / store.PARTS).exists()
+
+
+@pytest.mark.slow
+def test_a_part_that_kills_its_workers_ends_the_run(tmp_path: Path, ray_session: None):
+    log = tmp_path / "log"
+    with pytest.raises(ValueError, match=r"workers died: got 3 deaths, .* At part part-0 of"):
+        run_parts(
+            str(tmp_path), TASKS, deadly_maker(str(log), 0, task_rows=None), compute=computes("local"), label="double"
+        )
