@@ -1,8 +1,8 @@
 """Tiny models of all four kinds with random weights, against the model and the feature extractor of transformers."""
 
-import builtins
 import copy
 import json
+import sys
 
 import pytest
 import torch
@@ -155,14 +155,7 @@ def test_pickled_weights_are_not_read(folders, tmp_path):
 
 
 def test_without_the_extra(folders, monkeypatch):
-    real = builtins.__import__
-
-    def without(name, *args, **kwargs):
-        if name == "transformers":
-            raise ImportError(name)
-        return real(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setitem(sys.modules, "transformers", None)  # as if it were not installed
     with pytest.raises(ImportError, match=r"avis\[ssl\]"):
         SelfSupervised(model=folders["wavlm"], **OPTIONS)
 
