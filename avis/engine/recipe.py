@@ -18,8 +18,9 @@ from avis.engine.workers.compute import Compute
 from avis.evaluation.identification import Identification
 from avis.evaluation.settings import Evaluation
 from avis.losses.building import Unbuilt
+from avis.metrics.operating_point import OperatingPoint
+from avis.scoring.backend import Backend
 from avis.scoring.calibration import Calibration
-from avis.scoring.decision import OperatingPoint
 from avis.scoring.gallery import Gallery
 from avis.scoring.pairing import Pairing
 from avis.scoring.trial_checks import TrialChecks
@@ -132,7 +133,7 @@ class BackendSettings:
         The configuration itself.
     """
 
-    backend: Component[Any]
+    backend: Component[Backend]
     fit_utterances: PositiveInt
     fit_copies: NonNegativeInt
     adapt_corpus: str | None

@@ -71,11 +71,6 @@ class Backend(Fittable, Protocol):
         """The back-end itself if it normalises scores by those against a cohort, else None."""
         return None
 
-    @property
-    def adapts(self) -> bool:
-        """Whether the back-end is `adaptable`."""
-        return self.adaptable is not None
-
     @abstractmethod
     def transform(self, embeddings: NDArray[np.floating]) -> NDArray[np.float32]:
         """Turn embeddings into the vectors that are compared.

@@ -51,5 +51,5 @@ def test_what_is_no_checkpoint_is_said_with_its_path(tmp_path: Path, content: by
 
 def test_a_checkpoint_of_another_program_is_refused(tmp_path: Path):
     torch.save({"state_dict": {}}, tmp_path / "other.ckpt")
-    with pytest.raises(ValueError, match="not a checkpoint of AVIS: got a file without recipe, speakers, epoch, global_step"):
+    with pytest.raises(ValueError, match="not a checkpoint of AVIS: got a file without recipe, speakers,"):
         Checkpoint.open(str(tmp_path / "other.ckpt"))
