@@ -20,7 +20,7 @@ demo: $(READY) ## run the main job on the embedded synthetic corpus
 	$(BIN)/python pipelines/train.py
 
 test: $(READY) ## run the tests that take seconds, in two processes
-	$(BIN)/python -m pytest --numprocesses 2 --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 
 test-all: $(READY) ## run all tests, slow ones included
 	$(BIN)/python -m pytest -m 'not gpu'

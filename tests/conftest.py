@@ -1,6 +1,5 @@
 """Fixtures that several packages share."""
 
-import functools
 import logging
 import os
 from collections.abc import Callable, Iterator
@@ -23,8 +22,8 @@ os.environ |= {
 DEVELOPMENT_DATA = "AVIS_SHARED"
 CONFIGS = Path(__file__).parents[1] / "configs"
 OBJECT_STORE_BYTES = 200_000_000
-TOGETHER = {"TwoNodes": "ray", "ray_session": "ray", "main_job": "main_job", "tiny_run": "tiny_run"}
-"""Words of files whose tests run in one process, and the name of their group: they share what takes long to make."""
+IN_ONE_PROCESS = ["ray_session", "main_job", "tiny_run"]
+"""Fixtures that take long to make: where there are several processes, the tests of each run in one of them."""
 
 TINY_CORPUS = [
     "corpus.sources.synthetic.num_train_speakers=6",
@@ -52,32 +51,13 @@ TINY_TRAINING = [
 ]
 
 
-@functools.cache
-def shared_word(file: Path) -> str:
-    text = file.read_text()
-    return next((word for word in TOGETHER if word in text), "")
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Begin with what needs Ray, which takes longest, where there are several processes."""
-    if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: [*TOGETHER, ""].index(shared_word(item.path)))
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Give each process of pytest-xdist whole files, and all files of a group to one; so there is one Ray.
-
-    Its own ``--dist loadgroup`` (3.8) finds no groups under pytest 9.2.
-    """
-    from xdist.scheduler import LoadScopeScheduling
-
-    class ByGroup(LoadScopeScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            file = nodeid.partition("::")[0]
-            return TOGETHER.get(shared_word(config.rootpath / file), file)
-
-    return ByGroup(config, log)
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Group the tests that share what takes long to make, for ``--dist loadgroup``, which begins with the groups."""
+    for item in items:
+        group = next((name for name in IN_ONE_PROCESS if name in getattr(item, "fixturenames", [])), None)
+        if group:
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,8 @@ from avis.checkpoints.checkpoint import read_checkpoint
 from avis.checkpoints.run_checkpoints import LAST
 from avis.engine.prepare import prepare
 
+pytestmark = pytest.mark.xdist_group("ray_session")  # one Ray at a time
+
 PROJECT = Path(__file__).parents[2]
 RAY = str(Path(sys.executable).with_name("ray"))
 START_TIMEOUT_S = 120

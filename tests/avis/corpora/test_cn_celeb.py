@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,17 +10,11 @@ from avis.scoring.trial_ids import resolve
 from avis.scoring.trials import read_trials
 
 
-def make(root: Path, *names: str) -> None:
-    for name in names:
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(b"x")
-
-
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
+def root(tmp_path: Path, lay_out: Callable[..., Path]) -> Path:
     """Lay out CN-Celeb1: two training speakers, and an evaluated one, two of whose raw files are enrolled."""
     root = tmp_path / "CN-Celeb_flac"
-    make(
+    lay_out(
         root,
         "data/id00000/singing-01-001.flac",
         "data/id00000/singing-01-002.flac",
@@ -32,7 +27,7 @@ def root(tmp_path: Path) -> Path:
         "eval/test/id00800-singing-01-005.flac",
         "eval/test/id00801-vlog-03-001.flac",
     )
-    make(root, "dev/dev.lst", "eval/lists/trials.lst", "eval/lists/enroll.map")
+    lay_out(root, "dev/dev.lst", "eval/lists/trials.lst", "eval/lists/enroll.map")
     (root / "dev/dev.lst").write_text("id00000\nid00001\n")
     (root / "eval/lists/trials.lst").write_text(
         "id00800-enroll test/id00800-singing-01-005.wav 1\nid00800-enroll test/id00801-vlog-03-001.wav 0\n"
@@ -80,8 +75,8 @@ def test_the_official_trials_enrol_in_two_ways(root: Path) -> None:
     assert named == ["cn/id00800/singing-01-001", "cn/id00800/vlog-02-001"]
 
 
-def test_cn_celeb2_is_all_training_and_has_no_trials(tmp_path: Path) -> None:
-    make(tmp_path, "data/id10000/advertisement-01-001.flac", "data/id10001/drama-11-020.flac", "spk.lst")
+def test_cn_celeb2_is_all_training_and_has_no_trials(tmp_path: Path, lay_out: Callable[..., Path]) -> None:
+    lay_out(tmp_path, "data/id10000/advertisement-01-001.flac", "data/id10001/drama-11-020.flac", "spk.lst")
     (tmp_path / "spk.lst").write_text("id10000\nid10001\n")
     corpus = CnCeleb2(name="cn2", root=str(tmp_path))
     assert corpus.sources()["session"].to_pylist() == ["cn2/id10000/advertisement-01", "cn2/id10001/drama-11"]
@@ -89,12 +84,12 @@ def test_cn_celeb2_is_all_training_and_has_no_trials(tmp_path: Path) -> None:
     assert not hasattr(corpus, "trial_lists")
 
 
-def test_what_does_not_fit_is_named(root: Path) -> None:
+def test_what_does_not_fit_is_named(root: Path, lay_out: Callable[..., Path]) -> None:
     corpus = CnCeleb1(name="cn", root=str(root))
-    make(root, "eval/test/stray.flac")
+    lay_out(root, "eval/test/stray.flac")
     with pytest.raises(ValueError, match=r"off the CN-Celeb layout: got num_files=1, .*At stray\.flac"):
         corpus.sources()
-    make(root, "data/id00001/1.flac", "data/id00001/deep/singing-01-001.flac")
+    lay_out(root, "data/id00001/1.flac", "data/id00001/deep/singing-01-001.flac")
     with pytest.raises(ValueError, match=r"got num_files=2, .*At id00001/1\.flac, id00001/deep/singing-01-001\.flac"):
         corpus.sources()
     (root / "dev/dev.lst").write_text("id00000\n")

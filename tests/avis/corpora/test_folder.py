@@ -1,4 +1,5 @@
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -6,14 +7,8 @@ import pytest
 from avis.corpora.folder import Folder
 
 
-def make(root: Path, *names: str) -> None:
-    for name in names:
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(b"x")
-
-
-def test_speakers_and_sessions_come_from_the_folders(tmp_path: Path) -> None:
-    make(tmp_path, "84/121123/84-121123-0000.flac", "Zoë K/one session/deep/er/a b.wav", "solo/1.wav", "solo/2.wav")
+def test_speakers_and_sessions_come_from_the_folders(tmp_path: Path, lay_out: Callable[..., Path]) -> None:
+    lay_out(tmp_path, "84/121123/84-121123-0000.flac", "Zoë K/one session/deep/er/a b.wav", "solo/1.wav", "solo/2.wav")
     table = Folder(name="libri", root=str(tmp_path), split="train").sources()
     assert table.select(["utt_id", "speaker", "session"]).to_pylist() == [
         {
@@ -34,8 +29,8 @@ def test_speakers_and_sessions_come_from_the_folders(tmp_path: Path) -> None:
     assert table["path"].to_pylist() == sorted(table["path"].to_pylist())
 
 
-def test_files_beside_the_speakers_are_refused(tmp_path: Path) -> None:
-    make(tmp_path, "a/1.wav", "stray.wav")
+def test_files_beside_the_speakers_are_refused(tmp_path: Path, lay_out: Callable[..., Path]) -> None:
+    lay_out(tmp_path, "a/1.wav", "stray.wav")
     with pytest.raises(ValueError, match=r"outside a speaker's folder: got num_files=1.*At stray\.wav\."):
         Folder(name="x", root=str(tmp_path), split="train").sources()
 

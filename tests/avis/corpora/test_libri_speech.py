@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,19 +16,18 @@ SPEAKERS = """\
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
+def root(tmp_path: Path, lay_out: Callable[..., Path]) -> Path:
     """Lay out three files and what lies beside them, as the archives do."""
     root = tmp_path / "LibriSpeech"
-    for name in (
+    lay_out(
+        root,
         "train-clean-360/14/208/14-208-0000.flac",
         "train-clean-360/14/212/14-212-0003.flac",
         "test-clean/61/70968/61-70968-0000.flac",
         "test-clean/61/70968/61-70968.trans.txt",
         "BOOKS.TXT",
         "CHAPTERS.TXT",
-    ):
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(b"x")
+    )
     (root / "SPEAKERS.TXT").write_text(SPEAKERS)
     return root
 

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,8 @@ FILES = (
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    for name in FILES:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(b"x")
-    return tmp_path
+def root(tmp_path: Path, lay_out: Callable[..., Path]) -> Path:
+    return lay_out(tmp_path, *FILES)
 
 
 def corpus(root: Path, *kinds: str) -> RirsNoises:

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,16 +13,11 @@ VOX1 = (
 VOX2 = "VoxCeleb2 ID ,VGGFace2 ID ,Gender ,Set \nid10001 ,n000012 ,m ,dev \nid10270 ,n000016 ,f ,dev \n"
 
 
-def make(root: Path, *names: str) -> None:
-    for name in names:
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(b"x")
-
-
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    make(tmp_path / "wav", "id10270/x6uYqmx31kE/00001.wav", "id10001/-1zcIwhmdeo4/00002.wav", "id10001/a_b/00001.wav")
-    return tmp_path / "wav"
+def root(tmp_path: Path, lay_out: Callable[..., Path]) -> Path:
+    return lay_out(
+        tmp_path / "wav", "id10270/x6uYqmx31kE/00001.wav", "id10001/-1zcIwhmdeo4/00002.wav", "id10001/a_b/00001.wav"
+    )
 
 
 def test_ids_follow_the_layout(root: Path) -> None:
@@ -35,8 +31,8 @@ def test_ids_follow_the_layout(root: Path) -> None:
     assert table["attributes"].to_pylist() == [[], [], []]
 
 
-def test_m4a_is_listed_under_the_ids_of_the_trial_lists(tmp_path: Path) -> None:
-    make(tmp_path / "aac", "id00012/21Uxsk56VDQ/00001.m4a")
+def test_m4a_is_listed_under_the_ids_of_the_trial_lists(tmp_path: Path, lay_out: Callable[..., Path]) -> None:
+    lay_out(tmp_path / "aac", "id00012/21Uxsk56VDQ/00001.m4a")
     (row,) = VoxCeleb(name="vox2", root=str(tmp_path / "aac"), split="train", meta=None).sources().to_pylist()
     assert row["utt_id"] == "vox2/id00012/21Uxsk56VDQ/00001"
 
@@ -54,9 +50,11 @@ def test_meta_gives_gender_and_nationality(root: Path, meta: str) -> None:
     assert attributes[2]["gender"] == "f"
 
 
-def test_meta_that_lies_around_the_root_is_found(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_meta_that_lies_around_the_root_is_found(
+    root: Path, capsys: pytest.CaptureFixture[str], lay_out: Callable[..., Path]
+) -> None:
     """Both files lie at the top, as `VoxCeleb/vox1_meta.csv`; one of speakers that are not here says nothing."""
-    make(root, "id10999/v/1.wav")
+    lay_out(root, "id10999/v/1.wav")
     (root.parent / "vox1_meta.csv").write_text(VOX1)
     (root.parent / "vox2_meta.csv").write_text(VOX2.replace("id10", "id00"))
     (root.parent / "other.csv").write_text(VOX1.replace("id10270", "id10999") + "id10270\tx\tm\tUK\tdev\n")
@@ -71,8 +69,8 @@ def test_meta_that_lies_around_the_root_is_found(root: Path, capsys: pytest.Capt
 
 
 @pytest.mark.parametrize("stray", ["id10270/00001.wav", "id1/v/1.wav", "p225/v/1.wav", "id10270/v/deep/1.wav", "1.wav"])
-def test_files_off_the_layout_are_named(root: Path, stray: str) -> None:
-    make(root, stray)
+def test_files_off_the_layout_are_named(root: Path, stray: str, lay_out: Callable[..., Path]) -> None:
+    lay_out(root, stray)
     with pytest.raises(ValueError, match=f"off the VoxCeleb layout: got num_files=1, .*At {stray}"):
         VoxCeleb(name="v", root=str(root), split="train", meta=None).sources()
 

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,18 +23,12 @@ File type: wav;
 """
 
 
-def make(root: Path, *names: str) -> None:
-    for name in names:
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(b"x")
-
-
 def corpus(root: Path) -> VoxForge:
     return VoxForge(name="vf", root=str(root), split="train")
 
 
-def test_speakers_days_and_the_readme(tmp_path: Path) -> None:
-    make(
+def test_speakers_days_and_the_readme(tmp_path: Path, lay_out: Callable[..., Path]) -> None:
+    lay_out(
         tmp_path,
         "ralfherzog-20070816-de2/wav/de2-01.wav",
         "ralfherzog-20070816-de3/flac/de3-01.flac",
@@ -72,22 +67,24 @@ def test_speakers_days_and_the_readme(tmp_path: Path) -> None:
     assert about["ralfherzog-20070816-de3/flac/de3-01"] == {}
 
 
-def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
-    make(tmp_path, "ralfherzog-20070816-de2/wav/de2-01.wav", "ralfherzog-20070816-de2/x.wav", "y.wav")
+def test_what_does_not_fit_is_named(tmp_path: Path, lay_out: Callable[..., Path]) -> None:
+    lay_out(tmp_path, "ralfherzog-20070816-de2/wav/de2-01.wav", "ralfherzog-20070816-de2/x.wav", "y.wav")
     with pytest.raises(
         ValueError, match=r"off the VoxForge layout: got num_files=2, .*At ralf.*-de2/x\.wav, y\.wav\..*corpus=folder"
     ):
         corpus(tmp_path).sources()
 
 
-def test_names_were_typed_anew_for_each_submission(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_names_were_typed_anew_for_each_submission(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], lay_out: Callable[..., Path]
+) -> None:
     submissions = (
         "ralfherzog-20070816-de2",
         "RalfHerzog-20070821-de9",
         "Ralf Herzog-20070822-abc",
         "ralf-20070816-de2",
     )
-    make(tmp_path, *(f"{submission}/wav/1.wav" for submission in submissions))
+    lay_out(tmp_path, *(f"{submission}/wav/1.wav" for submission in submissions))
     speakers = corpus(tmp_path).sources()["speaker"].to_pylist()
     assert sorted(speakers) == [*["vf/Ralf Herzog"] * 3, "vf/ralf"]
     assert "'Ralf Herzog' and 'RalfHerzog' and 'ralfherzog'" in capsys.readouterr().out

@@ -58,7 +58,7 @@ def checksums(uri: str) -> dict[str, str]:
     ("where", "layout", "key", "name"),
     [
         ("debug", "manifest", "path", "list.csv"),
-        pytest.param("local", "kaldi", "root", "", marks=pytest.mark.slow),
+        pytest.param("local", "kaldi", "root", "", marks=[pytest.mark.slow, pytest.mark.xdist_group("ray_session")]),
     ],
 )
 def test_the_same_bytes_as_on_a_disk_after_a_break(

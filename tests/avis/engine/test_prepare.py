@@ -102,7 +102,7 @@ def spoil(root: Path) -> dict[str, str]:
     return {f"{name}": name.split(".")[0] for name in names} | {"twice.wav": "duplicate_id"}
 
 
-@pytest.mark.parametrize("where", ["debug", "local"])
+@pytest.mark.parametrize("where", ["debug", pytest.param("local", marks=pytest.mark.xdist_group("ray_session"))])
 def test_every_reject_is_named_with_its_reason(
     recipe: Callable[..., Recipe], tmp_path: Path, where: str, request: pytest.FixtureRequest, speakers_folder: Folder
 ):

@@ -69,19 +69,22 @@ def test_schedule_and_speaker_counts_reach_the_parts():
     assert criterion.classification.speaker_weights.tolist() == pytest.approx([1, 1 / 2, 1 / 3, 1 / 4, 1 / 5, 1 / 6])
 
 
-def test_mixed_speakers_by_hand(monkeypatch: pytest.MonkeyPatch):
-    """Of the pairs (3,0) (3,3) (0,3) (0,5) (5,0) (5,1) (1,5) (1,1), three are different speakers' pairs."""
+def test_mixed_speakers_by_hand():
+    """Each utterance is mixed with one that is drawn; every two speakers who are mixed are a class of their own.
+
+    With this seed 7 utterances are mixed, of 5 pairs of speakers, and one is drawn with its own speaker's.
+    """
     criterion, (embeddings, speakers) = mixing(AM), some()
-    partner = torch.tensor([2, 0, 1, 4, 3, 6, 5, 7])
-    monkeypatch.setattr(torch, "randperm", lambda *_, **__: partner)
+    torch.manual_seed(1)
+    partner = torch.randperm(8).tolist()
+    pairs = [tuple(sorted((int(speakers[i]), int(speakers[j])))) for i, j in enumerate(partner)]
+    classes = sorted({pair for pair in pairs if pair[0] != pair[1]})
     unit = (embeddings / embeddings.norm(dim=1, keepdim=True)).numpy()
     weight = criterion.classification.weight.detach().numpy()
     weight = weight / np.linalg.norm(weight, axis=1, keepdims=True)
-    classes = [(0, 3), (0, 5), (1, 5)]
     losses = []
-    for i, j in enumerate(partner.tolist()):
-        pair = tuple(sorted((int(speakers[i]), int(speakers[j]))))
-        if pair[0] == pair[1]:
+    for i, (j, pair) in enumerate(zip(partner, pairs, strict=True)):
+        if pair not in classes:
             continue
         mixed = unit[i] + unit[j]
         cosines = [
@@ -91,8 +94,9 @@ def test_mixed_speakers_by_hand(monkeypatch: pytest.MonkeyPatch):
         cosines[classes.index(pair)] -= 0.2
         logits = 10.0 * np.array(cosines)
         losses.append(logsumexp(logits) - logits[classes.index(pair)])
-    assert len(losses) == 6
+    assert (len(losses), len(classes)) == (7, 5)
     plain, _ = criterion.classification(embeddings, speakers)
+    torch.manual_seed(1)
     loss, correct = criterion(embeddings, speakers)
     assert loss.item() == pytest.approx(plain.item() + 0.5 * np.mean(losses), rel=1e-9)
     assert len(correct) == 8

@@ -37,7 +37,7 @@ def squares_maker(log: str, fail_at: int | None = None) -> Callable[[pa.Table], 
     return Squares()
 
 
-@pytest.fixture(params=["debug", "local"])
+@pytest.fixture(params=["debug", pytest.param("local", marks=pytest.mark.xdist_group("ray_session"))])
 def compute(request: pytest.FixtureRequest) -> Compute:
     if request.param == "local":
         request.getfixturevalue("ray_session")

@@ -87,10 +87,9 @@ class Basic(nn.Module):
 
 
 class Block(nn.Module):
-    def __init__(self, channels: int, mels: int, *, gated: bool) -> None:
+    def __init__(self, conv_block: nn.Module) -> None:
         super().__init__()
-        convnext = ConvNext(channels, taps=3, group=GROUP, dim=2)
-        self.conv_block = Basic(channels, mels) if gated else convnext
+        self.conv_block = conv_block
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv_block(x)
@@ -155,7 +154,8 @@ class Backbone(nn.Module):
             wide = channels * stride * expansion
             layers.append(nn.Conv2d(channels, wide, (stride, 1), (stride, 1)))
             channels, mels = channels * stride, mels // stride
-            layers += [Block(wide, mels, gated=gated) for _ in range(depth)]
+            for _ in range(depth):
+                layers.append(Block(Basic(wide, mels) if gated else ConvNext(wide, taps=3, group=GROUP, dim=2)))
             if expansion > 1:
                 grouped = nn.Conv2d(wide, channels, 3, padding="same", groups=channels // GROUP)
                 norm = nn.BatchNorm2d(channels, eps=1e-6)
@@ -277,15 +277,6 @@ STAGES2 = [(1, 1, 1, 2, 4), (2, 2, 2, 1, 6), (3, 2, 1, 0.5, 4)]
 """Strides over mels and frames, blocks, expansion, reduction."""
 
 
-class Block2(nn.Module):
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.conv_block = Basic(channels, None, group=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.conv_block(x)
-
-
 class Backbone2(nn.Module):
     """WeSpeaker's ``ReDimNet2`` with ``compress_tconvs`` and ``return_2d_output``."""
 
@@ -299,7 +290,7 @@ class Backbone2(nn.Module):
             layers = [Weigh(index + 1), Image(mels)]
             layers.append(nn.Conv2d(channels, wide, size, size, groups=math.gcd(channels, wide)))
             channels, mels = channels * stride, mels // stride
-            layers += [Block2(wide) for _ in range(depth)]
+            layers += [Block(Basic(wide, None, group=1)) for _ in range(depth)]
             if expansion != 1:
                 layers.append(nn.Sequential(nn.Conv2d(wide, channels, 1), nn.BatchNorm2d(channels, eps=1e-6)))
             layers += [Flat(), Context(VOLUME // reduction), nn.Upsample(scale_factor=frames, mode="nearest")]
