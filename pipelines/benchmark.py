@@ -17,10 +17,10 @@ All take the settings of pipelines/train.py: python pipelines/benchmark.py inges
 
 import sys
 
-import hydra
 from omegaconf import DictConfig
 
 from avis.engine.config import resolve
+from avis.engine.entry import pipeline
 from pipelines.benchmarks.evaluation import metrics
 from pipelines.benchmarks.examples import augment, features, models
 from pipelines.benchmarks.growth import growth
@@ -42,7 +42,7 @@ MEASUREMENTS = {
 }
 
 
-@hydra.main(config_path="../configs", config_name="train", version_base="1.3")
+@pipeline("train")
 def main(cfg: DictConfig) -> None:
     """Run the measurement named first on the command line."""
     measure(resolve(cfg))

@@ -53,6 +53,7 @@ TINY_TRAINING = [
     "compute.max_restarts=0",
 ]
 
+
 @functools.cache
 def shared_word(file: Path) -> str:
     text = file.read_text()
