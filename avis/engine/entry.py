@@ -32,7 +32,7 @@ EXIT_ERROR = 1
 EXIT_INTERRUPTED = 130
 """What shells say of a process that Ctrl-C ended: 128 and the number of the signal."""
 
-WORDED = re.compile(r"^[^:]+: got .*, expected ", re.DOTALL)
+WORDED = re.compile(r".+: got .*\bexpected\b", re.DOTALL)
 
 
 def pipeline(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callable[[], None]]:

@@ -1,6 +1,7 @@
 """Show how far a stage is, and what workers print, on the driver's console."""
 
 import os
+import shutil
 import sys
 import threading
 import time
@@ -98,7 +99,7 @@ class WorkerLines:
         elif self._moving is not None:
             self._moving = line.removeprefix(MOVES)
         if self._moving:
-            width = os.get_terminal_size(sys.stdout.fileno()).columns
+            width = shutil.get_terminal_size().columns
             print(f"{CLEAR}{self._moving[: width - 1]}", end="", flush=True)
 
     @contextmanager
