@@ -1,4 +1,4 @@
-"""Measure training, scoring and evaluation, each figure beside what it is to be compared with, in one run.
+"""Measure a part of AVIS, each figure beside what it is to be compared with, in one run.
 
     python pipelines/benchmark.py ingest    # samples/s of each placement, from memory, and in a plain PyTorch loop
     python pipelines/benchmark.py plain     # the whole training as a plain single-process loop, then scored
@@ -21,12 +21,14 @@ from omegaconf import DictConfig
 
 from avis.engine.config import resolve
 from avis.engine.entry import pipeline
+from avis.engine.recipe import Recipe
 from pipelines.benchmarks.evaluation import metrics
-from pipelines.benchmarks.examples import augment, features, models
+from pipelines.benchmarks.examples import augment, features
 from pipelines.benchmarks.growth import growth
+from pipelines.benchmarks.models import families, models
 from pipelines.benchmarks.preparing import preparing
 from pipelines.benchmarks.scoring import scoring
-from pipelines.benchmarks.training import families, ingest, plain
+from pipelines.benchmarks.training import ingest, plain
 
 MEASUREMENTS = {
     "ingest": ingest,
@@ -45,11 +47,12 @@ MEASUREMENTS = {
 @pipeline("train")
 def main(cfg: DictConfig) -> None:
     """Run the measurement named first on the command line."""
-    measure(resolve(cfg))
+    measure(Recipe.of(resolve(cfg)))
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2 or sys.argv[1] not in MEASUREMENTS:
-        sys.exit(f"measurement missing: got {sys.argv[1:2]}, expected one of {', '.join(MEASUREMENTS)}.\n{__doc__}")
-    measure = MEASUREMENTS[sys.argv.pop(1)]
+    if sys.argv[1:2] != ["--help"]:
+        if len(sys.argv) < 2 or sys.argv[1] not in MEASUREMENTS:
+            sys.exit(f"measurement missing: got {sys.argv[1:2]}, expected one of {', '.join(MEASUREMENTS)}.\n{__doc__}")
+        measure = MEASUREMENTS[sys.argv.pop(1)]
     main()

@@ -1,9 +1,7 @@
 """Fixtures that several packages share."""
 
-import copy
 import functools
 import logging
-import operator
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -157,20 +155,6 @@ def recipe(tmp_path_factory: pytest.TempPathFactory, tiny: dict[str, list[str]])
         return {"train": Recipe, "prepare": PrepareRecipe}[name].of(resolve(cfg))
 
     return composed
-
-
-@pytest.fixture(scope="session")
-def changed() -> Callable[..., Any]:
-    """Return what changes settings of a recipe: ``changed(recipe, {"trainer.num_epochs": 3})``."""
-
-    def with_settings(recipe: Any, settings: dict[str, Any]) -> Any:
-        plain = copy.deepcopy(dict(recipe.plain))
-        for key, value in settings.items():
-            *groups, last = key.split(".")
-            functools.reduce(operator.getitem, groups, plain)[last] = value
-        return type(recipe).of(plain)
-
-    return with_settings
 
 
 @pytest.fixture(scope="session")

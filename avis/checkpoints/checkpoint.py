@@ -124,9 +124,10 @@ def read_checkpoint(uri: str) -> dict[str, Any]:
             f"not a checkpoint: got {type(error).__name__} ({first_line}), expected a file written by "
             f"pipelines/train.py. At {uri}. Give the path of a run's best.ckpt."
         ) from error
-    if not isinstance(checkpoint, dict) or "recipe" not in checkpoint:
+    lacking = [key for key in FIELDS if not isinstance(checkpoint, dict) or key not in checkpoint]
+    if lacking:
         raise ValueError(
-            f"not a checkpoint of AVIS: got a file without a recipe, expected one. At {uri}. "
+            f"not a checkpoint of AVIS: got a file without {', '.join(lacking)}, expected these. At {uri}. "
             "Give a checkpoint written by pipelines/train.py."
         )
     return checkpoint

@@ -1,6 +1,9 @@
 """The recipe of a run: its configuration as objects, built once. Heavy parts are components, built on demand."""
 
+import copy
+import functools
 import math
+import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
@@ -15,8 +18,9 @@ from avis.engine.workers.compute import Compute
 from avis.evaluation.identification import Identification
 from avis.evaluation.settings import Evaluation
 from avis.losses.building import Unbuilt
+from avis.metrics.operating_point import OperatingPoint
+from avis.scoring.backend import Backend
 from avis.scoring.calibration import Calibration
-from avis.scoring.decision import OperatingPoint
 from avis.scoring.gallery import Gallery
 from avis.scoring.pairing import Pairing
 from avis.scoring.trial_checks import TrialChecks
@@ -72,6 +76,14 @@ class PrepareRecipe:
         """
         return cls(plain=plain, **cls._parts(plain))
 
+    def changed(self: Made, settings: Mapping[str, Any]) -> Made:
+        """Return the recipe with other values of some settings, named by their keys from the outermost on."""
+        plain = copy.deepcopy(dict(self.plain))
+        for key, value in settings.items():
+            *groups, last = key.split(".")
+            functools.reduce(operator.getitem, groups, plain)[last] = value
+        return self.of(plain)
+
     @classmethod
     def _parts(cls, plain: Mapping[str, Any]) -> dict[str, Any]:
         extends = plain.get("extends")
@@ -121,7 +133,7 @@ class BackendSettings:
         The configuration itself.
     """
 
-    backend: Component[Any]
+    backend: Component[Backend]
     fit_utterances: PositiveInt
     fit_copies: NonNegativeInt
     adapt_corpus: str | None

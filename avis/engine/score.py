@@ -18,8 +18,7 @@ from avis.engine.trials.lists import TrialList, enrolled, named_models, named_ut
 from avis.engine.trials.scoring import Scorer, score_list
 from avis.engine.trials.vectors import TrialVectorMaker
 from avis.evaluation.score_table import CALIBRATION, CHECKPOINT, ORIGIN, Scored
-from avis.scoring.decision import OperatingPoint
-from avis.scoring.score_norm import ScoreNorm
+from avis.metrics.operating_point import OperatingPoint
 from avis.scoring.trial_ids import gather
 
 
@@ -64,8 +63,8 @@ def score(recipe: ScoreRecipe, checkpoint: Checkpoint, utterances: str, run_dir:
 def _facts(scorer: Scorer) -> dict[str, Any]:
     """Return what the manifest of scores says of the cohort and the calibration."""
     facts: dict[str, Any] = {}
-    if isinstance(scorer.backend, ScoreNorm):
-        facts["cohort"] = scorer.backend.describe_cohort()
+    if scorer.backend.normalized:
+        facts["cohort"] = scorer.backend.normalized.describe_cohort()
     if scorer.calibration is not None:
         facts[CALIBRATION] = scorer.calibration.facts()
     return facts

@@ -2,8 +2,8 @@
 
 from avis.evaluation.identification import Identification
 from avis.metrics.bootstrap import Resampling, beyond_chance, least_p_value
-from avis.metrics.dcf import OperatingPoint
 from avis.metrics.figures import Wanted
+from avis.metrics.operating_point import OperatingPoint
 from avis.metrics.protocols import PROTOCOLS
 
 
@@ -52,7 +52,7 @@ class Evaluation:
         trials_in_memory: int,
     ) -> None:
         for name, given in operating_points.items():
-            if name in PROTOCOLS or not {"p_target"} <= set(given) <= set(OperatingPoint._fields):
+            if name in PROTOCOLS or not {"p_target"} <= set(given) <= {"p_target", "c_miss", "c_fa"}:
                 raise ValueError(
                     f"operating point malformed: got {name}: {given}, expected a name other than the published ones, "
                     f"with p_target and perhaps c_miss and c_fa. At evaluation.operating_points. Correct it."
@@ -64,7 +64,7 @@ class Evaluation:
                 f"fairness_min_trials={fairness_min_trials} and fmrs={fmrs}, expected counts (at least 0, 1 and 1) and "
                 "shares above 0. At evaluation. Correct them."
             )
-        own = {name: (OperatingPoint(**given).checked(),) for name, given in operating_points.items()}
+        own = {name: (OperatingPoint(**given),) for name, given in operating_points.items()}
         self.wanted = Wanted({**PROTOCOLS, **own}, tuple(fmrs))
         self.resampling = Resampling(max(bootstrap_draws, 1), confidence, seed).checked()
         if bootstrap_draws and not self.can_tell(1):

@@ -1,4 +1,4 @@
-"""The light columns of an utterances store, everything but the audio, as arrays that statistics are made of."""
+"""The columns of an utterances store, all but the audio, as arrays that statistics are made of."""
 
 from typing import NamedTuple
 
@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 
 from avis.names import fold
 
-LIGHT = [
+INSPECTED = [
     *("utt_id", "speaker", "session", "corpus", "split", "num_samples", "sample_rate", "sha256"),
     *("speech_s", "snr_db", "clip_ratio", "rms_dbfs", "dc_offset", "bandwidth_hz"),
 ]
 """Columns of `avis.schema.UTTERANCES` that are read."""
 
 QUALITY = ("rms_dbfs", "dc_offset", "snr_db", "clip_ratio", "bandwidth_hz")
-"""Columns of `LIGHT` that are measures as they are."""
+"""Columns of `INSPECTED` that are measures as they are."""
 
 SPLITS = ("train", "validation", "test")
 
@@ -25,9 +25,9 @@ class Coded(NamedTuple):
 
     Attributes
     ----------
-    codes
-        int64 ``[utterances]``.
-    names
+    codes : int64 [utterances]
+        Place of each utterance's value in ``names``.
+    names : pyarrow.Array [names]
         Distinct values, in the order in which they appear. Of those that `avis.names.fold` makes one, the first.
     """
 
@@ -43,18 +43,18 @@ class Coded(NamedTuple):
         return str(self.names[int(code)].as_py())
 
 
-class Light(NamedTuple):
-    """All utterances, an entry each.
+class StoreColumns(NamedTuple):
+    """What is known of all utterances of a store, an entry each.
 
     Attributes
     ----------
-    utt_id
-        ``[utterances]``
-    speaker, session, corpus, split, audio
-        ``audio`` is the SHA-256 of the samples: the same for the same samples, and only then.
-    measures
-        By name, ``[utterances]``, NaN where it is not known: `QUALITY`, ``duration_s``, and ``silence_share``, the part
-        of the duration that is no speech.
+    utt_id : pyarrow.ChunkedArray [utterances]
+        Ids of the utterances.
+    speaker, session, corpus, split, audio : Coded
+        Names; ``audio`` is the SHA-256 of the samples: the same for the same samples, and only then.
+    measures : dict of str to float64 [utterances]
+        Values by name, NaN where they are not known: `QUALITY`, ``duration_s``, and ``silence_share``, the part of the
+        duration that is no speech.
     """
 
     utt_id: pa.ChunkedArray
@@ -65,36 +65,35 @@ class Light(NamedTuple):
     audio: Coded
     measures: dict[str, NDArray[np.float64]]
 
+    @classmethod
+    def from_table(cls, utterances: pa.Table) -> "StoreColumns":
+        """Take the columns `INSPECTED` of an utterances table.
+
+        >>> row = dict.fromkeys(INSPECTED, ["a"]) | dict.fromkeys(QUALITY, pa.array([None], pa.float32()))
+        >>> row |= {"num_samples": [32000], "sample_rate": [16000], "speech_s": pa.array([0.5], pa.float32())}
+        >>> measures = StoreColumns.from_table(pa.table(row)).measures
+        >>> [(name, measures[name].tolist()) for name in ("duration_s", "silence_share", "snr_db")]
+        [('duration_s', [2.0]), ('silence_share', [0.75]), ('snr_db', [nan])]
+        """
+        duration_s = _numbers(utterances["num_samples"]) / _numbers(utterances["sample_rate"])
+        measures = {
+            "duration_s": duration_s,
+            **{name: _numbers(utterances[name]) for name in QUALITY},
+            "silence_share": np.maximum(1.0 - _numbers(utterances["speech_s"]) / duration_s, 0.0),
+        }
+        speaker, session, corpus, split, audio = (
+            _coded(utterances[name]) for name in ("speaker", "session", "corpus", "split", "sha256")
+        )
+        return cls(utterances["utt_id"], _one_per_person(speaker), session, corpus, split, audio, measures)
+
     def in_split(self, name: str) -> NDArray[np.bool_]:
         """Return which utterances are of a split, ``[utterances]``."""
         return self.split.codes == self.split.names.index(name).as_py()
 
     def splits(self) -> list[str]:
         """Return the splits there are, those of `SPLITS` first."""
-        found = self.split.names.to_pylist()
-        return [*(name for name in SPLITS if name in found), *sorted(set(found) - set(SPLITS))]
-
-
-def light(utterances: pa.Table) -> Light:
-    """Take the columns `LIGHT` of an utterances table apart.
-
-    >>> row = dict.fromkeys(LIGHT, ["a"]) | dict.fromkeys(QUALITY, pa.array([None], pa.float32()))
-    >>> row |= {"num_samples": [32000], "sample_rate": [16000], "speech_s": pa.array([0.5], pa.float32())}
-    >>> measures = light(pa.table(row)).measures
-    >>> [(name, measures[name].tolist()) for name in ("duration_s", "silence_share", "snr_db")]
-    [('duration_s', [2.0]), ('silence_share', [0.75]), ('snr_db', [nan])]
-    """
-    duration_s = _numbers(utterances["num_samples"]) / _numbers(utterances["sample_rate"])
-    silence_share = np.maximum(1.0 - _numbers(utterances["speech_s"]) / duration_s, 0.0)
-    speaker, session, corpus, split, audio = (
-        _coded(utterances[name]) for name in ("speaker", "session", "corpus", "split", "sha256")
-    )
-    measures = {
-        "duration_s": duration_s,
-        **{name: _numbers(utterances[name]) for name in QUALITY},
-        "silence_share": silence_share,
-    }
-    return Light(utterances["utt_id"], _one_each(speaker), session, corpus, split, audio, measures)
+        present = self.split.names.to_pylist()
+        return [*(name for name in SPLITS if name in present), *sorted(set(present) - set(SPLITS))]
 
 
 def _coded(column: pa.ChunkedArray) -> Coded:
@@ -104,7 +103,7 @@ def _coded(column: pa.ChunkedArray) -> Coded:
     return Coded(encoded.indices.to_numpy().astype(np.int64), encoded.dictionary)
 
 
-def _one_each(speaker: Coded) -> Coded:
+def _one_per_person(speaker: Coded) -> Coded:
     """Give speakers one code whose names differ in form, blanks or letter case alone."""
     codes: dict[str, int] = {}
     person = np.array([codes.setdefault(fold(name), len(codes)) for name in speaker.names.to_pylist()], np.int64)

@@ -1,13 +1,14 @@
 """Point out utterances and speakers that a corpus is better cleaned of, by rules with numbers of their own."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
-from avis.inspection.columns import Light
+from avis.inspection.columns import StoreColumns
+from avis.reports.store_findings import SpeakerShares, SuspiciousSpeakers, SuspiciousUtterances
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -62,20 +63,20 @@ class Rules:
         }
 
 
-def suspicious_utterances(data: Light, rules: Rules) -> list[dict[str, Any]]:
-    """Return for every rule about utterances what it says, how many it finds in each split, and some ids."""
+def suspicious_utterances(data: StoreColumns, rules: Rules) -> list[SuspiciousUtterances]:
+    """Return to how many utterances of each split every rule applies."""
     return [
-        {
-            "rule": rule,
-            "says": rules.utterance_rules()[rule],
-            "num": {split: int(np.count_nonzero(found & data.in_split(split))) for split in data.splits()},
-            "examples": data.utt_id.take(np.flatnonzero(found)[: rules.num_examples]).to_pylist(),
-        }
-        for rule, found in _marked(data, rules).items()
+        SuspiciousUtterances(
+            rule=rule,
+            says=rules.utterance_rules()[rule],
+            num={split: int(np.count_nonzero(marked & data.in_split(split))) for split in data.splits()},
+            examples=data.utt_id.take(np.flatnonzero(marked)[: rules.num_examples]).to_pylist(),
+        )
+        for rule, marked in _marked(data, rules).items()
     ]
 
 
-def _marked(data: Light, rules: Rules) -> dict[str, NDArray[np.bool_]]:
+def _marked(data: StoreColumns, rules: Rules) -> dict[str, NDArray[np.bool_]]:
     measures = data.measures  # comparisons with NaN are false; limits are rounded as the stored values were
     return {
         "quiet": measures["rms_dbfs"] < np.float32(rules.quiet_dbfs),
@@ -85,44 +86,33 @@ def _marked(data: Light, rules: Rules) -> dict[str, NDArray[np.bool_]]:
     }
 
 
-def suspicious_speakers(data: Light, rules: Rules) -> list[dict[str, Any]]:
-    """Return for every rule about speakers what it says, how many it finds, and some of them with the number why.
-
-    Returns
-    -------
-    list of dict
-        ``rule``, ``says``, ``num``, ``examples``: each with ``speaker``, ``utterances``, and as shares of those where
-        it is known ``quiet`` and ``narrow_band``, None where it is known of none.
-    """
+def suspicious_speakers(data: StoreColumns, rules: Rules) -> list[SuspiciousSpeakers]:
+    """Return to how many speakers every rule applies."""
     utterances = data.speaker.counts()
     marked = _marked(data, rules)
     quiet = _share(data, marked["quiet"], known=~np.isnan(data.measures["rms_dbfs"]))
     narrow = _share(data, marked["narrow_band"], known=~np.isnan(data.measures["bandwidth_hz"]))
-    found = {
+    suspicious = {
         "few_utterances": utterances < rules.min_utterances,
         "near_silent": quiet >= 0.5,
         "mixed_bandwidth": (narrow >= rules.mixed_share) & (1.0 - narrow >= rules.mixed_share),
     }
+
+    def shares(code: int) -> SpeakerShares:
+        return SpeakerShares(data.speaker.name(code), int(utterances[code]), _known(quiet[code]), _known(narrow[code]))
+
     return [
-        {
-            "rule": rule,
-            "says": says,
-            "num": int(np.count_nonzero(found[rule])),
-            "examples": [
-                {
-                    "speaker": data.speaker.name(code),
-                    "utterances": int(utterances[code]),
-                    "quiet": _known(quiet[code]),
-                    "narrow_band": _known(narrow[code]),
-                }
-                for code in np.flatnonzero(found[rule])[: rules.num_examples]
-            ],
-        }
+        SuspiciousSpeakers(
+            rule=rule,
+            says=says,
+            num=int(np.count_nonzero(suspicious[rule])),
+            examples=[shares(code) for code in np.flatnonzero(suspicious[rule])[: rules.num_examples]],
+        )
         for rule, says in rules.speaker_rules().items()
     ]
 
 
-def _share(data: Light, marked: NDArray[np.bool_], *, known: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _share(data: StoreColumns, marked: NDArray[np.bool_], *, known: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return for every speaker which part of the utterances where it is known is marked, NaN without any."""
     num_known = data.speaker.counts(known)
     unknown = np.full(len(num_known), np.nan)

@@ -1,52 +1,12 @@
 """Detection cost function: the price of the two kinds of error at a stated prior and stated costs."""
 
-import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from avis.metrics.operating_point import OperatingPoint
 from avis.metrics.scores import ErrorRates, error_rates, sort_scores
-
-
-class OperatingPoint(NamedTuple):
-    """Where a system is used: how frequent target trials are there, and what the two kinds of error cost.
-
-    Attributes
-    ----------
-    p_target
-        Prior probability of a target trial, between 0 and 1.
-    c_miss, c_fa
-        Cost of rejecting a target and of accepting a non-target; both 1 in the VoxCeleb protocols and, since 2010, in
-        those of NIST.
-    """
-
-    p_target: float
-    c_miss: float = 1.0
-    c_fa: float = 1.0
-
-    @property
-    def threshold(self) -> float:
-        """Log-likelihood ratio (natural logarithm) from which accepting costs less than rejecting."""
-        return math.log(self.c_fa * (1.0 - self.p_target)) - math.log(self.c_miss * self.p_target)
-
-    def checked(self) -> "OperatingPoint":
-        """Return itself.
-
-        Raises
-        ------
-        ValueError
-            If the prior or a cost is out of range.
-        """
-        if not 0.0 < self.p_target < 1.0:
-            raise ValueError(
-                f"The target prior is a probability: got p_target={self.p_target}, expected 0 < p_target < 1."
-            )
-        if not (0.0 < self.c_miss < np.inf and 0.0 < self.c_fa < np.inf):
-            raise ValueError(
-                f"Error costs are positive: got c_miss={self.c_miss} and c_fa={self.c_fa}, expected numbers above 0."
-            )
-        return self
 
 
 def min_dcf(scores: ArrayLike, target: ArrayLike, *, p_target: float, c_miss: float = 1.0, c_fa: float = 1.0) -> float:
@@ -57,7 +17,7 @@ def min_dcf(scores: ArrayLike, target: ArrayLike, *, p_target: float, c_miss: fl
     scores, target
         See `avis.metrics.scores.check`.
     p_target, c_miss, c_fa
-        See `OperatingPoint`.
+        See `avis.metrics.operating_point.OperatingPoint`.
 
     Returns
     -------
@@ -90,7 +50,7 @@ def act_dcf(llr: ArrayLike, target: ArrayLike, *, p_target: float, c_miss: float
         Log-likelihood ratios (natural logarithm) and answers; see `avis.metrics.scores.check`. Raw scores such as
         cosines are none.
     p_target, c_miss, c_fa
-        See `OperatingPoint`; a trial is accepted from its `OperatingPoint.threshold` on.
+        See `avis.metrics.operating_point.OperatingPoint`; a trial is accepted from its ``threshold`` on.
 
     Returns
     -------
@@ -107,13 +67,13 @@ def act_dcf(llr: ArrayLike, target: ArrayLike, *, p_target: float, c_miss: float
     >>> act_dcf([3, 2, 1, -0.5, 0.5, -1, -2, -3], [1, 1, 1, 1, 0, 0, 0, 0], p_target=0.5)
     0.5
     """
-    point = OperatingPoint(p_target, c_miss, c_fa).checked()
+    point = OperatingPoint(p_target, c_miss, c_fa)
     return float(costs(sort_scores(llr, target).rates_at([point.threshold]), point)[0])
 
 
 def minimum_cost(rates: ErrorRates, *, p_target: float, c_miss: float = 1.0, c_fa: float = 1.0) -> float:
     """Return the lowest normalised cost along the curve of ``rates``; see `min_dcf`."""
-    return float(costs(rates, OperatingPoint(p_target, c_miss, c_fa).checked()).min())
+    return float(costs(rates, OperatingPoint(p_target, c_miss, c_fa)).min())
 
 
 def costs(rates: ErrorRates, point: OperatingPoint) -> np.ndarray:

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avis.metrics.bootstrap import Flat, Resampling
-from avis.metrics.dcf import OperatingPoint, cost
+from avis.metrics.dcf import cost
+from avis.metrics.operating_point import OperatingPoint
 from avis.metrics.protocols import PARTITIONS
 from avis.metrics.scores import ceiling
 from avis.metrics.subgroups import UNKNOWN, group_names

@@ -8,10 +8,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from avis.metrics import cllr
 from avis.metrics.convex_hull import hull
-from avis.metrics.dcf import OperatingPoint, costs
+from avis.metrics.dcf import costs
 from avis.metrics.eer import crossing
 from avis.metrics.fnmr import fixed_fmr
 from avis.metrics.key_rates import key_rates
+from avis.metrics.operating_point import OperatingPoint
 from avis.metrics.pav import minimum_cllr
 from avis.metrics.protocols import PROTOCOLS
 from avis.metrics.scores import ErrorRates, sort_scores
@@ -41,7 +42,7 @@ class Wanted(NamedTuple):
         """Return the log-likelihood ratios at which trials are decided, rising: float64 ``[thresholds]``."""
         points = [point for several in self.protocols.values() for point in several]
         points += [OperatingPoint(p_target) for p_target in P_TARGETS]
-        return np.unique([point.checked().threshold for point in points])
+        return np.unique([point.threshold for point in points])
 
 
 class Tally(NamedTuple):

@@ -1,6 +1,6 @@
 """Operating points of the published evaluations, by the name of the protocol."""
 
-from avis.metrics.dcf import OperatingPoint
+from avis.metrics.operating_point import OperatingPoint
 
 PROTOCOLS: dict[str, tuple[OperatingPoint, ...]] = {
     "SRE08": (OperatingPoint(0.01, c_miss=10.0),),

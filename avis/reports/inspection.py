@@ -1,5 +1,6 @@
 """One HTML page about a collection of recordings, with nothing outside the file."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -8,6 +9,8 @@ import numpy as np
 from avis.reports.distribution_plot import distribution_plot
 from avis.reports.drawing import png
 from avis.reports.html import data_uri, render
+from avis.reports.inspection_warnings import warnings
+from avis.reports.store_findings import Findings, Group, Summary
 
 UNKNOWN = "\N{EM DASH}"
 
@@ -88,73 +91,70 @@ RULES = {
 }
 
 
-def inspection_page(found: Mapping[str, Any], *, facts: Mapping[str, str]) -> str:
+def inspection_page(findings: Findings, *, facts: Mapping[str, str]) -> str:
     """Return a self-contained page: warnings, amounts, what is shared or there twice, suspects, rejects, distributions.
 
     Parameters
     ----------
-    found
-        What `avis.inspection.findings.findings` returns, and ``warnings``.
-    facts
+    findings : Findings
+        What to show.
+    facts : mapping of str to str
         What was inspected, shown in this order.
     """
-    total = found["total"]
-    splits = [group["split"] for group in found["groups"] if group["corpus"] is None]
+    total = findings.total
+    splits = [group.split for group in findings.groups if group.corpus is None]
     return render(
         "inspection.html.j2",
         title="Recordings inspected",
         headlines={
-            "Hours": f"{total['hours']:,.1f}",
-            **{name.title(): f"{total[name]:,}" for name in ("speakers", "sessions", "utterances")},
+            "Hours": f"{total.hours:,.1f}",
+            **{name.title(): f"{getattr(total, name):,}" for name in ("speakers", "sessions", "utterances")},
         },
-        warnings=found["warnings"],
+        warnings=warnings(findings),
         splits=splits,
-        amounts=[_amounts(group) for group in found["groups"]],
-        shared=found["shared"],
-        trials=found["trials"],
-        duplicates={DUPLICATES[kind]: found["duplicates"][kind] for kind in DUPLICATES},
-        speakers=_named(found["suspicious_speakers"]),
-        utterances=_named(found["suspicious_utterances"]),
-        rejects=found["rejects"],
-        measures=[_measure(name, found) for name in MEASURES],
+        amounts=[_amounts(group) for group in findings.groups],
+        shared=findings.shared,
+        trials={name: dataclasses.asdict(counts) for name, counts in findings.trials.items()},
+        duplicates={heading: getattr(findings.duplicates, kind) for kind, heading in DUPLICATES.items()},
+        headings=RULES,
+        speakers=findings.suspicious_speakers,
+        utterances=findings.suspicious_utterances,
+        rejects=findings.rejects,
+        measures=[_measure(name, findings) for name in MEASURES],
         statistics=list(STATISTICS.values()),
         facts=facts,
     )
 
 
-def _group_name(group: Mapping[str, Any]) -> str:
-    return group["split"] if group["corpus"] is None else f"{group['split']}: {group['corpus']}"
+def _group_name(group: Group) -> str:
+    return group.split if group.corpus is None else f"{group.split}: {group.corpus}"
 
 
-def _amounts(group: Mapping[str, Any]) -> dict[str, str]:
-    speech = group["speech_hours"]
+def _amounts(group: Group) -> dict[str, str]:
+    amounts, speech = group.amounts, group.amounts.speech_hours
     return {
         "name": _group_name(group),
-        "hours": f"{group['hours']:,.2f}",
+        "hours": f"{amounts.hours:,.2f}",
         "of speech": UNKNOWN if speech is None else f"{speech:,.2f}",
-        **{name: f"{group[name]:,}" for name in ("speakers", "sessions", "utterances")},
+        **{name: f"{getattr(amounts, name):,}" for name in ("speakers", "sessions", "utterances")},
     }
 
 
-def _named(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{"name": RULES[row["rule"]], **row} for row in rows]
-
-
-def _measure(name: str, found: Mapping[str, Any]) -> dict[str, Any]:
-    measure, drawn = MEASURES[name], found["distributions"].get(name)
+def _measure(name: str, findings: Findings) -> dict[str, Any]:
+    measure, histogram = MEASURES[name], findings.distributions.get(name)
     picture = None
-    if drawn:
-        edges = measure.factor * np.asarray(drawn["edges"])
-        figure = distribution_plot(edges, drawn["counts"], label=measure.label())
+    if histogram is not None:
+        edges = measure.factor * np.asarray(histogram.edges)
+        figure = distribution_plot(edges, histogram.counts, label=measure.label())
         picture = data_uri(png(figure))
     return {
         "name": measure.label(),
         "reading": measure.reading,
         "picture": picture,
-        "rows": [_summary(measure, _group_name(group), group["measures"][name]) for group in found["groups"]],
+        "rows": [_summary(measure, _group_name(group), group.amounts.measures[name]) for group in findings.groups],
     }
 
 
-def _summary(measure: Measure, name: str, summary: Mapping[str, Any]) -> dict[str, str]:
-    shown = {label: measure.text(summary[key]) for key, label in STATISTICS.items()}
-    return {"name": name, **shown, "missing": f"{summary['missing']:,}"}
+def _summary(measure: Measure, name: str, summary: Summary) -> dict[str, str]:
+    shown = {label: measure.text(getattr(summary, key)) for key, label in STATISTICS.items()}
+    return {"name": name, **shown, "missing": f"{summary.missing:,}"}

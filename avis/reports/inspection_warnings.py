@@ -1,9 +1,8 @@
 """What is wrong, or may be, with a collection of recordings, in plain words."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-Findings = Mapping[str, Any]
+from avis.reports.store_findings import Findings
 
 _LEAKS = {
     "speakers": ("speaker", "in both {} and {}: error rates on the one say little of speakers never heard."),
@@ -30,15 +29,10 @@ MOST_DIFFERENCE = 0.25
 """Difference of the shares of narrow-band utterances in two splits from which the two are called unlike."""
 
 
-def warnings(found: Findings) -> list[str]:
-    """Return the warnings about a collection, the gravest first: leaks, wrong labels, what is odd, what was left out.
-
-    Parameters
-    ----------
-    found
-        What `avis.inspection.findings.findings` returns.
-    """
-    return [*_leaks(found), *_copies(found), *_sessions(found), *_unlike(found), *_odd(found), *_unknown(found)]
+def warnings(findings: Findings) -> list[str]:
+    """Return the warnings about a collection, the gravest first: leaks, wrong labels, oddities, what was left out."""
+    kinds = (_leaks, _copies, _sessions, _unlike, _odd, _unknown)
+    return [warning for kind in kinds for warning in kind(findings)]
 
 
 def counted(num: int, noun: str, verb: str = "", *, of: str = "") -> str:
@@ -51,87 +45,88 @@ def counted(num: int, noun: str, verb: str = "", *, of: str = "") -> str:
     return " ".join(filter(None, words))
 
 
-def _leaks(found: Findings) -> Iterator[str]:
-    for pair in found["shared"]:
+def _leaks(findings: Findings) -> Iterator[str]:
+    for pair in findings.shared:
         for kind, (noun, words) in _LEAKS.items():
-            if pair[kind]["num"]:
-                yield f"{counted(pair[kind]['num'], noun, 'are')} {words.format(*pair['between'])}"
-    for name, trials in found["trials"].items():
-        if (trials["targets"] == 0) != (trials["nontargets"] == 0):
-            kind = "same-speaker" if trials["targets"] else "different-speaker"
+            num = getattr(pair, kind).num
+            if num:
+                yield f"{counted(num, noun, 'are')} {words.format(*pair.between)}"
+    for name, trials in findings.trials.items():
+        if (trials.targets == 0) != (trials.nontargets == 0):
+            kind = "same-speaker" if trials.targets else "different-speaker"
             yield f"The known answers of {name} are all {kind}: no error rate can be had from it."
-        if trials["same_audio"]:
+        if trials.same_audio:
             yield (
-                f"{counted(trials['same_audio'], 'trial', 'compare', of=f'of {name}')} a recording with itself or an "
+                f"{counted(trials.same_audio, 'trial', 'compare', of=f'of {name}')} a recording with itself or an "
                 "exact copy, of which the score is always perfect."
             )
-        if trials["same_session_targets"]:
+        if trials.same_session_targets:
             yield (
-                f"{counted(trials['same_session_targets'], 'same-speaker trial', 'are', of=f'of {name}')} within one "
+                f"{counted(trials.same_session_targets, 'same-speaker trial', 'are', of=f'of {name}')} within one "
                 "session: microphone and room agree as well as the voice, which is easy."
             )
-        if trials["missing"]:
+        if trials.missing:
             yield (
-                f"{counted(trials['missing'], 'trial', 'name', of=f'of {name}')} audio that is not here; nothing is "
+                f"{counted(trials.missing, 'trial', 'name', of=f'of {name}')} audio that is not here; nothing is "
                 "said of it."
             )
 
 
-def _copies(found: Findings) -> Iterator[str]:
-    across, within = (found["duplicates"][kind] for kind in ("across_speakers", "within_speaker"))
-    if across["groups"]:
+def _copies(findings: Findings) -> Iterator[str]:
+    across, within = findings.duplicates.across_speakers, findings.duplicates.within_speaker
+    if across.groups:
         yield (
-            f"{counted(across['groups'], 'recording', 'belong')} to several speakers "
-            f"({counted(across['utterances'], 'utterance')}): "
+            f"{counted(across.groups, 'recording', 'belong')} to several speakers "
+            f"({counted(across.utterances, 'utterance')}): "
             "one of the labels is wrong, or one person has two names."
         )
-    if within["groups"]:
+    if within.groups:
         yield (
-            f"{counted(within['groups'], 'recording', 'are')} there more than once under one speaker "
-            f"({counted(within['utterances'], 'utterance')}): copies count more than others, and trials among them are "
+            f"{counted(within.groups, 'recording', 'are')} there more than once under one speaker "
+            f"({counted(within.utterances, 'utterance')}): copies count more than others, and trials among them are "
             "perfect."
         )
 
 
-def _sessions(found: Findings) -> Iterator[str]:
-    for group in found["groups"]:
-        single, speakers = group["single_session_speakers"], group["speakers"]
-        if group["corpus"] is None and single > MOST_SINGLE_SESSIONS * speakers:
+def _sessions(findings: Findings) -> Iterator[str]:
+    for group in findings.groups:
+        single, speakers = group.amounts.single_session_speakers, group.amounts.speakers
+        if group.corpus is None and single > MOST_SINGLE_SESSIONS * speakers:
             yield (
-                f"{single:,} of {counted(speakers, 'speaker', 'have', of='of ' + group['split'])} one session only: "
+                f"{single:,} of {counted(speakers, 'speaker', 'have', of='of ' + group.split)} one session only: "
                 "what is learnt from "
                 "them, or tested on them, may be the microphone and the room as well as the voice."
             )
 
 
-def _unlike(found: Findings) -> Iterator[str]:
-    [narrow] = (row["num"] for row in found["suspicious_utterances"] if row["rule"] == "narrow_band")
+def _unlike(findings: Findings) -> Iterator[str]:
+    [narrow] = (row.num for row in findings.suspicious_utterances if row.rule == "narrow_band")
     shares = {}
-    for group in found["groups"]:
-        known = group["measures"]["bandwidth_hz"]["known"]
-        if group["corpus"] is None and known:
-            shares[group["split"]] = narrow[group["split"]] / known
+    for group in findings.groups:
+        known = group.amounts.measures["bandwidth_hz"].known
+        if group.corpus is None and known:
+            shares[group.split] = narrow[group.split] / known
     if shares and max(shares.values()) - min(shares.values()) >= MOST_DIFFERENCE:
         listed = ", ".join(f"{share:.0%} of {split}" for split, share in shares.items())
         yield f"The splits are of different bandwidth: {listed} is narrow-band."
 
 
-def _odd(found: Findings) -> Iterator[str]:
-    for row in found["suspicious_speakers"]:
-        if row["num"]:
-            verb, words = _SPEAKERS[row["rule"]]
-            yield f"{counted(row['num'], 'speaker', verb)} {words} ({row['says']})."
-    for row in found["suspicious_utterances"]:
-        num = sum(row["num"].values())
+def _odd(findings: Findings) -> Iterator[str]:
+    for speakers in findings.suspicious_speakers:
+        if speakers.num:
+            verb, words = _SPEAKERS[speakers.rule]
+            yield f"{counted(speakers.num, 'speaker', verb)} {words} ({speakers.says})."
+    for utterances in findings.suspicious_utterances:
+        num = sum(utterances.num.values())
         if num:
-            yield f"{counted(num, 'utterance', 'are')} {_UTTERANCES[row['rule']]} ({row['says']})."
+            yield f"{counted(num, 'utterance', 'are')} {_UTTERANCES[utterances.rule]} ({utterances.says})."
 
 
-def _unknown(found: Findings) -> Iterator[str]:
-    rejected, utterances = sum(row["num"] for row in found["rejects"]), found["total"]["utterances"]
+def _unknown(findings: Findings) -> Iterator[str]:
+    rejected, utterances = sum(rejects.num for rejects in findings.rejects), findings.total.utterances
     if rejected:
         yield f"{rejected:,} of {counted(rejected + utterances, 'input', 'were')} rejected; the reasons are below."
-    missing = {name: summary["missing"] for name, summary in found["total"]["measures"].items() if summary["missing"]}
+    missing = {name: summary.missing for name, summary in findings.total.measures.items() if summary.missing}
     if missing:
         listed = ", ".join(f"{name} of {counted(num, 'utterance')}" for name, num in missing.items())
         yield f"Not known, hence neither counted nor judged: {listed}."

@@ -1,11 +1,12 @@
 """PLDA adapted to another domain, of which there are utterances but no speaker labels."""
 
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 
+from avis.scoring.backend import AdaptableBackend
 from avis.scoring.length_norm import check_embeddings, length_normalize
 from avis.scoring.plda import Plda, TwoCovariance, symmetric
 
@@ -15,13 +16,13 @@ class AdaptedPlda(Plda):
 
     Parameters
     ----------
-    num_iterations
+    num_iterations : int
         See `avis.scoring.plda.Plda`.
-    method
+    method : {"coral_plus", "excess_variance"}
         ``coral_plus``: the excess of the correlation-aligned model over the trained one, direction by direction;
         ``excess_variance``: the excess of the new domain's total covariance, dealt out to both (Kaldi's
         ``ivector-adapt-plda``).
-    between_scale, within_scale
+    between_scale, within_scale : float
         Share of the excess, 0 to 1, that the covariance between and within speakers takes. Kaldi's sre16 recipe has
         0.25 and 0.75.
 
@@ -31,8 +32,6 @@ class AdaptedPlda(Plda):
     algorithm 1, https://arxiv.org/abs/1812.10260.
     Povey, Kaldi, class PldaUnsupervisedAdaptor.
     """
-
-    adapts: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -51,14 +50,13 @@ class AdaptedPlda(Plda):
         self.adapted = {"coral_plus": coral_plus, "excess_variance": share_excess}[method]
         self.scales: dict[str, Any] = {"between_scale": between_scale, "within_scale": within_scale}
 
-    def adapt(self, embeddings: NDArray[np.floating]) -> None:
-        """Move the fitted model to the domain of unlabelled embeddings ``[utterances, dim]``.
+    @property
+    def adaptable(self) -> AdaptableBackend:
+        """The back-end itself."""
+        return self
 
-        Raises
-        ------
-        ValueError
-            If an embedding is zero or not finite, or there are fewer than two.
-        """
+    def adapt(self, embeddings: NDArray[np.floating]) -> None:
+        """Move the fitted model to another domain; see `avis.scoring.backend.AdaptableBackend.adapt`."""
         assert self._state, "fit the back-end before it adapts"
         vectors = check_embeddings(embeddings, dim=self._state["center"].size)
         if len(vectors) < 2:

@@ -1,10 +1,11 @@
 """AS-norm: of the cohort only the nearest speakers count, in both published ways to choose them."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from avis.scoring.backend import Backend
 from avis.scoring.score_norm import ScoreNorm, top_statistics
 
 
@@ -13,12 +14,12 @@ class AsNorm(ScoreNorm):
 
     Parameters
     ----------
-    backend
-        A back-end of this package.
-    top_n
+    backend : Backend
+        Makes the scores that are normalised.
+    top_n : int
         Cohort members that count on each side; all of them where there are fewer.
-    cohort
-        See `avis.scoring.score_norm.ScoreNorm`; speakers unless said otherwise, since older checkpoints don't say.
+    cohort : {"speakers", "utterances"}
+        See `avis.scoring.score_norm.ScoreNorm`. The default is for older checkpoints, which do not name it.
 
     References
     ----------
@@ -27,7 +28,7 @@ class AsNorm(ScoreNorm):
     ``wespeaker/bin/score_norm.py``).
     """
 
-    def __init__(self, *, backend: Any, top_n: int, cohort: Literal["speakers", "utterances"] = "speakers") -> None:
+    def __init__(self, *, backend: Backend, top_n: int, cohort: Literal["speakers", "utterances"] = "speakers") -> None:
         if top_n < 2:
             raise ValueError(
                 f"A deviation needs two scores: got top_n={top_n}, expected at least 2. At scoring.backend.top_n. "
@@ -48,7 +49,7 @@ class AsNorm2(AsNorm):
     """
 
     @property
-    def _num_kept(self) -> int:
+    def _num_statistics(self) -> int:
         assert self._cohort is not None, "fit or restore the back-end first"
         return len(self._cohort) + self._num_nearest
 
@@ -66,19 +67,19 @@ class AsNorm2(AsNorm):
         self, scores: NDArray[np.floating], enroll: NDArray[np.float32], test: NDArray[np.float32]
     ) -> NDArray[np.float32]:
         """Return the mean of a score's two standard scores, float32 ``[trials]``."""
-        sides = [self._kept(enroll), self._kept(test)]
+        both = [self._cohort_scores(enroll), self._cohort_scores(test)]
         standard = []
-        for (cohort_scores, _), (_, nearest_to_other) in (sides, sides[::-1]):
+        for (cohort_scores, _), (_, nearest_to_other) in (both, both[::-1]):
             mean, deviation = top_statistics(np.take_along_axis(cohort_scores, nearest_to_other, axis=1), None)
             standard.append((scores - mean) / deviation)
         return np.asarray((standard[0] + standard[1]) / 2, dtype=np.float32)
 
     def cohort_mean(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the mean of each utterance's own highest cohort scores, float32 ``[utterances]``."""
-        return np.take_along_axis(*self._kept(vectors), axis=1).mean(axis=1)
+        return np.take_along_axis(*self._cohort_scores(vectors), axis=1).mean(axis=1)
 
-    def _kept(self, vectors: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    def _cohort_scores(self, vectors: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return the cohort scores ``[utterances, cohort]`` of rows of `transform`, and which of them are highest."""
-        kept = vectors[:, -self._num_kept :]
-        num_scores = kept.shape[1] - self._num_nearest
-        return kept[:, :num_scores], kept[:, num_scores:].astype(np.int64)
+        statistics = vectors[:, -self._num_statistics :]
+        num_scores = statistics.shape[1] - self._num_nearest
+        return statistics[:, :num_scores], statistics[:, num_scores:].astype(np.int64)

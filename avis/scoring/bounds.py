@@ -25,10 +25,10 @@ def count_sources(target: NDArray[np.bool_], speakers: NDArray[np.integer] | Non
 
     Parameters
     ----------
-    target
-        ``[trials]``.
-    speakers
-        Numbers of the speakers of both sides ``[trials, 2]``; None if every trial has speakers of its own.
+    target : bool [trials]
+        Whether one speaker is on both sides.
+    speakers : int [trials, 2] or None
+        Numbers of the speakers of both sides; None if every trial has speakers of its own.
 
     Examples
     --------
@@ -52,9 +52,11 @@ def empirical_bounds(llr: NDArray[np.floating], target: NDArray[np.bool_], sourc
 
     Parameters
     ----------
-    llr, target
-        ``[trials]``.
-    sources
+    llr : float [trials]
+        Natural-log likelihood ratios.
+    target : bool [trials]
+        Whether one speaker is on both sides.
+    sources : Sources
         See `count_sources`.
 
     Returns

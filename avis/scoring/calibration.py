@@ -35,14 +35,14 @@ class Calibration:
 
     Parameters
     ----------
-    p_target
+    p_target : float
         Prior at which ratios are to be best, between 0 and 1.
-    l2
+    l2 : float
         Weight, above 0, of the squared weights of the standardised inputs in the loss, summed over independent
         evidence: it is divided by the number of calibration speakers, so that the more there are the less it shrinks
         ratios. It keeps the weights finite where the calibration trials are told apart without error; how strong
         ratios may be then is the cap's to say.
-    measures
+    measures : list of {"duration", "magnitude", "cohort_mean"}
         Quality measures besides the score: none for linear calibration.
 
     References
@@ -72,14 +72,14 @@ class Calibration:
 
         Parameters
         ----------
-        scores
-            ``[trials]``.
-        features
-            See `quality_features`, ``[trials, 2 * measures]``.
-        target
-            ``[trials]``.
-        speakers
-            Numbers of the speakers of both sides ``[trials, 2]``; None if every trial has speakers of its own.
+        scores : float [trials]
+            Scores of any kind that rise from non-target to target trials.
+        features : float [trials, 2 * measures]
+            See `quality_features`.
+        target : bool [trials]
+            Whether one speaker is on both sides.
+        speakers : int [trials, 2] or None
+            Numbers of the speakers of both sides; None if every trial has speakers of its own.
 
         Raises
         ------
@@ -129,8 +129,9 @@ class Calibration:
         num = inputs.shape[1]
         bounds = [(0.0, None)] + [(None, None)] * num
         start = np.zeros(num + 1)
-        found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-14, "gtol": 1e-9})
-        return np.asarray(found.x, dtype=np.float64)
+        options = {"ftol": 1e-14, "gtol": 1e-9}
+        best = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+        return np.asarray(best.x, dtype=np.float64)
 
     def llr(self, scores: NDArray[np.floating], features: NDArray[np.floating]) -> NDArray[np.float32]:
         """Return natural-log likelihood ratios, capped, float32 ``[trials]``; arguments as in `fit`."""
@@ -187,13 +188,13 @@ def quality_features(enroll: NDArray[np.floating], test: NDArray[np.floating]) -
 
     Parameters
     ----------
-    enroll, test
-        Measures of the two sides ``[trials, measures]``.
+    enroll, test : float [trials, measures]
+        Measures of the utterances on either side.
 
     Returns
     -------
-    NDArray
-        ``[trials, 2 * measures]``, all lower values first.
+    float [trials, 2 * measures]
+        All lower values, then all distances.
 
     Examples
     --------

@@ -1,20 +1,21 @@
 """A chain of steps with a back-end at its end, such as LDA, whitening, PLDA."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from avis.scoring.backend import AdaptableBackend, Backend, Step
 
-class Chain:
+
+class Chain(Backend):
     """Fit each step on what the steps before it make of the training embeddings.
 
     Parameters
     ----------
-    steps
-        Steps with ``fit``, ``project``, ``state`` and ``restore`` (`avis.scoring.projection.Projection`,
-        `avis.scoring.length_norm.LengthNorm`), and last a back-end, whose scores are the chain's.
+    steps : sequence of Step, then Backend
+        What maps embeddings to embeddings, such as `avis.scoring.projection.Projection` and
+        `avis.scoring.length_norm.LengthNorm`, and last a back-end, whose scores are the chain's.
 
     Examples
     --------
@@ -24,15 +25,24 @@ class Chain:
     array([[0.6, 0.8]], dtype=float32)
     """
 
-    def __init__(self, *, steps: Sequence[Any]) -> None:
-        wrong = [type(step).__name__ for step in steps[:-1] if not hasattr(step, "project")]
-        if wrong or not steps or not hasattr(steps[-1], "score"):
+    def __init__(self, *, steps: Sequence[Step | Backend]) -> None:
+        before, last = [step for step in steps[:-1] if isinstance(step, Step)], steps[-1] if steps else None
+        if len(before) < len(steps) - 1 or not isinstance(last, Backend):
             raise ValueError(
                 f"A chain ends with the one step that scores: got {[type(step).__name__ for step in steps]}, expected "
                 "steps that project, then a back-end. At scoring.backend.steps. Correct the list."
             )
-        self.steps, self.backend = list(steps[:-1]), steps[-1]
-        self.adapts: bool = self.backend.adapts
+        self.steps, self.backend = before, last
+
+    @property
+    def needs_fit(self) -> bool:
+        """Whether any step has anything to learn from training speakers."""
+        return any(step.needs_fit for step in [*self.steps, self.backend])
+
+    @property
+    def adaptable(self) -> AdaptableBackend | None:
+        """The chain itself if its back-end is adaptable, else None."""
+        return self if self.backend.adaptable else None
 
     def fit(self, embeddings: NDArray[np.floating], speakers: NDArray) -> None:
         """Fit all steps, in order, on embeddings ``[utterances, dim]`` and their speakers ``[utterances]``."""
@@ -43,12 +53,12 @@ class Chain:
 
     def adapt(self, embeddings: NDArray[np.floating]) -> None:
         """Adapt the back-end to unlabelled embeddings ``[utterances, dim]``; the steps stay as they are."""
-        self.backend.adapt(self._project(embeddings))
+        assert self.backend.adaptable, "the back-end of the chain does not adapt"
+        self.backend.adaptable.adapt(self._project(embeddings))
 
     def transform(self, embeddings: NDArray[np.floating]) -> NDArray[np.float32]:
         """Return vectors for `score`, float32 ``[utterances, back-end's dim]``."""
-        vectors: NDArray[np.float32] = self.backend.transform(self._project(embeddings))
-        return vectors
+        return self.backend.transform(self._project(embeddings))
 
     def _project(self, embeddings: NDArray[np.floating]) -> NDArray[np.floating]:
         for step in self.steps:
@@ -57,13 +67,11 @@ class Chain:
 
     def score(self, enroll: NDArray[np.float32], test: NDArray[np.float32]) -> NDArray[np.float32]:
         """Score rows of `transform` pair by pair, float32 ``[trials]``."""
-        scores: NDArray[np.float32] = self.backend.score(enroll, test)
-        return scores
+        return self.backend.score(enroll, test)
 
     def score_matrix(self, enroll: NDArray[np.float32], test: NDArray[np.float32]) -> NDArray[np.float32]:
         """Score every row of ``enroll`` against every row of ``test``, float32 ``[enroll, test]``."""
-        scores: NDArray[np.float32] = self.backend.score_matrix(enroll, test)
-        return scores
+        return self.backend.score_matrix(enroll, test)
 
     def state(self) -> dict[str, NDArray]:
         """Return what all steps learnt, under ``<number of the step>.<name>``."""

@@ -11,8 +11,8 @@ class Cosine(Projection):
 
     Parameters
     ----------
-    center
-        Subtract the mean of the embeddings given to `fit` first: never of the trials' own embeddings.
+    center : bool
+        Whether to subtract the mean of the embeddings that `fit` gets first: never of the trials' own embeddings.
 
     Examples
     --------

@@ -21,15 +21,15 @@ def read_enrolments(path: str | Path) -> pa.Table:
 
     Parameters
     ----------
-    path
+    path : str or Path
         File or URI holding CSV (with a header) or Parquet with columns ``enroll_model`` and ``utt_id``: a row for each
         utterance of each model; or lines of a model and its utterances, as Kaldi's ``spk2utt`` and CN-Celeb's
         ``enroll.map`` are.
 
     Returns
     -------
-    pa.Table
-        In schema `avis.schema.ENROLMENTS`, as `avis.names` has the names, sorted by model.
+    pyarrow.Table
+        Enrolment models in schema `avis.schema.ENROLMENTS`, with names as `avis.names` has them, sorted by model.
 
     Raises
     ------
@@ -81,9 +81,9 @@ def expand(trials: pa.Table, enrolments: pa.Table) -> tuple[NDArray[np.int64], N
 
     Parameters
     ----------
-    trials
-        Table with a column ``enroll`` that names models.
-    enrolments
+    trials : pyarrow.Table
+        Trials whose column ``enroll`` names models.
+    enrolments : pyarrow.Table
         See `read_enrolments`.
 
     Returns

@@ -18,7 +18,7 @@ class Fusion:
 
     Parameters
     ----------
-    p_target, l2
+    p_target, l2 : float
         See `avis.scoring.calibration.Calibration`.
 
     References
@@ -38,9 +38,9 @@ class Fusion:
 
         Parameters
         ----------
-        scores
-            ``[trials, systems]``.
-        target, speakers
+        scores : float [trials, systems]
+            Scores of each system.
+        target, speakers : bool [trials], int [trials, 2] or None
             See `avis.scoring.calibration.Calibration.fit`.
 
         Raises

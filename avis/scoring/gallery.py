@@ -17,16 +17,16 @@ class Gallery:
 
     Parameters
     ----------
-    split
-        Of the utterances that are used.
-    enrolments_per_speaker
+    split : str
+        Split whose utterances are used.
+    enrolments_per_speaker : int
         Utterances of the drawn session that are enrolled; all of it where it has fewer.
-    strangers
+    strangers : float
         Share of the speakers, from 0 to below 1, who are not enrolled: all their utterances are probes.
-    max_probes
-        More are drawn evenly from those of enrolled speakers and strangers together.
-    seed
-        Of the draws; see `avis.scoring.pairing.Pairing`.
+    max_probes : int
+        Most probes; if there are more, as many are drawn evenly from those of enrolled speakers and strangers together.
+    seed : int
+        Seed of the draws; see `avis.scoring.pairing.Pairing`.
 
     Raises
     ------
@@ -51,13 +51,13 @@ class Gallery:
 
         Parameters
         ----------
-        utterances
+        utterances : pyarrow.Table
             Columns ``utt_id``, ``speaker``, ``session`` and ``split`` of a store.
 
         Returns
         -------
-        pa.Table
-            In schema `avis.schema.TRIALS`, probe by probe.
+        pyarrow.Table
+            Trials in schema `avis.schema.TRIALS`, probe by probe.
 
         Raises
         ------
@@ -75,11 +75,11 @@ class Gallery:
                 f"probes, {np.count_nonzero(target)} of {target.size} trials by the same speaker, expected some of "
                 f"each kind. At split={self.split} with strangers={self.strangers}. Add speakers with several sessions."
             )
-        sides = (
+        ids = (
             rows["utt_id"].take(np.tile(enrolled, len(probed))),
             rows["utt_id"].take(np.repeat(probed, len(enrolled))),
         )
-        return pa.Table.from_arrays([*sides, pa.array(target)], schema=TRIALS)
+        return pa.Table.from_arrays([*ids, pa.array(target)], schema=TRIALS)
 
     def _drawn(self, rows: pa.Table) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Draw the rows of enrolments and of probes, both rising, from rows sorted by speaker and session."""

@@ -57,11 +57,11 @@ def recognise(trials: pa.Table, *, md5: str | None, models: bool = False) -> Rec
 
     Parameters
     ----------
-    trials
-        As read; see `avis.scoring.trials.read_trials`.
-    md5
+    trials : pyarrow.Table
+        The list as `avis.scoring.trials.read_trials` returns it.
+    md5 : str or None
         Hexadecimal MD5 of the list's file; None if it is not from a file.
-    models
+    models : bool
         Whether its enrolments are models of several utterances.
 
     Examples

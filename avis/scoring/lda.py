@@ -15,9 +15,9 @@ class Lda(Projection):
 
     Parameters
     ----------
-    dim
-        Directions kept, at most the embedding's size and the number of training speakers less one.
-    shrinkage
+    dim : int
+        Number of directions, at most the embedding's size and the number of training speakers less one.
+    shrinkage : float
         Weight, 0 to 1, of a multiple of the identity of equal trace in the within-speaker covariance. More than 0 where
         there are fewer training utterances than embedding values.
 

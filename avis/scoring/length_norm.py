@@ -3,15 +3,17 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from avis.scoring.backend import Step
+
 
 def check_embeddings(embeddings: NDArray[np.floating], *, dim: int | None = None) -> NDArray[np.float64]:
     """Return finite embeddings as float64 ``[utterances, dim]``.
 
     Parameters
     ----------
-    embeddings
-        Float array ``[utterances, dim]``.
-    dim
+    embeddings : float [utterances, dim]
+        Embeddings to check.
+    dim : int or None
         Number of values expected per embedding; any if None.
 
     Raises
@@ -64,8 +66,13 @@ def length_normalize(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     return scaled / np.linalg.norm(scaled, axis=1, keepdims=True)
 
 
-class LengthNorm:
+class LengthNorm(Step):
     """Length normalisation as a step of `avis.scoring.chain.Chain`; there is nothing to learn."""
+
+    @property
+    def needs_fit(self) -> bool:
+        """Whether there is anything to learn: no."""
+        return False
 
     def fit(self, embeddings: NDArray[np.floating], speakers: NDArray) -> None:
         """Check the training embeddings ``[utterances, dim]``."""

@@ -21,20 +21,20 @@ class Pairing:
 
     Parameters
     ----------
-    split
-        Of the utterances that are paired.
-    cross_session
-        Pair targets from different sessions of a speaker only.
-    same
+    split : str
+        Split whose utterances are paired.
+    cross_session : bool
+        Whether to pair targets from different sessions of a speaker only.
+    same : sequence of str
         Attributes (``gender``, ``language``, ...), or ``corpus``, in which the utterances of a pair agree: hard trials.
         They become columns of the list.
-    max_target, max_nontarget
+    max_target, max_nontarget : int
         Every possible pair is taken where there are no more than these, and as many drawn otherwise.
-    balanced
-        Draw no more pairs of one kind than of the other.
-    seed
-        Of the draw. The list depends on it, the utterances and these parameters only: not on the order of rows, the
-        machine, or the version of NumPy (raw PCG64 streams are what it promises to keep).
+    balanced : bool
+        Whether to draw no more pairs of one kind than of the other.
+    seed : int
+        Seed of the draw. The list depends on it, the utterances and these parameters only: not on the order of rows,
+        the machine, or the version of NumPy (which never changes its raw PCG64 streams).
     """
 
     def __init__(
@@ -61,13 +61,13 @@ class Pairing:
 
         Parameters
         ----------
-        utterances
+        utterances : pyarrow.Table
             Columns ``utt_id``, ``speaker``, ``session``, ``corpus``, ``split`` and ``attributes`` of a store.
 
         Returns
         -------
-        pa.Table
-            Columns of `avis.schema.TRIALS` and those of ``same``, targets first.
+        pyarrow.Table
+            Trials in schema `avis.schema.TRIALS`, with a column for each of ``same`` behind, targets first.
 
         Raises
         ------
@@ -119,8 +119,8 @@ class Pairing:
         one = np.searchsorted(ends, number, side="right")
         other = stop[one] - (ends[one] - number)
         swap = stream.random_raw(num) >= 1 << 63
-        sides = (keys["utt_id"].take(np.where(swap, *pair)) for pair in ((other, one), (one, other)))
-        trials = pa.Table.from_arrays([*sides, pa.array(np.full(num, target))], schema=TRIALS)
+        ids = (keys["utt_id"].take(np.where(swap, *pair)) for pair in ((other, one), (one, other)))
+        trials = pa.Table.from_arrays([*ids, pa.array(np.full(num, target))], schema=TRIALS)
         for name in self.same:
             trials = trials.append_column(name, keys[f"same {name}"].take(one))
         return trials

@@ -1,10 +1,11 @@
 """PLDA back-end: two Gaussians, one over speakers and one over a speaker's utterances."""
 
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from avis.scoring.backend import Backend
 from avis.scoring.length_norm import check_embeddings, length_normalize
 from avis.scoring.scatter import Scatter, speaker_scatter
 
@@ -17,10 +18,10 @@ class TwoCovariance(NamedTuple):
 
     Attributes
     ----------
-    mean
-        float64 ``[dim]``.
-    between, within
-        Covariances, float64 ``[dim, dim]``.
+    mean : float64 [dim]
+        Mean of all speakers.
+    between, within : float64 [dim, dim]
+        Covariances between speakers and within a speaker.
     """
 
     mean: NDArray[np.float64]
@@ -28,12 +29,12 @@ class TwoCovariance(NamedTuple):
     within: NDArray[np.float64]
 
 
-class Plda:
+class Plda(Backend):
     """Score by the log-likelihood ratio of "one speaker" against "two speakers" under the two-covariance model.
 
     Parameters
     ----------
-    num_iterations
+    num_iterations : int
         Steps of expectation maximisation from the moments of the training data.
 
     References
@@ -43,8 +44,6 @@ class Plda:
     Garcia-Romero and Espy-Wilson, Interspeech 2011 (length normalisation).
     """
 
-    adapts: ClassVar[bool] = False
-
     def __init__(self, *, num_iterations: int) -> None:
         if num_iterations < 0:
             raise ValueError(f"PLDA counts its steps: got num_iterations={num_iterations}, expected 0 or more.")
@@ -52,14 +51,7 @@ class Plda:
         self._state: dict[str, NDArray[np.float64]] = {}
 
     def fit(self, embeddings: NDArray[np.floating], speakers: NDArray) -> None:
-        """Learn the two covariances of centered, length-normalised embeddings.
-
-        Parameters
-        ----------
-        embeddings
-            Training embeddings ``[utterances, dim]``.
-        speakers
-            Speaker of each row ``[utterances]``.
+        """Learn the two covariances of centered, length-normalised embeddings; see `Backend.fit`.
 
         Raises
         ------
@@ -76,22 +68,9 @@ class Plda:
         self._state = {"center": center, "mean": model.mean, "projection": projection, "correlation": correlation}
 
     def transform(self, embeddings: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Center, scale to length 1, and turn to independent directions of variance 1.
+        """Center, scale to length 1 and turn to independent directions of variance 1, so float32 ``[utterances, dim]``.
 
-        Parameters
-        ----------
-        embeddings
-            Embeddings ``[utterances, dim]``.
-
-        Returns
-        -------
-        NDArray
-            Vectors for `score` (not of length 1), float32 ``[utterances, dim]``.
-
-        Raises
-        ------
-        ValueError
-            If an embedding is zero, not finite, or of another size than in training.
+        Raises what `avis.scoring.backend.Backend.transform` does.
         """
         assert self._state, "fit or restore the back-end before it transforms"
         center = self._state["center"]
@@ -107,13 +86,13 @@ class Plda:
 
         Parameters
         ----------
-        enroll, test
-            Rows of `transform`, one pair per trial, float32 ``[trials, dim]``.
+        enroll, test : float32 [trials, dim]
+            Rows of `transform`, one of each per trial.
 
         Returns
         -------
-        NDArray
-            Log-likelihood ratios, float32 ``[trials]``.
+        float32 [trials]
+            Natural-log likelihood ratios.
         """
         assert enroll.shape == test.shape, f"one pair of vectors per trial: {enroll.shape} and {test.shape}"
         shared, unshared = self._shares()
@@ -154,12 +133,12 @@ def fit_two_covariance(vectors: NDArray[np.float64], speakers: NDArray, *, num_i
 
     Parameters
     ----------
-    vectors
-        float64 ``[utterances, dim]``.
-    speakers
-        Speaker of each row ``[utterances]``.
-    num_iterations
-        Steps; each raises the likelihood of the data.
+    vectors : float64 [utterances, dim]
+        Training vectors.
+    speakers : [utterances]
+        Name or number of each row's speaker.
+    num_iterations : int
+        Number of steps; each raises the likelihood of the data.
 
     Returns
     -------

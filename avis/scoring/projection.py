@@ -1,15 +1,16 @@
 """What linear back-ends have in common: project embeddings, put them on the unit sphere, score by the cosine."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from avis.scoring.backend import Backend, Step
 from avis.scoring.length_norm import check_embeddings, length_normalize
 
 
-class Projection(ABC):
+class Projection(Step, Backend):
     """Subtract a mean, multiply by a matrix, then score by the cosine.
 
     Each child says what it learns. As a step of `avis.scoring.chain.Chain` it hands on what `project` returns; as a
@@ -20,9 +21,13 @@ class Projection(ABC):
     """Which of ``mean`` ``[dim]`` and ``projection`` ``[dim, projected dim]`` the state holds."""
     units_first: ClassVar[bool] = False
     """Whether embeddings are scaled to length 1 before anything else."""
-    adapts: ClassVar[bool] = False
 
     _state: dict[str, NDArray[np.float64]] | None = None
+
+    @property
+    def needs_fit(self) -> bool:
+        """Whether there is anything to learn from training speakers."""
+        return bool(self.learns)
 
     def fit(self, embeddings: NDArray[np.floating], speakers: NDArray) -> None:
         """Learn from training embeddings ``[utterances, dim]`` and their speakers ``[utterances]``.
@@ -57,22 +62,9 @@ class Projection(ABC):
         return vectors @ state["projection"] if "projection" in state else vectors
 
     def transform(self, embeddings: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Project and scale to length 1.
+        """Project and scale to length 1, float32 ``[utterances, projected dim]``.
 
-        Parameters
-        ----------
-        embeddings
-            Embeddings ``[utterances, dim]``.
-
-        Returns
-        -------
-        NDArray
-            Vectors for `score`, float32 ``[utterances, projected dim]``.
-
-        Raises
-        ------
-        ValueError
-            If an embedding is not finite, of another size than in training, or has no direction left.
+        Raises what `avis.scoring.backend.Backend.transform` does.
         """
         return length_normalize(self.project(embeddings)).astype(np.float32)
 

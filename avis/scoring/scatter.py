@@ -11,12 +11,12 @@ class Scatter(NamedTuple):
 
     Attributes
     ----------
-    counts
-        Utterances of each speaker, int64 ``[speakers]``.
-    means
-        Mean embedding of each speaker, float64 ``[speakers, dim]``.
-    within
-        Sum over all utterances of the outer product of the deviation from the speaker's mean, float64 ``[dim, dim]``.
+    counts : int64 [speakers]
+        Number of utterances of each speaker.
+    means : float64 [speakers, dim]
+        Mean embedding of each speaker.
+    within : float64 [dim, dim]
+        Sum over all utterances of the outer product of the deviation from the speaker's mean.
     """
 
     counts: NDArray[np.int64]
@@ -77,9 +77,9 @@ def whitening_matrix(covariance: NDArray[np.float64], *, shrinkage: float) -> ND
 
     Parameters
     ----------
-    covariance
-        float64 ``[dim, dim]``.
-    shrinkage
+    covariance : float64 [dim, dim]
+        Covariance to whiten.
+    shrinkage : float
         Weight, 0 to 1, of a multiple of the identity of equal trace.
 
     Raises

@@ -1,19 +1,18 @@
-"""Z-, T- and S-norm: put a trial's score in relation to the scores of its sides against many other speakers."""
+"""Z-, T- and S-norm: put a trial's score in relation to its utterances' scores against many other speakers."""
 
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from avis.scoring.backend import AdaptableBackend, Backend, NormalizedBackend
 from avis.scoring.length_norm import check_embeddings
 from avis.scoring.scatter import speaker_scatter
 
 MIN_DEVIATION = 1e-6
-SCORES_AT_ONCE = 16_000_000
-"""Cohort scores that are held in memory: 64 MB."""
 
 
-class ScoreNorm:
+class ScoreNorm(Backend):
     """What score normalisations have in common: a back-end, a cohort of the training speakers, and statistics.
 
     An utterance's statistics are computed once, in `transform`, which appends them to its vector. The cohort is made of
@@ -21,23 +20,34 @@ class ScoreNorm:
 
     Parameters
     ----------
-    backend
-        A back-end of this package.
-    cohort
+    backend : Backend
+        Makes the scores that are normalised.
+    cohort : {"speakers", "utterances"}
         ``speakers``: each training speaker's mean embedding, which the back-end centres and scales as it does an
         utterance's; ``utterances``: each training utterance.
     """
 
-    sides: ClassVar[tuple[str, ...]] = ("enroll", "test")
-    """Whose statistics count."""
+    statistics_of: ClassVar[tuple[str, ...]] = ("enroll", "test")
+    """The utterances of a trial by whose statistics its score is normalised."""
     top_n: int | None = None
-    """Highest cohort scores that count; None for all."""
+    """How many of the highest cohort scores count; None for all."""
+    cohort_scores_at_once: int = 16_000_000
+    """How many cohort scores are held in memory: 64 MB."""
 
-    def __init__(self, *, backend: Any, cohort: Literal["speakers", "utterances"]) -> None:
+    def __init__(self, *, backend: Backend, cohort: Literal["speakers", "utterances"]) -> None:
         self.backend, self.cohort = backend, cohort
-        self.adapts: bool = backend.adapts
         self._members: NDArray[np.floating] | None = None
         self._cohort: NDArray[np.float32] | None = None
+
+    @property
+    def adaptable(self) -> AdaptableBackend | None:
+        """The normalisation itself if its back-end is adaptable, else None."""
+        return self if self.backend.adaptable else None
+
+    @property
+    def normalized(self) -> NormalizedBackend:
+        """The normalisation itself."""
+        return self
 
     def fit(self, embeddings: NDArray[np.floating], speakers: NDArray) -> None:
         """Fit the back-end and keep the cohort, from embeddings ``[utterances, dim]`` and speakers ``[utterances]``."""
@@ -50,14 +60,15 @@ class ScoreNorm:
     def adapt(self, embeddings: NDArray[np.floating]) -> None:
         """Adapt the back-end to unlabelled embeddings ``[utterances, dim]``; the cohort keeps its members."""
         assert self._members is not None, "fit the back-end before it adapts"
-        self.backend.adapt(embeddings)
+        assert self.backend.adaptable, "the back-end of the normalisation does not adapt"
+        self.backend.adaptable.adapt(embeddings)
         self._cohort = self.backend.transform(self._members)
 
     def transform(self, embeddings: NDArray[np.floating]) -> NDArray[np.float32]:
         """Return the back-end's vectors with their cohort statistics behind, float32 ``[utterances, dim + 2]``."""
         assert self._cohort is not None, "fit or restore the back-end before it transforms"
         vectors = self.backend.transform(embeddings)
-        rows = max(1, SCORES_AT_ONCE // len(self._cohort))
+        rows = max(1, self.cohort_scores_at_once // len(self._cohort))
         blocks = [vectors[start : start + rows] for start in range(0, len(vectors), rows)]
         statistics = [self.statistics(self.backend.score_matrix(block, self._cohort)) for block in blocks]
         return np.hstack([vectors, np.concatenate(statistics)]).astype(np.float32)
@@ -72,20 +83,19 @@ class ScoreNorm:
 
     def raw_score(self, enroll: NDArray[np.float32], test: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the back-end's own scores of rows of `transform`, float32 ``[trials]``."""
-        scores: NDArray[np.float32] = self.backend.score(enroll[:, : -self._num_kept], test[:, : -self._num_kept])
-        return scores
+        return self.backend.score(enroll[:, : -self._num_statistics], test[:, : -self._num_statistics])
 
     @property
-    def _num_kept(self) -> int:
+    def _num_statistics(self) -> int:
         """Columns that `statistics` returns."""
         return 2
 
     def normalize(
         self, scores: NDArray[np.floating], enroll: NDArray[np.float32], test: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """Return the mean of a score's standard scores in the cohorts of its ``sides``, float32 ``[trials]``."""
+        """Return the mean of a score's standard scores by each of ``statistics_of``, float32 ``[trials]``."""
         rows = {"enroll": enroll, "test": test}
-        standard = [(scores - rows[side][:, -2]) / rows[side][:, -1] for side in self.sides]
+        standard = [(scores - rows[name][:, -2]) / rows[name][:, -1] for name in self.statistics_of]
         return np.asarray(sum(standard) / len(standard), dtype=np.float32)
 
     def cohort_mean(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -121,13 +131,13 @@ class ZNorm(ScoreNorm):
     Digital Signal Processing, 2000 (Z- and T-norm).
     """
 
-    sides = ("enroll",)
+    statistics_of = ("enroll",)
 
 
 class TNorm(ScoreNorm):
     """Normalise by the test utterance's scores against the cohort; see `ZNorm`."""
 
-    sides = ("test",)
+    statistics_of = ("test",)
 
 
 class SNorm(ScoreNorm):
@@ -146,10 +156,10 @@ def top_statistics(
 
     Parameters
     ----------
-    scores
-        Of each utterance against the cohort, ``[utterances, cohort]``.
-    top_n
-        All scores if None, or more than there are.
+    scores : float [utterances, cohort]
+        Scores of each utterance against the cohort.
+    top_n : int or None
+        How many of the highest scores count; all if None, or if there are fewer.
 
     Examples
     --------

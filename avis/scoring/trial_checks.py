@@ -74,17 +74,17 @@ class TrialChecks:
 
         Parameters
         ----------
-        trials
-            See `avis.scoring.trials.read_trials`.
-        utterances
+        trials : pyarrow.Table
+            The list as `avis.scoring.trials.read_trials` returns it.
+        utterances : pyarrow.Table
             Columns ``utt_id``, ``speaker`` and ``corpus`` of the store.
-        trained
+        trained : collection of str
             Speakers that the model was trained on, or will be.
 
         Returns
         -------
-        trials : pa.Table
-            In the store's ids; see `avis.scoring.trial_ids.resolve`.
+        trials : pyarrow.Table
+            The list in the store's ids; see `avis.scoring.trial_ids.resolve`.
         flagged : dict of str to int
             For each check by its name: the number of trials (``missing_ids``, ``self_trials``, ``duplicates``,
             ``wrong_answers``), pairs (``contradictions``) or speakers (``shared_speakers``) it found.
@@ -96,14 +96,14 @@ class TrialChecks:
         """
         corpora = sorted(utterances["corpus"].unique().to_pylist())
         leave_out = self.missing_ids == "leave_out"
-        found, rows = resolve(trials, utterances["utt_id"], corpora=corpora, leave_out_missing=leave_out)
-        if len(found) == 0:
+        resolved, rows = resolve(trials, utterances["utt_id"], corpora=corpora, leave_out_missing=leave_out)
+        if len(resolved) == 0:
             raise ValueError(
                 f"no trial is left: got {len(trials)} trials whose utterances the store lacks, expected some that it "
                 f"has. At {some_of(trials['enroll'])}. Prepare the corpus of the list."
             )
-        counted = self.check(rows, found["target"], utterances, trained=trained)
-        return found, {"missing_ids": len(trials) - len(found)} | counted
+        counted = self.check(rows, resolved["target"], utterances, trained=trained)
+        return resolved, {"missing_ids": len(trials) - len(resolved)} | counted
 
     def check(
         self, rows: NDArray[np.int64], target: pa.ChunkedArray, utterances: pa.Table, *, trained: Collection[str]

@@ -29,21 +29,21 @@ def resolve(
 
     Parameters
     ----------
-    trials
-        Table with columns ``enroll`` and ``test``; see `read_trials`.
-    utt_ids
-        Utterance ids of the store ``[utterances]``.
-    corpora
+    trials : pyarrow.Table
+        Columns ``enroll`` and ``test``; see `avis.scoring.trials.read_trials`.
+    utt_ids : pyarrow.Array [utterances]
+        Utterance ids of the store.
+    corpora : sequence of str
         Names of the corpora that the list may have been made for.
-    leave_out_missing
-        Leave out trials that name an id which is not in the store, instead of refusing the list.
+    leave_out_missing : bool
+        Whether to leave out trials that name an id which is not in the store, instead of refusing the list.
 
     Returns
     -------
-    trials : pa.Table
+    trials : pyarrow.Table
         The same columns and, unless some are left out, rows, with utterance ids in ``enroll`` and ``test``.
-    rows : NDArray
-        Where in ``utt_ids`` the two are, int64 ``[2, trials]``.
+    rows : int64 [2, trials]
+        Where in ``utt_ids`` the two are.
 
     Raises
     ------
@@ -59,8 +59,8 @@ def resolve(
     """
     known = _flat(utt_ids)
     compared = names(known, where="the store")
-    sides = pa.chunked_array([*trials["enroll"].chunks, *trials["test"].chunks], pa.string())
-    encoded = sides.dictionary_encode().combine_chunks()
+    both = pa.chunked_array([*trials["enroll"].chunks, *trials["test"].chunks], pa.string())
+    encoded = both.dictionary_encode().combine_chunks()
     listed = names(encoded.dictionary, where="trials")
     bare = names(pc.replace_substring_regex(listed, AUDIO_SUFFIX, ""), where="trials")
     exact = pc.coalesce(*(pc.index_in(ids, compared) for ids in (listed, bare)))
@@ -70,7 +70,7 @@ def resolve(
         for corpus in corpora
     ]
     position = pc.coalesce(exact, *inside)
-    several = [pc.and_kleene(pc.is_null(exact), pc.not_equal(found, position)) for found in inside]
+    several = [pc.and_kleene(pc.is_null(exact), pc.not_equal(other, position)) for other in inside]
     ambiguous = listed.filter(functools.reduce(pc.or_kleene, several)) if several else listed[:0]
     if len(ambiguous):
         raise ValueError(
@@ -84,13 +84,13 @@ def resolve(
             f"file names of one of the corpora {list(corpora)}. At {some_of(missing)}. Prepare the corpus of the list, "
             "or set trial_checks.missing_ids=leave_out."
         )
-    found = np.asarray(pc.fill_null(position, -1), np.int64)[np.asarray(encoded.indices)].reshape(2, -1)
+    rows = np.asarray(pc.fill_null(position, -1), np.int64)[np.asarray(encoded.indices)].reshape(2, -1)
     if len(missing):
-        whole = (found >= 0).all(axis=0)
-        trials, found = trials.filter(pa.array(whole)), found[:, whole]
-    for side, rows in zip(("enroll", "test"), found, strict=True):
-        trials = trials.set_column(trials.schema.get_field_index(side), TRIALS.field(side), known.take(rows))
-    return trials, found
+        present = (rows >= 0).all(axis=0)
+        trials, rows = trials.filter(pa.array(present)), rows[:, present]
+    for column, row in zip(("enroll", "test"), rows, strict=True):
+        trials = trials.set_column(trials.schema.get_field_index(column), TRIALS.field(column), known.take(row))
+    return trials, rows
 
 
 def gather(ids: pa.Array | pa.ChunkedArray, utt_ids: pa.Array | pa.ChunkedArray) -> NDArray[np.int64]:
@@ -98,15 +98,15 @@ def gather(ids: pa.Array | pa.ChunkedArray, utt_ids: pa.Array | pa.ChunkedArray)
 
     Parameters
     ----------
-    ids
-        Utterance ids to look up ``[trials]``.
-    utt_ids
-        Ids of the table's rows ``[rows]``, each once.
+    ids : pyarrow.Array [trials]
+        Utterance ids to look up.
+    utt_ids : pyarrow.Array [rows]
+        Ids of the table's rows, each once.
 
     Returns
     -------
-    NDArray
-        Row indices, int64 ``[trials]``.
+    int64 [trials]
+        Row of each id.
 
     Raises
     ------

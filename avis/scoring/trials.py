@@ -69,11 +69,11 @@ class _Source(NamedTuple):
 
 
 def read_trials(path: str | Path) -> pa.Table:
-    """Read a trial list; the format is told from its content, not its name.
+    """Read a trial list; the format follows from its content, not its name.
 
     Parameters
     ----------
-    path
+    path : str or Path
         File or URI (``s3://``, ``gs://``) holding one of:
 
         - VoxCeleb lines ``<0|1> <enroll> <test>``;
@@ -87,7 +87,7 @@ def read_trials(path: str | Path) -> pa.Table:
 
     Returns
     -------
-    pa.Table
+    pyarrow.Table
         Columns of `avis.schema.TRIALS`, then every other column of a table as a condition, in file order. Names and
         conditions of text are as `avis.names` has them.
 
@@ -191,8 +191,8 @@ def _from_words(lines: pa.Array, source: _Source) -> pa.Table:
         )
     [layout] = layouts
     answer = pa.nulls(len(lines)) if layout.answer is None else columns[layout.answer]
-    sides = {"enroll": columns[layout.enroll], "test": columns[layout.test]}
-    return _from_table(pa.table({**sides, "target": answer}), source)
+    ids = {"enroll": columns[layout.enroll], "test": columns[layout.test]}
+    return _from_table(pa.table({**ids, "target": answer}), source)
 
 
 def _all_answers(column: pa.Array) -> bool:
@@ -250,12 +250,12 @@ def _from_table(table: pa.Table, source: _Source) -> pa.Table:
             f"{FORMATS}. At {source.path}."
         )
     target = table["target"] if "target" in columns else pa.nulls(table.num_rows, pa.bool_())
-    sides = [names(table[side], where=f"{source.path} column {side}") for side in ("enroll", "test")]
-    for side, ids in zip(("enroll", "test"), sides, strict=True):
-        if ids.null_count:
-            row = int(np.argmax(np.asarray(pc.is_null(ids))))
-            raise ValueError(f"Every trial has two ids: got an empty {side}, expected an utterance. {source.at(row)}")
-    trials = pa.Table.from_arrays([*sides, as_answers(target, at=source.at)], schema=TRIALS)
+    ids = {column: names(table[column], where=f"{source.path} column {column}") for column in ("enroll", "test")}
+    for column, values in ids.items():
+        if values.null_count:
+            row = int(np.argmax(np.asarray(pc.is_null(values))))
+            raise ValueError(f"Every trial has two ids: got an empty {column}, expected an utterance. {source.at(row)}")
+    trials = pa.Table.from_arrays([*ids.values(), as_answers(target, at=source.at)], schema=TRIALS)
     for condition in (column for column in columns if column not in TRIALS.names):
         values = table[condition]
         if is_text(values.type):

@@ -15,7 +15,7 @@ class Wccn(Projection):
 
     Parameters
     ----------
-    shrinkage
+    shrinkage : float
         Weight, 0 to 1, of a multiple of the identity of equal trace in the within-speaker covariance.
 
     References

@@ -12,7 +12,7 @@ class Whitening(Projection):
 
     Parameters
     ----------
-    shrinkage
+    shrinkage : float
         Weight, 0 to 1, of a multiple of the identity of equal trace in the covariance.
 
     References

@@ -1,39 +1,32 @@
-"""Measure what an example costs: its augmentation, its features, and the model it goes through."""
+"""Measure what an example costs: its features beside those of torchaudio, and each transform of its augmentation."""
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import soxr
 import torch
 import torchaudio
-from hydra import compose
-from hydra.utils import instantiate
 
 from avis.augment.bank import Bank
 from avis.augment.speed import change_speed
+from avis.checkpoints.components import Component
 from avis.corpora import voice
-from avis.engine.config import resolve
+from avis.engine.recipe import Recipe
 from avis.features.fbank import PCM16_SCALE, Fbank
-from avis.models.cost import cost
 from avis.training.cropping import crop_bounds
 from pipelines.benchmarks.measuring import seconds
 
-REPEATS = 3
-CROPS, CROP_S = 32, 3
-AUGMENTED_CROPS = 20
-MODEL_CHOICES = Path(__file__).parents[3] / "configs" / "model"
-COSTED_S = 2
-"""As in published figures, which are its multiply-accumulates: as many as operations per second of audio."""
+CROPS, CROP_S, FEATURE_REPEATS = 32, 3, 30
+AUGMENTED_CROPS, AUGMENT_REPEATS = 20, 3
 
 
-def features(recipe: dict[str, Any]) -> None:
+def features(recipe: Recipe, *, repeats: int = FEATURE_REPEATS) -> None:
     """Compare the time that Kaldi mels of crops take on one core with that of torchaudio's."""
     torch.set_num_threads(1)
-    options = recipe["features"]["front_end"]
-    fbank: Fbank = instantiate(options | {"mean_norm": False})
+    options = recipe.examples.features.front_end.plain
+    fbank = Component[Fbank]({**options, "mean_norm": False}).build()
     crops = 0.1 * torch.randn(CROPS, CROP_S * options["sample_rate"], generator=torch.Generator().manual_seed(0))
     torchaudios = partial(
         torchaudio.compliance.kaldi.fbank,
@@ -54,27 +47,43 @@ def features(recipe: dict[str, Any]) -> None:
         expected = torch.stack(ways["torchaudio"]())
         for way in ways.values():
             torch.testing.assert_close(torch.stack(way()), expected, atol=1e-3, rtol=0)
-        rounds = [[seconds(way) for way in ways.values()] for _ in range(10 * REPEATS)]
+        rounds = [[seconds(way) for way in ways.values()] for _ in range(repeats)]
     best = [min(times) for times in zip(*rounds, strict=True)]
     print(f"{CROPS} crops of {CROP_S} s, {options['dim']} mels, one core, per second of audio:")
     for name, least in zip(ways, best, strict=True):
         print(f"  {name:<17} {1000 * least / (CROPS * CROP_S):6.3f} ms, torchaudio's time / {best[0] / least:.2f}")
 
 
-def augment(recipe: dict[str, Any]) -> None:
-    """State the processor time of each transform of a recipe on crops of synthetic voices, and of what else is done."""
-    rng, crop_s, rate = (
-        np.random.default_rng(recipe["seed"]),
-        crop_bounds(recipe["trainer"]["crop_s"])[1],
-        voice.SAMPLE_RATE,
-    )
+def augment(recipe: Recipe, *, num_crops: int = AUGMENTED_CROPS) -> None:
+    """State the processor time of each transform of a recipe on crops of synthetic voices, beside that of features."""
+    crop_s, rng = crop_bounds(recipe.examples.crop_s)[1], np.random.default_rng(recipe.seed)
+    crops = _voices(num_crops, crop_s, recipe.examples.sample_rate, rng)
+    works = _works(recipe, crops, rng)
+    print(f"ms of one core per second of audio, in {len(crops)} crops of {crop_s} s:")
+    for name, work in works:
+        work(crops[0])
+        least = min(seconds(partial(_for_each, work, crops)) for _ in range(AUGMENT_REPEATS))
+        print(f"  {name:<22}{1000 * least / len(crops) / crop_s:7.2f}")
+
+
+def _voices(num_crops: int, crop_s: float, sample_rate: int, rng: np.random.Generator) -> list[np.ndarray]:
     crops = []
-    for _ in range(AUGMENTED_CROPS):
+    for _ in range(num_crops):
         speaker, channel = voice.draw_voice(rng), voice.draw_channel(rng)
-        spoken = voice.synthesise(speaker, channel, num_samples=round(crop_s * rate), rng=rng)
-        crops.append(soxr.resample(spoken.astype(np.float32), rate, recipe["sharding"]["sample_rate"]))
-    chain, features = instantiate(recipe["augment"]["chain"]), instantiate(recipe["features"]["front_end"])
-    banks = {name: instantiate(recipe["augment"][f"{name}_bank"]) for name in chain.required_banks - {"speech"}}
+        spoken = voice.synthesise(speaker, channel, num_samples=round(crop_s * voice.SAMPLE_RATE), rng=rng)
+        crops.append(soxr.resample(spoken.astype(np.float32), voice.SAMPLE_RATE, sample_rate))
+    return crops
+
+
+def _works(
+    recipe: Recipe, crops: list[np.ndarray], rng: np.random.Generator
+) -> list[tuple[str, Callable[[np.ndarray], Any]]]:
+    """Return by name what is done to a crop: its features, the whole augmentation, and each transform by itself."""
+    augment, features = recipe.examples.augment, recipe.examples.features.build_front_end()
+    assert augment.chain is not None, "there is nothing to measure: choose augment=every"
+    chain = augment.chain.build()
+    own = {name: augment.banks[name] for name in chain.required_banks - {"speech"}}
+    banks = {name: bank.build() for name, bank in own.items() if bank is not None}
     banks["speech"] = Bank.from_recordings(crops)
     works: list[tuple[str, Callable[[np.ndarray], Any]]] = [
         ("features", lambda crop: features(torch.from_numpy(crop))),
@@ -84,26 +93,9 @@ def augment(recipe: dict[str, Any]) -> None:
     for each in chain.transforms:
         drawn_from = {"bank": banks[each.bank]} if each.bank else {}
         works.append((f"{type(each).__name__} {getattr(each, 'codec', '')}", partial(each, rng=rng, **drawn_from)))
-    print(f"ms of one core per second of audio, in {len(crops)} crops of {crop_s} s:")
-    for name, work in works:
-        work(crops[0])
-        least = min(seconds(partial(_for_each, work, crops)) for _ in range(REPEATS))
-        print(f"  {name:<22}{1000 * least / len(crops) / crop_s:7.2f}")
+    return works
 
 
 def _for_each(work: Callable[[np.ndarray], Any], crops: list[np.ndarray]) -> None:
     for crop in crops:
         work(crop)
-
-
-def models(recipe: dict[str, Any]) -> None:
-    """Print what every choice of ``configs/model`` costs, with the features it is given."""
-    print(f"{'model':<22} {'parameters':>11}   GFLOPs per second of audio")
-    for path in sorted(MODEL_CHOICES.glob("*.yaml")):
-        composed = resolve(compose("train", [f"model={path.stem}"]))
-        front_end = instantiate(composed["features"]["front_end"])
-        model = instantiate(composed["model"])
-        frames = front_end.num_frames(COSTED_S * recipe["sharding"]["sample_rate"])
-        dim = composed["model"].get("num_mels", front_end.dim)  # some are of features that a hub has
-        parameters, flops = cost(model, num_frames=frames, dim=dim)
-        print(f"{path.stem:<22} {parameters / 1e6:>9.2f} M   {flops / 1e9 / COSTED_S:6.2f}")

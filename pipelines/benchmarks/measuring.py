@@ -1,4 +1,4 @@
-"""Measure time and memory."""
+"""Measure the processor time of a piece of work, and the memory of all processes while it runs."""
 
 import contextlib
 import os
@@ -19,14 +19,14 @@ def seconds(work: Callable[[], Any]) -> float:
 
 
 class PeakMemory:
-    """Watch the memory of this process and all below it, shared pages counted once, as Linux tells it (PSS).
+    """Watch the memory of this process and all below it, shared pages counted once: Linux's proportional set size.
 
     Attributes
     ----------
-    peak_bytes
-        Of all processes together.
-    of_driver
-        Of this process.
+    peak_bytes : int
+        Peak of all processes together.
+    of_driver : int
+        Peak of this process, in bytes.
     """
 
     def __init__(self) -> None:
@@ -62,10 +62,10 @@ class PeakMemory:
         for path in Path("/proc").glob("[0-9]*/stat"):
             with contextlib.suppress(OSError):  # ended meanwhile
                 parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
-        found = [os.getpid()]
-        for process in found:
-            found += [child for child, parent in parents.items() if parent == process]
-        return found
+        family = [os.getpid()]
+        for process in family:
+            family += [child for child, parent in parents.items() if parent == process]
+        return family
 
     @staticmethod
     def _proportional(process: int) -> int:

@@ -1,43 +1,54 @@
-"""Measure prepare beside a plain loop over the same files."""
+"""Measure prepare beside a plain loop over the same files, and on two workers beside one."""
 
 import os
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import ray
-import ray.train
 import soundfile as sf
 import soxr
 
 from avis import store
 from avis.audio import codec
 from avis.audio.quality import measure as measure_quality
+from avis.checkpoints.components import Component
 from avis.corpora import voice
 from avis.engine.prepare import prepare
+from avis.engine.recipe import PrepareRecipe
 from avis.engine.workers.process_setup import RUNTIME_ENV
 from pipelines.benchmarks.measuring import seconds
 
 REPEATS, PACE_REPEATS = 3, 2
-"""In turns, so that what else the machine does strikes all alike; the least time counts."""
+"""They are made in turns, so that what else the machine does strikes all alike; the least time counts."""
 NUM_RECORDINGS, RECORDING_S = 120, 8.0
 RECORDED_AS = (("flac", 44100), ("wav", 16000))
 """Suffix and sample rate, in turns."""
 LONG_LIST = 5
-"""Times that the files are listed, to tell what a run takes at all from what a file takes."""
+"""How often the files are listed, to tell what a run takes at all from what a file takes."""
 TIMES_LISTED, PARTS = 20, 64
 """The same, where workers are compared; the first quarter of the parts is left out: workers start in it."""
 
 
-def preparing(recipe: dict[str, Any]) -> None:
+def preparing(
+    recipe: PrepareRecipe,
+    *,
+    num_recordings: int = NUM_RECORDINGS,
+    times_listed: int = TIMES_LISTED,
+    pace_repeats: int = PACE_REPEATS,
+) -> None:
     """Compare making a store with a plain loop over the same files, and two workers with one."""
-    rate = recipe["sharding"]["sample_rate"]
+    rate = recipe.sharding.sample_rate
     with tempfile.TemporaryDirectory() as folder:
-        paths = _recordings(folder, recipe["seed"])
+        paths = _recordings(folder, num_recordings, seed=recipe.seed)
         taken = _core_seconds(recipe, paths, folder)
-        paces = [[_worker_pace(recipe, paths, folder, workers) for workers in (1, 2)] for _ in range(PACE_REPEATS)]
+        paces = [
+            [_worker_pace(recipe, paths, folder, times_listed, num_workers=workers) for workers in (1, 2)]
+            for _ in range(pace_repeats)
+        ]
     one, two = np.max(paces, axis=0)
     hours = len(paths) * RECORDING_S / 3600
     print(f"{hours:.2f} hours in {len(paths)} files {RECORDED_AS}, to FLAC at {rate} Hz, {os.cpu_count()} cores:")
@@ -52,9 +63,9 @@ def preparing(recipe: dict[str, Any]) -> None:
     print(f"  one worker {one:.0f}, two {two:.0f} audio hours an hour: {two / one:.2f} times as fast")
 
 
-def _core_seconds(recipe: dict[str, Any], paths: list[str], folder: str) -> dict[str, float]:
+def _core_seconds(recipe: PrepareRecipe, paths: list[str], folder: str) -> dict[str, float]:
     """Return what each work takes of a core, for all the files once."""
-    rate = recipe["sharding"]["sample_rate"]
+    rate = recipe.sharding.sample_rate
     encoded = {path: codec.encode(_plain_decode(path, rate), sample_rate=rate, encoding="flac") for path in paths}
     decoded = [codec.read_all(data) for data in encoded.values()]
 
@@ -73,9 +84,9 @@ def _core_seconds(recipe: dict[str, Any], paths: list[str], folder: str) -> dict
     return {name: min(turn[name] for turn in turns) for name in works}
 
 
-def _recordings(folder: str, seed: int) -> list[str]:
+def _recordings(folder: str, num: int, *, seed: int) -> list[str]:
     paths = []
-    for number in range(NUM_RECORDINGS):
+    for number in range(num):
         suffix, rate = RECORDED_AS[number % len(RECORDED_AS)]
         rng = np.random.default_rng([seed, number])
         num_samples = round(RECORDING_S * voice.SAMPLE_RATE)
@@ -101,27 +112,37 @@ def _plain_prepare(paths: list[str], sample_rate: int) -> None:
 
 
 def listing(
-    recipe: dict[str, Any], paths: list[str], folder: str, *, times: int, where: str, **sharding: Any
-) -> dict[str, Any]:
+    recipe: PrepareRecipe,
+    paths: list[str],
+    folder: str,
+    *,
+    times: int,
+    where: Literal["local", "debug"],
+    **sharding: Any,
+) -> PrepareRecipe:
     """Return a recipe that prepares the files, listed so many times, into a folder of its own."""
     output_dir = tempfile.mkdtemp(dir=folder)
     rows = (f"{path},s,{number}-{again}\n" for again in range(times) for number, path in enumerate(paths))
-    Path(output_dir, "list.csv").write_text("path,speaker,utt_id\n" + "".join(rows))
+    table = Path(output_dir, "list.csv")
+    table.write_text("path,speaker,utt_id\n" + "".join(rows))
     listed = {"_target_": "avis.corpora.manifest.Manifest", "name": "listed", "root": None, "split": "test"}
-    return recipe | {
-        "output_dir": output_dir,
-        "corpus": {"sources": {"listed": listed | {"path": f"{output_dir}/list.csv"}}},
-        "sharding": recipe["sharding"] | sharding,
-        "compute": recipe["compute"] | {"where": where},
-    }
+    return replace(
+        recipe,
+        output_dir=output_dir,
+        corpora={"listed": Component({**listed, "path": str(table)})},
+        extends=None,
+        sharding=replace(recipe.sharding, **sharding),
+        compute=replace(recipe.compute, where=where),
+    )
 
 
-def _worker_pace(recipe: dict[str, Any], paths: list[str], folder: str, num_workers: int) -> float:
+def _worker_pace(recipe: PrepareRecipe, paths: list[str], folder: str, times_listed: int, *, num_workers: int) -> float:
     """Return audio hours an hour when all workers have started."""
-    shard_rows = -(-TIMES_LISTED * len(paths) // PARTS)
-    listed = listing(recipe, paths, folder, times=TIMES_LISTED, where="local", shard_rows=shard_rows)
+    shard_rows = -(-times_listed * len(paths) // PARTS)
+    listed = listing(recipe, paths, folder, times=times_listed, where="local", shard_rows=shard_rows)
     with ray.init(address="local", num_cpus=num_workers, include_dashboard=False, runtime_env=RUNTIME_ENV):
         uri = prepare(listed)
-    finished = sorted(os.path.getmtime(part) for part in store.part_uris(uri, "utterances"))[PARTS // 4 :]
-    hours = TIMES_LISTED * len(paths) * RECORDING_S / 3600
-    return hours * (len(finished) - 1) / PARTS / (finished[-1] - finished[0]) * 3600
+    written = sorted(os.path.getmtime(part) for part in store.part_uris(uri, "utterances"))
+    steady = written[len(written) // 4 :]
+    hours = times_listed * len(paths) * RECORDING_S / 3600
+    return hours * (len(steady) - 1) / len(written) / (steady[-1] - steady[0]) * 3600

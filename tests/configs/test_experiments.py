@@ -11,7 +11,8 @@ from hydra.utils import instantiate
 
 from avis.engine.config import resolve
 from avis.engine.examples.stream import local_batches
-from avis.engine.train import build_module, share
+from avis.engine.recipe import Recipe
+from avis.engine.train import build_module, gather_inputs
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 EXPERIMENTS = sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))
@@ -68,11 +69,11 @@ def narrow(experiment: str, backbones: dict[str, str]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_two_steps(experiment: str, tiny_store: str, backbones: dict[str, str]):
-    shared = share(narrow(experiment, backbones), tiny_store, num_workers=1)
-    module = build_module(shared)
+    inputs = gather_inputs(Recipe.of(narrow(experiment, backbones)), tiny_store, num_workers=1)
+    module = build_module(inputs)
     optimizer = module.configure_optimizers()
     before = {name: weight.detach().clone() for name, weight in module.named_parameters() if weight.requires_grad}
-    for batch in islice(local_batches(shared, first_block=0), 2):
+    for batch in islice(local_batches(inputs, first_block=0), 2):
         module.set_progress(0.5)
         loss, _ = module.loss(module(batch), batch["speaker"])
         assert torch.isfinite(loss)
@@ -97,12 +98,12 @@ def test_as_many_talkers_as_musan_has(experiment: str):
 def test_fine_tuning_starts_from_the_stage_before(
     experiment: str, tiny_store: str, backbones: dict[str, str], tmp_path: Path
 ):
-    first = build_module(share(narrow(experiment, backbones), tiny_store, num_workers=1))
-    checkpoint: dict[str, Any] = {"state_dict": first.state_dict(), "epoch": 0}
+    first = build_module(gather_inputs(Recipe.of(narrow(experiment, backbones)), tiny_store, num_workers=1))
+    checkpoint: dict[str, Any] = {"state_dict": first.state_dict(), "epoch": 0, "global_step": 0}
     first.on_save_checkpoint(checkpoint)
     torch.save(checkpoint, tmp_path / "average.ckpt")
     recipe = narrow(f"{experiment}_lm", backbones) | {"start_from": str(tmp_path / "average.ckpt"), "seed": 1}
-    second = build_module(share(recipe, tiny_store, num_workers=1))
+    second = build_module(gather_inputs(Recipe.of(recipe), tiny_store, num_workers=1))
     for name, weight in second.state_dict().items():
         assert weight.equal(first.state_dict()[name][: len(weight)] if weight.ndim else first.state_dict()[name]), name
 
@@ -112,15 +113,15 @@ def test_fine_tuning_all_of_a_front_end_starts_from_the_stage_before(
     experiment: str, tiny_store: str, backbones: dict[str, str], tmp_path: Path
 ):
     """Low-rank updates, which the second stage has no place for, are part of its weights."""
-    first = build_module(share(narrow(experiment, backbones), tiny_store, num_workers=1))
+    first = build_module(gather_inputs(Recipe.of(narrow(experiment, backbones)), tiny_store, num_workers=1))
     for name, weight in first.named_parameters():
         if name.endswith("lora_b"):
             torch.nn.init.normal_(weight)
-    checkpoint: dict[str, Any] = {"state_dict": first.state_dict(), "epoch": 0}
+    checkpoint: dict[str, Any] = {"state_dict": first.state_dict(), "epoch": 0, "global_step": 0}
     first.on_save_checkpoint(checkpoint)
     torch.save(checkpoint, tmp_path / "average.ckpt")
     recipe = narrow(f"{experiment}_joint", backbones) | {"start_from": str(tmp_path / "average.ckpt"), "seed": 1}
-    work = share(recipe, tiny_store, num_workers=1)
+    work = gather_inputs(Recipe.of(recipe), tiny_store, num_workers=1)
     second = build_module(work)
     batch = next(local_batches(work, first_block=0))
     torch.testing.assert_close(second.eval()(batch), first.eval()(batch), rtol=1e-4, atol=1e-5)

@@ -22,7 +22,8 @@ import pytest
 import soundfile as sf
 
 from avis import store
-from avis.checkpoints.run_checkpoints import LAST, read_checkpoint
+from avis.checkpoints.checkpoint import read_checkpoint
+from avis.checkpoints.run_checkpoints import LAST
 from avis.engine.prepare import prepare
 
 PROJECT = Path(__file__).parents[2]

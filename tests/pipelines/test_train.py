@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from avis.checkpoints.run_checkpoints import read_checkpoint
+from avis.checkpoints.checkpoint import read_checkpoint
 
 PIPELINES = Path(__file__).parents[2] / "pipelines"
 NAMES = sorted(path.stem for path in PIPELINES.glob("*.py") if path.stem not in ("__init__", "benchmark"))

@@ -1,7 +1,6 @@
 """Build the configured back-end and fit it on the training speakers."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +12,7 @@ from avis.engine.fitted.fitted_once import fitted_once
 from avis.engine.recipe import BackendSettings
 from avis.engine.trials.embeddings import StoreEmbedder, embedding_matrix
 from avis.names import shared
-from avis.scoring.projection import Projection
+from avis.scoring.backend import Backend
 from avis.scoring.trial_ids import gather
 from avis.training.example_settings import ExampleSettings
 
@@ -21,7 +20,7 @@ IDENTITY = ["utt_id", "speaker", "sha256"]
 """Columns of the utterances table that say what a back-end was fitted on."""
 
 
-def build_backend(scoring: BackendSettings) -> Any:
+def build_backend(scoring: BackendSettings) -> Backend:
     """Build the back-end, not fitted yet.
 
     Raises
@@ -30,9 +29,10 @@ def build_backend(scoring: BackendSettings) -> Any:
         If it needs another domain's utterances to adapt to and none are named, or the other way round.
     """
     backend, corpus = scoring.backend.build(), scoring.adapt_corpus
-    if backend.adapts != (corpus is not None):
+    adapts = backend.adaptable is not None
+    if adapts != (corpus is not None):
         raise ValueError(
-            f"adaptation incomplete: got adapt_corpus={corpus} for a back-end that {'' if backend.adapts else 'never '}"
+            f"adaptation incomplete: got adapt_corpus={corpus} for a back-end that {'' if adapts else 'never '}"
             "adapts, expected the name of a corpus for one that does, null for others. At scoring.adapt_corpus. "
             "Correct it, or choose another back-end (avis.scoring.adaptation.AdaptedPlda adapts)."
         )
@@ -41,7 +41,7 @@ def build_backend(scoring: BackendSettings) -> Any:
 
 def fitted_backend(
     scoring: BackendSettings, embedder: StoreEmbedder, index: pa.Table, *, tested: set[str], seed: int
-) -> Any:
+) -> Backend:
     """Return the configured back-end, fitted on training speakers; it is saved beside the checkpoint and reused.
 
     A model that was imported names no training speakers: then they are those of the store's training split.
@@ -64,7 +64,7 @@ def fitted_backend(
         adapt to.
     """
     backend = build_backend(scoring)
-    if isinstance(backend, Projection) and not backend.learns:
+    if not backend.needs_fit:
         return backend
     training = _training_utterances(index, embedder.checkpoint.speakers)
     chosen = _sample(training, scoring.fit_utterances, seed)
@@ -73,11 +73,11 @@ def fitted_backend(
 
     def fit() -> None:
         backend.fit(*_embed_training(embedder, chosen, scoring.fit_copies))
-        if len(domain):
-            adapted_to = embedder.embed(domain["utt_id"], label=f"embed {scoring.adapt_corpus}")
-            backend.adapt(embedding_matrix(adapted_to))
+        if backend.adaptable and len(domain):
+            embedded = embedder.embed(domain["utt_id"], label=f"embed {scoring.adapt_corpus}")
+            backend.adaptable.adapt(embedding_matrix(embedded))
 
-    return fitted_once(
+    fitted_once(
         backend,
         embedder.checkpoint.uri,
         kind="backend",
@@ -86,6 +86,7 @@ def fitted_backend(
         fit=fit,
         needs="training speakers",
     )
+    return backend
 
 
 def _training_utterances(index: pa.Table, speakers: Sequence[str]) -> pa.Table:

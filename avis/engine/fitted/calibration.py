@@ -16,10 +16,9 @@ from avis.engine.trials.embeddings import StoreEmbedder
 from avis.engine.trials.scoring import score_pairs
 from avis.engine.trials.transform import state_digest
 from avis.engine.trials.vectors import TrialVectorMaker
+from avis.metrics.operating_point import OperatingPoint
 from avis.reports.calibration_words import beyond_cap, capped_at, fitted_on
 from avis.scoring.calibration import Calibration, ScoresDoNotRise
-from avis.scoring.decision import OperatingPoint
-from avis.scoring.score_norm import ScoreNorm
 
 
 def build_calibration(recipe: ScoreRecipe) -> Calibration | None:
@@ -33,7 +32,7 @@ def build_calibration(recipe: ScoreRecipe) -> Calibration | None:
     if recipe.calibration is None:
         return None
     calibration, backend = recipe.calibration.model.build(), recipe.scoring.backend.build()
-    if "cohort_mean" in calibration.measures and not isinstance(backend, ScoreNorm):
+    if "cohort_mean" in calibration.measures and backend.normalized is None:
         raise ValueError(
             f"measure without cohort: got cohort_mean for the back-end {type(backend).__name__}, expected a score "
             "normalisation. At calibration.model.measures. Leave it out, or choose a back-end such as "

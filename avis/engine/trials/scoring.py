@@ -16,21 +16,21 @@ from avis.engine.trials.vectors import TrialVectors
 from avis.engine.workers.compute import Compute
 from avis.engine.workers.parts import run_parts, shared_by_workers
 from avis.evaluation.score_table import ORIGIN, TRIALS_PER_PART
+from avis.metrics.operating_point import OperatingPoint
 from avis.schema import SCORES
+from avis.scoring.backend import Backend
 from avis.scoring.calibration import Calibration, quality_features
-from avis.scoring.decision import OperatingPoint
-from avis.scoring.score_norm import ScoreNorm
 
 
 def score_pairs(
-    backend: Any, vectors: TrialVectors, enroll: NDArray[np.int64], test: NDArray[np.int64]
+    backend: Backend, vectors: TrialVectors, enroll: NDArray[np.int64], test: NDArray[np.int64]
 ) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.float32]]:
     """Score trials of rows of ``vectors``.
 
     Parameters
     ----------
-    backend
-        Of `avis.scoring`, fitted.
+    backend : Backend
+        Fitted.
     vectors : TrialVectors
     enroll, test : int64 [trials]
         Enrolments and rows.
@@ -57,19 +57,19 @@ def score_pairs(
 
 
 def _score_rows(
-    backend: Any, enroll: NDArray[np.float32], test: NDArray[np.float32]
+    backend: Backend, enroll: NDArray[np.float32], test: NDArray[np.float32]
 ) -> dict[str, NDArray[np.floating]]:
-    if not isinstance(backend, ScoreNorm):
+    if backend.normalized is None:
         return {"score": backend.score(enroll, test)}
-    raw = backend.raw_score(enroll, test)
-    return {"score": raw, "score_norm": backend.normalize(raw, enroll, test)}
+    raw = backend.normalized.raw_score(enroll, test)
+    return {"score": raw, "score_norm": backend.normalized.normalize(raw, enroll, test)}
 
 
 @dataclass(frozen=True)
 class Scorer:
     """Everything that turns a trial into a row of the scores table."""
 
-    backend: Any
+    backend: Backend
     calibration: Calibration | None
     operating_point: OperatingPoint | None
 

@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +11,7 @@ from avis import location, store
 from avis.digest import array_digest, fingerprint
 from avis.engine.workers.compute import Compute
 from avis.engine.workers.parts import run_parts, shared_by_workers
+from avis.scoring.backend import Backend, Stateful
 
 UTTERANCES_PER_PART = 4096
 
@@ -19,7 +19,7 @@ UTTERANCES_PER_PART = 4096
 class EmbeddingTransformer:
     """Transform one part of the embeddings for scoring; see `avis.engine.workers.parts.PartMaker`."""
 
-    def __init__(self, backend: Any, embeddings: Callable[[], NDArray[np.float32]]) -> None:
+    def __init__(self, backend: Backend, embeddings: Callable[[], NDArray[np.float32]]) -> None:
         self.backend, self.embeddings = backend, embeddings()
 
     def __call__(self, task: pa.Table) -> dict[str, pa.Table]:
@@ -30,7 +30,7 @@ class EmbeddingTransformer:
         return {"vectors": pa.table({"vector": column})}
 
 
-def transform(backend: Any, embeddings: NDArray[np.float32], run_dir: str, compute: Compute) -> NDArray[np.float32]:
+def transform(backend: Backend, embeddings: NDArray[np.float32], run_dir: str, compute: Compute) -> NDArray[np.float32]:
     """Transform embeddings ``[utterances, dim]`` for scoring, on all workers where there are many."""
     tasks = spans(len(embeddings), UTTERANCES_PER_PART)
     if len(tasks) < 2:
@@ -54,6 +54,6 @@ def spans(num: int, per_part: int) -> dict[str, pa.Table]:
     }
 
 
-def state_digest(fitted: Any) -> dict[str, str]:
+def state_digest(fitted: Stateful) -> dict[str, str]:
     """Return the SHA-256 of each array that a back-end or a calibration has learnt."""
     return {key: array_digest(value) for key, value in fitted.state().items()}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +13,7 @@ from avis.engine.trials.embeddings import embedding_matrix
 from avis.engine.trials.transform import transform
 from avis.engine.workers.compute import Compute
 from avis.schema import DURATION_BANDS, DURATION_EDGES_S
+from avis.scoring.backend import Backend
 from avis.scoring.calibration import log_duration, log_magnitude
 from avis.scoring.trial_ids import gather
 
@@ -110,7 +111,7 @@ class TrialVectorMaker:
     compute : Compute
     """
 
-    backend: Any
+    backend: Backend
     measures: Sequence[str]
     enrolment_mean: Literal["embeddings", "scores"]
     run_dir: str
@@ -156,12 +157,13 @@ class TrialVectorMaker:
 
     def _quality(self, embeddings: NDArray, vectors: NDArray, speech_s: NDArray) -> NDArray[np.float32]:
         """Return the calibration's quality measures ``[rows, measures]``."""
-        measure = {
-            "duration": lambda: log_duration(speech_s),
-            "magnitude": lambda: log_magnitude(embeddings),
-            "cohort_mean": lambda: self.backend.cohort_mean(vectors),
-        }
-        columns = [measure[name]() for name in self.measures]
+        columns = []
+        for name in self.measures:
+            if name == "cohort_mean":
+                assert self.backend.normalized, "a measure of the cohort has one"
+                columns.append(self.backend.normalized.cohort_mean(vectors))
+            else:
+                columns.append(log_duration(speech_s) if name == "duration" else log_magnitude(embeddings))
         return np.column_stack(columns).astype(np.float32) if columns else np.zeros((len(vectors), 0), np.float32)
 
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
 from torch import Tensor
 
 from avis.checkpoints import export as exporting
+from avis.checkpoints.checkpoint import Checkpoint, read_checkpoint
+from avis.checkpoints.components import build
 from avis.checkpoints.export import MIN_COSINE, WaveformEmbedder, export, least_cosine
 from avis.engine.config import resolve
-from avis.engine.score import read_checkpoint
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 ECAPA = ["model=ecapa_tiny", *(f"model.{key}=8" for key in ("channels", "mfa_channels", "embedding_dim"))]
@@ -30,12 +30,12 @@ BLOCKS = ("convnext", "gated_resnet")
 LENGTHS = (8000, 12345, 50001)
 
 
-def make_checkpoint(folder: Path, *overrides: str) -> tuple[str, WaveformEmbedder]:
+def make_checkpoint(folder: Path, *overrides: str) -> tuple[Checkpoint, WaveformEmbedder]:
     """Write the checkpoint of a model with random weights, optimiser and classifier beside it."""
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         recipe = resolve(compose("train", list(overrides)))
     torch.manual_seed(0)
-    whole = WaveformEmbedder(instantiate(recipe["features"]["front_end"]), instantiate(recipe["model"]))
+    whole = WaveformEmbedder(build(recipe["features"]["front_end"]), build(recipe["model"]))
     for module in whole.modules():
         if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
             module.running_mean.uniform_(-0.1, 0.1)
@@ -47,9 +47,9 @@ def make_checkpoint(folder: Path, *overrides: str) -> tuple[str, WaveformEmbedde
             weight.data.mul_(1.05).add_(0.05 * torch.rand_like(weight))
         weights |= {f"front_end.{key}": value for key, value in whole.front_end.state_dict().items()}
     weights["loss.weight"] = torch.zeros(1000, 8)
-    checkpoint = {"state_dict": weights, "recipe": recipe, "speakers": ["a"], "epoch": 3, "global_step": 9}
-    torch.save(checkpoint | {"optimizer_states": [torch.zeros(1000)]}, folder / "best.ckpt")
-    return str(folder / "best.ckpt"), whole.eval()
+    saved = {"state_dict": weights, "recipe": recipe, "speakers": ["a"], "epoch": 3, "global_step": 9}
+    torch.save(saved | {"optimizer_states": [torch.zeros(1000)]}, folder / "best.ckpt")
+    return Checkpoint.open(str(folder / "best.ckpt")), whole.eval()
 
 
 def utterances() -> list[Tensor]:
@@ -191,10 +191,10 @@ def test_a_checkpoint_without_what_training_needs(tmp_path: Path):
     checkpoint, _ = make_checkpoint(tmp_path, *ECAPA)
     file = tmp_path / "small.ckpt"
     assert export(checkpoint, str(file), format="avis") > MIN_COSINE
-    small, whole = read_checkpoint(str(file)), read_checkpoint(checkpoint)
-    assert small["recipe"] == whole["recipe"]
-    assert set(whole["state_dict"]) - set(small["state_dict"]) == {"loss.weight"}
-    assert "optimizer_states" not in small
+    small = Checkpoint.open(str(file))
+    assert small.recipe == checkpoint.recipe
+    assert set(checkpoint.weights) - set(small.weights) == {"loss.weight"}
+    assert "optimizer_states" not in read_checkpoint(str(file))
 
 
 class Undecided(torch.nn.Module):
@@ -204,10 +204,14 @@ class Undecided(torch.nn.Module):
         return features.mean(dim=1) if features.sum() > 0 else features.amax(dim=1)
 
 
-def test_a_model_that_the_format_cannot_hold_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+class OfUndecided(Checkpoint):
+    def build_model(self) -> torch.nn.Module:
+        return Undecided()
+
+
+def test_a_model_that_the_format_cannot_hold_is_refused(tmp_path: Path):
     pytest.importorskip("onnxruntime")
-    checkpoint, _ = make_checkpoint(tmp_path, *ECAPA)
-    monkeypatch.setattr(exporting, "load_model", lambda *_: Undecided())
+    checkpoint = OfUndecided(**vars(make_checkpoint(tmp_path, *ECAPA)[0]))
     with pytest.raises(ValueError, match=r"format cannot hold the model: got \w+ \(.*of Undecided on .*format=onnx"):
         export(checkpoint, str(tmp_path / "model.onnx"), format="onnx")
     assert not (tmp_path / "model.onnx").exists()
@@ -238,5 +242,6 @@ def test_what_embeddings_share_hides_no_difference():
 
 
 def test_an_unknown_format_is_refused(tmp_path: Path):
+    checkpoint, _ = make_checkpoint(tmp_path, *ECAPA)
     with pytest.raises(ValueError, match=r"unknown format: got format='tflite'"):
-        export(str(tmp_path / "best.ckpt"), str(tmp_path / "x"), format="tflite")
+        export(checkpoint, str(tmp_path / "x"), format="tflite")

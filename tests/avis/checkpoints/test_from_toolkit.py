@@ -13,10 +13,10 @@ import torch
 from hydra import compose, initialize_config_dir
 from torch import Tensor
 
+from avis.checkpoints.checkpoint import Checkpoint
+from avis.checkpoints.components import Component
 from avis.checkpoints.from_toolkit import import_checkpoint, state_dict
-from avis.checkpoints.run_checkpoints import read_checkpoint
 from avis.engine.config import resolve
-from avis.engine.trials.embeddings import load_front_end, load_model
 from avis.models.pooling import StatisticsPooling
 from avis.models.resnet import ResNet
 
@@ -58,7 +58,7 @@ def imports(tmp_path: Path) -> Callable[..., str]:
         paths = [f"weights={tmp_path}/avg_model.pt", f"checkpoint={tmp_path}/imported.ckpt"]
         with initialize_config_dir(str(CONFIGS), version_base="1.3"):
             recipe = resolve(compose("import_checkpoint", [f"source={source}", *paths, *overrides]))
-        import_checkpoint(recipe)
+        import_checkpoint(recipe["weights"], recipe["checkpoint"], source=Component(recipe["source"]), recipe=recipe)
         return str(recipe["checkpoint"])
 
     return run
@@ -67,19 +67,18 @@ def imports(tmp_path: Path) -> Callable[..., str]:
 @torch.inference_mode()
 def test_the_checkpoint_is_read_as_one_of_avis(imports: Callable[..., str], tmp_path: Path):
     model = resnet()
-    path = imports(wespeakers(model))
-    checkpoint = read_checkpoint(path)
-    assert checkpoint["speakers"] == []
-    assert checkpoint["recipe"]["features"]["front_end"]["window"] == "hamming"
+    checkpoint = Checkpoint.open(imports(wespeakers(model)))
+    assert checkpoint.speakers == []
+    assert checkpoint.recipe["features"]["front_end"]["window"] == "hamming"
     digest = hashlib.sha256((tmp_path / "avg_model.pt").read_bytes()).hexdigest()
-    assert checkpoint["recipe"]["imported"]["sha256"] == digest
-    features = load_front_end(checkpoint, path).eval()(torch.randn(1, 8000) / 10)
-    torch.testing.assert_close(load_model(checkpoint, path).eval()(features), model(features))
+    assert checkpoint.recipe["imported"]["sha256"] == digest
+    features = checkpoint.build_front_end().eval()(torch.randn(1, 8000) / 10)
+    torch.testing.assert_close(checkpoint.build_model().eval()(features), model(features))
 
 
 @torch.inference_mode()
 def test_the_front_end_of_a_source_can_be_changed(imports: Callable[..., str]):
-    recipe = read_checkpoint(imports(wespeakers(resnet()), "features=3d_speaker_fbank_80"))["recipe"]
+    recipe = Checkpoint.open(imports(wespeakers(resnet()), "features=3d_speaker_fbank_80")).recipe
     assert recipe["features"]["front_end"]["steps"][1]["window"] == "povey"
 
 

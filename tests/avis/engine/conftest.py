@@ -1,12 +1,16 @@
 """What the tests of several stages make and look at."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile as sf
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
 
+CONFIGS = Path(__file__).parents[3] / "configs"
 SAMPLE_RATE = 16000
 NUM_SAMPLES = 9600
 
@@ -36,3 +40,17 @@ def bytes_below() -> Callable[[str], dict[str, bytes]]:
         return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
     return read
+
+
+@pytest.fixture
+def composed() -> Iterator[Callable[..., DictConfig]]:
+    """Return what composes a configuration as a pipeline does, Hydra's own part included."""
+
+    def compose_with(*overrides: str, name: str = "train") -> DictConfig:
+        with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+            cfg = compose(name, list(overrides), return_hydra_config=True)
+        HydraConfig.instance().set_config(cfg)
+        return DictConfig({key: value for key, value in cfg.items_ex(resolve=False) if key != "hydra"}, parent=None)
+
+    yield compose_with
+    HydraConfig.instance().cfg = None

@@ -1,33 +1,16 @@
-"""Configurations: wrong ones are refused before anything starts, and runs keep theirs."""
+"""Configurations: wrong ones are refused before anything starts."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hydra import compose, initialize_config_dir
-from hydra.core.hydra_config import HydraConfig
 from hydra.errors import ConfigCompositionException
 from omegaconf import DictConfig
 
-from avis import store
-from avis.engine.config import filled, keep_run, open_run, resolve
+from avis.engine.config import check_composed, fill, resolve
 
 CONFIGS = Path(__file__).parents[3] / "configs"
-
-
-@pytest.fixture
-def composed() -> Iterator[Callable[..., DictConfig]]:
-    """Return what composes a configuration as a pipeline does, Hydra's own part included."""
-
-    def compose_with(*overrides: str, name: str = "train") -> DictConfig:
-        with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-            cfg = compose(name, list(overrides), return_hydra_config=True)
-        HydraConfig.instance().set_config(cfg)
-        return DictConfig({key: value for key, value in cfg.items_ex(resolve=False) if key != "hydra"}, parent=None)
-
-    yield compose_with
-    HydraConfig.instance().cfg = None
 
 
 def refused(composed: Callable[..., DictConfig], *overrides: str, message: str) -> None:
@@ -96,61 +79,6 @@ def test_what_has_to_be_given_is_named(composed: Callable[..., DictConfig], over
         resolve(composed(override))
 
 
-def test_a_new_run_has_a_folder_and_a_configuration_of_its_own(composed: Callable[..., DictConfig], tmp_path: Path):
-    run_dir, recipe = open_run(composed(f"output_dir={tmp_path}", "run=first"))
-    assert run_dir == str(tmp_path / "runs" / "first")
-    keep_run(run_dir, recipe, "stores/a")
-    assert store.read_json(f"{run_dir}/config.json") == recipe | {"utterances": "stores/a"}
-    with pytest.raises(ValueError, match=r"run exists: got run=first, .*go on with that run by resume=first"):
-        open_run(composed(f"output_dir={tmp_path}", "run=first"))
-    unnamed, _ = open_run(composed(f"output_dir={tmp_path}"))
-    assert Path(unnamed).parent == tmp_path / "runs"
-
-
-def test_a_wrong_configuration_leaves_no_run_behind(composed: Callable[..., DictConfig], tmp_path: Path):
-    with pytest.raises(ValueError, match="wrong value"):
-        open_run(composed(f"output_dir={tmp_path}", "run=first", "model.channels=many"))
-    assert not (tmp_path / "runs").exists()
-
-
-def test_a_resumed_run_has_the_settings_it_was_started_with(composed: Callable[..., DictConfig], tmp_path: Path):
-    started_dir, started = open_run(composed(f"output_dir={tmp_path}", "run=first", "model.channels=64"))
-    keep_run(started_dir, started, "stores/a")
-    again = ["resume=first", f"output_dir={tmp_path}", "compute=debug", "compute.max_restarts=1"]
-    run_dir, recipe = open_run(composed(*again))
-    assert run_dir == started_dir
-    assert recipe["model"]["channels"] == 64
-    assert (recipe["compute"]["where"], recipe["compute"]["max_restarts"]) == ("debug", 1)
-    different = {key for key in started if recipe[key] != started[key]}
-    assert different == {"compute"}
-
-
-@pytest.mark.parametrize("change", ["model.channels=64", "seed=1", "trials=some.txt", "run=second", "model=ecapa_512"])
-def test_a_resumed_run_cannot_be_changed(composed: Callable[..., DictConfig], tmp_path: Path, change: str):
-    keep_run(*open_run(composed(f"output_dir={tmp_path}", "run=first")), "stores/a")
-    with pytest.raises(ValueError, match=f"resumed run changed: got {change}, expected nothing beside resume"):
-        open_run(composed("resume=first", f"output_dir={tmp_path}", change))
-
-
-def test_a_resumed_run_keeps_where_it_ran_unless_told(composed: Callable[..., DictConfig], tmp_path: Path):
-    keep_run(*open_run(composed(f"output_dir={tmp_path}", "run=first", "compute=debug")), "stores/a")
-    assert open_run(composed("resume=first", f"output_dir={tmp_path}"))[1]["compute"]["where"] == "debug"
-
-
-def test_a_run_is_resumed_on_the_audio_it_was_started_on(composed: Callable[..., DictConfig], tmp_path: Path):
-    run_dir, recipe = open_run(composed(f"output_dir={tmp_path}", "run=first"))
-    keep_run(run_dir, recipe, "stores/a")
-    keep_run(run_dir, recipe, "moved/stores/a")
-    with pytest.raises(ValueError, match="audio changed: got utterances=stores/b, expected stores/a"):
-        keep_run(run_dir, recipe, "stores/b")
-
-
-def test_an_unknown_run_cannot_be_resumed(composed: Callable[..., DictConfig], tmp_path: Path):
-    with pytest.raises(ValueError, match=rf"no run to resume: got resume=first, .*At {tmp_path}/runs/first"):
-        open_run(composed("resume=first", f"output_dir={tmp_path}"))
-    assert not (tmp_path / "runs").exists()
-
-
 OWN = {
     "calibration": {"trials": "own.txt"},
     "operating_point": {"p_target": 0.5},
@@ -178,14 +106,12 @@ OWN = {
 
 
 def test_null_is_the_checkpoints_own_and_none_is_nothing(composed: Callable[..., DictConfig]):
-    as_its_own = resolve(composed("checkpoint=x", name="score"), fill=lambda given: filled(given, OWN))
+    as_its_own = fill(check_composed(composed("checkpoint=x", name="score")), OWN)
     assert {key: as_its_own[key] for key in OWN} == OWN
     assert as_its_own["trials"] is None
     off = ["calibration=none", "operating_point=none", "enrolments=none", "trials=none", "scoring=wccn"]
-    seen = []
-    given = composed("checkpoint=x", *off, name="score")
-    recipe = resolve(given, fill=lambda plain: seen.append(plain) or filled(plain, OWN))
-    assert seen[0]["checkpoint"] == "x"
+    recipe = fill(check_composed(composed("checkpoint=x", *off, name="score")), OWN)
+    assert recipe["checkpoint"] == "x"
     assert {recipe[key] for key in ("calibration", "operating_point", "enrolments", "trials")} == {None}
     assert recipe["scoring"] != OWN["scoring"]
     assert recipe["model"] == OWN["model"]
@@ -193,7 +119,7 @@ def test_null_is_the_checkpoints_own_and_none_is_nothing(composed: Callable[...,
 
 def test_other_recordings_may_be_prepared_otherwise(composed: Callable[..., DictConfig]):
     def prepared(*overrides: str) -> dict[str, Any]:
-        return resolve(composed("checkpoint=x", *overrides, name="score"), fill=lambda given: filled(given, OWN))
+        return fill(check_composed(composed("checkpoint=x", *overrides, name="score")), OWN)
 
     assert prepared("sharding.vad=silero", "sharding.trim=all", "sharding.min_duration_s=0.2")["sharding"] == {
         **OWN["sharding"],

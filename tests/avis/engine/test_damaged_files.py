@@ -17,9 +17,9 @@ import soundfile as sf
 
 from avis import store
 from avis.engine.prepare import prepare
+from avis.engine.recipe import Recipe
 from avis.schema import REJECT_REASONS
 
-Recipe = dict[str, Any]
 ROOT = Path(__file__).parents[3]
 RATE = 16000
 NUM_SPEAKERS = 4

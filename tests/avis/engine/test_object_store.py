@@ -10,17 +10,17 @@ import numpy as np
 import pyarrow.fs as pafs
 import pytest
 import soundfile as sf
-from hydra.utils import instantiate
 
 from avis import location, store
 from avis.checkpoints.run_checkpoints import next_epoch
 from avis.corpora.folder import Folder
 from avis.engine import train as engine
-from avis.engine.prepare import ShardMaker, prepare
-from avis.engine.score import score, with_answers
-from avis.evaluation.evaluate import evaluate
+from avis.engine.prepare import prepare
+from avis.engine.recipe import Recipe
+from avis.engine.score import score
+from avis.engine.shards.shard_maker import ShardMaker
+from avis.evaluation.evaluate import evaluate, with_answers
 
-Recipe = dict[str, Any]
 BUCKET = "speech"
 NUM_SPEAKERS = 4
 
@@ -76,16 +76,20 @@ def test_the_same_bytes_as_on_a_disk_after_a_break(
     local, remote = corpus
     settings = ["sharding.num_validation_speakers=2", "sharding.max_reject_share=0.1"]
     composed = recipe(*settings, f"corpus.{key}={local}/{name}", name="prepare", corpus=layout)
-    expected = checksums(prepare(composed | {"output_dir": str(tmp_path)}))
-    composed["corpus"]["sources"][layout][key] = location.join(remote, name)
-    on_s3 = composed | {"output_dir": f"s3://{BUCKET}/outputs-{where}{s3}"}
+    expected = checksums(prepare(composed.changed({"output_dir": str(tmp_path)})))
+    on_s3 = composed.changed(
+        {
+            f"corpus.sources.{layout}.{key}": location.join(remote, name),
+            "output_dir": f"s3://{BUCKET}/outputs-{where}{s3}",
+            "compute.where": where,
+        }
+    )
+    if where == "local":
+        request.getfixturevalue("ray_session")
     with monkeypatch.context() as patch:
         patch.setattr(ShardMaker, "__call__", broken_after(3, ShardMaker.__call__))
         with pytest.raises(OSError, match="pulled the plug"):
             prepare(on_s3)
-    if where == "local":
-        request.getfixturevalue("ray_session")
-        on_s3 |= {"compute": composed["compute"] | {"where": "local"}}
     uri = prepare(on_s3)
     assert uri.startswith(f"s3://{BUCKET}/outputs-{where}/stores/")
     assert checksums(uri) == expected
@@ -102,11 +106,11 @@ def test_the_same_bytes_as_on_a_disk_after_a_break(
 def test_a_store_on_s3_is_extended(corpus: tuple[Path, str], s3: str, recipe: Callable[..., Recipe]):
     settings = ["sharding.num_validation_speakers=2", "sharding.max_reject_share=0.1"]
     path = corpus[0] / "list.csv"
-    cfg = recipe(*settings, f"corpus.path={path}", name="prepare", corpus="manifest")
-    cfg |= {"output_dir": f"s3://{BUCKET}/extended{s3}"}
+    overrides = [*settings, f"corpus.path={path}", f"output_dir='s3://{BUCKET}/extended{s3}'"]
+    cfg = recipe(*overrides, name="prepare", corpus="manifest")
     base = prepare(cfg)
     path.write_text("\n".join(line for line in path.read_text().splitlines() if "s0/a/0" not in line))
-    grown = prepare(cfg | {"extends": base})
+    grown = prepare(cfg.changed({"extends": base}))
     uris = store.part_uris(grown, "utterances")
     assert all(uri.startswith(f"s3://{BUCKET}/extended/stores/") and uri.endswith(s3) for uri in uris)
     whole, less = (set(store.read_table(uri, "utterances")["utt_id"].to_pylist()) for uri in (base, grown))
@@ -152,7 +156,7 @@ def test_a_folder_on_s3_is_listed_like_one_on_a_disk(corpus: tuple[Path, str]):
 def test_scores_are_evaluated_where_they_lie(s3: str, recipe: Callable[..., Recipe]):
     uri, out = f"s3://{BUCKET}/scores/dev.txt{s3}", f"s3://{BUCKET}/evaluated{s3}"
     store.write_bytes(uri, b"1 0.9\n1 0.6\n0 0.7\n0 0.1\n")
-    evaluation = instantiate(recipe("evaluation.bootstrap_draws=0")["evaluation"])
+    evaluation = recipe("evaluation.bootstrap_draws=0").evaluation
     evaluated = evaluate({location.stem(uri): uri}, out, facts={}, evaluation=evaluation)
     assert evaluated["metrics"]["dev"]["eer"] == pytest.approx(0.5)
     assert store.read_json(location.join(out, "metrics.json"))["dev"]["scores"] == uri
@@ -164,7 +168,7 @@ def test_a_whole_run_on_s3_goes_on_after_a_break(
     ray_session: None, tiny_recipe: Recipe, s3: str, monkeypatch: pytest.MonkeyPatch
 ):
     outputs = f"s3://{BUCKET}/whole{s3}"
-    cfg = tiny_recipe | {"output_dir": outputs}
+    cfg = tiny_recipe.changed({"output_dir": outputs})
     run_dir, utterances = location.join(outputs, "runs", "a"), prepare(cfg)
     batches = engine.local_batches
     with monkeypatch.context() as patch:
@@ -172,7 +176,7 @@ def test_a_whole_run_on_s3_goes_on_after_a_break(
         with pytest.raises(AssertionError, match="the stream ended"):
             engine.train(cfg, utterances, run_dir)
     assert next_epoch(run_dir) == 1
-    on_ray = cfg | {"compute": cfg["compute"] | {"where": "local", "num_workers": 2, "use_gpu": False}}
+    on_ray = cfg.changed({"compute.where": "local", "compute.num_workers": 2, "compute.use_gpu": False})
     checkpoint = engine.train(on_ray, utterances, run_dir)
     assert next_epoch(run_dir) == 2
     assert location.names_in(location.join(run_dir, "checkpoints")) == ["best.ckpt", "last.ckpt"]

@@ -8,15 +8,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from avis import store
 from avis.engine.prepare import prepare
+from avis.engine.recipe import Recipe
 
-Recipe = dict[str, Any]
 Read = Callable[[str], dict[str, bytes]]
 ROOT = Path(__file__).parents[3]
 NUM_PARTS, ROWS_PER_PART = 40, 10
@@ -28,7 +27,7 @@ class Case:
 
     def __init__(self, cfg: Recipe, small: list[str], expected: dict[str, bytes], store_name: str) -> None:
         self.cfg, self.small, self.expected = cfg, small, expected
-        self.out = Path(cfg["output_dir"])
+        self.out = Path(cfg.output_dir)
         self.store = self.out / "stores" / store_name
         self.processes: list[subprocess.Popen[bytes]] = []
 
@@ -36,7 +35,7 @@ class Case:
         self.out.mkdir(exist_ok=True)
         overrides = [
             "corpus=manifest",
-            f"corpus.path={self.cfg['corpus']['path']}",
+            f"corpus.path={self.cfg.plain['corpus']['path']}",
             f"output_dir={self.out}",
             f"compute={where}",
         ]
@@ -89,8 +88,8 @@ def case(
         csv.writer(stream).writerows([["path", "speaker", "utt_id"], *rows])
     small = ["sharding.num_validation_speakers=2", f"sharding.shard_rows={rows_per_part}"]
     cfg = recipe(*small, f"corpus.path={manifest}", name="prepare", corpus="manifest")
-    undisturbed = prepare(cfg | {"output_dir": str(tmp_path / "undisturbed")})
-    disturbed = cfg | {"output_dir": str(tmp_path / "disturbed")}
+    undisturbed = prepare(cfg.changed({"output_dir": str(tmp_path / "undisturbed")}))
+    disturbed = cfg.changed({"output_dir": str(tmp_path / "disturbed")})
     made = Case(disturbed, small, bytes_below(undisturbed), os.path.basename(undisturbed))
     yield made
     for process in made.processes:

@@ -1,6 +1,5 @@
 """Scoring: what the model says, each embedding once, and nothing on speakers that were trained on."""
 
-import hashlib
 import io
 import os
 import shutil
@@ -11,42 +10,37 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from hydra.utils import instantiate
 
 from avis import store
 from avis.audio.codec import read_all
+from avis.checkpoints.checkpoint import Checkpoint
+from avis.checkpoints.components import build
 from avis.checkpoints.run_checkpoints import best_checkpoint
 from avis.corpora.synthetic import Synthetic
 from avis.engine.fitted import backend as fitting
 from avis.engine.prepare import prepare
+from avis.engine.recipe import Recipe
 from avis.engine.score import check_trials, score
-from avis.engine.trials import embeddings as embed
-from avis.engine.trials import scoring as pairs
-
-Recipe = dict[str, Any]
+from avis.engine.trials import embeddings, scoring
+from avis.engine.trials.embeddings import Embedder
 
 
 @pytest.fixture
-def checkpoint(tiny_run: str, tmp_path: Path) -> str:
+def checkpoint(tiny_run: str, tmp_path: Path) -> Checkpoint:
     """Return a copy of the tiny run's checkpoint, in a folder of its own."""
-    return shutil.copy(best_checkpoint(tiny_run), str(tmp_path / "best.ckpt"))
+    return Checkpoint.open(shutil.copy(best_checkpoint(tiny_run), str(tmp_path / "best.ckpt")))
 
 
 def own_trials(cfg: Recipe) -> tuple[list[tuple[str, str]], list[bool]]:
-    corpus: Synthetic = instantiate(cfg["corpus"]["sources"]["synthetic"])
+    corpus: Synthetic = cfg.corpora["synthetic"].build()
     lines = [line.split() for line in Path(corpus.trials_path).read_text().splitlines()]
     ids = [tuple(f"synthetic/{name.removesuffix('.flac')}" for name in line[1:]) for line in lines]
     return ids, [line[0] == "1" for line in lines]  # type: ignore[return-value]
 
 
-def embeddings_of(path: str, utterances: str) -> dict[str, np.ndarray]:
+def embeddings_of(checkpoint: Checkpoint, utterances: str) -> dict[str, np.ndarray]:
     """Embed every whole utterance of a store with the checkpoint's own model, one by one."""
-    loaded = torch.load(path, map_location="cpu", weights_only=True)
-    model = instantiate(loaded["recipe"]["model"])
-    prefix = "model."
-    model.load_state_dict({k[len(prefix) :]: v for k, v in loaded["state_dict"].items() if k.startswith(prefix)})
-    features = instantiate(loaded["recipe"]["features"]["front_end"])
-    model.eval()
+    model, features = checkpoint.build_model().eval(), checkpoint.build_front_end()
     vectors = {}
     with torch.inference_mode():
         for row in store.read_table(utterances, "utterances").to_pylist():
@@ -55,7 +49,9 @@ def embeddings_of(path: str, utterances: str) -> dict[str, np.ndarray]:
     return vectors
 
 
-def test_scores_equal_a_direct_computation(tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path):
+def test_scores_equal_a_direct_computation(
+    tiny_recipe: Recipe, tiny_store: str, checkpoint: Checkpoint, tmp_path: Path
+):
     tables = score(tiny_recipe, checkpoint, tiny_store, str(tmp_path / "run"))
     assert list(tables) == ["synthetic"]
     table = store.read_table(tables["synthetic"], "scores")
@@ -95,14 +91,15 @@ def lay_out_cn_celeb(synthetic: Path, root: Path) -> None:
         (root / name).write_text(text)
 
 
-def test_cn_celeb_is_scored_in_both_ways_to_enrol(tiny_recipe: Recipe, checkpoint: str, tmp_path: Path):
+def test_cn_celeb_is_scored_in_both_ways_to_enrol(tiny_recipe: Recipe, checkpoint: Checkpoint, tmp_path: Path):
     """Against the mean of the enrolled recordings' embeddings, and against the recording that they were joined to."""
-    synthetic = instantiate(tiny_recipe["corpus"]["sources"]["synthetic"])
     root = tmp_path / "CN-Celeb_flac"
-    lay_out_cn_celeb(Path(synthetic.folder), root)
+    lay_out_cn_celeb(Path(tiny_recipe.corpora["synthetic"].build().folder), root)
     corpus = {"_target_": "avis.corpora.cn_celeb.CnCeleb1", "name": "cn", "root": str(root)}
-    cfg = tiny_recipe | {"corpus": {"sources": {"cn": corpus}}, "output_dir": str(tmp_path)}
-    cfg["scoring"] = cfg["scoring"] | {"backend": {"_target_": "avis.scoring.cosine.Cosine", "center": False}}
+    backend = {"_target_": "avis.scoring.cosine.Cosine", "center": False}
+    cfg = tiny_recipe.changed(
+        {"corpus.sources": {"cn": corpus}, "scoring.backend": backend, "output_dir": str(tmp_path)}
+    )
     utterances = prepare(cfg)
     tables = score(cfg, checkpoint, utterances, str(tmp_path / "run"))
     assert list(tables) == ["CNC-Eval-Avg", "CNC-Eval-Concat"]
@@ -114,9 +111,9 @@ def test_cn_celeb_is_scored_in_both_ways_to_enrol(tiny_recipe: Recipe, checkpoin
         np.testing.assert_allclose(store.read_table(uri, "scores")["score"].to_numpy(), expected, atol=2e-5)
 
 
-def test_batches_embed_each_utterance_as_it_would_be_alone(checkpoint: str):
+def test_batches_embed_each_utterance_as_it_would_be_alone(checkpoint: Checkpoint):
     """As on a GPU; here with so few frames that there are several batches, and padding in them."""
-    embedder = embed.Embedder(checkpoint, copies=0, banks=dict, use_gpu=False)
+    embedder = Embedder(lambda: checkpoint, copies=0, banks=dict, use_gpu=False)
     features = [torch.randn(num_frames, 80) for num_frames in (120, 31, 77, 300, 45, 120)]
     alone = embedder.embed(features)
     embedder.frames_together = 250
@@ -124,7 +121,7 @@ def test_batches_embed_each_utterance_as_it_would_be_alone(checkpoint: str):
         np.testing.assert_allclose(together, one, atol=1e-4)
 
 
-def test_each_utterance_is_embedded_once(tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path):
+def test_each_utterance_is_embedded_once(tiny_recipe: Recipe, tiny_store: str, checkpoint: Checkpoint, tmp_path: Path):
     score(tiny_recipe, checkpoint, tiny_store, str(tmp_path / "run"))
     stores = sorted((tmp_path / "run" / "embeddings").iterdir())
     tables = [store.read_table(str(uri), "embeddings") for uri in stores]
@@ -139,20 +136,20 @@ def test_each_utterance_is_embedded_once(tiny_recipe: Recipe, tiny_store: str, c
 
 
 def test_a_rerun_embeds_and_scores_nothing(
-    tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_recipe: Recipe, tiny_store: str, checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     first = score(tiny_recipe, checkpoint, tiny_store, str(tmp_path / "run"))
-    monkeypatch.setattr(embed, "run_parts", None)
-    monkeypatch.setattr(pairs, "run_parts", None)
+    monkeypatch.setattr(embeddings, "run_parts", None)
+    monkeypatch.setattr(scoring, "run_parts", None)
     monkeypatch.setattr(fitting, "make_banks", None)
     assert score(tiny_recipe, checkpoint, tiny_store, str(tmp_path / "run")) == first
 
 
 def test_scores_are_the_same_for_any_number_of_parts(
-    tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_recipe: Recipe, tiny_store: str, checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     whole = store.read_table(score(tiny_recipe, checkpoint, tiny_store, str(tmp_path / "one"))["synthetic"], "scores")
-    monkeypatch.setattr(pairs, "TRIALS_PER_PART", 7)
+    monkeypatch.setattr(scoring, "TRIALS_PER_PART", 7)
     uri = score(tiny_recipe, checkpoint, tiny_store, str(tmp_path / "many"))["synthetic"]
     assert len(store.part_uris(uri, "scores")) == -(-len(whole) // 7) > 5
     many = store.read_table(uri, "scores")
@@ -161,11 +158,11 @@ def test_scores_are_the_same_for_any_number_of_parts(
 
 
 def test_scores_are_the_same_on_ray(
-    ray_session: None, tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path
+    ray_session: None, tiny_recipe: Recipe, tiny_store: str, checkpoint: Checkpoint, tmp_path: Path
 ):
     here = store.read_table(score(tiny_recipe, checkpoint, tiny_store, str(tmp_path / "one"))["synthetic"], "scores")
     os.remove(next(tmp_path.glob("backend-*.npz")))
-    on_ray = tiny_recipe | {"compute": tiny_recipe["compute"] | {"where": "local"}}
+    on_ray = tiny_recipe.changed({"compute.where": "local"})
     there = store.read_table(score(on_ray, checkpoint, tiny_store, str(tmp_path / "ray"))["synthetic"], "scores")
     assert there.drop_columns(["score"]).equals(here.drop_columns(["score"]))
     np.testing.assert_allclose(there["score"].to_numpy(), here["score"].to_numpy(), atol=1e-5)
@@ -182,12 +179,12 @@ def test_scores_are_the_same_on_ray(
 def test_backends_are_fitted_on_training_speakers_kept_and_reused(
     tiny_recipe: Recipe,
     tiny_store: str,
-    checkpoint: str,
+    checkpoint: Checkpoint,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     backend: dict[str, Any],
 ):
-    cfg = tiny_recipe | {"scoring": {"fit_utterances": 12, "fit_copies": 3, "backend": backend}}
+    cfg = tiny_recipe.changed({"scoring": {"fit_utterances": 12, "fit_copies": 3, "backend": backend}})
     uri = score(cfg, checkpoint, tiny_store, str(tmp_path / "run"))["synthetic"]
     first = store.read_table(uri, "scores")["score"].to_numpy()
     assert np.isfinite(first).all()
@@ -197,7 +194,7 @@ def test_backends_are_fitted_on_training_speakers_kept_and_reused(
     ]
     assert 12 * (1 + 3) in rows
 
-    monkeypatch.setattr(type(instantiate(backend)), "fit", None)
+    monkeypatch.setattr(type(build(backend)), "fit", None)
     again = score(cfg, checkpoint, tiny_store, str(tmp_path / "other_run"))["synthetic"]
     np.testing.assert_allclose(store.read_table(again, "scores")["score"].to_numpy(), first, atol=1e-6)
     with np.load(io.BytesIO(kept.read_bytes()), allow_pickle=False) as state:
@@ -207,10 +204,12 @@ def test_backends_are_fitted_on_training_speakers_kept_and_reused(
 def with_trials(cfg: Recipe, tmp_path: Path, lines: list[str]) -> Recipe:
     path = tmp_path / "some.txt"
     path.write_text("".join(f"{line}\n" for line in lines))
-    return cfg | {"trials": str(path)}
+    return cfg.changed({"trials": str(path)})
 
 
-def test_ids_that_the_store_lacks_are_named(tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path):
+def test_ids_that_the_store_lacks_are_named(
+    tiny_recipe: Recipe, tiny_store: str, checkpoint: Checkpoint, tmp_path: Path
+):
     lines = [
         "1 test_0000/session_0/000.flac test_0000/session_1/000.flac",
         "0 test_0000/session_0/000.flac nobody/session_9/000.flac",
@@ -219,7 +218,9 @@ def test_ids_that_the_store_lacks_are_named(tiny_recipe: Recipe, tiny_store: str
         score(with_trials(tiny_recipe, tmp_path, lines), checkpoint, tiny_store, str(tmp_path / "run"))
 
 
-def test_trials_of_training_speakers_are_refused(tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path):
+def test_trials_of_training_speakers_are_refused(
+    tiny_recipe: Recipe, tiny_store: str, checkpoint: Checkpoint, tmp_path: Path
+):
     index = store.read_table(tiny_store, "utterances", columns=["utt_id", "speaker", "split"]).to_pylist()
     seen = next(row for row in index if row["split"] == "train")
     lines = [
@@ -236,16 +237,18 @@ def test_trials_of_training_speakers_are_refused(tiny_recipe: Recipe, tiny_store
 def test_trials_are_checked_before_the_training(tiny_recipe: Recipe, tiny_store: str, tmp_path: Path):
     check_trials(tiny_recipe, tiny_store)
     with pytest.raises(ValueError, match=r"trial list cannot be read: .*nowhere\.txt"):
-        check_trials(tiny_recipe | {"trials": str(tmp_path / "nowhere.txt")}, tiny_store)
+        check_trials(tiny_recipe.changed({"trials": str(tmp_path / "nowhere.txt")}), tiny_store)
 
 
-def test_several_lists_and_lists_without_answers(tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path):
+def test_several_lists_and_lists_without_answers(
+    tiny_recipe: Recipe, tiny_store: str, checkpoint: Checkpoint, tmp_path: Path
+):
     known, unknown = tmp_path / "known.txt", tmp_path / "unknown.csv"
     known.write_text(
         "1 test_0000/session_0/000 test_0000/session_1/000\n0 test_0000/session_0/000 test_0001/session_1/000\n"
     )
     unknown.write_text("enroll,test,noise\ntest_0000/session_0/000,test_0002/session_1/000,loud\n")
-    cfg = tiny_recipe | {"trials": {"a": str(known), "b": str(unknown)}}
+    cfg = tiny_recipe.changed({"trials": {"a": str(known), "b": str(unknown)}})
     tables = score(cfg, checkpoint, tiny_store, str(tmp_path / "run"))
     assert list(tables) == ["a", "b"]
     [row] = store.read_table(tables["b"], "scores").to_pylist()
@@ -253,28 +256,4 @@ def test_several_lists_and_lists_without_answers(tiny_recipe: Recipe, tiny_store
     assert row["noise"] == "loud"
     assert -1 <= row["score"] <= 1
     with pytest.raises(ValueError, match=r"no trial list: got trials=null"):
-        score(tiny_recipe | {"corpus": {"sources": {}}}, checkpoint, tiny_store, str(tmp_path / "run"))
-
-
-def test_a_checkpoint_of_another_architecture_is_refused(
-    tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path
-):
-    loaded = torch.load(checkpoint, weights_only=True)
-    loaded["recipe"]["model"]["channels"] = 32
-    other = str(tmp_path / "other.ckpt")
-    torch.save(loaded, other)
-    with pytest.raises(ValueError, match=rf"checkpoint of another architecture: .*EcapaTdnn\. At {other}"):
-        score(tiny_recipe, other, tiny_store, str(tmp_path / "run"))
-
-
-@pytest.mark.parametrize("content", ["no checkpoint", None])
-def test_what_is_no_checkpoint_is_refused(tiny_recipe: Recipe, tiny_store: str, tmp_path: Path, content: str | None):
-    path = tmp_path / "best.ckpt"
-    if content:
-        path.write_text(content)
-    with pytest.raises(ValueError, match=rf"checkpoint.*At {path}"):
-        score(tiny_recipe, str(path), tiny_store, str(tmp_path / "run"))
-
-
-def test_another_checkpoint_has_embeddings_of_its_own(checkpoint: str):
-    assert embed.checkpoint_digest(checkpoint) == hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest()
+        score(tiny_recipe.changed({"corpus.sources": {}}), checkpoint, tiny_store, str(tmp_path / "run"))

@@ -4,44 +4,41 @@ import csv
 import os
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from avis.checkpoints.run_checkpoints import best_checkpoint, last_checkpoint, read_checkpoint
-from avis.engine.examples.stream import example_maker
-from avis.engine.train import share, train
-from avis.engine.trials.embeddings import load_model
+from avis import store
+from avis.checkpoints.checkpoint import Checkpoint
+from avis.checkpoints.run_checkpoints import best_checkpoint, last_checkpoint
+from avis.engine.recipe import Recipe
+from avis.engine.train import checkpoint_choice, gather_inputs, train
 from avis.metrics.eer import equal_error_rate
 from avis.training import activation_checkpointing
 from avis.training.examples import validation_examples
 from avis.training.module import SpeakerVerifier
 
-Recipe = dict[str, Any]
 LOGGED = {"train/loss", "train/accuracy", "train/learning_rate", "train/samples_per_s", "train/waiting_share"}
 NUM_VALIDATION = 7
 """An odd number, so that two workers have shares of different sizes."""
 
 
-def with_settings(cfg: Recipe, *, trainer: dict[str, Any], compute: dict[str, Any]) -> Recipe:
-    return cfg | {"trainer": cfg["trainer"] | trainer, "compute": cfg["compute"] | compute}
-
-
 @pytest.fixture(scope="module")
 def on_ray(tiny_recipe: Recipe) -> Recipe:
     """Return a recipe for two workers: batches of 6 from 16 utterances leave a rest, and a block without examples."""
-    settings = {"batch_size": 6, "max_validation_utterances": NUM_VALIDATION}
-    return with_settings(tiny_recipe, trainer=settings, compute={"where": "local", "num_workers": 2, "use_gpu": False})
+    trainer = {"trainer.batch_size": 6, "trainer.max_validation_utterances": NUM_VALIDATION}
+    compute = {"compute.where": "local", "compute.num_workers": 2, "compute.use_gpu": False}
+    return tiny_recipe.changed(trainer | compute)
 
 
 @pytest.fixture(scope="module")
 def ray_run(ray_session: None, on_ray: Recipe, tiny_store: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     run_dir = str(tmp_path_factory.mktemp("ray_run"))
-    assert train(on_ray, tiny_store, run_dir) == best_checkpoint(run_dir)
+    assert train(on_ray, tiny_store, run_dir).uri == best_checkpoint(run_dir)
     return run_dir
 
 
@@ -52,9 +49,9 @@ def column(run_dir: str, name: str) -> list[float]:
 
 def test_two_workers_leave_checkpoints_and_logs(on_ray: Recipe, ray_run: str):
     for path in (best_checkpoint(ray_run), str(last_checkpoint(ray_run))):
-        assert read_checkpoint(path)["recipe"] == on_ray
-    last = read_checkpoint(str(last_checkpoint(ray_run)))
-    assert (last["epoch"], last["global_step"]) == (1, 4)
+        assert Checkpoint.open(path).recipe == on_ray.plain
+    last = Checkpoint.open(str(last_checkpoint(ray_run)))
+    assert (last.epoch, last.global_step) == (1, 4)
     assert len(column(ray_run, "train/loss")) == 4
     assert len(column(ray_run, "val/eer")) == 2
     for name in LOGGED:
@@ -64,13 +61,13 @@ def test_two_workers_leave_checkpoints_and_logs(on_ray: Recipe, ray_run: str):
 
 
 def test_validation_over_uneven_shares_is_that_of_all_utterances(on_ray: Recipe, tiny_store: str, ray_run: str):
-    shared = share(on_ray, tiny_store, 2)
-    maker = example_maker(on_ray, training=False, augment=False)
-    inputs, speakers = validation_examples(maker, shared.validation, max_utterances=NUM_VALIDATION, banks=shared.banks)
+    of_all = gather_inputs(on_ray, tiny_store, 2)
+    maker = on_ray.examples.build_maker(training=False, augment=False)
+    inputs, speakers = validation_examples(maker, of_all.validation, max_utterances=NUM_VALIDATION, banks=of_all.banks)
     assert len(speakers) == NUM_VALIDATION
-    path = str(last_checkpoint(ray_run))
+    model = Checkpoint.open(str(last_checkpoint(ray_run))).build_model().eval()
     with torch.inference_mode():
-        embeddings = load_model(read_checkpoint(path), path).eval()(inputs["features"]).numpy()
+        embeddings = model(inputs["features"]).numpy()
     scores, target = [], []
     for i in range(NUM_VALIDATION):
         for j in range(i):
@@ -94,7 +91,7 @@ def test_placements_train_alike(
     on_ray: Recipe, tiny_store: str, ray_run: str, tmp_path: Path, placement: str, tolerance: float
 ):
     """Batch normalisation over three examples makes much of the rounding of materialised features."""
-    cfg = on_ray | {"features": on_ray["features"] | {"placement": placement}, "output_dir": str(tmp_path)}
+    cfg = on_ray.changed({"features.placement": placement, "output_dir": str(tmp_path)})
     train(cfg, tiny_store, str(tmp_path / "run"))
     losses = column(str(tmp_path / "run"), "train/loss")
     assert losses == pytest.approx(column(ray_run, "train/loss"), rel=tolerance)
@@ -102,24 +99,23 @@ def test_placements_train_alike(
 
 def test_a_finished_run_is_not_trained_again(on_ray: Recipe, tiny_store: str, ray_run: str):
     before = Path(best_checkpoint(ray_run)).stat().st_mtime_ns
-    assert train(on_ray, tiny_store, ray_run) == best_checkpoint(ray_run)
+    assert train(on_ray, tiny_store, ray_run).uri == best_checkpoint(ray_run)
     assert Path(best_checkpoint(ray_run)).stat().st_mtime_ns == before
 
 
 def test_a_batch_that_does_not_divide_is_refused(ray_session: None, on_ray: Recipe, tiny_store: str, tmp_path: Path):
-    cfg = with_settings(on_ray, trainer={"batch_size": 5}, compute={})
+    cfg = on_ray.changed({"trainer.batch_size": 5})
     message = r"batch does not divide: got trainer\.batch_size=5 for 2 workers and 1 .*compute\.num_workers"
     with pytest.raises(ValueError, match=message):
         train(cfg, tiny_store, str(tmp_path))
 
 
 def test_batches_that_cannot_be_in_groups_are_refused(on_ray: Recipe, tiny_store: str):
-    cfg = with_settings(on_ray, trainer={"utterances_per_speaker": 2}, compute={})
+    cfg = on_ray.changed({"trainer.utterances_per_speaker": 2})
     with pytest.raises(ValueError, match=r"for 2 workers and 2 utterances per speaker, .*At trainer\.batch_size"):
-        share(cfg, tiny_store, 2)
-    cfg["features"] = cfg["features"] | {"placement": "materialize"}
+        gather_inputs(cfg, tiny_store, 2)
     with pytest.raises(ValueError, match=r"placement=materialize, expected 1\. At trainer\.utterances_per_speaker"):
-        share(cfg, tiny_store, 1)
+        gather_inputs(cfg.changed({"features.placement": "materialize"}), tiny_store, 1)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
@@ -127,7 +123,7 @@ def test_batches_that_cannot_be_in_groups_are_refused(on_ray: Recipe, tiny_store
 def test_gpus_that_are_not_there_are_refused(
     ray_session: None, on_ray: Recipe, tiny_store: str, tmp_path: Path, where: str
 ):
-    cfg = with_settings(on_ray, trainer={}, compute={"use_gpu": True, "where": where})
+    cfg = on_ray.changed({"compute.use_gpu": True, "compute.where": where})
     with pytest.raises(ValueError, match=r"GPU missing: got 0 GPUs, expected at least 2\. At compute\.use_gpu"):
         train(cfg, tiny_store, str(tmp_path))
 
@@ -148,7 +144,7 @@ def test_steps_run_in_this_process_when_debugging(
         return training_step(self, batch, batch_idx)
 
     monkeypatch.setattr(SpeakerVerifier, "training_step", noted)
-    train(with_settings(tiny_recipe, trainer={"num_epochs": 1}, compute={}), tiny_store, str(tmp_path))
+    train(tiny_recipe.changed({"trainer.num_epochs": 1}), tiny_store, str(tmp_path))
     assert ran_in == [os.getpid()] * 4
 
 
@@ -160,11 +156,10 @@ def test_activation_checkpointing_trains_the_same_weights(
     monkeypatch.setattr(
         activation_checkpointing, "checkpoint", lambda *a, **k: computed_again.append(a[0]) or checkpoint(*a, **k)
     )
-    cfg = with_settings(tiny_recipe, trainer={"activation_checkpointing": True}, compute={})
-    trained = read_checkpoint(train(cfg, tiny_store, str(tmp_path)))
+    trained = train(tiny_recipe.changed({"trainer.activation_checkpointing": True}), tiny_store, str(tmp_path))
     assert computed_again
     assert column(str(tmp_path), "train/loss") == column(tiny_run, "train/loss")
-    torch.testing.assert_close(trained["state_dict"], read_checkpoint(best_checkpoint(tiny_run))["state_dict"])
+    torch.testing.assert_close(trained.weights, Checkpoint.open(best_checkpoint(tiny_run)).weights)
 
 
 @pytest.mark.slow
@@ -178,9 +173,8 @@ def test_a_shard_that_went_bad_stops_the_training_with_its_path(
     data = bytearray(shard.read_bytes())
     data[len(data) // 2] ^= 0xFF
     shard.write_bytes(data)
-    none = {"augment": on_ray["augment"] | {"chain": None}}
     with pytest.raises(ValueError, match=f"corrupt shard: .* At {re.escape(str(shard))}"):
-        train(on_ray | none, str(copy), str(tmp_path / "run"))
+        train(on_ray.changed({"augment.chain": None}), str(copy), str(tmp_path / "run"))
 
 
 @pytest.mark.slow
@@ -188,11 +182,10 @@ def test_two_workers_compare_utterances_of_groups_of_speakers(
     ray_session: None, on_ray: Recipe, tiny_store: str, tmp_path: Path
 ):
     """The loss refuses a batch that is not made of groups, on any worker."""
-    cfg = with_settings(
-        on_ray, trainer={"batch_size": 8, "utterances_per_speaker": 2, "groups_per_block": 4}, compute={}
-    )
-    cfg["loss"] = {"_target_": "avis.losses.ge2e.Ge2e", "utterances_per_speaker": 2}
-    train(cfg, tiny_store, str(tmp_path))
+    groups = {"batch_size": 8, "utterances_per_speaker": 2, "groups_per_block": 4}
+    trainer = {f"trainer.{key}": value for key, value in groups.items()}
+    loss = {"_target_": "avis.losses.ge2e.Ge2e", "utterances_per_speaker": 2}
+    train(on_ray.changed({"loss": loss, **trainer}), tiny_store, str(tmp_path))
     assert np.isfinite(column(str(tmp_path), "train/loss")).all()
     assert max(column(str(tmp_path), "train/loss")) > 0
 
@@ -200,17 +193,38 @@ def test_two_workers_compare_utterances_of_groups_of_speakers(
 def test_a_checkpoint_teaches_a_model_of_another_size(
     tiny_recipe: Recipe, tiny_store: str, tiny_run: str, tmp_path: Path
 ):
-    cfg = with_settings(tiny_recipe, trainer={}, compute={})
-    cfg["model"] = cfg["model"] | {"embedding_dim": 12}
-    cfg["loss"] = {
+    loss = {
         "_target_": "avis.checkpoints.teacher.distillation",
         "_partial_": True,
-        "classification": tiny_recipe["loss"],
+        "classification": tiny_recipe.loss.plain,
         "teacher_checkpoint": os.path.relpath(best_checkpoint(tiny_run)),
         "distance": "cosine",
         "distance_weight": 1.0,
     }
-    checkpoint = read_checkpoint(train(cfg, tiny_store, str(tmp_path)))
-    assert checkpoint["state_dict"]["loss.project.weight"].shape == (tiny_recipe["model"]["embedding_dim"], 12)
-    assert not any("teacher" in name for name in checkpoint["state_dict"])
-    assert os.path.isabs(checkpoint["recipe"]["loss"]["teacher_checkpoint"])
+    student = train(tiny_recipe.changed({"model.embedding_dim": 12, "loss": loss}), tiny_store, str(tmp_path))
+    teacher_dim = tiny_recipe.model.plain["embedding_dim"]
+    assert student.weights["loss.project.weight"].shape == (teacher_dim, 12)
+    assert not any("teacher" in name for name in student.weights)
+    assert os.path.isabs(student.recipe["loss"]["teacher_checkpoint"])
+
+
+@pytest.mark.parametrize(
+    ("average_epochs", "most", "words"),
+    [
+        (0, 1000, "the lowest EER of 2 held-out speakers, which is coarse: with fewer than 30 it"),
+        (0, 1, "the lowest EER of 1 held-out speakers, which"),
+        (2, 1000, "the average of the last 2 epochs"),
+    ],
+)
+def test_few_held_out_speakers_choose_coarsely(
+    tiny_recipe: Recipe, tiny_store: str, average_epochs: int, most: int, words: str
+):
+    trainer = {"trainer.average_epochs": average_epochs, "trainer.max_validation_utterances": most}
+    assert checkpoint_choice(tiny_recipe.changed(trainer), tiny_store).startswith(words)
+
+
+def test_many_held_out_speakers_choose(tiny_recipe: Recipe, tmp_path: Path):
+    held_out = pa.table({"speaker": [f"s{number % 30}" for number in range(90)]})
+    store.commit_part(str(tmp_path / "s"), "validation-00000", {"utterances": held_out}, row_group_rows=10)
+    store.finish(str(tmp_path / "s"), parts=[], inputs="x", facts={})
+    assert checkpoint_choice(tiny_recipe, str(tmp_path / "s")) == "the lowest EER of 30 held-out speakers"

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from avis import store
-from avis.evaluation.list_report import _facts, checkpoint_choice, list_report
+from avis.evaluation.list_report import _facts, list_report
 from avis.evaluation.score_table import Scored, read_scores
 from avis.metrics.bootstrap import Resampling, speaker_intervals
 from avis.metrics.figures import Wanted
@@ -60,27 +60,6 @@ def test_a_full_table_gives_all_there_is(tmp_path: Path):
     assert report.facts["Cohort of the score normalisation"] == "40 training speakers"
     assert report.facts["Speakers"] == "2"
     assert report.facts["Scores"] == str(tmp_path / "s")
-
-
-@pytest.mark.parametrize(
-    ("average_epochs", "most", "words"),
-    [
-        (0, 1000, "the lowest EER of 2 held-out speakers, which is coarse: with fewer than 30 it"),
-        (0, 1, "the lowest EER of 1 held-out speakers, which"),
-        (2, 1000, "the average of the last 2 epochs"),
-    ],
-)
-def test_few_held_out_speakers_choose_coarsely(tiny_store: str, average_epochs: int, most: int, words: str):
-    recipe = {"trainer": {"average_epochs": average_epochs, "max_validation_utterances": most}}
-    assert checkpoint_choice(recipe, tiny_store).startswith(words)
-
-
-def test_many_held_out_speakers_choose(tmp_path: Path):
-    held_out = pa.table({"speaker": [f"s{number % 30}" for number in range(90)]})
-    store.commit_part(str(tmp_path / "s"), "validation-00000", {"utterances": held_out}, row_group_rows=10)
-    store.finish(str(tmp_path / "s"), parts=[], inputs="x", facts={})
-    recipe = {"trainer": {"average_epochs": 0, "max_validation_utterances": 1000}}
-    assert checkpoint_choice(recipe, str(tmp_path / "s")) == "the lowest EER of 30 held-out speakers"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What an inspection finds in tables whose faults are known, and that it reads no audio."""
+"""The findings of tables whose faults are known, and that no audio is read for them."""
 
 import json
 import os
@@ -10,11 +10,13 @@ import pyarrow as pa
 import pytest
 
 from avis import store
-from avis.inspection.columns import LIGHT, light
-from avis.inspection.distributions import histograms, summary
-from avis.inspection.findings import findings, inspect_store, rejects_by_reason
+from avis.inspection.columns import INSPECTED, StoreColumns
+from avis.inspection.distributions import histograms, summarize
+from avis.inspection.findings import find, inspect_store, rejects_by_reason
 from avis.inspection.leakage import PlacedList
 from avis.inspection.suspects import Rules
+from avis.reports.inspection_warnings import warnings
+from avis.reports.store_findings import Copies, Findings, InCommon, RejectedInput, Summary, TrialCounts
 from avis.schema import REJECTS, UTTERANCES
 
 RULES = Rules(
@@ -48,119 +50,114 @@ def row(utt_id: str, speaker: str, **changes: Any) -> dict[str, Any]:
 
 
 def table(*rows: dict[str, Any]) -> pa.Table:
-    light_columns = pa.schema([UTTERANCES.field(name) for name in LIGHT])
-    return pa.Table.from_pylist(list(rows), schema=light_columns)
+    return pa.Table.from_pylist(list(rows), schema=pa.schema([UTTERANCES.field(name) for name in INSPECTED]))
 
 
-def found(*rows: dict[str, Any], lists: dict[str, PlacedList] | None = None, rules: Rules = RULES) -> dict[str, Any]:
-    return findings(table(*rows), REJECTS.empty_table(), lists or {}, rules=rules)
-
-
-def by(key: str, rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    return {each[key]: each for each in rows}
+def findings(*rows: dict[str, Any], lists: dict[str, PlacedList] | None = None, rules: Rules = RULES) -> Findings:
+    return find(table(*rows), REJECTS.empty_table(), lists or {}, rules=rules)
 
 
 def test_amounts_are_counted_by_split_and_corpus():
-    result = found(
+    result = findings(
         row("a1", "a"),
         row("a2", "a", session="a/2"),
         row("b1", "b", corpus="d", num_samples=64_000, speech_s=3.0),
         row("t1", "t", split="test", speech_s=None),
     )
-    amounts = {(each["split"], each["corpus"]): each for each in result["groups"]}
+    amounts = {(group.split, group.corpus): group.amounts for group in result.groups}
     assert list(amounts) == [("train", None), ("train", "c"), ("train", "d"), ("test", None)]
     train = amounts["train", None]
-    assert [train[key] for key in ("utterances", "speakers", "sessions", "single_session_speakers")] == [3, 2, 3, 1]
-    assert train["hours"] * 3600 == pytest.approx(2 + 2 + 4)
-    assert train["speech_hours"] * 3600 == pytest.approx(1.5 + 1.5 + 3)
-    assert train["measures"]["silence_share"]["mean"] == pytest.approx(0.25)
-    assert train["measures"]["dc_offset"]["mean"] == pytest.approx(0.001)
-    assert train["measures"]["utterances_per_speaker"]["max"] == 2
-    assert train["measures"]["sessions_per_speaker"]["median"] == 1.5
-    assert amounts["test", None]["speech_hours"] is None
-    assert result["total"]["speakers"] == 3
+    assert (train.utterances, train.speakers, train.sessions, train.single_session_speakers) == (3, 2, 3, 1)
+    assert train.hours * 3600 == pytest.approx(2 + 2 + 4)
+    assert train.speech_hours is not None
+    assert train.speech_hours * 3600 == pytest.approx(1.5 + 1.5 + 3)
+    assert train.measures["silence_share"].mean == pytest.approx(0.25)
+    assert train.measures["dc_offset"].mean == pytest.approx(0.001)
+    assert train.measures["utterances_per_speaker"].max == 2
+    assert train.measures["sessions_per_speaker"].median == 1.5
+    assert amounts["test", None].speech_hours is None
+    assert result.total.speakers == 3
 
 
 def test_summary_is_of_known_values():
     values = np.arange(101.0)
-    assert summary(np.append(values, np.nan)) == {
+    assert summarize(np.append(values, np.nan)) == Summary(
         **{"known": 101, "missing": 1, "mean": 50.0},
         **{"min": 0.0, "p05": 5.0, "median": 50.0, "p95": 95.0, "max": 100.0},
-    }
-    assert summary(np.array([np.nan]))["median"] is None
+    )
+    assert summarize(np.array([np.nan])).median is None
 
 
 def test_histograms_count_every_known_value_once():
     rng = np.random.default_rng(0)
     rows = [row(f"u{i}", f"s{i % 7}", snr_db=float(rng.normal())) for i in range(500)]
     rows += [row("far", "s0", snr_db=1e6), row("t", "t", split="test", snr_db=None)]
-    drawn = histograms(light(table(*rows)))
-    assert sum(drawn["snr_db"]["counts"]["train"]) == 501
-    assert "test" not in drawn["snr_db"]["counts"]
+    drawn = histograms(StoreColumns.from_table(table(*rows)))
+    assert sum(drawn["snr_db"].counts["train"]) == 501
+    assert "test" not in drawn["snr_db"].counts
     per_speaker = drawn["utterances_per_speaker"]
-    width = np.diff(per_speaker["edges"])
+    width = np.diff(per_speaker.edges)
     assert np.all(width == width[0])
     assert width[0] == round(width[0])
-    assert sum(per_speaker["counts"]["train"]) == 7
+    assert sum(per_speaker.counts["train"]) == 7
 
 
-def test_duplicates_are_told_apart_by_speaker():
-    result = found(
+def test_duplicates_under_one_speaker_and_under_several_are_counted_apart():
+    result = findings(
         *(row(f"a{i}", "a", sha256="x") for i in range(6)),
         row("b1", "b", sha256="y"),
         row("c1", "c", sha256="y", split="test"),
         row("c2", "c"),
     )
-    within, across = (result["duplicates"][kind] for kind in ("within_speaker", "across_speakers"))
-    assert (within["groups"], within["utterances"]) == (1, 6)
-    [example] = within["examples"]
-    assert example == {"copies": 6, "utt_ids": ["a0", "a1", "a2", "a3"], "splits": ["train"] * 4}
-    assert (across["groups"], across["utterances"]) == (1, 2)
-    assert across["examples"] == [{"copies": 2, "utt_ids": ["b1", "c1"], "splits": ["train", "test"]}]
+    within, across = result.duplicates.within_speaker, result.duplicates.across_speakers
+    assert (within.groups, within.utterances) == (1, 6)
+    assert within.examples == [Copies(6, ["a0", "a1", "a2", "a3"], ["train"] * 4)]
+    assert (across.groups, across.utterances) == (1, 2)
+    assert across.examples == [Copies(2, ["b1", "c1"], ["train", "test"])]
 
 
 def test_what_splits_share_is_counted_and_named():
-    result = found(
+    result = findings(
         row("a1", "a", sha256="x"),
         row("a2", "a", split="validation"),
         row("b1", "b", split="test", sha256="x"),
         row("b2", "b", split="validation", session="b/2"),
     )
-    shared = {tuple(pair["between"]): pair for pair in result["shared"]}
-    counts = {pair: [each[kind]["num"] for kind in ("speakers", "sessions", "audio")] for pair, each in shared.items()}
+    shared = {tuple(pair.between): pair for pair in result.shared}
+    counts = {names: [pair.speakers.num, pair.sessions.num, pair.audio.num] for names, pair in shared.items()}
     assert counts == {
         ("train", "validation"): [1, 1, 0],
         ("train", "test"): [0, 0, 1],
         ("validation", "test"): [1, 0, 0],
     }
-    assert shared["train", "validation"]["sessions"]["examples"] == ["a/1"]
-    assert shared["train", "test"]["audio"]["examples"] == ["a1 = b1"]
+    assert shared["train", "validation"].sessions.examples == ["a/1"]
+    assert shared["train", "test"].audio.examples == ["a1 = b1"]
 
 
 @pytest.mark.parametrize("other", ["c/Zoe\u0308", "c/ZO\u00cb", "c/Zo\u00eb ", "c/\u200bZo\u00eb"])
 def test_speakers_are_shared_however_their_names_are_written(other: str):
     rows = [row("a1", "c/Zo\u00eb"), row("b1", other, split="test"), row("c1", "c/Zoe", split="test")]
     placed = PlacedList(np.array([[1], [2]]), pa.chunked_array([[False]]), missing=0)
-    result = found(*rows, lists={"dev": placed})
-    assert [pair["speakers"] for pair in result["shared"]] == [{"num": 1, "examples": ["c/Zo\u00eb"]}] * 2
+    result = findings(*rows, lists={"dev": placed})
+    assert [pair.speakers for pair in result.shared] == [InCommon(1, ["c/Zo\u00eb"])] * 2
 
 
 def test_trial_lists_are_held_against_what_is_learnt_from():
     rows = [row("a1", "a"), row("a2", "a", split="test", sha256="x"), row("b1", "b", split="test", sha256="x")]
     rows += [row("b2", "b", split="test"), row("b3", "b", split="test", session="b/2")]
     placed = PlacedList(np.array([[1, 3, 3], [2, 2, 4]]), pa.chunked_array([[False, True, True]]), missing=5)
-    result = found(*rows, lists={"dev": placed})
-    [against] = [pair for pair in result["shared"] if "trials dev" in pair["between"]]
-    assert against["between"] == ["train", "trials dev"]
-    assert against["speakers"] == {"num": 1, "examples": ["a"]}
-    assert result["trials"]["dev"] == {
+    result = findings(*rows, lists={"dev": placed})
+    [against] = [pair for pair in result.shared if "trials dev" in pair.between]
+    assert against.between == ["train", "trials dev"]
+    assert against.speakers == InCommon(1, ["a"])
+    assert result.trials["dev"] == TrialCounts(
         **{"trials": 3, "targets": 2, "nontargets": 1, "missing": 5, "utterances": 4, "speakers": 2},
         **{"same_audio": 1, "same_session_targets": 1},
-    }
+    )
 
 
 def test_odd_speakers_and_utterances_are_flagged_by_their_rule():
-    result = found(
+    result = findings(
         *(row(f"good{i}", "good") for i in range(4)),
         *(row(f"quiet{i}", "quiet", rms_dbfs=-60.0 if i < 2 else -30.0) for i in range(4)),
         *(row(f"mixed{i}", "mixed", bandwidth_hz=3950.0 if i < 1 else 7800.0) for i in range(4)),
@@ -168,26 +165,26 @@ def test_odd_speakers_and_utterances_are_flagged_by_their_rule():
         row("few0", "few", clip_ratio=0.01),
         row("few1", "few", speech_s=0.3),
     )
-    speakers = by("rule", result["suspicious_speakers"])
-    named = {rule: [each["speaker"] for each in row["examples"]] for rule, row in speakers.items()}
+    speakers = {row.rule: row for row in result.suspicious_speakers}
+    named = {rule: [example.speaker for example in row.examples] for rule, row in speakers.items()}
     assert named == {"few_utterances": ["few"], "near_silent": ["quiet"], "mixed_bandwidth": ["mixed"]}
-    assert speakers["mixed_bandwidth"]["examples"][0]["narrow_band"] == 0.25
-    utterances = by("rule", result["suspicious_utterances"])
-    assert {rule: row["num"]["train"] for rule, row in utterances.items()} == {
+    assert speakers["mixed_bandwidth"].examples[0].narrow_band == 0.25
+    utterances = {row.rule: row for row in result.suspicious_utterances}
+    assert {rule: row.num["train"] for rule, row in utterances.items()} == {
         **{"quiet": 2, "clipped": 1, "narrow_band": 4, "mostly_silence": 1}
     }
-    assert utterances["narrow_band"]["examples"] == ["mixed0", "phone0"]
-    assert "fewer than 3" in speakers["few_utterances"]["says"]
+    assert utterances["narrow_band"].examples == ["mixed0", "phone0"]
+    assert "fewer than 3" in speakers["few_utterances"].says
 
 
 def test_what_was_not_measured_is_not_judged():
     unknown = dict.fromkeys(("speech_s", "snr_db", "clip_ratio", "rms_dbfs", "dc_offset", "bandwidth_hz"))
-    result = found(*(row(f"u{i}", "a", **unknown) for i in range(3)))
-    assert not any(each["num"] for each in result["suspicious_speakers"])
-    assert not any(each["num"]["train"] for each in result["suspicious_utterances"])
-    assert set(result["distributions"]) == {"utterances_per_speaker", "sessions_per_speaker", "duration_s"}
-    assert result["total"]["measures"]["snr_db"]["missing"] == 3
-    json.dumps(result, allow_nan=False)
+    result = findings(*(row(f"u{i}", "a", **unknown) for i in range(3)))
+    assert not any(row.num for row in result.suspicious_speakers)
+    assert not any(row.num["train"] for row in result.suspicious_utterances)
+    assert set(result.distributions) == {"utterances_per_speaker", "sessions_per_speaker", "duration_s"}
+    assert result.total.measures["snr_db"].missing == 3
+    json.dumps(result.plain(), allow_nan=False)
 
 
 def test_findings_do_not_depend_on_the_order_of_rows():
@@ -198,49 +195,37 @@ def test_findings_do_not_depend_on_the_order_of_rows():
     ]
     silent = Rules(**{**vars(RULES), "num_examples": 0})
     shuffled = [rows[i] for i in rng.permutation(len(rows))]
-    assert found(*rows, rules=silent) == found(*shuffled, rules=silent)
+    assert findings(*rows, rules=silent) == findings(*shuffled, rules=silent)
 
 
 def test_rejects_are_counted_by_reason():
     paths = [("silent", "s1"), ("empty", "e1"), ("silent", "s2"), ("silent", "s3")]
     rejects = [{"utt_id": path, "path": path, "reason": reason, "detail": "why"} for reason, path in paths]
     result = rejects_by_reason(pa.Table.from_pylist(rejects, schema=REJECTS), num_examples=2)
-    assert [(each["reason"], each["num"]) for each in result] == [("silent", 3), ("empty", 1)]
-    assert result[0]["examples"] == [{"path": "s1", "detail": "why"}, {"path": "s2", "detail": "why"}]
+    assert [(row.reason, row.num) for row in result] == [("silent", 3), ("empty", 1)]
+    assert result[0].examples == [RejectedInput("s1", "why"), RejectedInput("s2", "why")]
 
 
 @pytest.fixture
 def small_store(tmp_path: Path) -> str:
+    """A store whose audio cannot be read, for it has none."""
     uri = str(tmp_path / "store")
-    rows = [row(f"c/a{i}", "c/a", audio=b"noise") for i in range(3)]
-    rows += [row("c/t", "c/t", audio=b"noise", split="test", sha256="sha of c/a0")]
-    tables = {
-        "utterances": pa.Table.from_pylist(rows, schema=UTTERANCES),
-        "rejects": REJECTS.empty_table(),
-    }
+    rows = [row(f"c/a{i}", "c/a") for i in range(3)] + [row("c/t", "c/t", split="test", sha256="sha of c/a0")]
+    tables = {"utterances": table(*rows), "rejects": REJECTS.empty_table()}
     store.commit_part(uri, "all", tables, row_group_rows=2)
     store.finish(uri, parts=["all"], inputs="x", facts={})
     return uri
 
 
-def test_store_and_list_make_page_and_json(small_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    read: list[Any] = []
-    through = store.read_table
-
-    def watched(uri: str, name: str, **options: Any) -> pa.Table:
-        read.append((name, options.get("columns")))
-        return through(uri, name, **options)
-
-    monkeypatch.setattr(store, "read_table", watched)
+def test_store_and_list_make_page_and_json(small_store: str, tmp_path: Path):
     (tmp_path / "dev.txt").write_text("1 a0.wav a1.wav\n0 a0.wav t.wav\n0 a2.wav gone.wav\n")
     out = str(tmp_path / "out")
     result = inspect_store(small_store, out, rules=RULES, trials={"dev": str(tmp_path / "dev.txt")})
-    assert read == [("utterances", LIGHT), ("rejects", None)]
-    assert "audio" not in LIGHT
-    assert json.loads(Path(out, "inspect.json").read_text()) == result
-    assert result["trials"]["dev"]["same_audio"] == 1
-    assert result["trials"]["dev"]["missing"] == 1
-    assert result["warnings"][0].startswith("1 recording is in both train and test")
+    written = json.loads(Path(out, "inspect.json").read_text())
+    assert {name: written[name] for name in result.plain()} == result.plain()
+    assert (result.trials["dev"].same_audio, result.trials["dev"].missing) == (1, 1)
+    assert written["groups"][0]["utterances"] == 3
+    assert written["warnings"][0].startswith("1 recording is in both train and test")
     assert sorted(os.listdir(out)) == ["inspect.html", "inspect.json"]
 
 
@@ -249,8 +234,8 @@ def test_a_list_of_one_kind_of_trial_is_reported(small_store: str, tmp_path: Pat
     path = tmp_path / "dev.txt"
     path.write_text(f"{answer} a0.wav t.wav\n{answer} a1.wav t.wav\n")
     result = inspect_store(small_store, str(tmp_path / "out"), rules=RULES, trials={"dev": str(path)})
-    assert result["trials"]["dev"]["trials"] == 2
-    assert f"The known answers of dev are all {kind}-speaker: no error rate can be had from it." in result["warnings"]
+    assert result.trials["dev"].trials == 2
+    assert f"The known answers of dev are all {kind}-speaker: no error rate can be had from it." in warnings(result)
 
 
 def test_trials_of_models_are_those_of_their_utterances(small_store: str, tmp_path: Path):
@@ -263,8 +248,7 @@ def test_trials_of_models_are_those_of_their_utterances(small_store: str, tmp_pa
         trials={"dev": str(tmp_path / "dev.txt")},
         enrolments=str(tmp_path / "models.csv"),
     )
-    assert result["trials"]["dev"]["trials"] == 4
-    assert result["trials"]["dev"]["same_session_targets"] == 2
+    assert (result.trials["dev"].trials, result.trials["dev"].same_session_targets) == (4, 2)
 
 
 def test_store_without_utterances_is_refused(tmp_path: Path):

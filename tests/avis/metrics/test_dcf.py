@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from avis.metrics.dcf import OperatingPoint, act_dcf, min_dcf
+from avis.metrics.dcf import act_dcf, min_dcf
 
 
 @pytest.mark.parametrize("p_target", [0.01, 0.05])
@@ -71,20 +71,6 @@ def test_actual_cost_of_calibrated_ratios_is_the_minimum(mean: float, p_target: 
     quantiles = norm.ppf((np.arange(500_000) + 0.5) / 500_000) * np.sqrt(2 * mean)
     llr = np.concatenate([quantiles + mean, quantiles - mean])
     assert act_dcf(llr, np.repeat([True, False], 500_000), p_target=p_target) == pytest.approx(expected, abs=2e-4)
-
-
-@pytest.mark.parametrize(
-    ("point", "ln_beta"),
-    [
-        (OperatingPoint(0.01, c_miss=10), 2.2925),
-        (OperatingPoint(0.001), 6.9068),
-        (OperatingPoint(0.01), 4.5951),
-        (OperatingPoint(0.005), 5.2933),
-        (OperatingPoint(0.05), 2.9444),
-    ],
-)
-def test_bayes_thresholds(point: OperatingPoint, ln_beta: float) -> None:
-    assert point.threshold == pytest.approx(ln_beta, abs=1e-4)
 
 
 def test_actual_cost_may_pass_one() -> None:

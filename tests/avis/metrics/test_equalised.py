@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from avis.metrics.bootstrap import Resampling
-from avis.metrics.dcf import OperatingPoint, act_dcf, min_dcf
+from avis.metrics.dcf import act_dcf, min_dcf
 from avis.metrics.equalised import condition_columns, equalised_costs
+from avis.metrics.operating_point import OperatingPoint
 from avis.metrics.protocols import PROTOCOLS
 from avis.metrics.trials import Trials
 

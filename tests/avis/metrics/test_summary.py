@@ -4,8 +4,8 @@ import time
 import numpy as np
 import pytest
 
-from avis.metrics.dcf import OperatingPoint
 from avis.metrics.figures import Wanted
+from avis.metrics.operating_point import OperatingPoint
 from avis.metrics.summary import summarize
 
 

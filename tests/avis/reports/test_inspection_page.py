@@ -1,8 +1,8 @@
 """The page of an inspection: warnings first, complete, escaped, and nothing outside the file."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
-from typing import Any
 
 import numpy as np
 import pytest
@@ -10,10 +10,28 @@ import pytest
 from avis.reports.distribution_plot import distribution_plot
 from avis.reports.inspection import MEASURES, RULES, inspection_page
 from avis.reports.inspection_warnings import warnings
+from avis.reports.store_findings import (
+    Amounts,
+    Copies,
+    Duplicates,
+    Findings,
+    Group,
+    Histogram,
+    InCommon,
+    Overlap,
+    RejectedInput,
+    Rejects,
+    Repeats,
+    SpeakerShares,
+    Summary,
+    SuspiciousSpeakers,
+    SuspiciousUtterances,
+    TrialCounts,
+)
 
-SUMMARY = {"known": 9, "missing": 1, "mean": 0.5, "min": 0.0, "p05": 0.1, "median": 0.4, "p95": 0.9, "max": 1.0}
-UNKNOWN = {"known": 0, "missing": 10, **dict.fromkeys(("mean", "min", "p05", "median", "p95", "max"))}
-NONE = {"num": 0, "examples": []}
+SUMMARY = Summary(known=9, missing=0, mean=0.5, min=0.0, p05=0.1, median=0.4, p95=0.9, max=1.0)
+UNKNOWN = Summary(0, 10, *[None] * 6)
+NONE = InCommon(0, [])
 
 
 class Page(HTMLParser):
@@ -35,81 +53,70 @@ class Page(HTMLParser):
         self.text += data + " "
 
 
-def group(split: str = "train", **changes: Any) -> dict[str, Any]:
-    measures = {name: {**SUMMARY, "missing": 0} for name in MEASURES}
-    counts = {"utterances": 1234, "speakers": 10, "sessions": 30, "single_session_speakers": 0}
-    return {
-        "split": split,
-        "corpus": None,
-        **counts,
-        "hours": 2.5,
-        "speech_hours": 1.25,
-        "measures": measures,
-        **changes,
-    }
+SPEAKER_RULES, UTTERANCE_RULES = list(RULES)[:3], list(RULES)[3:]
+USUAL = Amounts(
+    utterances=1234,
+    speakers=10,
+    sessions=30,
+    single_session_speakers=0,
+    hours=2.5,
+    speech_hours=1.25,
+    measures=dict.fromkeys(MEASURES, SUMMARY),
+)
+CLEAN = Findings(
+    total=USUAL,
+    groups=[Group("train", None, USUAL), Group("test", None, USUAL)],
+    distributions=dict.fromkeys(MEASURES, Histogram([0, 1, 2], {"train": [3, 1], "test": [0, 4]})),
+    rejects=[],
+    duplicates=Duplicates(Repeats(0, 0, []), Repeats(0, 0, [])),
+    shared=[Overlap(["train", "test"], NONE, NONE, NONE)],
+    trials={},
+    suspicious_utterances=[SuspiciousUtterances(rule, "", {"train": 0, "test": 0}, []) for rule in UTTERANCE_RULES],
+    suspicious_speakers=[SuspiciousSpeakers(rule, "", 0, []) for rule in SPEAKER_RULES],
+)
+"""Findings in a collection that nothing is wrong with."""
 
 
-def suspicion(rule: str, num: Any, *examples: Any) -> dict[str, Any]:
-    return {"rule": rule, "says": f"why {rule}", "num": num, "examples": list(examples)}
+def page_of(findings: Findings, **facts: str) -> Page:
+    return Page(inspection_page(findings, facts=facts))
 
 
-def findings(**changes: Any) -> dict[str, Any]:
-    """Return what is found in a collection that nothing is wrong with, but for the changes."""
-    splits = {"train": 0, "test": 0}
-    nothing_shared = dict.fromkeys(("speakers", "sessions", "audio"), NONE)
-    no_copies = {"groups": 0, "utterances": 0, "examples": []}
-    return {
-        "total": group(),
-        "groups": [group(), group("test")],
-        "distributions": {name: {"edges": [0, 1, 2], "counts": {"train": [3, 1], "test": [0, 4]}} for name in MEASURES},
-        "rejects": [],
-        "duplicates": {"within_speaker": no_copies, "across_speakers": no_copies},
-        "shared": [{"between": ["train", "test"], **nothing_shared}],
-        "trials": {},
-        "suspicious_utterances": [suspicion(rule, splits) for rule in list(RULES)[3:]],
-        "suspicious_speakers": [suspicion(rule, 0) for rule in list(RULES)[:3]],
-        **changes,
-    }
-
-
-def page_of(found: dict[str, Any], **facts: str) -> Page:
-    return Page(inspection_page({**found, "warnings": warnings(found)}, facts=facts))
-
-
-def faults(name: str) -> dict[str, Any]:
-    """Return what is found where everything is wrong, all names being this one."""
-    shared = {"num": 1, "examples": [name]}
-    copies = {"groups": 1, "utterances": 9, "examples": [{"copies": 9, "utt_ids": [name], "splits": ["train"]}]}
+def faults(name: str) -> Findings:
+    """Return the findings where everything is wrong, all names being this one."""
+    shared, copies = InCommon(1, [name]), Repeats(1, 9, [Copies(9, [name], ["train"])])
     counts = {"trials": 7, "targets": 4, "nontargets": 3, "missing": 1, "utterances": 5, "speakers": 4}
     counts |= {"same_audio": 2, "same_session_targets": 3}
     pairs = [["train", "test"], ["train", f"trials {name}"]]
-    return findings(
-        groups=[group(), group(corpus=name, speech_hours=None), group("test", single_session_speakers=6)],
-        rejects=[{"reason": "silent", "num": 4, "examples": [{"path": name, "detail": name}]}],
-        duplicates={"within_speaker": copies, "across_speakers": copies},
-        shared=[{"between": pair, "speakers": shared, "sessions": shared, "audio": shared} for pair in pairs],
-        trials={name: counts},
-        suspicious_utterances=[suspicion(rule, {"train": 5, "test": 0}, name) for rule in list(RULES)[3:]],
-        suspicious_speakers=[
-            suspicion(rule, 1, {"speaker": name, "utterances": 2, "quiet": 0.5, "narrow_band": None})
-            for rule in list(RULES)[:3]
+    speaker = SpeakerShares(name, utterances=2, quiet=0.5, narrow_band=None)
+    return replace(
+        CLEAN,
+        groups=[
+            Group("train", None, USUAL),
+            Group("train", name, replace(USUAL, speech_hours=None)),
+            Group("test", None, replace(USUAL, single_session_speakers=6)),
         ],
+        rejects=[Rejects("silent", 4, [RejectedInput(name, name)])],
+        duplicates=Duplicates(copies, copies),
+        shared=[Overlap(pair, shared, shared, shared) for pair in pairs],
+        trials={name: TrialCounts(**counts)},
+        suspicious_utterances=[
+            SuspiciousUtterances(rule, f"why {rule}", {"train": 5, "test": 0}, [name]) for rule in UTTERANCE_RULES
+        ],
+        suspicious_speakers=[SuspiciousSpeakers(rule, f"why {rule}", 1, [speaker]) for rule in SPEAKER_RULES],
     )
 
 
 def test_clean_collections_have_no_warnings():
-    found = findings()
-    assert warnings(found) == []
-    words = page_of(found).words
+    assert warnings(CLEAN) == []
+    words = page_of(CLEAN).words
     assert "Nothing suspicious was found" in words
     assert "Every input became an utterance" in words
 
 
 def test_warnings_come_first_and_the_gravest_of_them():
-    found = faults("x")
-    said = warnings(found)
-    words = page_of(found).words
-    places = [words.index(part) for part in ("Before you rely", *said, "How much there is", "What is shared")]
+    listed = warnings(faults("x"))
+    words = page_of(faults("x")).words
+    places = [words.index(part) for part in ("Before you rely", *listed, "How much there is", "What is shared")]
     assert places == sorted(places)
     starts = [
         "1 speaker is in both train and test",
@@ -126,16 +133,16 @@ def test_warnings_come_first_and_the_gravest_of_them():
         *("5 utterances are narrow-band", "5 utterances are mostly silence"),
         "4 of 1,238 inputs were rejected",
     ]
-    assert len(said) == len(starts)
-    for warning, start in zip(said, starts, strict=True):
+    assert len(listed) == len(starts)
+    for warning, start in zip(listed, starts, strict=True):
         assert warning.startswith(start)
 
 
-def test_unknown_measures_are_said_and_shown():
-    unmeasured = group(measures=dict.fromkeys(MEASURES, UNKNOWN), speech_hours=None)
-    found = findings(total=unmeasured, groups=[unmeasured], distributions={}, shared=[])
-    assert "snr_db of 10 utterances" in warnings(found)[-1]
-    page = page_of(found)
+def test_unknown_measures_are_named_and_shown():
+    unmeasured = replace(USUAL, measures=dict.fromkeys(MEASURES, UNKNOWN), speech_hours=None)
+    findings = replace(CLEAN, total=unmeasured, groups=[Group("train", None, unmeasured)], distributions={}, shared=[])
+    assert "snr_db of 10 utterances" in warnings(findings)[-1]
+    page = page_of(findings)
     assert "img" not in page.tags
     assert page.words.count("Known of no utterance") == len(MEASURES)
     assert "None" not in page.words
@@ -150,7 +157,7 @@ def test_numbers_names_and_facts_appear():
         *("near-silent 50 %, narrow-band —", "why clipped", "s3://bucket/store", "Same session targets"),
     ):
         assert text in words
-    assert page_of(findings()).tags.count("img") == len(MEASURES)
+    assert page_of(CLEAN).tags.count("img") == len(MEASURES)
 
 
 def test_everything_is_escaped():
@@ -162,8 +169,7 @@ def test_everything_is_escaped():
 
 
 def test_page_is_self_contained():
-    found = faults("x")
-    text = inspection_page({**found, "warnings": warnings(found)}, facts={})
+    text = inspection_page(faults("x"), facts={})
     for outside in ("http:", "https:", "url(", "@import"):
         assert outside not in text
     page = Page(text)

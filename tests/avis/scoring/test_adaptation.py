@@ -94,8 +94,8 @@ def test_chain_and_norm_hand_the_domain_on() -> None:
     train, speakers = recordings(0, np.ones(10), 0.0, 20)
     chain = Chain(steps=[LengthNorm(), adapted("coral_plus")])
     norm = SNorm(backend=chain, cohort="speakers")
-    assert norm.adapts
-    assert not SNorm(backend=Cosine(center=True), cohort="speakers").adapts
+    assert norm.adaptable is norm
+    assert SNorm(backend=Cosine(center=True), cohort="speakers").adaptable is None
     norm.fit(train, speakers)
     cohort = norm.state()["cohort"]
     norm.adapt(recordings(1, 3 * np.ones(10), 2.0, 20)[0])

@@ -46,17 +46,6 @@ def test_each_step_is_fitted_on_what_the_steps_before_it_make() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "backend", [Cosine(center=True), Plda(num_iterations=2), Chain(steps=[LengthNorm(), Plda(num_iterations=1)])]
-)
-def test_the_matrix_holds_the_scores_of_all_pairs(backend: Chain) -> None:
-    backend.fit(*voices())
-    vectors = backend.transform(voices(1)[0][:12])
-    one, other = np.divmod(np.arange(35), 7)
-    expected = backend.score(vectors[:5][one], vectors[5:][other]).reshape(5, 7)
-    np.testing.assert_allclose(backend.score_matrix(vectors[:5], vectors[5:]), expected, rtol=1e-5, atol=1e-5)
-
-
 def test_state_goes_to_the_right_steps() -> None:
     made = [Chain(steps=[Lda(dim=5, shrinkage=0.1), Whitening(shrinkage=0.1), Cosine(center=True)]) for _ in range(2)]
     made[0].fit(*voices())

@@ -78,8 +78,8 @@ def test_equals_a_loop_over_trials_and_cohort(norm: ScoreNorm) -> None:
         if isinstance(norm, AsNorm2):
             order = order[::-1]
         raw = norm.backend.score(plain[e : e + 1], plain[t : t + 1])[0]
-        sides = dict(zip(("enroll", "test"), zip(against, order, strict=True), strict=True))
-        expected = np.mean([standard(raw, *sides[s]) for s in norm.sides])
+        by_utterance = dict(zip(("enroll", "test"), zip(against, order, strict=True), strict=True))
+        expected = np.mean([standard(raw, *by_utterance[s]) for s in norm.statistics_of])
         got = norm.score(vectors[e : e + 1], vectors[t : t + 1])[0]
         assert got == pytest.approx(expected, rel=1e-3)
         assert norm.raw_score(vectors[e : e + 1], vectors[t : t + 1])[0] == pytest.approx(raw, rel=1e-5)
@@ -95,7 +95,7 @@ def test_scores_do_not_depend_on_the_scale_of_embeddings(norm: Callable, backend
         normed = norm(backend=BACKENDS[backend](), cohort=cohort)
         train, speakers = voices(0)
         normed.fit(scale * (train + 0.5), speakers)
-        if normed.adapts:
+        if normed.adaptable:
             normed.adapt(scale * voices(2)[0])
         vectors = normed.transform(scale * (voices(1)[0] + 0.5))
         scores.append(normed.score(vectors[:30], vectors[30:]))
@@ -131,7 +131,7 @@ def standard(raw: float, scores: np.ndarray, counted: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("norm", NORMS, ids=lambda norm: type(norm).__name__)
-def test_state_survives_and_the_cohort_mean_is_told(norm: ScoreNorm) -> None:
+def test_state_survives_and_the_cohort_mean_is_that_of_the_highest_scores(norm: ScoreNorm) -> None:
     norm.fit(*voices(0))
     vectors = norm.transform(voices(1)[0])
     mean = norm.cohort_mean(vectors)
@@ -142,9 +142,9 @@ def test_state_survives_and_the_cohort_mean_is_told(norm: ScoreNorm) -> None:
     np.testing.assert_array_equal(norm.transform(voices(1)[0]), vectors)
 
 
-def test_memory_is_bounded_without_a_change(monkeypatch: pytest.MonkeyPatch) -> None:
-    norm = NORMS[3]
+def test_memory_is_bounded_without_a_change() -> None:
+    norm = AsNorm(backend=Cosine(center=True), cohort="utterances", top_n=4)
     norm.fit(*voices(0))
     whole = norm.transform(voices(1)[0])
-    monkeypatch.setattr("avis.scoring.score_norm.SCORES_AT_ONCE", 7 * 60)
+    norm.cohort_scores_at_once = 7 * 60
     np.testing.assert_allclose(norm.transform(voices(1)[0]), whole, atol=1e-6)

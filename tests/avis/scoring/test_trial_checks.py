@@ -72,8 +72,8 @@ def test_a_clean_list_passes_the_strictest_checks() -> None:
     ["vox/Zo\u00eb Lee", "vox/Zoe\u0308 Lee", "vox/ZO\u00cb LEE", "vox/Zo\u00eb\u00a0\u200bLee ", "vox/Zo\u00ebLee"],
 )
 def test_a_speaker_trained_on_is_found_however_the_name_is_written(trained: str) -> None:
-    for told in ("vox/Zo\u00eb Lee", "vox/Zoe\u0308 Lee"):
-        speakers = pa.array([told if speaker == "vox/a" else speaker for speaker in STORE["speaker"].to_pylist()])
+    for name in ("vox/Zo\u00eb Lee", "vox/Zoe\u0308 Lee"):
+        speakers = pa.array([name if speaker == "vox/a" else speaker for speaker in STORE["speaker"].to_pylist()])
         store = STORE.set_column(1, "speaker", speakers)
         with pytest.raises(ValueError, match=r"speaker in both train and test: got 1 speakers.*At vox/Zo"):
             checks(shared_speakers="refuse").apply(listed(*CLEAN), store, trained=["vox/x", trained])
@@ -126,8 +126,8 @@ def test_a_million_trials_take_a_second_or_two() -> None:
     ids = pa.array([f"vox/id{i:05d}/abcdefghijk/00001" for i in range(5000)])
     store = pa.table({"utt_id": ids, "speaker": ids, "corpus": ["vox"] * 5000})
     rows = np.random.default_rng(0).integers(5000, size=(2, 1_000_000))
-    sides = [ids.take(pa.array(side)) for side in rows]
-    trials = pa.Table.from_arrays([*sides, pa.array(rows[0] % 2 == 0)], schema=TRIALS)
+    named = [ids.take(pa.array(row)) for row in rows]
+    trials = pa.Table.from_arrays([*named, pa.array(rows[0] % 2 == 0)], schema=TRIALS)
     start = time.process_time()
     _, flagged = checks().apply(trials, store, trained=[])
     assert time.process_time() - start < 4.0

@@ -188,17 +188,17 @@ def test_augmentation_and_masks_act_where_they_are_given():
 
 @pytest.mark.parametrize("world_size", [1, 2, 3])
 def test_workers_share_the_same_validation_examples(uri: str, world_size: int):
-    def share(rank: int, world_size: int) -> tuple[torch.Tensor, list[str]]:
+    def gather_inputs(rank: int, world_size: int) -> tuple[torch.Tensor, list[str]]:
         groups = list_row_groups(uri, "validation")
         make = maker(speeds=[1.0])
         found = validation_examples(make, groups, max_utterances=6, banks={}, rank=rank, world_size=world_size)
         return found[0]["features"], found[1]
 
-    features, speakers = share(0, 1)
+    features, speakers = gather_inputs(0, 1)
     assert speakers == ["s0", "s1", "s2", "s0", "s1", "s2"]
     assert features.shape == (6, CROP_SAMPLES, 1)
     for rank in range(world_size):
-        mine, names = share(rank, world_size)
+        mine, names = gather_inputs(rank, world_size)
         assert names == speakers[rank::world_size]
         assert torch.equal(mine, features[rank::world_size])
 

@@ -1,7 +1,6 @@
 """A whole training in this process: what it leaves behind, and going on with it."""
 
 import csv
-import pickle
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,16 +8,17 @@ from typing import Any
 import fsspec
 import pytest
 import torch
-from hydra.utils import instantiate
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from avis import store
-from avis.checkpoints.run_checkpoints import best_checkpoint, last_checkpoint, next_epoch, read_checkpoint
+from avis.checkpoints.checkpoint import read_checkpoint
+from avis.checkpoints.components import build
+from avis.checkpoints.run_checkpoints import best_checkpoint, last_checkpoint, next_epoch
 from avis.engine import train as engine
+from avis.engine.recipe import Recipe
 from avis.engine.train import train
 from avis.training.remote import local_logs
 
-Recipe = dict[str, Any]
 STEPS = 4  # 16 utterances of 4 speakers in batches of 4
 LOGGED = {"train/loss", "train/accuracy", "train/learning_rate", "train/samples_per_s", "train/waiting_share"}
 
@@ -36,10 +36,10 @@ def column(run_dir: str, name: str) -> list[float]:
 def test_a_checkpoint_runs_no_code_and_holds_recipe_speakers_and_weights(tiny_recipe: Recipe, tiny_run: str):
     for path in (best_checkpoint(tiny_run), last_checkpoint(tiny_run)):
         loaded = torch.load(path, map_location="cpu", weights_only=True)
-        assert loaded["recipe"] == tiny_recipe
+        assert loaded["recipe"] == tiny_recipe.plain
         assert len(loaded["speakers"]) == 4
         assert all(name.startswith("synthetic/train_") for name in loaded["speakers"])
-        model = instantiate(loaded["recipe"]["model"])
+        model = build(loaded["recipe"]["model"])
         prefix = "model."
         weights = {k.removeprefix(prefix): v for k, v in loaded["state_dict"].items() if k.startswith(prefix)}
         assert model.load_state_dict(weights)
@@ -57,8 +57,7 @@ def test_logs_for_tables_and_tensorboard(tiny_recipe: Recipe, tiny_run: str):
     rows = logged(tiny_run)
     assert set(rows[0]) >= LOGGED | {"epoch", "step", "val/eer"}
     assert len(column(tiny_run, "train/loss")) == 2 * STEPS
-    schedule = instantiate(tiny_recipe["scheduler"]["learning_rate"])
-    peak = tiny_recipe["optimizer"]["lr"]
+    schedule, peak = tiny_recipe.learning_rate.build(), tiny_recipe.optimizer.plain["lr"]
     expected = [peak * schedule(step / (2 * STEPS)) for step in range(2 * STEPS)]
     assert column(tiny_run, "train/learning_rate") == pytest.approx(expected, rel=1e-5)
     assert all(0 <= share <= 1 for share in column(tiny_run, "train/waiting_share"))
@@ -72,8 +71,8 @@ def test_logs_for_tables_and_tensorboard(tiny_recipe: Recipe, tiny_run: str):
 def test_a_finished_run_is_not_trained_again(
     tiny_recipe: Recipe, tiny_store: str, tiny_run: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(engine, "fit_share", None)
-    assert train(tiny_recipe, tiny_store, tiny_run) == best_checkpoint(tiny_run)
+    monkeypatch.setattr(engine, "fit_on_worker", None)
+    assert train(tiny_recipe, tiny_store, tiny_run).uri == best_checkpoint(tiny_run)
 
 
 @pytest.mark.parametrize("scheme", ["", "memory://"])
@@ -112,8 +111,8 @@ def test_going_on_after_an_epoch_equals_the_undisturbed_run(
 def test_the_same_seed_gives_the_same_losses_and_another_seed_others(
     recipe: Callable[..., Recipe], tiny_recipe: Recipe, tiny_store: str, tiny_run: str, tmp_path: Path
 ):
-    train(tiny_recipe | {"trainer": tiny_recipe["trainer"] | {"num_epochs": 1}}, tiny_store, str(tmp_path / "same"))
-    train(tiny_recipe | {"seed": 1}, tiny_store, str(tmp_path / "other"))
+    train(tiny_recipe.changed({"trainer.num_epochs": 1}), tiny_store, str(tmp_path / "same"))
+    train(tiny_recipe.changed({"seed": 1}), tiny_store, str(tmp_path / "other"))
     first = column(tiny_run, "train/loss")
     # The schedule of a shorter training differs from the second step on.
     assert column(str(tmp_path / "same"), "train/loss")[0] == first[0]
@@ -135,26 +134,3 @@ def test_logs_that_cannot_be_copied_do_not_hide_what_ended_a_training(monkeypatc
         train_a_little(ends_by=RuntimeError("out of memory"))
     with pytest.raises(OSError, match="network is down"):
         train_a_little()
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "not a checkpoint: got "),
-        (b"not a checkpoint at all", "not a checkpoint: got UnpicklingError"),
-        (pickle.dumps({"recipe": print}), "not a checkpoint: got "),
-        (None, "checkpoint missing: got no file"),
-    ],
-)
-def test_what_is_no_checkpoint_is_said_with_its_path(tmp_path: Path, content: bytes | None, message: str):
-    path = tmp_path / "best.ckpt"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(ValueError, match=f"{message}.*At {path}"):
-        read_checkpoint(str(path))
-
-
-def test_a_checkpoint_of_another_program_is_refused(tmp_path: Path):
-    torch.save({"state_dict": {}}, tmp_path / "other.ckpt")
-    with pytest.raises(ValueError, match="not a checkpoint of AVIS: got a file without a recipe"):
-        read_checkpoint(str(tmp_path / "other.ckpt"))

@@ -12,6 +12,7 @@ from sklearn.metrics import roc_curve
 from torch import Tensor, nn
 
 from avis.augment.mixup import mixup
+from avis.checkpoints.checkpoint import Checkpoint
 from avis.losses.aam_softmax import AamSoftmax
 from avis.losses.ge2e import Ge2e
 from avis.models.ecapa_tdnn import EcapaTdnn
@@ -190,7 +191,8 @@ def test_the_weights_of_a_loss_without_rows_are_taken_over_too():
     module, other = verifier(nn.Linear(3, 2), 2), verifier(nn.Linear(3, 2), 2)
     module.loss, other.loss = Ge2e(utterances_per_speaker=2), Ge2e(utterances_per_speaker=2)
     other.loss.scale.data.fill_(3.0)
-    module.start_from({"state_dict": other.state_dict(), "speakers": other.speakers}, "x")
+    trained = {"recipe": {}, "speakers": other.speakers, "epoch": 0, "global_step": 0, "weights": other.state_dict()}
+    module.start_from(Checkpoint(uri="other.ckpt", digest="", **trained))
     assert module.loss.scale.item() == 3.0
 
 

@@ -1,22 +1,19 @@
 """Placements: the same batches from the stream, on the device and from features computed beforehand."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
 
 from avis import store
-from avis.checkpoints.run_checkpoints import best_checkpoint, read_checkpoint
 from avis.engine.examples import materialize as materializing
 from avis.engine.examples.stream import local_batches
-from avis.engine.train import build_module, share, train
-from avis.engine.trials.embeddings import load_front_end
+from avis.engine.recipe import Recipe
+from avis.engine.train import build_module, gather_inputs, train
 from avis.training.module import features_of
 
-Recipe = dict[str, Any]
 COPIES = 2
 MASKS = {
     "_target_": "avis.augment.spec_augment.SpecAugment",
@@ -29,15 +26,12 @@ FLOAT16_ROUNDING = 2.0**-10
 
 
 def placed(recipe: Recipe, placement: str, output_dir: Path) -> Recipe:
-    return recipe | {
-        "features": recipe["features"] | {"placement": placement, "copies": COPIES},
-        "augment": recipe["augment"] | {"spec_augment": MASKS},
-        "output_dir": str(output_dir),
-    }
+    features = {"features.placement": placement, "features.copies": COPIES}
+    return recipe.changed({**features, "augment.spec_augment": MASKS, "output_dir": str(output_dir)})
 
 
 def batches_of(recipe: Recipe, utterances: str) -> list[dict[str, torch.Tensor]]:
-    return list(local_batches(share(recipe, utterances, 1), first_block=0))
+    return list(local_batches(gather_inputs(recipe, utterances, 1), first_block=0))
 
 
 def test_the_three_placements_give_the_same_batches(tiny_recipe: Recipe, tiny_store: str, tmp_path: Path):
@@ -46,7 +40,7 @@ def test_the_three_placements_give_the_same_batches(tiny_recipe: Recipe, tiny_st
         batches_of(placed(tiny_recipe, name, tmp_path), tiny_store) for name in ("stream", "device", "materialize")
     )
     assert len(streamed) == len(on_device) == len(stored) == 8
-    front_end = instantiate(tiny_recipe["features"]["front_end"])
+    front_end = tiny_recipe.examples.features.build_front_end()
     for stream, device, store_ in zip(streamed, on_device, stored, strict=True):
         assert torch.equal(stream["speaker"], device["speaker"])
         assert torch.equal(stream["speaker"], store_["speaker"])
@@ -58,7 +52,7 @@ def test_the_three_placements_give_the_same_batches(tiny_recipe: Recipe, tiny_st
 
 def test_passes_take_turns_among_the_copies(tiny_recipe: Recipe, tiny_store: str, tmp_path: Path):
     recipe = placed(tiny_recipe, "materialize", tmp_path)
-    longer = recipe | {"trainer": recipe["trainer"] | {"num_epochs": 4}}
+    longer = recipe.changed({"trainer.num_epochs": 4})
 
     def rows(batches: list[dict[str, torch.Tensor]]) -> set[bytes]:
         return {row.numpy().tobytes() for batch in batches for row in batch["features"]}
@@ -85,56 +79,55 @@ def test_computing_them_goes_on_where_it_was_cut_off(
 
     monkeypatch.setattr(materializing, "stored_rows", cut_off)
     with pytest.raises(SystemExit):
-        share(recipe, tiny_store, 1)
+        gather_inputs(recipe, tiny_store, 1)
     monkeypatch.setattr(materializing, "stored_rows", lambda *a, **kw: (made.append("x"), stored_rows(*a, **kw))[1])
-    uri = share(recipe, tiny_store, 1).stored
+    uri = gather_inputs(recipe, tiny_store, 1).stored
     assert uri is not None
     num_parts = len(store.open_manifest(uri)["files"])
     assert len(made) == num_parts == COPIES * len(store.part_uris(tiny_store, "utterances", "train-"))
-    share(recipe, tiny_store, 1)
+    gather_inputs(recipe, tiny_store, 1)
     assert len(made) == num_parts
 
 
-def test_a_front_end_that_learns_is_trained_and_kept(tiny_recipe: Recipe, tiny_store: str, tmp_path: Path):
-    scaled = {"_target_": "torch.nn.Linear", "in_features": 80, "out_features": 80}
-    learns = {"_target_": "torch.nn.Sequential", "_args_": [tiny_recipe["features"]["front_end"], scaled]}
-    recipe = placed(tiny_recipe, "device", tmp_path) | {"augment": tiny_recipe["augment"]}
-    recipe["features"]["front_end"] = learns
-    with pytest.raises(
-        InstantiationException, match="got placement=stream for Sequential, which learns, expected device"
-    ):
-        instantiate(recipe["features"] | {"placement": "stream"})
-    train(recipe, tiny_store, str(tmp_path / "run"))
-    checkpoint = read_checkpoint(best_checkpoint(str(tmp_path / "run")))
-    kept = load_front_end(checkpoint, "best.ckpt")
-    assert torch.equal(kept[1].weight, checkpoint["state_dict"]["front_end.1.weight"])
-    assert not torch.equal(kept[1].weight, build_module(share(recipe, tiny_store, 1)).front_end[1].weight)
+def test_a_front_end_that_learns_is_trained_and_kept(
+    recipe: Callable[..., Recipe], tiny_recipe: Recipe, tiny_store: str, tmp_path: Path
+):
+    """Its filters move, and are those of the checkpoint."""
+    learns = recipe("features=sinc_80", f"output_dir={tmp_path}", "augment.spec_augment=null")
+    with pytest.raises(ValueError, match="got placement=stream for Chain, which learns, expected device"):
+        gather_inputs(learns.changed({"features.placement": "stream"}), tiny_store, 1)
+    checkpoint = train(learns, tiny_store, str(tmp_path / "run"))
+    assert checkpoint.front_end_learnt
+    trained = dict(checkpoint.build_front_end().named_parameters())
+    fresh = dict(learns.examples.features.build_front_end().named_parameters())
+    for name, weight in trained.items():
+        assert torch.equal(weight, checkpoint.weights[f"front_end.{name}"])
+        assert not torch.equal(weight, fresh[name])
 
 
 def test_crops_of_drawn_length_train_on_the_device_alone(tiny_recipe: Recipe, tiny_store: str, tmp_path: Path):
-    trainer = {"trainer": tiny_recipe["trainer"] | {"crop_s": [0.3, 1.0]}}
+    crop_s = {"trainer.crop_s": [0.3, 1.0]}
     with pytest.raises(ValueError, match=r"got crop_s=\[0\.3, 1\.0\] and placement=stream, expected device"):
-        share(tiny_recipe | trainer, tiny_store, 1)
-    recipe = placed(tiny_recipe, "device", tmp_path) | trainer
-    shared = share(recipe, tiny_store, 1)
-    crops, front_end = build_module(shared).crops, instantiate(tiny_recipe["features"]["front_end"])
+        gather_inputs(tiny_recipe.changed(crop_s), tiny_store, 1)
+    recipe = placed(tiny_recipe, "device", tmp_path).changed(crop_s)
+    inputs = gather_inputs(recipe, tiny_store, 1)
+    crops, front_end = build_module(inputs).crops, tiny_recipe.examples.features.build_front_end()
     assert crops is not None
     lengths = set()
-    for step, batch in enumerate(local_batches(shared, first_block=0)):
+    for step, batch in enumerate(local_batches(inputs, first_block=0)):
         assert batch["waveforms"].shape == (4, 16000)
-        cut = crops.cut(batch, *divmod(step, shared.plan.steps_per_epoch))
+        cut = crops.cut(batch, *divmod(step, inputs.plan.steps_per_epoch))
         features = features_of(cut, front_end)
         assert 4800 <= cut["waveforms"].shape[1] <= 16000
         assert len(features) == len(cut["speaker"]) == 4 * (16000 // cut["waveforms"].shape[1])
         lengths.add(features.shape[1])
     assert len(lengths) > 4
-    path = train(recipe, tiny_store, str(tmp_path / "run"))
-    assert read_checkpoint(path)["recipe"]["trainer"]["crop_s"] == [0.3, 1.0]
+    assert train(recipe, tiny_store, str(tmp_path / "run")).recipe["trainer"]["crop_s"] == [0.3, 1.0]
 
 
 def test_mixup_trains_on_the_device_alone(tiny_recipe: Recipe, tiny_store: str, tmp_path: Path):
-    trainer = {"trainer": tiny_recipe["trainer"] | {"mixup_alpha": 0.5}}
+    mixup = {"trainer.mixup_alpha": 0.5}
     with pytest.raises(ValueError, match=r"mixup needs waveforms: .*placement=stream, expected device"):
-        share(tiny_recipe | trainer, tiny_store, 1)
-    path = train(placed(tiny_recipe, "device", tmp_path) | trainer, tiny_store, str(tmp_path / "run"))
-    assert read_checkpoint(path)["epoch"] in (0, 1)
+        gather_inputs(tiny_recipe.changed(mixup), tiny_store, 1)
+    recipe = placed(tiny_recipe, "device", tmp_path).changed(mixup)
+    assert train(recipe, tiny_store, str(tmp_path / "run")).epoch in (0, 1)

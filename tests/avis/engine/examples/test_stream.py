@@ -4,7 +4,6 @@ import itertools
 import os
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,36 +14,36 @@ import torch
 
 from avis import store
 from avis.audio.codec import read_all
-from avis.engine.examples.stream import Shared, example_maker, example_stream, local_batches, make_banks
-from avis.engine.train import share
+from avis.engine.examples.banks import make_banks
+from avis.engine.examples.stream import TrainingInputs, example_stream, local_batches
+from avis.engine.recipe import Recipe
+from avis.engine.train import gather_inputs
 from avis.training.examples import ExampleMaker
 from avis.training.plan import list_row_groups, read_block
 
-Recipe = dict[str, Any]
 BATCH = 6
 """Of 16 utterances in blocks of 4: an epoch takes 12, and leaves its last block empty."""
 
 
 @pytest.fixture(scope="module")
-def shared_work(tiny_recipe: Recipe, tiny_store: str) -> Shared:
-    training = tiny_recipe["trainer"] | {"batch_size": BATCH}
-    return share(tiny_recipe | {"trainer": training}, tiny_store, 1)
+def inputs(tiny_recipe: Recipe, tiny_store: str) -> TrainingInputs:
+    return gather_inputs(tiny_recipe.changed({"trainer.batch_size": BATCH}), tiny_store, 1)
 
 
-def in_process(work: Shared, first: int, last: int) -> dict[str, np.ndarray]:
-    maker = example_maker(work.recipe)
+def in_process(work: TrainingInputs, first: int, last: int) -> dict[str, np.ndarray]:
+    maker = work.recipe.examples.build_maker()
     blocks = [maker.block(work.plan.block(n), speakers=work.speakers, banks=work.banks) for n in range(first, last)]
     full = [block for block in blocks if len(block["speaker"])]
     return {key: np.concatenate([block[key] for block in full]) for key in full[0]}
 
 
-def test_examples_are_the_same_bits_on_ray(ray_session: None, shared_work: Shared):
-    plan = shared_work.plan
+def test_examples_are_the_same_bits_on_ray(ray_session: None, inputs: TrainingInputs):
+    plan = inputs.plan
     assert [len(plan.block(number).order) for number in range(8)] == [4, 4, 4, 0] * 2
-    stream = example_stream(ray.put(shared_work), first_block=1, last_block=8)
+    stream = example_stream(ray.put(inputs), first_block=1, last_block=8)
     batches = list(stream.iter_batches(batch_size=4, batch_format="numpy"))
     streamed = {key: np.concatenate([batch[key] for batch in batches]) for key in batches[0]}
-    expected = in_process(shared_work, 1, 8)
+    expected = in_process(inputs, 1, 8)
     assert streamed["features"].dtype == np.float32
     assert streamed["epoch"].tolist() == [0] * 8 + [1] * 12
     for key in ("features", "speaker", "epoch"):
@@ -52,52 +51,52 @@ def test_examples_are_the_same_bits_on_ray(ray_session: None, shared_work: Share
     assert (streamed["seconds"] > 0).all()
 
 
-def test_local_batches_are_the_examples_in_order_and_go_on_at_any_epoch(shared_work: Shared):
-    batches = list(local_batches(shared_work, first_block=0))
+def test_local_batches_are_the_examples_in_order_and_go_on_at_any_epoch(inputs: TrainingInputs):
+    batches = list(local_batches(inputs, first_block=0))
     assert [len(batch["speaker"]) for batch in batches] == [BATCH] * 4
-    expected = in_process(shared_work, 0, 8)
+    expected = in_process(inputs, 0, 8)
     np.testing.assert_array_equal(torch.cat([batch["features"] for batch in batches]).numpy(), expected["features"])
     np.testing.assert_array_equal(torch.cat([batch["speaker"] for batch in batches]).numpy(), expected["speaker"])
-    second = list(local_batches(shared_work, first_block=shared_work.plan.blocks_per_epoch))
+    second = list(local_batches(inputs, first_block=inputs.plan.blocks_per_epoch))
     for one, other in itertools.zip_longest(second, batches[2:]):
         assert torch.equal(one["features"], other["features"])
 
 
-def test_examples_are_made_in_this_process_when_debugging(shared_work: Shared, monkeypatch: pytest.MonkeyPatch):
+def test_examples_are_made_in_this_process_when_debugging(inputs: TrainingInputs, monkeypatch: pytest.MonkeyPatch):
     made_in = []
     example = ExampleMaker.example
     monkeypatch.setattr(
         ExampleMaker, "example", lambda self, row, **kw: (made_in.append(os.getpid()), example(self, row, **kw))[1]
     )
-    next(local_batches(shared_work, first_block=0))
+    next(local_batches(inputs, first_block=0))
     assert set(made_in) == {os.getpid()}
 
 
 def test_evaluation_draws_no_speeds_and_no_masks(tiny_recipe: Recipe):
-    assert example_maker(tiny_recipe).speeds == [1.0, 0.9, 1.1]
-    evaluation = example_maker(tiny_recipe, training=False)
+    assert tiny_recipe.examples.build_maker().speeds == [1.0, 0.9, 1.1]
+    evaluation = tiny_recipe.examples.build_maker(training=False)
     assert (evaluation.speeds, evaluation.spec_augment) == ([1.0], None)
     assert evaluation.augment is not None
-    assert example_maker(tiny_recipe, training=False, augment=False).augment is None
+    assert tiny_recipe.examples.build_maker(training=False, augment=False).augment is None
 
 
 def test_banks_are_what_the_augmentation_asks_for(tiny_recipe: Recipe, tiny_store: str):
-    banks = make_banks(tiny_recipe, tiny_store)
+    banks = make_banks(tiny_recipe.examples, tiny_store)
     assert {name: len(bank) for name, bank in banks.items()} == {"noise": 4, "rir": 4, "speech": 4}
-    assert make_banks(tiny_recipe | {"augment": tiny_recipe["augment"] | {"chain": None}}, tiny_store) == {}
+    assert make_banks(tiny_recipe.changed({"augment.chain": None}).examples, tiny_store) == {}
 
 
 def test_every_bank_is_said(tiny_recipe: Recipe, tiny_store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     for number in range(3):
         sf.write(tmp_path / f"{number}.wav", np.linspace(-0.5, 0.5, 16000 * 2), 16000)
     talkers = {"_target_": "avis.augment.bank.load_bank", "root": f"{tmp_path}", "sample_rate": 16000}
-    augment = tiny_recipe["augment"] | {"speech_bank": talkers | {"max_duration_s": 1.0}}
-    banks = make_banks(tiny_recipe | {"augment": augment}, tiny_store)
+    own_talkers = tiny_recipe.changed({"augment.speech_bank": talkers | {"max_duration_s": 1.0}})
+    banks = make_banks(own_talkers.examples, tiny_store)
     noise, _, speech = capsys.readouterr().out.splitlines()
     assert re.fullmatch(r"noise bank: 4 recordings, \d+ s \(\d+ MB\), from synthetic_noise_bank", noise)
     assert speech == f"speech bank: 3 recordings, 3 s (0 MB), from {tmp_path}"
     assert np.array_equal(banks["speech"][0], banks["speech"][2])
-    make_banks(tiny_recipe, tiny_store)
+    make_banks(tiny_recipe.examples, tiny_store)
     assert capsys.readouterr().out.splitlines()[-1].startswith("speech bank: 4 recordings, ")
 
 
@@ -109,14 +108,14 @@ def test_babble_is_of_training_speakers_only(tiny_recipe: Recipe, tiny_store: st
         for audio in part.read_row_group(group.index, columns=["audio"])["audio"].to_pylist():
             samples = read_all(audio)
             voices.add(np.round(samples * (32767 / np.abs(samples).max())).astype(np.int16).tobytes())
-    bank = make_banks(tiny_recipe, tiny_store)["speech"]
+    bank = make_banks(tiny_recipe.examples, tiny_store)["speech"]
     assert {bank[i].tobytes() for i in range(len(bank))} <= voices
 
 
 def test_a_corrupt_shard_stops_the_stream_with_its_path(
-    ray_session: None, shared_work: Shared, tiny_store: str, tmp_path: Path
+    ray_session: None, inputs: TrainingInputs, tiny_store: str, tmp_path: Path
 ):
-    block = shared_work.plan.block(0)
+    block = inputs.plan.block(0)
     group = block.row_groups[0]
     data = bytearray(Path(group.uri).read_bytes())
     data[len(data) // 2] ^= 0xFF
@@ -145,10 +144,9 @@ def half_short(tiny_store: str, tmp_path_factory: pytest.TempPathFactory) -> str
 
 @pytest.mark.parametrize("placement", ["stream", "materialize"])
 def test_short_utterances_are_not_trained_on(tiny_recipe: Recipe, half_short: str, tmp_path: Path, placement: str):
-    training = tiny_recipe["trainer"] | {"min_utterance_s": 0.6, "batch_size": 1, "speeds": [1.0]}
-    placed = tiny_recipe["features"] | {"placement": placement}
-    recipe = tiny_recipe | {"trainer": training, "features": placed, "output_dir": str(tmp_path)}
-    work = share(recipe, half_short, 1)
+    settings = {"trainer.min_utterance_s": 0.6, "trainer.batch_size": 1, "trainer.speeds": [1.0]}
+    recipe = tiny_recipe.changed({**settings, "features.placement": placement, "output_dir": str(tmp_path)})
+    work = gather_inputs(recipe, half_short, 1)
     all_speakers = store.read_table(half_short, "utterances", columns=["speaker"], prefix="train-")[
         "speaker"
     ].to_pylist()

@@ -14,34 +14,39 @@ from sklearn.linear_model import LogisticRegression
 
 from avis import store
 from avis.audio.codec import read_all
+from avis.checkpoints.checkpoint import Checkpoint
 from avis.checkpoints.run_checkpoints import best_checkpoint
 from avis.digest import fingerprint
 from avis.engine.fitted.calibration_trials import calibration_trials, check_calibration_speakers, with_models
+from avis.engine.recipe import Recipe
 from avis.engine.score import check_trials, score, show_decisions
-from avis.engine.trials.crops import crops_of
+from avis.engine.trials.crops import Crops
 from avis.engine.trials.embeddings import Embedder
 from avis.engine.trials.lists import read_index
 from avis.evaluation.list_report import known_origin
 from avis.scoring.calibration import Calibration
 from avis.training.module import features_of
 
-Recipe = dict[str, Any]
 POINT = {"p_target": 0.05, "c_miss": 1.0, "c_fa": 1.0}
 COSINE = {"_target_": "avis.scoring.cosine.Cosine", "center": True}
 AS_NORM = {"_target_": "avis.scoring.as_norm.AsNorm", "top_n": 3, "backend": COSINE}
 
 
 @pytest.fixture
-def checkpoint(tiny_run: str, tmp_path: Path) -> str:
-    return shutil.copy(best_checkpoint(tiny_run), str(tmp_path / "best.ckpt"))
+def checkpoint(tiny_run: str, tmp_path: Path) -> Checkpoint:
+    """Return a copy of the tiny run's checkpoint, in a folder of its own."""
+    return Checkpoint.open(shutil.copy(best_checkpoint(tiny_run), str(tmp_path / "best.ckpt")))
 
 
-def calibrated(cfg: Recipe, *, trials: str | None = None, measures: tuple[str, ...] = (), **extra: Any) -> Recipe:
+def calibrated(
+    recipe: Recipe, *, trials: str | None = None, measures: tuple[str, ...] = (), crops_s: Any = None, **more: Any
+) -> Recipe:
     model = {"_target_": "avis.scoring.calibration.Calibration", "p_target": 0.05, "l2": 1e-3, "measures": [*measures]}
-    return cfg | {"calibration": {"trials": trials, "max_trials": 1000, "model": model}, **extra}
+    calibration = {"trials": trials, "max_trials": 1000, "crops_s": crops_s, "model": model}
+    return recipe.changed({"calibration": calibration, **more})
 
 
-def scores_of(cfg: Recipe, checkpoint: str, utterances: str, out: Path) -> Any:
+def scores_of(cfg: Recipe, checkpoint: Checkpoint, utterances: str, out: Path) -> Any:
     return store.read_table(score(cfg, checkpoint, utterances, str(out))["synthetic"], "scores")
 
 
@@ -58,7 +63,7 @@ def index(tiny_store: str) -> list[dict[str, Any]]:
 
 
 def test_ratios_are_those_of_logistic_regression_on_validation_speakers(
-    tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path, index: list[dict[str, Any]]
+    tiny_recipe: Recipe, tiny_store: str, checkpoint: Checkpoint, tmp_path: Path, index: list[dict[str, Any]]
 ):
     made = scores_of(calibrated(tiny_recipe, operating_point=POINT), checkpoint, tiny_store, tmp_path / "run")
     columns = ["enroll_speaker", "test_speaker", "duration", "score", "llr_uncapped", "llr", "accept", "expected_cost"]
@@ -74,7 +79,9 @@ def test_ratios_are_those_of_logistic_regression_on_validation_speakers(
     answers = [speaker[a] == speaker[b] for a, b in across]
     lines = [f"{a},{b},{int(answer)}" for (a, b), answer in zip(across, answers, strict=True)]
     listed.write_text("\n".join(["enroll,test,target", *lines]))
-    held_out = scores_of(tiny_recipe | {"trials": {"synthetic": str(listed)}}, checkpoint, tiny_store, tmp_path / "v")
+    held_out = scores_of(
+        tiny_recipe.changed({"trials": {"synthetic": str(listed)}}), checkpoint, tiny_store, tmp_path / "v"
+    )
     values, target = held_out["score"].to_numpy()[:, None].astype(float), np.array(answers)
     mean, deviation = values.mean(), values.std()
     weight = np.where(target, 0.05 / target.sum(), 0.95 / (~target).sum())
@@ -87,7 +94,7 @@ def test_ratios_are_those_of_logistic_regression_on_validation_speakers(
 def test_what_was_fitted_is_kept_reused_and_named_by_what_it_was_fitted_on(
     tiny_recipe: Recipe,
     tiny_store: str,
-    checkpoint: str,
+    checkpoint: Checkpoint,
     tmp_path: Path,
     index: list[dict[str, Any]],
     monkeypatch: pytest.MonkeyPatch,
@@ -98,18 +105,9 @@ def test_what_was_fitted_is_kept_reused_and_named_by_what_it_was_fitted_on(
     scores_of(calibrated(tiny_recipe, trials=listed), checkpoint, tiny_store, tmp_path / "two")
     assert len(list(tmp_path.glob("calibration-*.npz"))) == 2
     assert len(list(tmp_path.glob("backend-*.npz"))) == 1
-    scores_of(
-        tiny_recipe | {"seed": 5, "scoring": tiny_recipe["scoring"] | {"fit_utterances": 9}},
-        checkpoint,
-        tiny_store,
-        tmp_path / "x",
-    )
-    scores_of(
-        tiny_recipe | {"seed": 6, "scoring": tiny_recipe["scoring"] | {"fit_utterances": 9}},
-        checkpoint,
-        tiny_store,
-        tmp_path / "y",
-    )
+    for seed in (5, 6):
+        of_nine = tiny_recipe.changed({"seed": seed, "scoring.fit_utterances": 9})
+        scores_of(of_nine, checkpoint, tiny_store, tmp_path / f"seed-{seed}")
     assert len(list(tmp_path.glob("backend-*.npz"))) == 3
     monkeypatch.setattr(Calibration, "fit", None)
     again = scores_of(cfg, checkpoint, tiny_store, tmp_path / "three")["llr"].to_numpy()
@@ -117,7 +115,7 @@ def test_what_was_fitted_is_kept_reused_and_named_by_what_it_was_fitted_on(
 
 
 def test_a_store_without_training_speakers_takes_what_was_kept(
-    tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_recipe: Recipe, tiny_store: str, checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     cfg = calibrated(tiny_recipe)
     read = store.read_table
@@ -136,8 +134,8 @@ def test_a_store_without_training_speakers_takes_what_was_kept(
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-def test_quality_measures_enter(tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path):
-    cfg = tiny_recipe | {"scoring": tiny_recipe["scoring"] | {"backend": AS_NORM}}
+def test_quality_measures_enter(tiny_recipe: Recipe, tiny_store: str, checkpoint: Checkpoint, tmp_path: Path):
+    cfg = tiny_recipe.changed({"scoring.backend": AS_NORM})
     cfg = calibrated(cfg, measures=("duration", "magnitude", "cohort_mean"))
     made = scores_of(cfg, checkpoint, tiny_store, tmp_path / "run")
     assert made.column_names[-4:] == ["score", "score_norm", "llr_uncapped", "llr"]
@@ -149,21 +147,19 @@ def test_quality_measures_enter(tiny_recipe: Recipe, tiny_store: str, checkpoint
 
 
 def test_quality_is_learnt_of_short_sides_too(
-    tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_recipe: Recipe, tiny_store: str, checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """Utterances of 1.5 s stand on either side whole and as crops of 0.5 to 1 s, the same for the same seed."""
     backend = {"_target_": "avis.scoring.cosine.Cosine", "center": False}
-    cfg = tiny_recipe | {"scoring": tiny_recipe["scoring"] | {"backend": backend}}
-    cfg = calibrated(cfg, measures=("duration",))
-    cfg["calibration"]["crops_s"] = [0.5, 1.0]
+    cfg = tiny_recipe.changed({"scoring.backend": backend})
+    cfg = calibrated(cfg, measures=("duration",), crops_s=[0.5, 1.0])
     seen: list[tuple[np.ndarray, ...]] = []
     fit = Calibration.fit
     monkeypatch.setattr(Calibration, "fit", lambda self, *given: (seen.append(given), fit(self, *given)))
     for seed, run in ((0, "one"), (0, "other"), (1, "third")):
-        own = shutil.copy(checkpoint, str(tmp_path / f"{run}.ckpt"))
-        for kept in tmp_path.glob("calibration-*.npz"):
-            kept.unlink()
-        score(cfg | {"seed": seed}, own, tiny_store, str(tmp_path / run))
+        for saved in tmp_path.glob("calibration-*.npz"):
+            saved.unlink()
+        score(cfg.changed({"seed": seed}), checkpoint, tiny_store, str(tmp_path / run))
     scores, features, target, speakers = seen[0]
     for given, again, other in zip(*seen, strict=True):
         np.testing.assert_array_equal(given, again)
@@ -176,7 +172,8 @@ def test_quality_is_learnt_of_short_sides_too(
     assert len(scores) == 4 * len(pairs)
     assert target.sum() == 4 * sum(pair["target"] for pair in pairs)
     assert ((speakers[:, 0] == speakers[:, 1]) == target).all()
-    embedder = Embedder(checkpoint, copies=0, banks=dict, use_gpu=False)
+    embedder = Embedder(lambda: checkpoint, copies=0, banks=dict, use_gpu=False)
+    crops = Crops(0.5, 1.0, sample_rate=16000, seed=0)
     pair, number = pairs[3], 3
     vectors, seconds = [], []
     for side, cropped in (("enroll", False), ("test", True)):
@@ -184,7 +181,7 @@ def test_quality_is_learnt_of_short_sides_too(
         waveform = read_all(row["audio"])
         share = 1.0
         if cropped:
-            start, num = crops_of(cfg).span(row["utt_id"], len(waveform))
+            start, num = crops.span(row["utt_id"], len(waveform))
             assert 8000 <= num <= 16000
             waveform, share = waveform[start : start + num], num / len(waveform)
         seconds.append(row["speech_s"] * share)
@@ -203,7 +200,7 @@ def test_quality_is_learnt_of_short_sides_too(
 def test_calibration_speakers_are_neither_trained_on_nor_tested(
     tiny_recipe: Recipe,
     tiny_store: str,
-    checkpoint: str,
+    checkpoint: Checkpoint,
     tmp_path: Path,
     index: list[dict[str, Any]],
     split: str,
@@ -220,27 +217,26 @@ def test_calibration_speakers_are_neither_trained_on_nor_tested(
     [
         ({"operating_point": POINT}, "decision without calibration"),
         (
-            {"operating_point": {"p_target": 0.1}, "calibration": ()},
+            {"operating_point": {"p_target": 0.1}, "measures": ()},
             r"operating point incomplete: got \{'p_target': 0.1\}",
         ),
-        ({"calibration": ("cohort_mean",)}, "measure without cohort: .* back-end Cosine"),
-        ({"calibration": (), "crops_s": [6.0, 2.0]}, r"crops out of range: got crops_s=\[6.0, 2.0\] s"),
-        ({"calibration": (), "crops_s": 2.0}, "crops out of range: got crops_s=2.0 s"),
+        ({"measures": ("cohort_mean",)}, "measure without cohort: .* back-end Cosine"),
+        ({"measures": (), "crops_s": [6.0, 2.0]}, r"crops out of range: got crops_s=\[6.0, 2.0\] s"),
+        ({"measures": (), "crops_s": 2.0}, "crops out of range: got crops_s=2.0 s"),
         ({"enrolments": "nowhere.csv"}, "enrolment models cannot be read"),
-        ({"adapt_corpus": "synthetic"}, "adaptation incomplete: got adapt_corpus=synthetic"),
+        ({"scoring.adapt_corpus": "synthetic"}, "adaptation incomplete: got adapt_corpus=synthetic"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_the_training(
     tiny_recipe: Recipe, tiny_store: str, change: dict[str, Any], message: str
 ):
-    cfg = dict(tiny_recipe)
-    if "calibration" in change:
-        cfg = calibrated(cfg, measures=change.pop("calibration"))
-        cfg["calibration"]["crops_s"] = change.pop("crops_s", None)
-    if "adapt_corpus" in change:
-        cfg["scoring"] = cfg["scoring"] | change
+    def composed() -> Recipe:
+        if "measures" not in change:
+            return tiny_recipe.changed(change)
+        return calibrated(tiny_recipe, **change)
+
     with pytest.raises(ValueError, match=message):
-        check_trials(cfg | change, tiny_store)
+        check_trials(composed(), tiny_store)
 
 
 def test_the_drawn_list_is_seeded_capped_and_across_sessions(tiny_recipe: Recipe, tiny_store: str):
@@ -254,15 +250,14 @@ def test_the_drawn_list_is_seeded_capped_and_across_sessions(tiny_recipe: Recipe
     for row in trials.to_pylist():
         assert (speaker[row["enroll"]] == speaker[row["test"]]) == row["target"]
         assert session[row["enroll"]] != session[row["test"]]
-    cfg["calibration"]["max_trials"] = 5
-    capped = [calibration_trials(cfg | {"seed": seed}, light) for seed in (0, 0, 1)]
+    capped = [calibration_trials(cfg.changed({"calibration.max_trials": 5, "seed": seed}), light) for seed in (0, 0, 1)]
     assert [len(table) for table in capped] == [10, 10, 10]
     assert capped[0].equals(capped[1])
     assert not capped[0].equals(capped[2])
 
 
 def test_a_back_end_is_adapted_to_the_utterances_of_a_corpus(
-    tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path
+    tiny_recipe: Recipe, tiny_store: str, checkpoint: Checkpoint, tmp_path: Path
 ):
     backend = {
         "_target_": "avis.scoring.adaptation.AdaptedPlda",
@@ -271,28 +266,28 @@ def test_a_back_end_is_adapted_to_the_utterances_of_a_corpus(
         "between_scale": 0.5,
         "within_scale": 0.5,
     }
-    scoring = tiny_recipe["scoring"] | {"backend": backend, "adapt_corpus": "synthetic"}
-    made = scores_of(tiny_recipe | {"scoring": scoring}, checkpoint, tiny_store, tmp_path / "run")
+    adapted = tiny_recipe.changed({"scoring.backend": backend, "scoring.adapt_corpus": "synthetic"})
+    made = scores_of(adapted, checkpoint, tiny_store, tmp_path / "run")
     assert np.isfinite(made["score"].to_numpy()).all()
     with pytest.raises(ValueError, match=r"nothing to adapt to: got 0 utterances .* the store has synthetic"):
-        score(tiny_recipe | {"scoring": scoring | {"adapt_corpus": "x"}}, checkpoint, tiny_store, str(tmp_path / "r"))
+        score(adapted.changed({"scoring.adapt_corpus": "x"}), checkpoint, tiny_store, str(tmp_path / "r"))
 
 
 def test_decisions_are_printed(
-    tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_recipe: Recipe, tiny_store: str, checkpoint: Checkpoint, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     cfg = calibrated(tiny_recipe, operating_point=POINT)
     tables = score(cfg, checkpoint, tiny_store, str(tmp_path / "run"))
-    show_decisions(tables, cfg)
+    show_decisions(tables, cfg.operating_point)
     table = store.read_table(tables["synthetic"], "scores")
     accepted = sum(table["accept"].to_pylist())
     assert f"synthetic: accepted {accepted} of {len(table)} trials at llr >= 2.9444" in capsys.readouterr().out
-    show_decisions(tables, tiny_recipe)
+    show_decisions(tables, tiny_recipe.operating_point)
     assert capsys.readouterr().out.splitlines()[-1:] == []
 
 
 def test_ratios_are_capped_and_a_threshold_beyond_is_warned_of(
-    tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_recipe: Recipe, tiny_store: str, checkpoint: Checkpoint, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     """Two speakers and their one pair bear out ratios of 2 to 1 at most, so that those of 19 to 1 are never reached."""
     uri = score(calibrated(tiny_recipe, operating_point=POINT), checkpoint, tiny_store, str(tmp_path / "run"))[
@@ -317,7 +312,7 @@ def test_ratios_are_capped_and_a_threshold_beyond_is_warned_of(
 def test_scores_that_cannot_be_calibrated_are_given_without_ratios(
     tiny_recipe: Recipe,
     tiny_store: str,
-    checkpoint: str,
+    checkpoint: Checkpoint,
     tmp_path: Path,
     index: list[dict[str, Any]],
     capsys: pytest.CaptureFixture[str],
@@ -334,21 +329,23 @@ def test_scores_that_cannot_be_calibrated_are_given_without_ratios(
     [warning] = store.open_manifest(uris["synthetic"])["warnings"]
     assert "no likelihood ratios and no decisions" in warning
     assert "Scores rise from non-target to target trials: got a weight of 0" in warning
-    show_decisions(uris, cfg)
+    show_decisions(uris, cfg.operating_point)
     said = capsys.readouterr().out
     assert f"warning: {warning}" in said.splitlines()
     assert "accepted" not in said
 
 
 def test_the_origin_of_scores_is_kept_and_tells_none_apart(
-    tiny_recipe: Recipe, tiny_store: str, checkpoint: str, tmp_path: Path
+    tiny_recipe: Recipe, tiny_store: str, checkpoint: Checkpoint, tmp_path: Path
 ):
     uri = score(tiny_recipe, checkpoint, tiny_store, str(tmp_path / "run"))["synthetic"]
     found = known_origin(uri)
-    assert found["checkpoint"] == checkpoint
-    assert found["configuration hash"] == fingerprint(tiny_recipe)
-    assert score(tiny_recipe | {"run": "other"}, checkpoint, tiny_store, str(tmp_path / "run"))["synthetic"] == uri
-    assert known_origin(checkpoint) == {}
+    assert found["checkpoint"] == checkpoint.uri
+    assert found["configuration hash"] == fingerprint(tiny_recipe.plain)
+    assert (
+        score(tiny_recipe.changed({"run": "other"}), checkpoint, tiny_store, str(tmp_path / "run"))["synthetic"] == uri
+    )
+    assert known_origin(checkpoint.uri) == {}
 
 
 def small_index(sessions: dict[str, int]) -> pa.Table:
@@ -385,7 +382,7 @@ def test_calibration_models_keep_clear_of_the_test() -> None:
 def test_calibration_is_fitted_on_models_where_models_are_tested(
     tiny_recipe: Recipe,
     tiny_store: str,
-    checkpoint: str,
+    checkpoint: Checkpoint,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     mean: str,
@@ -397,8 +394,8 @@ def test_calibration_is_fitted_on_models_where_models_are_tested(
     )
     trials.write_text("enroll,test,target\none,test_0000/session_1/000,1\ntwo,test_0000/session_1/001,0\n")
     backend = {"_target_": "avis.scoring.cosine.Cosine", "center": False}
-    cfg = tiny_recipe | {"scoring": tiny_recipe["scoring"] | {"backend": backend}}
-    cfg = calibrated(cfg, enrolments=str(models), enrolment_mean=mean) | {"trials": {"synthetic": str(trials)}}
+    lists = {"enrolments": str(models), "enrolment_mean": mean, "trials": {"synthetic": str(trials)}}
+    cfg = calibrated(tiny_recipe.changed({"scoring.backend": backend, **lists}))
     seen: list[np.ndarray] = []
     fit = Calibration.fit
     monkeypatch.setattr(Calibration, "fit", lambda self, *given: (seen.extend(given), fit(self, *given)))

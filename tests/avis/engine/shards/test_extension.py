@@ -10,17 +10,17 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import soundfile as sf
-from hydra.utils import instantiate
 
 from avis import store
+from avis.checkpoints.checkpoint import Checkpoint
 from avis.checkpoints.run_checkpoints import best_checkpoint
-from avis.engine import prepare as engine
 from avis.engine.prepare import prepare
-from avis.engine.trials import embeddings as embedding
+from avis.engine.recipe import Recipe
+from avis.engine.shards import shard_maker
+from avis.engine.trials.embeddings import Embedder, StoreEmbedder
 from avis.inspection.findings import inspect_store
 from avis.inspection.suspects import Rules
 
-Recipe = dict[str, Any]
 Folder = Callable[..., Path]
 SAMPLE_RATE = 16000
 RULES = Rules(
@@ -38,13 +38,13 @@ RULES = Rules(
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the files that were decoded so far."""
     paths: list[str] = []
-    decode = engine.decode
+    decode = shard_maker.decode
 
     def watched(path: str, **kwargs: Any) -> np.ndarray:
         paths.append("/".join(path.split("/")[-3:]))
         return decode(path, **kwargs)
 
-    monkeypatch.setattr(engine, "decode", watched)
+    monkeypatch.setattr(shard_maker, "decode", watched)
     return paths
 
 
@@ -106,7 +106,7 @@ def test_only_what_is_new_changed_or_beside_it_is_decoded(
     decoded.clear()
     capsys.readouterr()
 
-    grown = prepare(cfg | {"extends": base})
+    grown = prepare(cfg.changed({"extends": base}))
 
     assert {f"folder/{path.removesuffix('.wav')}" for path in decoded} == (beside | new) - gone
     num_parts, num_made_again = len(store.part_uris(base, "utterances")), len(own_parts(grown) & own_parts(base))
@@ -117,7 +117,7 @@ def test_only_what_is_new_changed_or_beside_it_is_decoded(
     assert speakers(grown, "train") == speakers(base, "train") | {"folder/s_new"}
     assert own_parts(grown) - own_parts(base) == {"train-00008", "validation-00008"}
 
-    afresh = prepare(cfg | {"output_dir": str(tmp_path / "afresh")})
+    afresh = prepare(cfg.changed({"output_dir": str(tmp_path / "afresh")}))
     expected, found = rows_by_id(afresh), rows_by_id(grown)
     assert len(found) == 33
     assert {k: row | {"split": ""} for k, row in found.items()} == {k: r | {"split": ""} for k, r in expected.items()}
@@ -137,7 +137,7 @@ def test_held_out_speakers_stay_so_though_the_base_wrote_their_names_otherwise(
         before_there_was_the_rule.setattr("avis.corpora.files.names", lambda column, where: column)
         base = prepare(cfg)
     write(root / "Zoe\u0308 new" / "a" / "0.wav", seed=1)
-    grown = prepare(cfg | {"extends": base})
+    grown = prepare(cfg.changed({"extends": base}))
     assert speakers(grown, "validation") == {
         speaker.replace("e\u0308", "\u00eb") for speaker in speakers(base, "validation")
     }
@@ -145,20 +145,20 @@ def test_held_out_speakers_stay_so_though_the_base_wrote_their_names_otherwise(
 
 def test_a_store_that_lacks_nothing_is_not_extended(cfg: Recipe, tmp_path: Path):
     base = prepare(cfg)
-    assert prepare(cfg | {"extends": base}) == base
+    assert prepare(cfg.changed({"extends": base})) == base
     assert os.listdir(tmp_path / "out" / "stores") == [os.path.basename(base)]
 
 
 def test_the_same_bytes_again_and_after_a_move(cfg: Recipe, tmp_path: Path, bytes_below: Callable[[str], dict]):
     base = prepare(cfg)
     write(tmp_path / "audio" / "s0" / "a" / "new.wav", seed=1)
-    grown = prepare(cfg | {"extends": base})
+    grown = prepare(cfg.changed({"extends": base}))
     before, rows = bytes_below(grown), rows_by_id(grown)
     shutil.rmtree(grown)
-    assert prepare(cfg | {"extends": f"{base}/"}) == grown
+    assert prepare(cfg.changed({"extends": f"{base}/"})) == grown
     assert bytes_below(grown) == before
     again = stamps(grown)
-    assert prepare(cfg | {"extends": base}) == grown
+    assert prepare(cfg.changed({"extends": base})) == grown
     assert stamps(grown) == again
     moved = shutil.move(tmp_path / "out", tmp_path / "moved")
     assert rows_by_id(f"{moved}/stores/{os.path.basename(grown)}") == rows
@@ -167,16 +167,16 @@ def test_the_same_bytes_again_and_after_a_move(cfg: Recipe, tmp_path: Path, byte
 def test_extended_twice_and_from_another_folder(cfg: Recipe, tmp_path: Path, decoded: list[str]):
     base = prepare(cfg)
     write(tmp_path / "audio" / "s0" / "a" / "new.wav", seed=1)
-    once = prepare(cfg | {"extends": base})
+    once = prepare(cfg.changed({"extends": base}))
     write(tmp_path / "audio" / "s1" / "a" / "new.wav", seed=2)
     decoded.clear()
-    twice = prepare(cfg | {"extends": once, "output_dir": str(tmp_path / "elsewhere")})
+    twice = prepare(cfg.changed({"extends": once, "output_dir": str(tmp_path / "elsewhere")}))
     assert decoded == ["s1/a/new.wav"]
     holders = {os.path.dirname(os.path.dirname(uri)) for uri in store.part_uris(twice, "utterances")}
     assert holders == {base, once, twice}
     assert rows_by_id(twice) == {**rows_by_id(once), "folder/s1/a/new": rows_by_id(twice)["folder/s1/a/new"]}
     (tmp_path / "audio" / "s1" / "a" / "new.wav").unlink()
-    back = prepare(cfg | {"extends": twice, "output_dir": str(tmp_path / "elsewhere")})
+    back = prepare(cfg.changed({"extends": twice, "output_dir": str(tmp_path / "elsewhere")}))
     assert decoded == ["s1/a/new.wav"]
     assert rows_by_id(back) == rows_by_id(once)
 
@@ -184,9 +184,9 @@ def test_extended_twice_and_from_another_folder(cfg: Recipe, tmp_path: Path, dec
 def test_a_shard_that_the_base_lost_is_named(cfg: Recipe, tmp_path: Path):
     base = prepare(cfg)
     write(tmp_path / "audio" / "s0" / "a" / "new.wav", seed=1)
-    grown = prepare(cfg | {"extends": base})
+    grown = prepare(cfg.changed({"extends": base}))
     result = inspect_store(grown, str(tmp_path / "page"), rules=RULES, trials={})
-    assert result["total"]["utterances"] == 33
+    assert result.total.utterances == 33
     shard = Path(base, "utterances", "train-00000.parquet")
     data = bytearray(shard.read_bytes())
     data[len(data) // 2] ^= 0xFF
@@ -202,12 +202,12 @@ def test_an_id_that_is_taken_by_another_file_and_freed_again(cfg: Recipe, tmp_pa
     base = prepare(cfg)
     taken, taker = tmp_path / "audio" / "s0" / "a" / "0.wav", tmp_path / "audio" / "s0" / "a" / "0.flac"
     write(taker, seed=1)
-    both = prepare(cfg | {"extends": base, "sharding": cfg["sharding"] | {"max_reject_share": 0.5}})
+    both = prepare(cfg.changed({"extends": base, "sharding.max_reject_share": 0.5}))
     [reject] = store.read_table(both, "rejects").to_pylist()
     assert (reject["path"], reject["reason"]) == (str(taken), "duplicate_id")
     assert rows_by_id(both)["folder/s0/a/0"]["sha256"] != rows_by_id(base)["folder/s0/a/0"]["sha256"]
     taker.unlink()
-    freed = prepare(cfg | {"extends": both})
+    freed = prepare(cfg.changed({"extends": both}))
     assert store.read_table(freed, "rejects").num_rows == 0
     assert rows_by_id(freed) == rows_by_id(base)
 
@@ -221,7 +221,7 @@ def test_without_it_one_is_told_how_much_is_new(cfg: Recipe, tmp_path: Path, cap
     prepare(cfg)
     assert said in capsys.readouterr().out
     prepare(cfg)
-    prepare(cfg | {"sharding": cfg["sharding"] | {"seed": 1}})
+    prepare(cfg.changed({"sharding.seed": 1}))
     assert "extends" not in capsys.readouterr().out
 
 
@@ -230,7 +230,7 @@ def test_without_it_one_is_told_that_a_store_has_the_files_already(
 ):
     base = prepare(cfg)
     write(tmp_path / "audio" / "s0" / "a" / "new.wav", seed=1)
-    grown = prepare(cfg | {"extends": base})
+    grown = prepare(cfg.changed({"extends": base}))
     capsys.readouterr()
     assert prepare(cfg) not in (base, grown)
     assert f"{grown} has these files: extends={grown} takes it as it is" in capsys.readouterr().out
@@ -240,34 +240,33 @@ def test_a_base_of_other_settings_or_without_held_out_speakers_is_refused(cfg: R
     base = prepare(cfg)
     other = {"seed": 1, "min_duration_s": 0.2}
     with pytest.raises(ValueError, match=r"other settings: got .*=0.2.*, seed=1, expected .*=0.5, seed=0 .* extends="):
-        prepare(cfg | {"extends": base, "sharding": cfg["sharding"] | other})
+        prepare(cfg.changed({"extends": base, **{f"sharding.{key}": value for key, value in other.items()}}))
     with pytest.raises(ValueError, match="store not finished"):
-        prepare(cfg | {"extends": str(tmp_path)})
+        prepare(cfg.changed({"extends": str(tmp_path)}))
     shutil.rmtree(tmp_path / "audio" / name_of(min(speakers(base, "validation"))))
     with pytest.raises(ValueError, match=r"held-out speakers: got 1 of those that the store holds out, .* extends="):
-        prepare(cfg | {"extends": base})
+        prepare(cfg.changed({"extends": base}))
 
 
 def test_what_was_embedded_of_the_base_is_taken_over(
     cfg: Recipe, tiny_run: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     embedded: list[str] = []
-    embed_part = embedding.Embedder.__call__
+    embed_part = Embedder.__call__
 
-    def watched(self: embedding.Embedder, task: pa.Table) -> dict[str, pa.Table]:
+    def watched(self: Embedder, task: pa.Table) -> dict[str, pa.Table]:
         embedded.extend(task["utt_id"].to_pylist())
         return embed_part(self, task)
 
     def embed(uri: str, run: str) -> pa.Table:
         ids = store.read_table(uri, "utterances", columns=["utt_id"])["utt_id"].combine_chunks()
-        compute = instantiate(cfg["compute"])
-        checkpoint, run_dir = best_checkpoint(tiny_run), str(tmp_path / run)
-        return embedding.embed(checkpoint, uri, ids, run_dir=run_dir, compute=compute, label="embed")
+        checkpoint = Checkpoint.open(best_checkpoint(tiny_run))
+        return StoreEmbedder(checkpoint, uri, str(tmp_path / run), cfg.compute).embed(ids, label="embed")
 
-    monkeypatch.setattr(embedding.Embedder, "__call__", watched)
+    monkeypatch.setattr(Embedder, "__call__", watched)
     base = prepare(cfg)
     write(tmp_path / "audio" / "s_new" / "a" / "new.wav", seed=1003)
-    grown = prepare(cfg | {"extends": base})
+    grown = prepare(cfg.changed({"extends": base}))
     embed(base, "run")
     embedded.clear()
     found = embed(grown, "run")

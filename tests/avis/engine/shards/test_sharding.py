@@ -3,6 +3,7 @@
 import itertools
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from avis import store
 from avis.audio.listing import AudioFile
 from avis.corpora.files import in_order, source, sources_table
 from avis.engine.prepare import prepare
+from avis.engine.recipe import Recipe
 from avis.engine.shards.sharding import Sharding, cut, place, plan_shards
 from avis.names import name
 from avis.schema import SOURCES
@@ -21,12 +23,9 @@ from avis.training.grouping import speaker_groups
 from avis.training.plan import Plan, RowGroup
 from avis.training.repetition import repetition, say_repetition
 
-Recipe = dict[str, Any]
-
 
 def test_another_seed_shuffles_and_holds_out_otherwise(tiny_recipe: Recipe, tiny_store: str, tmp_path: Path):
-    sharding = tiny_recipe["sharding"] | {"seed": 1}
-    other = prepare(tiny_recipe | {"output_dir": str(tmp_path), "sharding": sharding})
+    other = prepare(tiny_recipe.changed({"output_dir": str(tmp_path), "sharding.seed": 1}))
     assert os.path.basename(other) != os.path.basename(tiny_store)
     one, two = (
         store.read_table(uri, "utterances", columns=["utt_id"])["utt_id"].to_pylist() for uri in (tiny_store, other)
@@ -41,15 +40,13 @@ def test_two_corpora_with_the_same_names_are_joined_without_clashes(
     one = speakers_folder(tmp_path / "one", num_speakers=3)
     two = speakers_folder(tmp_path / "two", num_speakers=3)
     composed = recipe(f"corpus.root={one}", f"output_dir={tmp_path}", name="prepare", corpus="folder")
-    source = composed["corpus"]["sources"]["folder"]
-    composed["corpus"]["sources"] = {
-        "one": source | {"name": "one"},
-        "two": source | {"name": "two", "root": str(two), "split": "test"},
-    }
-    table = store.read_table(prepare(composed), "utterances", columns=["utt_id", "speaker", "split", "corpus"])
+    source = dict(composed.corpora["folder"].plain)
+    joined = {"one": source | {"name": "one"}, "two": source | {"name": "two", "root": str(two), "split": "test"}}
+    both = composed.changed({"corpus.sources": joined})
+    table = store.read_table(prepare(both), "utterances", columns=["utt_id", "speaker", "split", "corpus"])
     assert len(set(table["utt_id"].to_pylist())) == 12
     assert {row["speaker"] for row in table.to_pylist() if row["split"] == "test"} == {f"two/s{i}" for i in range(3)}
-    same = composed | {"corpus": {"sources": {"one": source, "again": source}}}
+    same = composed.changed({"corpus.sources": {"one": source, "again": source}})
     with pytest.raises(ValueError, match=r"too many rejects: got 6 of 12 files \(6 duplicate_id\)"):
         prepare(same)
 
@@ -136,9 +133,9 @@ def sources(size_bytes: list[int], **columns: list[Any]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=SOURCES)
 
 
-def cut_up(table: pa.Table, settings: dict[str, Any], **changed: float) -> list[pa.Table]:
+def cut_up(table: pa.Table, settings: Sharding, **changed: float) -> list[pa.Table]:
     """Return the shards of a plan, checked to hold every row once."""
-    sharding = Sharding(**{key: value for key, value in settings.items() if key != "_target_"} | changed)
+    sharding = replace(settings, **changed)
     tasks = plan_shards(table, sharding)
     assert list(tasks) == [f"test-{number:05d}" for number in range(len(tasks))]
     planned = pa.concat_tables(tasks.values())["utt_id"].to_pylist()
@@ -149,15 +146,15 @@ def cut_up(table: pa.Table, settings: dict[str, Any], **changed: float) -> list[
 
 
 def test_short_recordings_are_counted_by_rows(tiny_recipe: Recipe):
-    shards = cut_up(sources([30_000] * 1000), tiny_recipe["sharding"], shard_rows=60)
+    shards = cut_up(sources([30_000] * 1000), tiny_recipe.sharding, shard_rows=60)
     assert {len(shard) for shard in shards} == {58, 59}  # 17 shards
-    assert [len(shard) for shard in cut_up(sources([30_000] * 80), tiny_recipe["sharding"])] == [10] * 8
+    assert [len(shard) for shard in cut_up(sources([30_000] * 80), tiny_recipe.sharding)] == [10] * 8
 
 
 def test_long_recordings_are_counted_by_their_bytes(tiny_recipe: Recipe):
     """Ten hours of 16-bit audio are 1152 MB, one minute is 2 MB."""
     hour = 115_200_000
-    shards = cut_up(sources([hour] * 900 + [hour // 60] * 100 + [10 * hour]), tiny_recipe["sharding"], shard_mb=500)
+    shards = cut_up(sources([hour] * 900 + [hour // 60] * 100 + [10 * hour]), tiny_recipe.sharding, shard_mb=500)
     sizes = [sum(shard["size_bytes"].to_pylist()) for shard in shards]
     assert max(size for size, shard in zip(sizes, shards, strict=True) if len(shard) > 1) <= 500e6
     assert [len(shard) for shard, size in zip(shards, sizes, strict=True) if size > 500e6] == [1]
@@ -168,15 +165,14 @@ def test_segments_are_counted_by_their_length(tiny_recipe: Recipe):
     """Three seconds each, of meetings of an hour; those without an end are taken for whole files."""
     ends = [3.0] * 1000
     meeting = [115_200_000] * 1000
-    assert len(cut_up(sources(meeting, end_s=ends), tiny_recipe["sharding"], shard_mb=20)) == 8
-    assert len(cut_up(sources(meeting, end_s=ends), tiny_recipe["sharding"], shard_mb=10)) == 16
-    assert len(cut_up(sources([-1] * 1000), tiny_recipe["sharding"], shard_mb=10)) == 8
+    assert len(cut_up(sources(meeting, end_s=ends), tiny_recipe.sharding, shard_mb=20)) == 8
+    assert len(cut_up(sources(meeting, end_s=ends), tiny_recipe.sharding, shard_mb=10)) == 16
+    assert len(cut_up(sources([-1] * 1000), tiny_recipe.sharding, shard_mb=10)) == 8
 
 
 def shards_of(num_speakers: int, *, together: int, recipe: Recipe) -> tuple[list[RowGroup], list[str], list[int]]:
     """Return the row groups of a store of 20 utterances per speaker, and the speaker and the number of each row."""
-    settings = {k: v for k, v in recipe["sharding"].items() if k != "_target_"}
-    sharding = Sharding(**settings | {"utterances_together": together})
+    sharding = replace(recipe.sharding, utterances_together=together)
     names = [f"s{i // 20}" for i in range(20 * num_speakers)]
     num = len(names)
     sizes = {"start_s": [0.0] * num, "end_s": pa.nulls(num, pa.float64()), "size_bytes": [0] * num}

@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow as pa
 
 from avis.engine.fitted.calibration_trials import CalibrationTrials
-from avis.engine.trials.crops import Crops, crops_of, with_crops
+from avis.engine.trials.crops import Crops
 from avis.scoring.calibration import log_duration, quality_features
 
 RATE = 16_000
@@ -35,7 +35,7 @@ def test_durations_of_short_speech_are_not_extrapolated() -> None:
     assert cropped["speech_s"].null_count == 20
     np.testing.assert_allclose(cropped["speech_s"].to_numpy()[20:], lengths[20:] / 2, rtol=1e-5)
     trials = pa.table({"enroll": index["utt_id"], "test": index["utt_id"].take(list(range(39, -1, -1)))})
-    trials = with_crops(CalibrationTrials(trials.append_column("target", pa.array([True] * 40)))).trials
+    trials = CalibrationTrials(trials.append_column("target", pa.array([True] * 40))).with_crops().trials
     duration = dict(zip(index["utt_id"].to_pylist(), seconds, strict=True))
     duration |= dict(zip(cropped["utt_id"].to_pylist(), lengths, strict=True))
     sides = [np.array([duration[name] for name in trials[side].to_pylist()]) for side in ("enroll", "test")]
@@ -48,14 +48,9 @@ def test_durations_of_short_speech_are_not_extrapolated() -> None:
 def test_models_are_cropped_utterance_by_utterance() -> None:
     trials = pa.table({"enroll": ["m"], "test": ["c"], "target": [True]})
     models = pa.table({"enroll_model": ["m", "m"], "utt_id": ["a", "b"]})
-    found = with_crops(CalibrationTrials(trials, models, 2))
+    found = CalibrationTrials(trials, models, 2).with_crops()
     names = [("m", "c"), ("m", "c#crop"), ("m#crop", "c"), ("m#crop", "c#crop")]
     assert list(zip(*(found.trials[side].to_pylist() for side in ("enroll", "test")), strict=True)) == names
     members = [("m", "a"), ("m", "b"), ("m#crop", "a#crop"), ("m#crop", "b#crop")]
     assert [tuple(row.values()) for row in found.models.to_pylist()] == members
     assert found.size == 2
-
-
-def test_none_are_asked_for_without_calibration() -> None:
-    assert crops_of({"calibration": None}) is None
-    assert crops_of({"calibration": {"crops_s": None}}) is None

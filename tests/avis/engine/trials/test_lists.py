@@ -2,18 +2,18 @@
 
 import hashlib
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from avis import store
+from avis.checkpoints.checkpoint import Checkpoint
 from avis.checkpoints.run_checkpoints import best_checkpoint
+from avis.engine.recipe import Recipe
 from avis.engine.score import score
 from avis.engine.trials.lists import read_index, read_lists
 from avis.scoring.known_lists import KnownList
 
-Recipe = dict[str, Any]
 PAIRING = {
     "_target_": "avis.scoring.pairing.Pairing",
     "split": "test",
@@ -37,7 +37,7 @@ def test_a_file_is_recognised_by_its_bytes(
     path = tmp_path / "some.txt"
     path.write_text(LINES)
     md5 = hashlib.md5(LINES.encode()).hexdigest()
-    cfg, index = tiny_recipe | {"trials": str(path)}, read_index(tiny_store)
+    cfg, index = tiny_recipe.changed({"trials": str(path)}), read_index(tiny_store)
     [(name, listed)] = read_lists(cfg, index, trained=[]).items()
     assert name == "some"
     assert listed.facts["list"] == {"name": None, "certainty": None, "md5": md5}
@@ -51,11 +51,11 @@ def test_a_file_of_one_kind_of_trial_is_not_scored(tiny_recipe: Recipe, tiny_sto
     path = tmp_path / "targets.txt"
     path.write_text(LINES.splitlines()[0])
     with pytest.raises(ValueError, match=rf"both kinds of trial: got num_target=1 and num_nontarget=0.* At {path}"):
-        read_lists(tiny_recipe | {"trials": str(path)}, read_index(tiny_store), trained=[])
+        read_lists(tiny_recipe.changed({"trials": str(path)}), read_index(tiny_store), trained=[])
 
 
 def test_a_list_is_made_where_the_configuration_pairs(tiny_recipe: Recipe, tiny_store: str):
-    cfg = tiny_recipe | {"trials": {"dev": PAIRING}}
+    cfg = tiny_recipe.changed({"trials": {"dev": PAIRING}})
     [(name, listed)] = read_lists(cfg, read_index(tiny_store), trained=[]).items()
     assert name == "dev"
     assert listed.trials["target"].to_pylist() == [True] * 5 + [False] * 5
@@ -68,14 +68,14 @@ def test_trials_of_held_out_speakers_pass_and_of_training_speakers_do_not(tiny_r
     rows = zip(index["speaker"].to_pylist(), index["split"].to_pylist(), strict=True)
     trained = {speaker for speaker, split in rows if split == "train"}
     for split in ("validation", "train"):
-        cfg = tiny_recipe | {"trials": {split: PAIRING | {"split": split}}}
+        cfg = tiny_recipe.changed({"trials": {split: PAIRING | {"split": split}}})
         if split == "validation":
             assert len(read_lists(cfg, index, trained=trained)[split].trials) > 0
             continue
         with pytest.raises(ValueError, match=rf"got {len(trained)} speakers .* among those trained on"):
             read_lists(cfg, index, trained=trained)
-        cfg["trial_checks"] = cfg["trial_checks"] | {"shared_speakers": "flag"}
-        assert read_lists(cfg, index, trained=trained)[split].facts["flagged"]["shared_speakers"] == len(trained)
+        flagging = cfg.changed({"trial_checks.shared_speakers": "flag"})
+        assert read_lists(flagging, index, trained=trained)[split].facts["flagged"]["shared_speakers"] == len(trained)
 
 
 def test_the_manifest_of_the_scores_says_what_was_scored(
@@ -83,9 +83,9 @@ def test_the_manifest_of_the_scores_says_what_was_scored(
 ):
     path = tmp_path / "some.txt"
     path.write_text(LINES + "0 test_0000/session_0/000 nobody/session_9/000\n")
-    lenient = tiny_recipe["trial_checks"] | {"missing_ids": "leave_out"}
-    cfg = tiny_recipe | {"trials": {"some": str(path), "dev": PAIRING}, "trial_checks": lenient}
-    tables = score(cfg, best_checkpoint(tiny_run), tiny_store, str(tmp_path / "run"))
+    lists = {"some": str(path), "dev": PAIRING}
+    cfg = tiny_recipe.changed({"trials": lists, "trial_checks.missing_ids": "leave_out"})
+    tables = score(cfg, Checkpoint.open(best_checkpoint(tiny_run)), tiny_store, str(tmp_path / "run"))
     manifest = store.open_manifest(tables["some"])
     assert manifest["rows"] == {"scores": 3}
     assert manifest["list"]["md5"] == hashlib.md5(path.read_bytes()).hexdigest()
@@ -107,7 +107,7 @@ def test_an_enrolled_speaker_trained_on_is_found_however_the_names_are_written(
 ):
     (tmp_path / "models.csv").write_text(f"enroll_model,utt_id\n{model},Zoe\u0308/1\nn,b/1\n", encoding="utf-8")
     (tmp_path / "list.csv").write_text("enroll,test,label\nm\u00eb,b/2,imp\nn,b/2,tgt\n", encoding="utf-8")
-    cfg = tiny_recipe | {"trials": str(tmp_path / "list.csv"), "enrolments": str(tmp_path / "models.csv")}
+    cfg = tiny_recipe.changed({"trials": str(tmp_path / "list.csv"), "enrolments": str(tmp_path / "models.csv")})
     speakers = {"c/Zo\u00eb/1": "c/Zo\u00eb", "c/b/1": "c/b", "c/b/2": "c/b"}
     index = pa.table({"utt_id": [*speakers], "speaker": [*speakers.values()], "corpus": ["c"] * 3})
     [listed] = read_lists(cfg, index, trained=["c/x"]).values()

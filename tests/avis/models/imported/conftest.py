@@ -9,6 +9,8 @@ import torch
 from hydra import compose, initialize_config_dir
 from torch import Tensor, nn
 
+from avis.checkpoints.checkpoint import Checkpoint
+from avis.checkpoints.components import Component
 from avis.checkpoints.from_toolkit import import_checkpoint
 from avis.engine.config import resolve
 from avis.engine.trials.embeddings import Embedder
@@ -69,8 +71,10 @@ def difference_as_imported(tmp_path: Path) -> Callable[..., float]:
         torch.save(saved, tmp_path / "theirs.pt")
         paths = [f"weights={tmp_path}/theirs.pt", f"checkpoint={tmp_path}/imported.ckpt"]
         with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-            import_checkpoint(resolve(compose("import_checkpoint", [f"source={source}", *paths, *overrides])))
-        embedder = Embedder(f"{tmp_path}/imported.ckpt", copies=0, banks=dict, use_gpu=False)
+            recipe = resolve(compose("import_checkpoint", [f"source={source}", *paths, *overrides]))
+        import_checkpoint(recipe["weights"], recipe["checkpoint"], source=Component(recipe["source"]), recipe=recipe)
+        checkpoint = Checkpoint.open(recipe["checkpoint"])
+        embedder = Embedder(lambda: checkpoint, copies=0, banks=dict, use_gpu=False)
         features = embedder.front_end(torch.randn(1, 24000, generator=torch.Generator().manual_seed(1)) / 10)
         [embedding] = embedder.embed(list(features))
         expected = reference(features.squeeze(2))

@@ -2,19 +2,22 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
-from avis.metrics import dcf
-from avis.scoring.decision import OperatingPoint
+from avis.metrics.operating_point import OperatingPoint
 
 
 @pytest.mark.parametrize(
     ("point", "threshold"),
-    [((0.01, 10.0, 1.0), 2.2925), ((0.001, 1.0, 1.0), 6.9068), ((0.005, 1.0, 1.0), 5.2933), ((0.05, 1.0, 1.0), 2.9444)],
+    [
+        (OperatingPoint(0.01, c_miss=10), 2.2925),
+        (OperatingPoint(0.001), 6.9068),
+        (OperatingPoint(0.01), 4.5951),
+        (OperatingPoint(0.005), 5.2933),
+        (OperatingPoint(0.05), 2.9444),
+    ],
 )
-def test_thresholds_of_published_protocols(point: tuple[float, float, float], threshold: float) -> None:
-    made = OperatingPoint(p_target=point[0], c_miss=point[1], c_fa=point[2])
-    assert made.threshold == pytest.approx(threshold, abs=1e-4)
-    assert made.threshold == dcf.OperatingPoint(*point).threshold
-    assert made.accept(np.array([threshold - 0.01, threshold + 0.01])).tolist() == [False, True]
+def test_thresholds_of_published_protocols(point: OperatingPoint, threshold: float) -> None:
+    assert point.threshold == pytest.approx(threshold, abs=1e-4)
+    assert point.accept(np.array([threshold - 0.01, threshold + 0.01])).tolist() == [False, True]
 
 
 def test_the_decision_is_the_cheaper_one_and_its_cost_is_stated() -> None:
@@ -32,4 +35,4 @@ def test_the_decision_is_the_cheaper_one_and_its_cost_is_stated() -> None:
 )
 def test_what_is_no_operating_point_is_refused(wrong: tuple[float, float, float]) -> None:
     with pytest.raises(ValueError, match="At operating_point"):
-        OperatingPoint(p_target=wrong[0], c_miss=wrong[1], c_fa=wrong[2])
+        OperatingPoint(*wrong)
