@@ -41,8 +41,8 @@ def explain(error: BaseException, configs: Path, config_name: str, overrides: Se
         return said + (f" +{unknown[1]}=<value> adds a new one." if "append" in str(error) else "")
     if isinstance(error, HydraException) and error.__cause__:
         return f"{error} {str(error.__cause__).splitlines()[0]}"
-    if isinstance(error, OSError) and error.strerror and error.filename:
-        return f"{error.strerror}: got {error.filename}"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: got {error.filename}" if error.filename else error.strerror
     return str(error)
 
 

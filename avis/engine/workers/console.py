@@ -14,6 +14,7 @@ from ray._private.worker import print_to_stdstream
 from rich.console import Console
 from rich.progress import Progress
 
+from avis.engine.workers.ray_log import MESSAGES
 from avis.training.status_line import MOVES, duration
 
 PLAIN_INTERVAL_S = 10.0
@@ -35,8 +36,8 @@ def on_terminal() -> bool:
 def show_progress(items: Iterable[Item], label: str, total: int, *, moving: bool) -> Iterator[Item]:
     """Yield the items while a bar with the time left moves; or, not ``moving``, print a plain line now and then."""
     if moving:
-        # Standard error stays where it is: it may be Ray's log.
-        with Progress(console=Console(file=sys.stdout), redirect_stderr=False) as bar:
+        # Standard error that goes to Ray's log is not to be drawn above the bar.
+        with Progress(console=Console(file=sys.stdout), redirect_stderr=MESSAGES.folder is None) as bar:
             yield from bar.track(items, total=total, description=label)
         return
     started = said = time.monotonic()

@@ -60,9 +60,15 @@ class RayLog:
         os.close(self._stderr)
         self._stderr = None
         if self.uri and self._path != self.uri:
-            before = location.read_bytes(self.uri) if location.exists(self.uri) else b""
-            store.write_bytes(self.uri, before + location.read_bytes(self._path))
+            self._copy(self.uri)
+
+    def _copy(self, uri: str) -> None:
+        try:
+            before = location.read_bytes(uri) if location.exists(uri) else b""
+            store.write_bytes(uri, before + location.read_bytes(self._path))
             os.unlink(self._path)
+        except OSError as error:  # which must not hide how the run ended
+            print(f"warning: the messages of Ray stay at {self._path} ({error})", file=sys.stderr)
 
 
 MESSAGES = RayLog()
