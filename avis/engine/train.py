@@ -221,6 +221,9 @@ def _train_on_ray(inputs: TrainingInputs, run_dir: str, *, num_workers: int, use
             trainer.fit()
     except ray.train.TrainingFailedError as error:
         raise_cause(_first_failure(error))
+    except SystemExit:  # how Ray Train ends on Ctrl-C
+        resume = f"resume={location.stem(run_dir)}"
+        raise KeyboardInterrupt(f"stopped: the training goes on after its last epoch with {resume}") from None
 
 
 def _first_failure(error: ray.train.TrainingFailedError) -> BaseException:
