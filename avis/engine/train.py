@@ -222,8 +222,7 @@ def _train_on_ray(inputs: TrainingInputs, run_dir: str, *, num_workers: int, use
     except ray.train.TrainingFailedError as error:
         raise_cause(_first_failure(error))
     except SystemExit:  # how Ray Train ends on Ctrl-C
-        resume = f"resume={location.stem(run_dir)}"
-        raise KeyboardInterrupt(f"stopped: the training goes on after its last epoch with {resume}") from None
+        raise KeyboardInterrupt(f"stopped: resume=<run> goes on after the last whole epoch. At {run_dir}.") from None
 
 
 def _first_failure(error: ray.train.TrainingFailedError) -> BaseException:
