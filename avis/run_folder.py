@@ -3,3 +3,4 @@
 CONFIG = "config.json"
 CHECKPOINTS = "checkpoints"
 METRICS, REPORT = "metrics.json", "report.html"
+RAY_LOG = "ray.log"

@@ -17,10 +17,10 @@ All take the settings of pipelines/train.py: python pipelines/benchmark.py inges
 
 import sys
 
-import hydra
 from omegaconf import DictConfig
 
 from avis.engine.config import resolve
+from avis.engine.entry import pipeline
 from avis.engine.recipe import Recipe
 from pipelines.benchmarks.evaluation import metrics
 from pipelines.benchmarks.examples import augment, features
@@ -44,14 +44,15 @@ MEASUREMENTS = {
 }
 
 
-@hydra.main(config_path="../configs", config_name="train", version_base="1.3")
+@pipeline("train")
 def main(cfg: DictConfig) -> None:
     """Run the measurement named first on the command line."""
     measure(Recipe.of(resolve(cfg)))
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2 or sys.argv[1] not in MEASUREMENTS:
-        sys.exit(f"measurement missing: got {sys.argv[1:2]}, expected one of {', '.join(MEASUREMENTS)}.\n{__doc__}")
-    measure = MEASUREMENTS[sys.argv.pop(1)]
+    if sys.argv[1:2] != ["--help"]:
+        if len(sys.argv) < 2 or sys.argv[1] not in MEASUREMENTS:
+            sys.exit(f"measurement missing: got {sys.argv[1:2]}, expected one of {', '.join(MEASUREMENTS)}.\n{__doc__}")
+        measure = MEASUREMENTS[sys.argv.pop(1)]
     main()

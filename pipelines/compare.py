@@ -1,20 +1,30 @@
 """Compare evaluated runs with the first of them: runs -> compare.html.
 
-python pipelines/compare.py runs=[<run>,<run>,...]
+Three examples; a run is a name in <output_dir>/runs, or a folder with a metrics.json:
+    python pipelines/compare.py runs=[<run>,<run>]
+    python pipelines/compare.py runs=[<run>,<run>,<run>] evaluation.subgroups=[gender]
+    python pipelines/compare.py runs=[<folder>,<folder>] output_dir=<folder>
 
-A run is a name in <output_dir>/runs, or a folder with a metrics.json. The last line printed is where the page is.
+Five settings that matter:
+    runs=[<run>,<run>,...]               the first is what the others are compared with
+    evaluation.subgroups=[<column>,...]  figures by gender, duration or another column of the trials
+    evaluation.bootstrap_draws=<n>       draws of speakers behind the intervals
+    evaluation.confidence=<x>            of the intervals
+    output_dir=<folder>                  where the runs are, and where the page goes
+
+The last line printed is where the page is.
 """
 
-import hydra
 from omegaconf import DictConfig
 
 from avis import location
 from avis.checkpoints.components import build
 from avis.engine.config import resolve
+from avis.engine.entry import pipeline
 from avis.evaluation.compare import compare
 
 
-@hydra.main(config_path="../configs", config_name="compare", version_base="1.3")
+@pipeline("compare")
 def main(cfg: DictConfig) -> None:
     """Compare runs."""
     recipe = resolve(cfg)

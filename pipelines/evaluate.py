@@ -1,21 +1,26 @@
 """Error rates, plots and a report of scores: scores -> metrics.json, PNGs, report.html.
 
-python pipelines/evaluate.py scores=<scores table, Parquet file, or text file with lines "label score" or
-    "enroll test label score">
-python pipelines/evaluate.py scores=<path> baseline=<scores of another system on the same trials>
-python pipelines/evaluate.py scores=<path> evaluation.subgroups=[<column>,...]
-python pipelines/evaluate.py scores=[<path>,<path>,...] development=[<path>,<path>,...]
-    fuses systems that scored the same trials, with weights fitted on their scores of a list of other speakers
+Three examples; scores are a table, a Parquet file, or text with lines "label score" or "enroll test label score":
+    python pipelines/evaluate.py scores=<path>
+    python pipelines/evaluate.py scores=<path> baseline=<path>
+    python pipelines/evaluate.py scores=[<path>,<path>] development=[<path>,<path>]
+
+Five settings that matter:
+    scores=<path>                        several, in brackets, are fused
+    development=[<path>,...]             their scores of a list of other speakers, on which the fusion is fitted
+    baseline=<path>                      scores of another system on the same trials: is the difference real?
+    evaluation.subgroups=[<column>,...]  all figures by gender, duration or another column of the trials
+    evaluation.bootstrap_draws=<n>       draws of speakers behind the intervals
 """
 
 from typing import Any
 
-import hydra
 from omegaconf import DictConfig
 
 from avis import location
 from avis.checkpoints.components import build
 from avis.engine.config import resolve
+from avis.engine.entry import pipeline
 from avis.evaluation.evaluate import evaluate, show, with_answers
 from avis.evaluation.fuse import fuse, system_names
 from avis.evaluation.list_report import read_origin
@@ -24,7 +29,7 @@ MOST_LETTERS = 200
 """In the name of a fusion's folder; file systems allow little more."""
 
 
-@hydra.main(config_path="../configs", config_name="evaluate", version_base="1.3")
+@pipeline("evaluate")
 def main(cfg: DictConfig) -> None:
     """Evaluate one set of scores."""
     recipe = resolve(cfg)

@@ -1,21 +1,28 @@
 """Write a checkpoint as one file from waveforms to embeddings: checkpoint -> ONNX, TorchScript.
 
-python pipelines/export.py checkpoint=<run>/checkpoints/best.ckpt file=model.onnx
-python pipelines/export.py checkpoint=<run>/checkpoints/best.ckpt file=model.pt format=torchscript
+Three examples:
+    python pipelines/export.py checkpoint=<run>/checkpoints/best.ckpt file=model.onnx
+    python pipelines/export.py checkpoint=<run>/checkpoints/best.ckpt file=model.pt format=torchscript
+    python pipelines/export.py checkpoint=<run>/checkpoints/best.ckpt file=model.ckpt format=avis
+
+All its settings:
+    checkpoint=<path>       a run's checkpoints/best.ckpt, or an imported one
+    file=<file>             the file to write
+    format=<name>           onnx, torchscript, or avis: a checkpoint without optimiser and loss
 
 The file is compared with the checkpoint on utterances of 0.5 to 10 s, and not written where they differ.
 """
 
-import hydra
 from omegaconf import DictConfig
 
 from avis import location
 from avis.checkpoints.checkpoint import Checkpoint
 from avis.checkpoints.export import export
 from avis.engine.config import resolve
+from avis.engine.entry import pipeline
 
 
-@hydra.main(config_path="../configs", config_name="export", version_base="1.3")
+@pipeline("export")
 def main(cfg: DictConfig) -> None:
     """Export one checkpoint."""
     recipe = resolve(cfg)

@@ -1,21 +1,31 @@
 r"""Turn a checkpoint of another toolkit into one of AVIS: weights -> checkpoint.
 
-python pipelines/import_checkpoint.py source=wespeaker_resnet weights=avg_model.pt checkpoint=resnet34.ckpt
-python pipelines/score.py checkpoint=resnet34.ckpt trials=<list> corpus=folder corpus.root=<folder> corpus.split=test
+Three examples; score.py takes what they write:
+    python pipelines/import_checkpoint.py source=wespeaker_resnet weights=<avg_model.pt> checkpoint=<new file>
+    python pipelines/import_checkpoint.py source=speechbrain_ecapa weights=<embedding_model.ckpt> checkpoint=<new file>
+    python pipelines/import_checkpoint.py source=nemo_titanet weights=<model.nemo> checkpoint=<new file> \
+        scoring=cosine_as_norm
 
-The source brings the front end that its models were trained with. The last line printed is where the checkpoint is.
+Five settings that matter:
+    source=<choice>         the toolkit and the model
+    weights=<file>          of the other toolkit: named tensors that torch.save wrote, or an archive of NeMo
+    checkpoint=<file>       the file to write
+    features=<choice>       the source brings the front end that its models were trained with, unless one is given
+    scoring=<choice>        the back-end that score.py takes
+
+The last line printed is where the checkpoint is.
 """
 
-import hydra
 from omegaconf import DictConfig
 
 from avis import location
 from avis.checkpoints.components import Component
 from avis.checkpoints.from_toolkit import import_checkpoint
 from avis.engine.config import resolve
+from avis.engine.entry import pipeline
 
 
-@hydra.main(config_path="../configs", config_name="import_checkpoint", version_base="1.3")
+@pipeline("import_checkpoint")
 def main(cfg: DictConfig) -> None:
     """Import one checkpoint."""
     recipe = resolve(cfg)

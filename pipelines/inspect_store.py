@@ -1,21 +1,30 @@
 """Say what is in a store, what is odd about it and what leaks: utterances -> inspect.html, inspect.json.
 
-python pipelines/inspect_store.py store=<store>
-python pipelines/inspect_store.py store=<store> trials=<list>
+Three examples:
+    python pipelines/inspect_store.py store=<store>
+    python pipelines/inspect_store.py store=<store> trials=<list>
+    python pipelines/inspect_store.py store=<store> rules.min_utterances=5
+
+Five settings that matter:
+    store=<store>               as prepare prints it
+    trials=<list>               whose speakers, sessions and audio must not be trained on
+    enrolments=<table>          the models that the list names, where it names models
+    rules.min_utterances=<n>    of a speaker; the other rules of what is suspicious stand beside it
+    output_dir=<folder>         where the page goes
 
 The last line printed is where the page is.
 """
 
-import hydra
 from omegaconf import DictConfig
 
 from avis import location
 from avis.checkpoints.components import build
 from avis.engine.config import resolve
+from avis.engine.entry import pipeline
 from avis.inspection.findings import PAGE, inspect_store, show
 
 
-@hydra.main(config_path="../configs", config_name="inspect_store", version_base="1.3")
+@pipeline("inspect_store")
 def main(cfg: DictConfig) -> None:
     """Inspect one store."""
     recipe = resolve(cfg)

@@ -1,12 +1,19 @@
 r"""Make a trial list of the utterances of a corpus: utterances -> Parquet list.
 
-python pipelines/pair.py pairing=cross_session corpus=folder corpus.root=<folder> corpus.split=test \
-        trials.cross_session.max_target=10000
+Three examples; the other pipelines that take trials make the same list by the same words, without a file:
+    python pipelines/pair.py
+    python pipelines/pair.py pairing=cross_session corpus=folder corpus.root=<folder> corpus.split=test
+    python pipelines/pair.py pairing=same_gender corpus=folder corpus.root=<folder> corpus.split=test \
+        trials.same_gender.max_target=10000
 
-The other pipelines that take trials make the same list by the same words, without a file.
+Five settings that matter:
+    pairing=<choice>                     all_pairs, cross_session, same_gender or identification
+    corpus=<choice>                      layout of the recordings
+    trials.<pairing>.max_target=<n>      most trials of one speaker in the list; max_nontarget: of two
+    trials.<pairing>.seed=<n>            of the draw where there are more
+    output_dir=<folder>                  the list is written to trials/<pairing>.parquet in it
 """
 
-import hydra
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -14,12 +21,13 @@ from omegaconf import DictConfig
 
 from avis import location, store
 from avis.engine.config import resolve
+from avis.engine.entry import pipeline
 from avis.engine.prepare import prepare
 from avis.engine.prepare_recipe import PairRecipe
 from avis.engine.trials.lists import read_index
 
 
-@hydra.main(config_path="../configs", config_name="pair", version_base="1.3")
+@pipeline("pair")
 def main(cfg: DictConfig) -> None:
     """Make the lists and say where they are."""
     recipe = PairRecipe.of(resolve(cfg))

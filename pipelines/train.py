@@ -2,30 +2,37 @@ r"""The main job: corpora in, equal error rate out.
 
     corpora --prepare--> utterances --train--> checkpoint --score--> scores --evaluate--> metrics, report
 
-Run it with no arguments for an embedded synthetic corpus:
-
+Three examples, the first with an embedded synthetic corpus, the last to go on with a run that was cut off:
     python pipelines/train.py
     python pipelines/train.py corpus=folder_train_test corpus.train_root=<folder> corpus.test_root=<folder> \
         trials=<list>
     python pipelines/train.py resume=<run>
-    ray job submit --working-dir . -- python pipelines/train.py compute=cluster output_dir=<shared folder>
+
+Five settings that matter:
+    corpus=<choice>          layout of the recordings: voxceleb, cn_celeb, folder_train_test, kaldi, manifest, ...
+    experiment=<choice>      a whole recipe by one word, such as voxceleb_resnet34
+    model=<choice>           ecapa_512, resnet34, campplus, ...; features, augment, loss and scoring are chosen alike
+    trainer.num_epochs=<n>   how long; trainer.batch_size is that of all workers together
+    compute=<choice>         local, cluster (by ray job submit --working-dir . -- python pipelines/train.py ...), debug
 """
 
-import hydra
 from omegaconf import DictConfig
 
+from avis.engine.entry import pipeline
 from avis.engine.prepare import prepare
 from avis.engine.rehearse import rehearse
 from avis.engine.runs import open_run, save_run
 from avis.engine.score import check_trials, origin, score, show_decisions
 from avis.engine.train import checkpoint_choice, train
+from avis.engine.workers.ray_log import MESSAGES
 from avis.evaluation.evaluate import evaluate, show, with_answers
 
 
-@hydra.main(config_path="../configs", config_name="train", version_base="1.3")
+@pipeline("train")
 def main(cfg: DictConfig) -> None:
     """Compose the run and take it through the stages."""
     run_dir, recipe = open_run(cfg)
+    MESSAGES.move_below(run_dir)
     if not cfg.resume:
         rehearse(recipe)  # what does not go together fails here, not after hours of preparing
     utterances = prepare(recipe)  # Ray Data decodes, checks and shards to Parquet

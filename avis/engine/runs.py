@@ -69,11 +69,13 @@ def _resume(run_dir: str, asked: Mapping[str, Any]) -> tuple[str, Recipe]:
             "Give the name of a folder in <output_dir>/runs."
         )
     overrides = HydraConfig.get().overrides.task
-    changes = [change for change in overrides if not change.startswith(("resume=", "output_dir=", "compute"))]
+    changes = [
+        change for change in overrides if not change.startswith(("resume=", "output_dir=", "compute", "verbose="))
+    ]
     if changes:
         raise ValueError(
-            f"resumed run changed: got {' '.join(changes)}, expected nothing beside resume, output_dir and compute. "
-            f"At {run_dir}. A run goes on as it was started; start another one to change it."
+            f"resumed run changed: got {' '.join(changes)}, expected nothing beside resume, output_dir, compute and "
+            f"verbose. At {run_dir}. A run goes on as it was started; start another one to change it."
         )
     saved = store.read_json(config)
     compute = asked["compute"] if any(change.startswith("compute") for change in overrides) else saved["compute"]

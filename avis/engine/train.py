@@ -22,6 +22,7 @@ from avis.engine.examples.banks import make_banks
 from avis.engine.examples.materialize import materialize
 from avis.engine.examples.stream import TrainingInputs, example_stream, local_batches
 from avis.engine.recipe import Recipe
+from avis.engine.workers.console import WORKER_LINES
 from avis.engine.workers.parts import raise_cause
 from avis.losses.building import build_loss
 from avis.losses.classifier import weigh_speakers
@@ -180,11 +181,8 @@ def fit_on_worker(
         module,
         batches,
         validation,
+        settings=trainer,
         run_dir=run_dir,
-        precision=trainer.precision,
-        gradient_clip=trainer.gradient_clip,
-        log_interval_s=trainer.log_interval_s,
-        average_epochs=trainer.average_epochs,
         **distribution,
     )
 
@@ -207,7 +205,7 @@ def _train_on_ray(inputs: TrainingInputs, run_dir: str, *, num_workers: int, use
 
     trainer = TorchTrainer(
         _train_worker,
-        train_loop_config={"inputs": [reference], "run_dir": run_dir},
+        train_loop_config={"inputs": [reference], "run_dir": run_dir, "moving": WORKER_LINES.redrawn},
         scaling_config=ScalingConfig(num_workers=num_workers, use_gpu=use_gpu),
         run_config=RunConfig(
             name="ray_train",
@@ -219,9 +217,12 @@ def _train_on_ray(inputs: TrainingInputs, run_dir: str, *, num_workers: int, use
         dataset_config=DataConfig(execution_options=ExecutionOptions(preserve_order=True), enable_shard_locality=False),
     )
     try:
-        trainer.fit()
+        with WORKER_LINES.moving():
+            trainer.fit()
     except ray.train.TrainingFailedError as error:
         raise_cause(_first_failure(error))
+    except SystemExit:  # how Ray Train ends on Ctrl-C
+        raise KeyboardInterrupt(f"stopped: resume=<run> goes on after the last whole epoch. At {run_dir}.") from None
 
 
 def _first_failure(error: ray.train.TrainingFailedError) -> BaseException:
@@ -242,6 +243,7 @@ def _train_worker(config: dict[str, Any]) -> None:
         config["run_dir"],
         rank=context.get_world_rank(),
         world_size=world_size,
+        moving=config["moving"],
         data_cpus=max(1, ray.cluster_resources().get("CPU", 0) - world_size),
         strategy=RayDDPStrategy(),
         plugins=[RayLightningEnvironment()],

@@ -8,7 +8,9 @@ from typing import Literal
 import ray
 from pydantic import NonNegativeInt, PositiveInt
 
+from avis.engine.workers.console import WORKER_LINES
 from avis.engine.workers.process_setup import RUNTIME_ENV, setup
+from avis.engine.workers.ray_log import MESSAGES
 
 MIN_LOGICAL_CPUS = 4
 CPUS_BESIDE_TRAINERS = 2
@@ -50,6 +52,7 @@ class Compute:
             return
         os.environ["RAY_TRAIN_ENABLE_PRINT_PATCH"] = "0"  # it prints every line of a trainer twice
         setup()
+        MESSAGES.start()
         if self.where == "cluster":
             ray.init(address="auto", runtime_env=RUNTIME_ENV)
         else:
@@ -61,6 +64,7 @@ class Compute:
                 logging_level=logging.WARNING,
                 runtime_env=RUNTIME_ENV,
             )
+        WORKER_LINES.listen()
 
     def num_gpus(self) -> int:
         """Return the GPUs that this run may use.

@@ -18,8 +18,9 @@ class Rest(ExecutionCallback):
 
 
 def data_context() -> DataContext:
-    """Return Ray Data's settings as every stage has them: it rests, and errors arrive as they were raised."""
+    """Return Ray Data's settings as every stage has them: it rests, draws no bars, and errors arrive as raised."""
     context = DataContext.get_current()
+    context.enable_progress_bars = False
     context.raise_original_map_exception = True
     context.custom_execution_callback_classes = [Rest]
     return context

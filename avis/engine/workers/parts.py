@@ -6,7 +6,6 @@ alone, so the bytes are the same whatever the number of workers, and a rerun doe
 kills its worker again and again ends the run, or loses the row that does it (see `avis.engine.workers.attempts`).
 """
 
-import sys
 import uuid
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -16,15 +15,12 @@ import pyarrow as pa
 import ray
 import ray.data
 from ray.exceptions import RayTaskError
-from rich.progress import track
 
 from avis import store
 from avis.engine.workers.attempts import Attempts
 from avis.engine.workers.compute import Compute
+from avis.engine.workers.console import on_terminal, show_progress
 from avis.engine.workers.data_context import data_context
-
-EXIT_INTERRUPTED = 130
-"""What shells say of a process that Ctrl-C ended: 128 and the number of the signal."""
 
 
 class PartMaker(Protocol):
@@ -104,8 +100,8 @@ def run_parts(
 
     Raises
     ------
-    SystemExit
-        If it is interrupted (Ctrl-C), having said how far it came.
+    KeyboardInterrupt
+        If it is interrupted (Ctrl-C), with how far it came.
     """
     done = store.committed_parts(uri)
     pending = {part: task for part, task in tasks.items() if part not in done}
@@ -113,16 +109,19 @@ def run_parts(
         return
     run = _in_process if compute.in_process else partial(_stream, compute, num_gpus)
     try:
-        for _ in track(run(pending, uri, make, row_group_rows), description=label, total=len(pending)):
+        for _ in show_progress(
+            run(pending, uri, make, row_group_rows),
+            label,
+            len(pending),
+            moving=on_terminal() and not compute.in_process,
+        ):
             pass
     except KeyboardInterrupt:
         num_done = len(tasks.keys() & store.committed_parts(uri).keys())
-        print(
+        raise KeyboardInterrupt(
             f"stopped: {num_done} of {len(tasks)} parts of {label} are finished. At {uri}. "
-            "Run the same command again: it goes on from there.",
-            file=sys.stderr,
-        )
-        raise SystemExit(EXIT_INTERRUPTED) from None
+            "Run the same command again: it goes on from there."
+        ) from None
 
 
 def _in_process(

@@ -1,7 +1,6 @@
 """A whole training in this process: what it leaves behind, and going on with it."""
 
 import csv
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ from avis.checkpoints.run_checkpoints import best_checkpoint, last_checkpoint, n
 from avis.engine import train as engine
 from avis.engine.recipe import Recipe
 from avis.engine.train import train
-from avis.training.fit import EpochStream, Progress
 from avis.training.remote import local_logs
 
 STEPS = 4  # 16 utterances of 4 speakers in batches of 4
@@ -136,29 +134,3 @@ def test_logs_that_cannot_be_copied_do_not_hide_what_ended_a_training(monkeypatc
         train_a_little(ends_by=RuntimeError("out of memory"))
     with pytest.raises(OSError, match="network is down"):
         train_a_little()
-
-
-def test_an_epoch_stream_cuts_epochs_and_counts_the_wait():
-    def slow() -> Iterator[dict[str, Any]]:
-        for number in range(6):
-            time.sleep(0.02)
-            yield {"number": number}
-
-    stream = EpochStream(slow(), 3)
-    assert len(stream) == 3
-    assert [[batch["number"] for batch in stream] for _ in range(2)] == [[0, 1, 2], [3, 4, 5]]
-    assert 6 * 0.02 <= stream.waited_s < 2
-    assert stream.first_wait_s is not None
-    assert 0.02 <= stream.first_wait_s <= stream.waited_s - 5 * 0.02
-
-
-def test_the_start_of_a_stream_is_not_blamed_on_a_stage(capsys: pytest.CaptureFixture[str]):
-    stream = EpochStream([], 1)
-    progress = Progress(stream, interval_s=1.0, data_cpus=2)
-    for waited_s, said in ((8.0, False), (9.0, True)):
-        progress._count_from(0.0)
-        progress.seconds += 1.0
-        stream.waited_s += waited_s
-        stream.first_wait_s = stream.first_wait_s or waited_s
-        progress._say_shortage(10.0)
-        assert bool(capsys.readouterr().out) == said

@@ -1,0 +1,130 @@
+"""Start a pipeline from the command line: compose its configuration, run it, and say in one message what went wrong.
+
+A user's error ends with its message alone. What counts as one: a wrong command line or configuration, a file or storage
+that cannot be read or written, and a ValueError worded as all of AVIS's are (``rule broken: got ..., expected ...``),
+wherever it was raised, a worker included. Any other error is a bug and shows its traceback.
+"""
+
+import functools
+import os
+import re
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+import hydra
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+from rich.console import Console
+from rich.text import Text
+
+from avis import location
+from avis.engine.suggestions import explain
+from avis.engine.workers.ray_log import MESSAGES
+
+FULL_ERROR = "HYDRA_FULL_ERROR"
+"""Environment variable; at 1 every error keeps its traceback."""
+
+EXIT_ERROR = 1
+EXIT_INTERRUPTED = 130
+"""What shells say of a process that Ctrl-C ended: 128 and the number of the signal."""
+
+WORDED = re.compile(r".+: got .*\bexpected\b", re.DOTALL)
+
+
+def pipeline(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callable[[], None]]:
+    """Return a decorator that makes a pipeline's function the entry of its script.
+
+    Parameters
+    ----------
+    config_name : str
+        A file in ``configs``. The script's docstring is what ``--help`` begins with.
+    """
+
+    def decorate(main: Callable[[DictConfig], None]) -> Callable[[], None]:
+        @functools.wraps(main)
+        def start() -> None:
+            show_tracebacks = os.environ.get(FULL_ERROR) == "1"
+            try:
+                _run(main, config_name)
+            except BaseException as error:
+                if show_tracebacks:
+                    raise
+                _end(error, _configs(main), config_name)
+
+        return start
+
+    return decorate
+
+
+def _run(main: Callable[[DictConfig], None], config_name: str) -> None:
+    """Compose and run; raise whatever comes up as it is, which Hydra only does where tracebacks are asked for."""
+    failed: list[BaseException] = []
+
+    @functools.wraps(main)
+    def task(cfg: DictConfig) -> None:
+        try:
+            _run_composed(main, cfg)
+        except BaseException as error:
+            failed.append(error)  # Hydra would print a line of its own on the way
+
+    OmegaConf.register_new_resolver("docstring", lambda: main.__globals__["__doc__"].rstrip(), replace=True)
+    asked = os.environ.get(FULL_ERROR)
+    os.environ[FULL_ERROR] = "1"
+    try:
+        hydra.main(config_path=str(_configs(main)), config_name=config_name, version_base="1.3")(task)()
+    finally:
+        os.environ.pop(FULL_ERROR) if asked is None else os.environ.update({FULL_ERROR: asked})
+    if failed:
+        raise failed[0]
+
+
+def _configs(main: Callable[[DictConfig], None]) -> Path:
+    return Path(main.__code__.co_filename).resolve().parents[1] / "configs"
+
+
+def _run_composed(main: Callable[[DictConfig], None], cfg: DictConfig) -> None:
+    with open_dict(cfg):
+        verbose = cfg.pop("verbose")  # of this console, not of the recipe
+    if not verbose:
+        MESSAGES.write_below(location.absolute(cfg.output_dir))
+    try:
+        main(cfg)
+    finally:
+        MESSAGES.stop()
+
+
+def _end(error: BaseException, configs: Path, config_name: str) -> NoReturn:
+    if isinstance(error, SystemExit):
+        raise error
+    if isinstance(error, BrokenPipeError):  # whoever read the output has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_ERROR)
+    if isinstance(error, KeyboardInterrupt):
+        _say(str(error) or "stopped")
+        sys.exit(EXIT_INTERRUPTED)
+    if is_users(error):
+        _say(explain(error, configs, config_name, sys.argv[1:]))
+    else:
+        traceback.print_exception(error)
+        enclosed = f", your command and {MESSAGES.uri}" if MESSAGES.uri else " and your command"
+        _say(f"a bug of AVIS, not a mistake of yours: please report it with the lines above{enclosed}.")
+    sys.exit(EXIT_ERROR)
+
+
+def is_users(error: BaseException) -> bool:
+    """Return whether an error is of the command, the configuration, the data or the machine rather than of the code."""
+    if isinstance(error, OSError | HydraException | OmegaConfBaseException):
+        return True
+    if isinstance(error, ImportError):
+        return "pip install" in str(error)
+    return isinstance(error, ValueError) and WORDED.match(str(error)) is not None
+
+
+def _say(message: str) -> None:
+    """Print a message to standard error, on a terminal with what it is about in red."""
+    about, colon, rest = message.partition(":")
+    Console(stderr=True).print(Text.assemble((about + colon, "bold red"), rest), soft_wrap=True)

@@ -1,0 +1,145 @@
+"""What pipelines print: help, errors of the command line, and a run of its own on Ray."""
+
+import os
+import pty
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig, OmegaConf
+
+ROOT = Path(__file__).parents[2]
+PIPELINES = ROOT / "pipelines"
+NAMES = sorted(path.stem for path in PIPELINES.glob("*.py") if path.stem not in ("__init__", "benchmark"))
+NOISE = re.compile("WARNING|token|PreemptionWatcher|core_worker|Controller|pid=|Traceback", re.IGNORECASE)
+
+Start = Callable[..., None]
+
+
+def composed(name: str, overrides: list[str]) -> DictConfig:
+    with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
+        return compose(name, overrides)
+
+
+def help_of(name: str, start: Start, capsys: pytest.CaptureFixture[str]) -> str:
+    with pytest.raises(SystemExit) as ended:
+        start(name, "--help")
+    assert ended.value.code in (0, None)
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help_begins_with_three_examples_that_compose(name: str, start: Start, capsys: pytest.CaptureFixture[str]):
+    text = help_of(name, start, capsys)
+    begin, _, rest = text.partition("All settings with their values: --cfg job.")
+    assert "evaluation: standard" in rest
+    commands = re.findall(rf"^    python (pipelines/{name}\.py.*)$", begin.replace("\\\n", ""), re.MULTILINE)
+    assert len(commands) == 3
+    for command in commands:
+        [_, *overrides] = shlex.split(re.sub("<[^>]*>", "something", command))
+        assert composed(name, overrides)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help_names_five_settings_that_there_are(name: str, start: Start, capsys: pytest.CaptureFixture[str]):
+    begin = help_of(name, start, capsys).partition("All settings with")[0]
+    keys = re.findall(r"^    ([a-z_.<>]+)=[<\[]", begin, re.MULTILINE)
+    assert len(keys) == (3 if name == "export" else 5)
+    config = composed(name, [])
+    groups = {folder.name for folder in (ROOT / "configs").iterdir() if folder.is_dir()}
+    for key in keys:
+        path = key.replace("<pairing>", "cross_session")
+        assert (
+            key in groups
+            or OmegaConf.is_missing(config, path)
+            or path.rpartition(".")[2] in (OmegaConf.select(config, path.rpartition(".")[0]) if "." in path else config)
+        )
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("model=resnet43", "unknown choice: got model=resnet43, .* At model. Did you mean resnet34 "),
+        ("model/pooling=atentive", "unknown choice: .* At model/pooling. Did you mean self_attentive"),
+        ("calibration=qmff", "unknown choice: .* expected one of the 3 choices in configs/calibration. .* mean qmf?"),
+        ("modle=resnet34", r"unknown key: got modle, .* Did you mean model .* \+modle=<value> adds a new one."),
+        ("trainer.num_epoch=3", "unknown key: .* At trainer.num_epoch. Did you mean trainer.num_epochs "),
+        ("num_epochs=3", "unknown key: .* Did you mean trainer.num_epochs?"),
+        ("~modle", "unknown key: .* Did you mean model "),
+        ("trials=[", "wrong command line: got trials=.*Put the whole in quotes"),
+        ("corpus=folder", "value missing: got none, expected one. At corpus.root."),
+    ],
+)
+def test_the_nearest_names_are_suggested(
+    start: Start, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], given: str, said: str
+):
+    monkeypatch.delenv("HYDRA_FULL_ERROR")
+    with pytest.raises(SystemExit, match="1"):
+        start("train", given, "compute=debug")
+    [message] = capsys.readouterr().err.splitlines()
+    assert re.match(said, message)
+
+
+def test_a_users_error_is_red_on_a_terminal_and_nothing_else(tmp_path: Path):
+    shown, status = on_terminal([sys.executable, str(PIPELINES / "prepare.py"), "sedd=1"], tmp_path)
+    assert status == 1
+    assert shown.startswith("\x1b[1;31munknown key:\x1b[0m got sedd, ")
+    assert len(shown.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def on_terminal(command: list[str], folder: Path) -> tuple[str, int]:
+    """Run a command on a terminal of its own; return what it shows and its exit status."""
+    ours, theirs = pty.openpty()
+    environment = {name: value for name, value in os.environ.items() if name not in ("HYDRA_FULL_ERROR", "NO_COLOR")}
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=environment | {"TERM": "xterm", "COLUMNS": "200"},
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # how Linux says that the other end is closed
+            while piece := os.read(ours, 4096):
+                shown += piece
+    os.close(ours)
+    return shown.decode().replace("\r\n", "\n"), process.returncode
+
+
+@pytest.mark.slow
+def test_a_run_on_ray_shows_lines_of_avis_and_keeps_those_of_ray(tmp_path: Path, tiny: dict[str, list[str]]):
+    command = [sys.executable, str(PIPELINES / "train.py"), "run=quiet", *tiny["train"]]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=500)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    run = tmp_path / "outputs" / "runs" / "quiet"
+    assert not NOISE.search(done.stdout)
+    for line in (f"messages of Ray: {run}/ray.log", "loss: its head takes", "epoch 2/2 val  eer "):
+        assert f"\n{line}" in done.stdout
+    assert done.stdout.splitlines()[-2:] == [f"metrics: {run}/metrics.json", f"report:  {run}/report.html"]
+    assert "\x1b" not in done.stdout
+    assert "\r" not in done.stdout
+    assert "TrainController" in (run / "ray.log").read_text()
+
+
+@pytest.mark.slow
+def test_a_run_on_ray_on_a_terminal_moves_one_line(tmp_path: Path, tiny: dict[str, list[str]]):
+    command = [sys.executable, str(PIPELINES / "train.py"), "run=moving", *tiny["train"]]
+    shown, status = on_terminal(command, tmp_path)
+    assert status == 0, shown
+    run = tmp_path / "outputs" / "runs" / "moving"
+    assert not NOISE.search(shown)
+    assert re.search(r"\r\x1b\[Ktrain: epoch 2/2, step 4/4, loss .*, EER .* %, .* samples/s, 0:00:0\d left", shown)
+    assert re.search(r"prepare .*100%", shown)
+    shown = shown.removesuffix("\x1b[0m")  # colorama, which Ray brings, resets colours at the end
+    assert shown.splitlines()[-2:] == [f"metrics: {run}/metrics.json", f"report:  {run}/report.html"]
+    assert "TrainController" in (run / "ray.log").read_text()
