@@ -24,7 +24,8 @@ SIZES = [
 
 @pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.name)
 def test_every_choice_is_named(group: Path):
-    assert [path.stem for path in group.glob("*.yaml") if f"`{path.stem}`" not in README] == []
+    missing = [path.stem for path in group.glob("*.yaml") if f"`{path.stem}`" not in README]
+    assert not missing, f"configs/README.md lacks {', '.join(missing)} of {group.name}: name them in the group's line"
 
 
 def test_every_model_has_a_size():

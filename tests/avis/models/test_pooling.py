@@ -1,7 +1,9 @@
 """Pooling layers against NumPy and their papers' formulas, and their symmetries."""
 
+import re
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -37,6 +39,15 @@ EVERY_POOLING = {
     "posterior": partial(PosteriorPooling, 6, hidden_channels=4),
     "correlation": partial(CorrelationPooling, 6, rows=2, num_channels=4, num_ranges=2, dropout=0.0),
 }
+CONFIGS = Path(__file__).parents[3] / "configs" / "model" / "pooling"
+
+
+def test_every_pooling_that_can_be_chosen_is_tested():
+    chosen = {re.search(r"_target_: [\w.]+\.(\w+)", path.read_text()) for path in CONFIGS.glob("*.yaml")}
+    tested = {pooling.func.__name__ for pooling in EVERY_POOLING.values()}
+    assert {match.group(1) for match in chosen if match} <= tested, "give EVERY_POOLING a line for each"
+
+
 every_pooling = pytest.mark.parametrize("build", EVERY_POOLING.values(), ids=EVERY_POOLING)
 
 
