@@ -1,5 +1,7 @@
 """Train on a cluster: Ray Data workers make examples and stream them into Ray Train workers running Lightning DDP."""
 
+import signal
+import threading
 from collections.abc import Iterable
 from typing import Any
 
@@ -216,6 +218,7 @@ def _train_on_ray(inputs: TrainingInputs, run_dir: str, *, num_workers: int, use
         datasets={"train": stream},
         dataset_config=DataConfig(execution_options=ExecutionOptions(preserve_order=True), enable_shard_locality=False),
     )
+    on_interrupt = signal.getsignal(signal.SIGINT)
     try:
         with WORKER_LINES.moving():
             trainer.fit()
@@ -223,6 +226,9 @@ def _train_on_ray(inputs: TrainingInputs, run_dir: str, *, num_workers: int, use
         raise_cause(_first_failure(error))
     except SystemExit:  # how Ray Train ends on Ctrl-C
         raise KeyboardInterrupt(f"stopped: resume=<run> goes on after the last whole epoch. At {run_dir}.") from None
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, on_interrupt)  # Ray Train leaves its own, which would swallow a later Ctrl-C
 
 
 def _first_failure(error: ray.train.TrainingFailedError) -> BaseException:

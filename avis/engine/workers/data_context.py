@@ -6,15 +6,15 @@ from ray.data import DataContext
 from ray.data._internal.execution.execution_callback import ExecutionCallback
 from ray.data._internal.execution.streaming_executor import StreamingExecutor
 
-SCHEDULER_REST_S = 0.02
+PAUSE_S = 0.02
 
 
-class Rest(ExecutionCallback):
+class SchedulerPause(ExecutionCallback):
     """Let Ray Data's scheduler rest between its steps: with nothing to schedule it spins, at two thirds of a core."""
 
     def on_execution_step(self, executor: StreamingExecutor) -> None:
         """Sleep a little."""
-        time.sleep(SCHEDULER_REST_S)
+        time.sleep(PAUSE_S)
 
 
 def data_context() -> DataContext:
@@ -22,5 +22,5 @@ def data_context() -> DataContext:
     context = DataContext.get_current()
     context.enable_progress_bars = False
     context.raise_original_map_exception = True
-    context.custom_execution_callback_classes = [Rest]
+    context.custom_execution_callback_classes = [SchedulerPause]
     return context

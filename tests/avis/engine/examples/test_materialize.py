@@ -78,7 +78,7 @@ def test_computing_them_goes_on_where_it_was_cut_off(
         return stored_rows(maker, rows, **kw)
 
     monkeypatch.setattr(materializing, "stored_rows", cut_off)
-    with pytest.raises(SystemExit):
+    with pytest.raises(KeyboardInterrupt):
         gather_inputs(recipe, tiny_store, 1)
     monkeypatch.setattr(materializing, "stored_rows", lambda *a, **kw: (made.append("x"), stored_rows(*a, **kw))[1])
     uri = gather_inputs(recipe, tiny_store, 1).stored
