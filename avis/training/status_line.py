@@ -31,7 +31,7 @@ def moving_line(epoch: str, step: str, figures: Mapping[str, float], left_s: flo
     r"""Return a line that is redrawn: the figures that matter while one waits.
 
     >>> moving_line("2/10", "20/75", {"train/loss": 11.4, "train/samples_per_s": 104.2, "val/eer": 0.1}, 60)
-    '\\rtrain: epoch 2/10, step 20/75, loss 11.4, EER 10.00 %, 104 samples/s, 0:01:00 left'
+    '\rtrain: epoch 2/10, step 20/75, loss 11.4, EER 10.00 %, 104 samples/s, 0:01:00 left'
     """
     parts = [f"epoch {epoch}", f"step {step}"]
     if "train/loss" in figures:

@@ -212,7 +212,13 @@ def end_node(cluster: TwoNodes, rank_1: int) -> None:
 def test_training_outlives_its_workers(cluster, tiny, end):
     run = cluster.folder / "shared" / "runs" / end.__name__
     num_epochs = 40
-    overrides = [*tiny["train"], f"run={run.name}", f"trainer.num_epochs={num_epochs}", "compute.max_restarts=2"]
+    overrides = [
+        *tiny["train"],
+        f"run={run.name}",
+        f"trainer.num_epochs={num_epochs}",
+        "compute.max_restarts=2",
+        "verbose=true",
+    ]
     job = cluster.submit(*cluster.train(overrides))
     output = ""
     for line in job.stdout:

@@ -1,22 +1,28 @@
 """What holds for every back-end of ``configs/scoring``."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-import yaml
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 
 from avis.checkpoints.components import build
 from avis.scoring.backend import Backend
 
-CONFIGS = {
-    path.stem: yaml.safe_load(path.read_text())
-    for path in (Path(__file__).parents[3] / "configs/scoring").glob("*.yaml")
-}
+CONFIGS = Path(__file__).parents[3] / "configs"
+CHOICES = sorted(path.stem for path in (CONFIGS / "scoring").glob("*.yaml"))
+
+
+def settings(name: str) -> dict[str, Any]:
+    """Return the group ``scoring`` of a choice."""
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        return OmegaConf.to_container(compose("train", [f"scoring={name}"]).scoring)  # type: ignore[return-value]
 
 
 def backend(name: str) -> Backend:
-    built: Backend = build(CONFIGS[name]["backend"])
+    built: Backend = build(settings(name)["backend"])
     return built
 
 
@@ -36,7 +42,7 @@ def fitted(name: str) -> Backend:
     return made
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", CHOICES)
 def test_scores_of_pairs_are_those_of_the_matrix(name: str) -> None:
     made = fitted(name)
     vectors = made.transform(voices(2)[0][:12])
@@ -47,7 +53,7 @@ def test_scores_of_pairs_are_those_of_the_matrix(name: str) -> None:
     np.testing.assert_allclose(matrix.ravel(), scores, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", CHOICES)
 def test_a_restored_back_end_scores_as_the_fitted_one(name: str) -> None:
     first, second = fitted(name), backend(name)
     assert bool(first.state()) == first.needs_fit
@@ -55,7 +61,7 @@ def test_a_restored_back_end_scores_as_the_fitted_one(name: str) -> None:
     np.testing.assert_array_equal(second.transform(voices(2)[0]), first.transform(voices(2)[0]))
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", CHOICES)
 def test_one_voice_scores_higher_than_two(name: str) -> None:
     made, (embeddings, speakers) = fitted(name), voices(2)
     vectors = made.transform(embeddings)
@@ -63,15 +69,15 @@ def test_one_voice_scores_higher_than_two(name: str) -> None:
     assert scores[same].mean() > scores[~same].mean() + scores[~same].std()
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", CHOICES)
 def test_what_is_optional_is_stated(name: str) -> None:
     made = backend(name)
-    assert (made.adaptable is not None) == ("adapt_corpus" in CONFIGS[name])
+    assert (made.adaptable is not None) == ("adapt_corpus" in settings(name))
     assert (made.normalized is not None) == name.endswith("_as_norm")
-    assert made.needs_fit == (CONFIGS[name]["fit_utterances"] > 0)
+    assert made.needs_fit == (settings(name)["fit_utterances"] > 0)
 
 
-@pytest.mark.parametrize("name", [name for name in CONFIGS if name.endswith("_as_norm")])
+@pytest.mark.parametrize("name", [name for name in CHOICES if name.endswith("_as_norm")])
 def test_a_normalised_score_is_made_of_the_raw_one(name: str) -> None:
     norm = fitted(name).normalized
     assert norm is not None

@@ -6,6 +6,7 @@ import pytest
 from pipelines.benchmarks.growth import growth
 
 
+@pytest.mark.slow
 def test_memory_of_worker_and_driver_is_measured(
     recipe: Callable, in_own_process: Callable[..., None], capfd: pytest.CaptureFixture[str]
 ):
