@@ -90,7 +90,7 @@ def existing_root(root: str) -> str:
     return top
 
 
-def told_audio(info: pafs.FileInfo, *, path: str, relative: str) -> AudioFile:
+def audio_file(info: pafs.FileInfo, *, path: str, relative: str) -> AudioFile:
     """Return a file as its file system tells of it: one that is not there, or of no size that it knows, has size -1."""
     is_told = info.is_file and info.size is not None
     return AudioFile(
@@ -112,7 +112,7 @@ def _list_remote(root: str) -> Iterator[AudioFile]:
     for info in system.get_file_info(pafs.FileSelector(top, allow_not_found=True, recursive=True)):
         if info.type == pafs.FileType.File and info.base_name.lower().endswith(AUDIO_SUFFIXES):
             relative = info.path[len(top) :].lstrip("/")
-            yield told_audio(info, path=join(root, relative), relative=relative)
+            yield audio_file(info, path=join(root, relative), relative=relative)
 
 
 def _walk(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Iterator[AudioFile]:

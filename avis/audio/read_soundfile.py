@@ -59,7 +59,7 @@ def read_soundfile(
             try:
                 opened.seek(start)
             except sf.LibsndfileError as error:
-                raise truncated(where, f"got no way to frame={start}, expected {_stated(opened)}") from error
+                raise truncated(where, f"got no way to frame={start}, expected {_declared(opened)}") from error
         samples = _read_blocks(opened, end - start, channel, where)
         expected = end - start
         if stretch.is_whole:
@@ -82,11 +82,11 @@ def _read_blocks(opened: sf.SoundFile, num_wanted: int, channel: ChannelChoice, 
         try:
             block = opened.read(num, dtype="float32", always_2d=True)
         except (sf.LibsndfileError, ValueError) as error:  # the latter where it stands behind its own end
-            raise truncated(where, f"got an error after frames={num_read}, expected {_stated(opened)}") from error
+            raise truncated(where, f"got an error after frames={num_read}, expected {_declared(opened)}") from error
         if len(block) == 0:
             break
         if is_last:
-            raise truncated(where, f"got a hole at frame={num_read}, expected {_stated(opened)}")
+            raise truncated(where, f"got a hole at frame={num_read}, expected {_declared(opened)}")
         num_read += len(block)
         is_last = len(block) < num
         blocks.append(reduce_channels(block, channel, where=where))
@@ -95,6 +95,6 @@ def _read_blocks(opened: sf.SoundFile, num_wanted: int, channel: ChannelChoice, 
     return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
 
 
-def _stated(opened: sf.SoundFile) -> str:
+def _declared(opened: sf.SoundFile) -> str:
     known = opened.frames < UNKNOWN_FRAMES
     return f"{opened.frames}" if known else "a length in the header (this file states none)"

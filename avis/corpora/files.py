@@ -169,13 +169,13 @@ def check_split(split: str, *, where: str) -> str:
     return split
 
 
-def spell_gender(told: str) -> str:
+def spell_gender(written: str) -> str:
     """Spell a gender alike for all corpora, see `GENDERS`.
 
     >>> spell_gender("Female "), spell_gender("other")
     ('f', 'other')
     """
-    plain = name(told).lower()
+    plain = name(written).lower()
     return GENDERS.get(plain, plain)
 
 

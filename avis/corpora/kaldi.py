@@ -79,11 +79,11 @@ class Kaldi:
         channels = _read_channels(join(root, "reco2file_and_channel"))
         audio_root = root if self.audio_root is None else existing_root(self.audio_root)
         files = dict(zip(paths, look_up(list(paths.values()), root=audio_root), strict=True))
-        told = {label: _optional(join(root, file)) for file, label in ATTRIBUTES.items()}
+        labelled = {label: _optional(join(root, file)) for file, label in ATTRIBUTES.items()}
         rows = []
         for utterance, (recording, segment) in segments.items():
             speaker = name(speakers[utterance][0])
-            attributes = {label: (by.get(speaker) or by.get(utterance) or [""])[0] for label, by in told.items()}
+            attributes = {label: (by.get(speaker) or by.get(utterance) or [""])[0] for label, by in labelled.items()}
             rows.append(
                 source(
                     files[recording],

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from avis.audio.listing import AudioFile, stat_audio, told_audio
+from avis.audio.listing import AudioFile, audio_file, stat_audio
 from avis.corpora.files import NO_SESSION, SPLITS, check_split, in_order, spell_gender, without_suffix
 from avis.corpora.segment import COLUMNS as SEGMENT
 from avis.corpora.segment import WHOLE, Segment, parse_segment
@@ -145,7 +145,7 @@ def _look_up_remote(files: list[AudioFile], indices: list[int]) -> None:
     system, _ = filesystem(files[indices[0]].path)
     keys = [filesystem(files[index].path)[1] for index in indices]
     for index, info in zip(indices, system.get_file_info(keys), strict=True):
-        files[index] = told_audio(info, path=files[index].path, relative=files[index].relative)
+        files[index] = audio_file(info, path=files[index].path, relative=files[index].relative)
 
 
 def _column(rows: pa.RecordBatch, name: str) -> pa.Array:

@@ -83,7 +83,7 @@ class VoxCeleb:
 
     def _attributes(self, speakers: set[str]) -> dict[str, dict[str, str]]:
         if self.meta is None:
-            return self._found_attributes(speakers)
+            return self._listed_attributes(speakers)
         attributes = read_meta(absolute(self.meta))
         missing = sorted(speakers - attributes.keys())
         if missing:
@@ -93,7 +93,7 @@ class VoxCeleb:
             )
         return attributes
 
-    def _found_attributes(self, speakers: set[str]) -> dict[str, dict[str, str]]:
+    def _listed_attributes(self, speakers: set[str]) -> dict[str, dict[str, str]]:
         root = absolute(self.root).rstrip("/")
         folders = (root, parent(root), parent(parent(root)))
         found = [path for folder in folders for name in META if exists(path := join(folder, name))]

@@ -88,13 +88,13 @@ class VoxForge:
         with ThreadPoolExecutor(NUM_READERS) as pool:
             readmes = pool.map(read_readme, [join(root, submission, "etc") for submission in submissions])
             attributes = dict(zip(submissions, readmes, strict=True))
-        told = {submission: speaker_and_session(submission) for submission in submissions}
-        speakers = [speaker for speaker, _ in told.values()]
+        parsed = {submission: speaker_and_session(submission) for submission in submissions}
+        speakers = [speaker for speaker, _ in parsed.values()]
         say_merged(speakers, key=fold)
         first = {speaker: group[0] for group in twins(speakers) for speaker in group}
         rows = []
         for file, submission in parts:
-            speaker, session = told[submission]
+            speaker, session = parsed[submission]
             rows.append(
                 source(
                     file,

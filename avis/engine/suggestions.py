@@ -37,8 +37,8 @@ def explain(error: BaseException, configs: Path, config_name: str, overrides: Se
             "Put the whole in quotes if the value has blanks, braces or brackets."
         )
     if isinstance(error, ConfigCompositionException) and (unknown := UNKNOWN_KEY.search(str(error))):
-        said = _unknown_key(unknown[1], _known_keys(configs, config_name, overrides, unknown[1]))
-        return said + (f" +{unknown[1]}=<value> adds a new one." if "append" in str(error) else "")
+        message = _unknown_key(unknown[1], _known_keys(configs, config_name, overrides, unknown[1]))
+        return message + (f" +{unknown[1]}=<value> adds a new one." if "append" in str(error) else "")
     if isinstance(error, HydraException) and error.__cause__:
         return f"{error} {str(error.__cause__).splitlines()[0]}"
     if isinstance(error, OSError) and error.strerror:

@@ -67,5 +67,5 @@ def speaker_groups(speakers: Sequence[str], size: int) -> list[list[int]]:
             start = round_ * size
             members = [mine[place % len(mine)] for place in range(start, start + size)]
             groups.append((max(0, start + size - len(mine)), round_, members))
-    kept = sorted(groups, key=lambda group: group[0])[: len(speakers) // size]
-    return [members for _, _, members in sorted(kept, key=lambda group: group[1])]
+    whole = sorted(groups, key=lambda group: group[0])[: len(speakers) // size]
+    return [members for _, _, members in sorted(whole, key=lambda group: group[1])]

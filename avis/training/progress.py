@@ -93,9 +93,9 @@ class Progress(pl.Callback):
         """Say what was short, the wait for the very first batch left out: no setting shortens a stream's start."""
         start_s = 0.0 if self.waited_s else self.stream.first_wait_s or 0.0
         waited_s, elapsed_s = self.stream.waited_s - self.waited_s - start_s, elapsed_s - start_s
-        said = shortage(waited_s / elapsed_s, self.seconds, elapsed_s, self.data_cpus)
-        if said:
-            print(said, flush=True)
+        advice = shortage(waited_s / elapsed_s, self.seconds, elapsed_s, self.data_cpus)
+        if advice:
+            print(advice, flush=True)
 
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Report the held-out error rate, and leave the validation out of the pace."""

@@ -155,10 +155,10 @@ def find(search: Search) -> list[Part]:
         position = layout.after(position, chunk[1])
     if chunk is None:  # the header itself is cut: the decoder says so
         return [Part(form=layout.form, start=start, stop=size, next=size)]
-    stated = _Stated(chunk[1], position + layout.chunk_bytes - layout.size_bytes, layout.size_bytes)
+    declared = _DeclaredLength(chunk[1], position + layout.chunk_bytes - layout.size_bytes, layout.size_bytes)
     if long_size is not None and chunk[1] == 0xFFFFFFFF:
-        stated = _Stated(int.from_bytes(read_at(file, long_size, 8), "little"), long_size, 8)
-    part = _part(search, layout, position, stated)
+        declared = _DeclaredLength(int.from_bytes(read_at(file, long_size, 8), "little"), long_size, 8)
+    part = _part(search, layout, position, declared)
     if head[:4] == b"BW64":
         part = replace(part, patches=(*part.patches, (start, b"RF64")))
     if tag in MPEG_TAGS and layout.form == "WAV":
@@ -170,7 +170,7 @@ def find(search: Search) -> list[Part]:
     return [part]
 
 
-class _Stated(NamedTuple):
+class _DeclaredLength(NamedTuple):
     """A length that a header states, where it stands, and in how many bytes."""
 
     length: int
@@ -178,31 +178,31 @@ class _Stated(NamedTuple):
     width: int
 
 
-def _part(search: Search, layout: Layout, position: int, stated: _Stated) -> Part:
+def _part(search: Search, layout: Layout, position: int, declared: _DeclaredLength) -> Part:
     file, start, end = search.file, search.start, search.end
     body = position + layout.chunk_bytes
-    after = layout.after(position, stated.length)
-    placeholder = layout.placeholder if stated.width == 4 else UNKNOWN_BYTES
-    if stated.length <= layout.before_audio:
+    after = layout.after(position, declared.length)
+    placeholder = layout.placeholder if declared.width == 4 else UNKNOWN_BYTES
+    if declared.length <= layout.before_audio:
         is_open = after < end and _after_chunks(file, layout, after, end) < end
     else:
-        is_open = stated.length >= placeholder and body + stated.length > end
-    stop = body + stated.length
-    if is_open or (stated.width == 4 and end - stop >= WRAP_BYTES):
+        is_open = declared.length >= placeholder and body + declared.length > end
+    stop = body + declared.length
+    if is_open or (declared.width == 4 and end - stop >= WRAP_BYTES):
         last = _before_chunks(search, layout, body)
-        if is_open or (last - stop) % WRAP_BYTES <= stated.length % 2:
-            return _open_part(search, layout, stated, body, last)
+        if is_open or (last - stop) % WRAP_BYTES <= declared.length % 2:
+            return _open_part(search, layout, declared, body, last)
     following = _after_chunks(file, layout, stop, end) if search.is_whole else end
     return Part(form=layout.form, start=start, stop=stop, next=following)
 
 
-def _open_part(search: Search, layout: Layout, stated: _Stated, body: int, last: int) -> Part:
+def _open_part(search: Search, layout: Layout, declared: _DeclaredLength, body: int, last: int) -> Part:
     """Return a part whose audio lies between two places; of WAV beyond 4 GiB, with a header as RF64 has it."""
     right = last - body + layout.chunk_bytes * layout.counts_head
     following = next_header(search.file, last, search.end) if search.is_whole else search.end
-    if right < 1 << 8 * stated.width:
+    if right < 1 << 8 * declared.width:
         order: Literal["little", "big"] = "little" if layout.chunk[0] == "<" else "big"
-        patch = (stated.place, right.to_bytes(stated.width, order))
+        patch = (declared.place, right.to_bytes(declared.width, order))
         return Part(form=layout.form, start=search.start, stop=last, next=following, patches=(patch,))
     if layout is not LAYOUTS[b"RIFF"]:
         found = f"got {right} bytes of audio, expected fewer than the 4 GiB that {layout.form} can state"

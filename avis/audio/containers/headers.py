@@ -19,12 +19,12 @@ ASF_IS_BROADCAST = 1
 def find_au(search: Search) -> list[Part]:
     """Find the audio of an AU file: up to the end where its length is unknown, or wrapped at 4 GiB."""
     head = search.read(search.start, AU_HEAD_BYTES)
-    body, stated = search.start + int.from_bytes(head[4:8], "big"), int.from_bytes(head[8:12], "big")
-    rest = search.end - body - stated
-    if stated in (0, UNKNOWN_AU_BYTES) or (rest > 0 and rest % WRAP_BYTES == 0):
+    body, declared = search.start + int.from_bytes(head[4:8], "big"), int.from_bytes(head[8:12], "big")
+    rest = search.end - body - declared
+    if declared in (0, UNKNOWN_AU_BYTES) or (rest > 0 and rest % WRAP_BYTES == 0):
         patch, stop = (search.start + 8, UNKNOWN_AU_BYTES.to_bytes(4, "big")), _open_end(search, body)
         return [Part(form="AU", start=search.start, stop=stop, next=stop, patches=(patch,))]
-    return [Part(form="AU", start=search.start, stop=body + stated, next=body + stated)]
+    return [Part(form="AU", start=search.start, stop=body + declared, next=body + declared)]
 
 
 def find_sphere(search: Search) -> list[Part]:

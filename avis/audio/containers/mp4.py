@@ -91,7 +91,7 @@ def _scale(header: bytes) -> int:
 
 
 def _duration_s(header: bytes) -> float:
-    """Return the duration of a movie or a track in seconds; 0 where it is not stated."""
+    """Return the duration of a movie or a track in seconds; 0 where it is not declared."""
     at, size = (24, 8) if header[:1] == b"\1" else (16, 4)
     units = int.from_bytes(header[at : at + size], "big")
     return 0.0 if units == (1 << 8 * size) - 1 else units / _scale(header)

@@ -73,7 +73,7 @@ class _Run:
     start: int
     stop: int
     first: bytes
-    stated: int | None
+    declared: int | None
     num_frames: int
     num_samples: int
     bit_rates: set[int]
@@ -95,8 +95,8 @@ def find(search: Search) -> list[Part]:
     tagged, body, end = search.tagged, search.start, search.end
     head = search.read(body, 64)
     frame = _frame(head[:4])
-    stated = None if frame is None else _stated(head, frame)
-    if frame is not None and stated is not None and not search.is_whole:
+    declared = None if frame is None else _declared(head, frame)
+    if frame is not None and declared is not None and not search.is_whole:
         return [_single(tagged, end, frame)]
     data = search.read(body, end - body)
     runs = [piece for run in _runs(data) for piece in _split(run, data)]
@@ -120,7 +120,7 @@ def _single(start: int, end: int, frame: _Frame) -> Part:
 
 def _part(run: _Run, body: int) -> Part:
     start, stop = body + run.start, body + run.stop
-    if run.stated is not None:
+    if run.declared is not None:
         frame = _frame(run.first)
         slack = SLACK_FRAMES * (frame.num_samples if frame else 0)
         return Part(form="MP3", start=start, stop=stop, next=stop, slack_frames=slack)
@@ -140,18 +140,18 @@ def _runs(data: bytes, begin: int = 0, end: int | None = None) -> list[_Run]:
     while position is not None and position < end and frame is not None:
         after, at = position + frame.num_bytes, position + frame.length_at
         has_length = data[at : at + 4] in LENGTH_TAGS
-        stated = _stated(data[position : position + 64], frame) if has_length else None
-        if stated is not None or frame.kind != kind:
+        declared = _declared(data[position : position + 64], frame) if has_length else None
+        if declared is not None or frame.kind != kind:
             first = data[position : position + 4]
-            runs.append(_Run(position, after, first, stated and stated[0], 0, 0, set(), after))
+            runs.append(_Run(position, after, first, declared and declared[0], 0, 0, set(), after))
             kind = frame.kind
         run = runs[-1]
         run.stop = after
-        if stated is None:
+        if declared is None:
             run.num_frames += 1
             run.num_samples += frame.num_samples
             run.bit_rates.add(frame.bit_rate)
-            if run.num_frames == run.stated:
+            if run.num_frames == run.declared:
                 run.boundary = after
         position, frame = after, _frame(data[after : after + 4])
         if frame is None and (position := _next_frame(data, after)) is not None:
@@ -161,9 +161,9 @@ def _runs(data: bytes, begin: int = 0, end: int | None = None) -> list[_Run]:
 
 def _split(run: _Run, data: bytes) -> list[_Run]:
     """Split off what goes on after the frames that the length header counts."""
-    if run.stated is None or run.num_frames <= run.stated + SLACK_FRAMES:
+    if run.declared is None or run.num_frames <= run.declared + SLACK_FRAMES:
         return [run]
-    first = replace(run, stop=run.boundary, num_frames=run.stated)
+    first = replace(run, stop=run.boundary, num_frames=run.declared)
     return [first, *_runs(data, run.boundary, run.stop)]
 
 
@@ -206,7 +206,7 @@ def _frame(header: bytes) -> _Frame | None:
     return _Frame(num_bytes, num_samples, bit_rate, (version, layer, sample_rate, is_mono), length_at)
 
 
-def _stated(head: bytes, frame: _Frame) -> tuple[int, int] | None:
+def _declared(head: bytes, frame: _Frame) -> tuple[int, int] | None:
     """Return the numbers of frames and bytes that a Xing header in this frame states; None without the former."""
     tag, flags = head[frame.length_at :][:4], int.from_bytes(head[frame.length_at + 4 :][:4], "big")
     if tag not in LENGTH_TAGS or not flags & HAS_FRAMES:

@@ -40,14 +40,14 @@ def show_progress(items: Iterable[Item], label: str, total: int, *, moving: bool
         with Progress(console=Console(file=sys.stdout), redirect_stderr=MESSAGES.folder is None) as bar:
             yield from bar.track(items, total=total, description=label)
         return
-    started = said = time.monotonic()
+    started = shown = time.monotonic()
     for number, item in enumerate(items, 1):
         yield item
         now = time.monotonic()
-        if number < total and now - said >= PLAIN_INTERVAL_S:
+        if number < total and now - shown >= PLAIN_INTERVAL_S:
             left_s = (now - started) / number * (total - number)
             print(f"{label} {number}/{total}  left {duration(left_s)}", flush=True)
-            said = now
+            shown = now
     print(f"{label} {total}/{total}  took {duration(time.monotonic() - started)}", flush=True)
 
 

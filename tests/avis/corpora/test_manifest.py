@@ -5,7 +5,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 import pytest
 
-from avis.audio.listing import told_audio
+from avis.audio.listing import audio_file
 from avis.corpora.manifest import Manifest
 
 
@@ -140,7 +140,7 @@ def test_absolute_paths_and_uris(tmp_path: Path) -> None:
 
 def test_a_file_of_unknown_size_counts_as_one_that_is_missing() -> None:
     info = pafs.FileInfo("a.wav", pafs.FileType.File)  # as of web servers that do not tell
-    assert told_audio(info, path="http://x/a.wav", relative="a.wav").size_bytes == -1
+    assert audio_file(info, path="http://x/a.wav", relative="a.wav").size_bytes == -1
 
 
 def test_duplicates_are_left_to_prepare(tmp_path: Path) -> None:
