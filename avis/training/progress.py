@@ -89,10 +89,14 @@ class Progress(pl.Callback):
                 self._say_shortage(elapsed)
             self._count_from(now)
 
+    @property
+    def _start_s(self) -> float:
+        """Seconds of this count that went into waiting for the very first batch."""
+        return 0.0 if self.waited_s else self.stream.first_wait_s or 0.0
+
     def _say_shortage(self, elapsed_s: float) -> None:
         """Say what was short, the wait for the very first batch left out: no setting shortens a stream's start."""
-        start_s = 0.0 if self.waited_s else self.stream.first_wait_s or 0.0
-        waited_s, elapsed_s = self.stream.waited_s - self.waited_s - start_s, elapsed_s - start_s
+        waited_s, elapsed_s = self.stream.waited_s - self.waited_s - self._start_s, elapsed_s - self._start_s
         advice = shortage(waited_s / elapsed_s, self.seconds, elapsed_s, self.data_cpus)
         if advice:
             print(advice, flush=True)
@@ -109,6 +113,8 @@ class Progress(pl.Callback):
         epoch, left_s = f"{trainer.current_epoch + 1}/{trainer.max_epochs}", self._left_s(trainer, now)
         figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
         if self.moving:
+            if self.samples:  # else an epoch has just ended, whose pace was logged
+                figures["train/samples_per_s"] = self.samples / (now - self.started - self._start_s)
             steps = self.stream.steps_per_epoch
             step = (trainer.global_step - 1) % steps + 1
             print(moving_line(epoch, f"{step}/{steps}", figures, left_s), flush=True)
