@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from ray._private.ray_logging import global_worker_stdstream_dispatcher
 from ray._private.worker import print_to_stdstream
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import Progress, TimeRemainingColumn
 
 from avis.engine.workers.ray_log import MESSAGES
 from avis.training.status_line import MOVES, duration
@@ -37,7 +37,8 @@ def show_progress(items: Iterable[Item], label: str, total: int, *, moving: bool
     """Yield the items while a bar with the time left moves; or, not ``moving``, print a plain line now and then."""
     if moving:
         # Standard error that goes to Ray's log is not to be drawn above the bar.
-        with Progress(console=Console(file=sys.stdout), redirect_stderr=MESSAGES.folder is None) as bar:
+        columns = (*Progress.get_default_columns()[:-1], TimeRemainingColumn(elapsed_when_finished=True))
+        with Progress(*columns, console=Console(file=sys.stdout), redirect_stderr=MESSAGES.folder is None) as bar:
             yield from bar.track(items, total=total, description=label)
         return
     started = shown = time.monotonic()
