@@ -27,14 +27,14 @@ from avis.evaluation.compare import compare
 @pipeline("compare")
 def main(cfg: DictConfig) -> None:
     """Compare runs."""
-    recipe = resolve(cfg)
-    if not isinstance(recipe["runs"], list):
+    settings = resolve(cfg)
+    if not isinstance(settings["runs"], list):
         raise ValueError(
-            f"a comparison needs several runs: got runs={recipe['runs']}, expected a list. At runs. "
+            f"a comparison needs several runs: got runs={settings['runs']}, expected a list. At runs. "
             "Give runs=[<run>,<run>,...]."
         )
-    runs = [str(run) for run in recipe["runs"]]
-    print(compare(runs, location.absolute(recipe["output_dir"]), evaluation=build(recipe["evaluation"])))
+    runs = [str(run) for run in settings["runs"]]
+    print(compare(runs, location.absolute(settings["output_dir"]), evaluation=build(settings["evaluation"])))
 
 
 if __name__ == "__main__":

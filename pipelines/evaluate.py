@@ -32,12 +32,12 @@ MOST_LETTERS = 200
 @pipeline("evaluate")
 def main(cfg: DictConfig) -> None:
     """Evaluate one set of scores."""
-    recipe = resolve(cfg)
-    evaluation = build(recipe["evaluation"])
-    scores, development = (_paths(recipe[key]) for key in ("scores", "development"))
+    settings = resolve(cfg)
+    evaluation = build(settings["evaluation"])
+    scores, development = (_paths(settings[key]) for key in ("scores", "development"))
     name = "_and_".join(system_names(scores))[:MOST_LETTERS]
-    out = location.join(location.absolute(recipe["output_dir"]), "evaluated", name)
-    baseline = recipe["baseline"] and location.absolute(recipe["baseline"])
+    out = location.join(location.absolute(settings["output_dir"]), "evaluated", name)
+    baseline = settings["baseline"] and location.absolute(settings["baseline"])
     facts = read_origin(scores[0]) | ({"baseline": baseline} if baseline else {})
     lists = {name: scores[0]}
     if development or len(scores) > 1:
@@ -47,7 +47,7 @@ def main(cfg: DictConfig) -> None:
                 "since fused scores are compared with the best single system. At baseline. Leave it out, and compare "
                 "the fused scores table that this writes."
             )
-        fused, baseline = fuse(scores, development, out, fusion=build(recipe["fusion"]))
+        fused, baseline = fuse(scores, development, out, fusion=build(settings["fusion"]))
         facts = read_origin(fused) | ({"baseline, the best single system": baseline} if baseline else {})
         lists = with_answers({name: fused})
     if lists:

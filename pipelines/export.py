@@ -25,9 +25,9 @@ from avis.engine.entry import pipeline
 @pipeline("export")
 def main(cfg: DictConfig) -> None:
     """Export one checkpoint."""
-    recipe = resolve(cfg)
-    file = location.absolute(recipe["file"])
-    cosine = export(Checkpoint.open(location.absolute(recipe["checkpoint"])), file, format=recipe["format"])
+    settings = resolve(cfg)
+    file = location.absolute(settings["file"])
+    cosine = export(Checkpoint.open(location.absolute(settings["checkpoint"])), file, format=settings["format"])
     print(f"least cosine with the checkpoint's embeddings: {cosine:.7f}")
     print(file)
 

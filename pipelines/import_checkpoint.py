@@ -28,14 +28,14 @@ from avis.engine.entry import pipeline
 @pipeline("import_checkpoint")
 def main(cfg: DictConfig) -> None:
     """Import one checkpoint."""
-    recipe = resolve(cfg)
-    if not recipe["source"]:
+    settings = resolve(cfg)
+    if not settings["source"]:
         raise ValueError(
             "no source: got source=null, expected the toolkit and model that the weights are of. At source. Choose "
             "one, such as source=speechbrain_ecapa; --help lists them."
         )
-    weights, checkpoint = (location.absolute(recipe[key]) for key in ("weights", "checkpoint"))
-    imported = import_checkpoint(weights, checkpoint, source=Component(recipe["source"]), recipe=recipe)
+    weights, checkpoint = (location.absolute(settings[key]) for key in ("weights", "checkpoint"))
+    imported = import_checkpoint(weights, checkpoint, source=Component(settings["source"]), recipe=settings)
     sizes = ", ".join(f"{name}={value}" for name, value in imported.node().items() if name != "_target_")
     print(f"{imported.model_class.__name__}: {sizes}")
     print(checkpoint)

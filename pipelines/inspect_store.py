@@ -27,15 +27,15 @@ from avis.inspection.findings import PAGE, inspect_store, show
 @pipeline("inspect_store")
 def main(cfg: DictConfig) -> None:
     """Inspect one store."""
-    recipe = resolve(cfg)
-    uri, trials, enrolments = location.absolute(recipe["store"]), recipe["trials"] or {}, recipe["enrolments"]
+    settings = resolve(cfg)
+    uri, trials, enrolments = location.absolute(settings["store"]), settings["trials"] or {}, settings["enrolments"]
     if isinstance(trials, str):
         trials = {location.stem(trials): trials}
-    out = location.join(location.absolute(recipe["output_dir"]), "inspected", location.stem(uri))
+    out = location.join(location.absolute(settings["output_dir"]), "inspected", location.stem(uri))
     result = inspect_store(
         uri,
         out,
-        rules=build(recipe["rules"]),
+        rules=build(settings["rules"]),
         trials={name: location.absolute(path) for name, path in trials.items()},
         enrolments=enrolments and location.absolute(enrolments),
     )

@@ -8,8 +8,8 @@ from typing import Any, Generic, TypeVar, cast
 
 PACKAGES = (
     *("avis.augment", "avis.corpora", "avis.features", "avis.losses", "avis.models", "avis.scoring", "avis.training"),
-    *("avis.evaluation", "avis.inspection", "avis.checkpoints.teacher", "avis.engine.shards", "avis.engine.workers"),
-    "torch.optim",
+    *("avis.checkpoints.teacher", "avis.evaluation.settings", "avis.evaluation.identification"),
+    *("avis.inspection.suspects", "avis.engine.shards.sharding", "avis.engine.workers.compute", "torch.optim"),
 )
 """Where components are defined. What a configuration names elsewhere is never called: a checkpoint may be anyone's."""
 

@@ -48,16 +48,16 @@ def switch_off(plain: Mapping[str, Any]) -> dict[str, Any]:
     return {key: None if value in (NOTHING, {}) else value for key, value in plain.items()}
 
 
-def fill(given: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+def fill(asked: Mapping[str, Any], of_checkpoint: Mapping[str, Any]) -> dict[str, Any]:
     """Return a configuration with the checkpoint's own where it has null, in its ``sharding`` too.
 
     The store that the checkpoint's corpus extends goes with that corpus alone, prepared as it was.
 
     Parameters
     ----------
-    given : mapping
+    asked : mapping
         As `check_composed` returns it.
-    own : mapping
+    of_checkpoint : mapping
         Recipe of the checkpoint.
 
     Raises
@@ -65,11 +65,11 @@ def fill(given: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     ValueError
         If ``sharding`` changes what belongs to the training, or a value does not fit.
     """
-    sharding = prepared_otherwise(own["sharding"], given["sharding"])
-    _check_arguments(Sharding, sharding, "sharding")
-    extends = None if given.get("corpus") or sharding != own["sharding"] else own.get("extends")
-    known = {key: value for key, value in given.items() if value is not None}
-    return switch_off({**dict.fromkeys(given), **own, "extends": extends, **known, "sharding": sharding})
+    sharding = prepared_otherwise(of_checkpoint["sharding"], asked["sharding"])
+    check_arguments(Sharding, sharding, "sharding")
+    extends = None if asked.get("corpus") or sharding != of_checkpoint["sharding"] else of_checkpoint.get("extends")
+    known = {key: value for key, value in asked.items() if value is not None}
+    return switch_off({**dict.fromkeys(asked), **of_checkpoint, "extends": extends, **known, "sharding": sharding})
 
 
 def check(node: Any, key: str) -> None:
@@ -90,17 +90,18 @@ def _check_target(node: dict[str, Any], key: str) -> None:
         target = find_component(node[TARGET])
     except ValueError as error:
         raise ValueError(f"{error} At {key}. Correct the path.") from error
-    _check_arguments(target, node, key)
+    check_arguments(target, node, key)
 
 
-def _check_arguments(target: Callable[..., Any], node: Mapping[str, Any], key: str) -> None:
+def check_arguments(target: Callable[..., Any], node: Mapping[str, Any], key: str) -> None:
+    """Check that a node of the configuration has the arguments of a class or function, of the right type and range."""
     function = target.__init__ if inspect.isclass(target) else target
     parameters = inspect.signature(target).parameters
-    given = {name: value for name, value in node.items() if name not in (TARGET, PARTIAL)}
+    arguments = {name: value for name, value in node.items() if name not in (TARGET, PARTIAL)}
     takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
-    unknown = [] if takes_any else sorted(set(given) - set(parameters))
+    unknown = [] if takes_any else sorted(set(arguments) - set(parameters))
     required = {n for n, p in parameters.items() if p.default is p.empty and p.kind is not p.VAR_KEYWORD}
-    missing = [] if node.get(PARTIAL) else sorted(required - set(given))
+    missing = [] if node.get(PARTIAL) else sorted(required - set(arguments))
     if unknown or missing:
         raise ValueError(
             f"wrong keys: got unknown {unknown} and lacks {missing}, expected those of "
@@ -108,7 +109,7 @@ def _check_arguments(target: Callable[..., Any], node: Mapping[str, Any], key: s
             + (f"; on the command line, ~{key}.{unknown[0]} leaves one out." if unknown else ".")
         )
     hints = get_type_hints(function, include_extras=True)
-    for name, value in given.items():
+    for name, value in arguments.items():
         if name in hints and not _holds_target(value):
             _check_type(value, hints[name], f"{key}.{name}")
 

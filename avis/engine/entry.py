@@ -32,6 +32,9 @@ EXIT_ERROR = 1
 EXIT_INTERRUPTED = 130
 """What shells say of a process that Ctrl-C ended: 128 and the number of the signal."""
 
+OUT_OF_MEMORY = ("MemoryError", "OutOfMemoryError")
+"""Python's, torch's and Ray's own names for it."""
+
 WORDED = re.compile(r".+: got .*\bexpected\b", re.DOTALL)
 
 
@@ -90,7 +93,7 @@ def _run_composed(main: Callable[[DictConfig], None], cfg: DictConfig) -> None:
     with open_dict(cfg):
         verbose = cfg.pop("verbose")  # of this console, not of the recipe
     if not verbose:
-        MESSAGES.write_below(location.absolute(cfg.output_dir))
+        MESSAGES.write_below(location.absolute(str(cfg.output_dir)))
     try:
         main(cfg)
     finally:
@@ -106,7 +109,10 @@ def _end(error: BaseException, configs: Path, config_name: str) -> NoReturn:
     if isinstance(error, KeyboardInterrupt):
         _say(str(error) or "stopped")
         sys.exit(EXIT_INTERRUPTED)
-    if is_users(error):
+    if type(error).__name__ in OUT_OF_MEMORY:
+        message = str(error).partition("\n")[0] or type(error).__name__
+        _say(f"out of memory: got {message}. Lower trainer.batch_size, or take a larger machine.")
+    elif is_users(error):
         _say(explain(error, configs, config_name, sys.argv[1:]))
     else:
         traceback.print_exception(error)

@@ -72,8 +72,13 @@ class PrepareRecipe:
     @classmethod
     def _parts(cls, plain: Mapping[str, Any]) -> dict[str, Any]:
         extends = plain.get("extends")
+        if not (plain.get("corpus") or {}).get("sources"):
+            raise ValueError(
+                "no corpus: got none, expected the layout of the recordings, since an imported checkpoint has none of "
+                "its own. At corpus. Choose one, such as corpus=folder corpus.root=<folder> corpus.split=test."
+            )
         return {
-            "output_dir": location.absolute(plain["output_dir"]),
+            "output_dir": location.absolute(str(plain["output_dir"])),
             "seed": plain["seed"],
             "corpora": {name: Component(node) for name, node in plain["corpus"]["sources"].items()},
             "sharding": Sharding(**arguments(plain["sharding"])),

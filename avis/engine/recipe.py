@@ -7,6 +7,7 @@ from typing import Any, Literal
 from avis import location
 from avis.checkpoints.components import Component
 from avis.checkpoints.teacher import find_teachers
+from avis.engine.config import check_arguments
 from avis.engine.prepare_recipe import PrepareRecipe, arguments
 from avis.engine.scoring_settings import BackendSettings, CalibrationSettings, operating_point
 from avis.evaluation.identification import Identification
@@ -17,7 +18,7 @@ from avis.scoring.gallery import Gallery
 from avis.scoring.pairing import Pairing
 from avis.scoring.trial_checks import TrialChecks
 from avis.training.example_settings import ExampleSettings
-from avis.training.module import Schedule
+from avis.training.schedules import Schedule
 from avis.training.settings import Training
 
 ENROLMENT_MEANS = ("embeddings", "scores")
@@ -54,6 +55,7 @@ class ScoreRecipe(PrepareRecipe):
     @classmethod
     def _parts(cls, plain: Mapping[str, Any]) -> dict[str, Any]:
         calibration, enrolments = plain.get("calibration"), plain.get("enrolments")
+        check_arguments(BackendSettings, {"adapt_corpus": None, **plain["scoring"], "plain": {}}, "scoring")
         return super()._parts(plain) | {
             "trials": trial_sources(plain["trials"]),
             "enrolments": location.absolute(str(enrolments)) if enrolments else None,
@@ -116,6 +118,11 @@ def trial_sources(trials: Any) -> dict[str, str | Component[Pairing | Gallery]] 
     if trials is None:
         return None
     named = {location.stem(trials): trials} if isinstance(trials, str) else trials
+    if not isinstance(named, Mapping):
+        raise ValueError(
+            f"no trial list: got trials={trials}, expected a path, or paths by their names. At trials. Give "
+            "trials=<path> or trials={<name>: <path>}."
+        )
     return {name: Component(node) if isinstance(node, Mapping) else str(node) for name, node in named.items()}
 
 

@@ -1,6 +1,7 @@
 """Score trial lists with a checkpoint: embed, fit what is to be fitted, compare, decide."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -31,6 +32,7 @@ def score(recipe: ScoreRecipe, checkpoint: Checkpoint, utterances: str, run_dir:
         If a list cannot be read or made or fails the configured checks (``trial_checks``), or a speaker to calibrate on
         was trained on or is tested.
     """
+    build_backend(recipe.scoring)  # what does not go together fails here, not after hours of embedding
     calibration, index = build_calibration(recipe), read_index(utterances)
     trials = _read_trials(recipe, index, trained=checkpoint.speakers)
     embedder = StoreEmbedder(checkpoint, utterances, run_dir, recipe.compute)
@@ -43,6 +45,7 @@ def score(recipe: ScoreRecipe, checkpoint: Checkpoint, utterances: str, run_dir:
         calibrated_on = with_models(trials.calibration, index, named_models(trials.lists))
         calibrator = Calibrator(recipe, embedder, make_vectors, index)
         calibration, warnings = calibrator.fitted(calibration, calibrated_on)
+        make_vectors = replace(make_vectors, measures=calibration.measures if calibration else [])
     vectors = make_vectors.gather(embedded, index, enrolled(trials.lists))
     scorer = Scorer(backend, calibration, recipe.operating_point if calibration else None)
     facts = {"warnings": warnings, ORIGIN: origin(recipe, checkpoint, utterances), **_facts(scorer)}

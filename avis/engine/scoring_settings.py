@@ -33,7 +33,7 @@ class BackendSettings:
     """
 
     backend: Component[Backend]
-    fit_utterances: PositiveInt
+    fit_utterances: NonNegativeInt
     fit_copies: NonNegativeInt
     adapt_corpus: str | None
     plain: Mapping[str, Any]

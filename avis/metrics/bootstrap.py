@@ -90,7 +90,7 @@ def weighted_rates(
 
 
 class _Resampler:
-    """Turns draws of speakers into weighted tallies of one system's scores."""
+    """Turns draws of speakers into weighted error counts of one system's scores."""
 
     def __init__(self, trials: Trials, *, figure_set: FigureSet, threshold: float | None) -> None:
         # Weights move the corners of the hull, so that the whole curves are needed.
@@ -106,7 +106,7 @@ class _Resampler:
             self.cost_of_nontargets = cllr.costs(trials.llr[self.by_llr.nontargets], target=False)
 
     def weighted(self, drawn: NDArray[np.int64]) -> ErrorCounts | None:
-        """Return the count_errors of one draw, or None if it holds no target or no non-target trial."""
+        """Return the error counts of one draw, or None if it holds no target or no non-target trial."""
         of_targets, of_nontargets = self.by_score.weights(drawn)
         below = running_sums(of_targets), running_sums(of_nontargets)
         if not (below[0][-1] and below[1][-1]):

@@ -7,7 +7,7 @@ from typing import Any
 from avis.augment.bank import Bank
 from avis.augment.chain import Augment
 from avis.augment.spec_augment import SpecAugment
-from avis.checkpoints.components import Component
+from avis.checkpoints.components import TARGET, Component
 from avis.training.cropping import DrawnCrops, crop_bounds
 from avis.training.examples import ExampleMaker, FrontEnd
 from avis.training.placement import Features
@@ -77,7 +77,8 @@ class ExampleSettings:
     @classmethod
     def of(cls, recipe: Mapping[str, Any]) -> "ExampleSettings":
         """Return those of a recipe in plain form, which a checkpoint holds too."""
-        features, trainer = recipe["features"], {key: recipe["trainer"][key] for key in FROM_TRAINER}
+        features = {key: value for key, value in recipe["features"].items() if key != TARGET}
+        trainer = {key: recipe["trainer"][key] for key in FROM_TRAINER}
         return cls(
             features=Features(
                 front_end=Component(features["front_end"]),
@@ -88,7 +89,11 @@ class ExampleSettings:
             **trainer,
             sample_rate=recipe["sharding"]["sample_rate"],
             seed=recipe["seed"],
-            plain={"features": features, "augment": recipe["augment"], **trainer},
+            plain={
+                "features": {key: value for key, value in features.items() if key != TARGET},
+                "augment": recipe["augment"],
+                **trainer,
+            },
         )
 
     def build_maker(self, *, training: bool = True, augment: bool = True) -> ExampleMaker:

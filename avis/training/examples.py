@@ -5,7 +5,7 @@ What is drawn for an example follows from (seed, pass, utt_id) alone: it is the 
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -199,3 +199,14 @@ def speaker_counts(speakers: pa.ChunkedArray) -> np.ndarray:
     """Return the number of rows of each speaker of a column, int64 [speakers], in the order of `speaker_index`."""
     counts = sorted(speakers.value_counts().to_pylist(), key=lambda entry: entry["values"])
     return np.array([entry["counts"] for entry in counts], np.int64)
+
+
+def features_of(
+    inputs: Mapping[str, torch.Tensor], front_end: Callable[[torch.Tensor], torch.Tensor] | None
+) -> torch.Tensor:
+    """Return the features of examples, computed here if `ExampleMaker` left that to others."""
+    if "features" in inputs:
+        return inputs["features"]
+    assert front_end is not None, "waveforms need a front end"
+    features = front_end(inputs["waveforms"])
+    return mask_features(features, inputs["masked"]) if "masked" in inputs else features

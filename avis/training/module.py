@@ -9,15 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from avis.augment.mixup import mixup
-from avis.augment.spec_augment import mask_features
 from avis.checkpoints.checkpoint import Checkpoint
 from avis.losses.margin import set_margins
 from avis.metrics.eer import equal_error_rate
 from avis.metrics.roc import accuracy
 from avis.training.cropping import DrawnCrops
-
-Schedule = Callable[[float], float]
-"""A function of the training's progress in [0, 1]: the share of all samples that were seen."""
+from avis.training.examples import features_of
+from avis.training.schedules import Schedule
 
 
 class SpeakerVerifier(pl.LightningModule):
@@ -171,15 +169,6 @@ class SpeakerVerifier(pl.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the recipe and the training speakers with the weights."""
         checkpoint["recipe"], checkpoint["speakers"] = self.recipe, self.speakers
-
-
-def features_of(inputs: Mapping[str, Tensor], front_end: Callable[[Tensor], Tensor] | None) -> Tensor:
-    """Return the features of examples, computed here if `avis.training.examples.ExampleMaker` left that to others."""
-    if "features" in inputs:
-        return inputs["features"]
-    assert front_end is not None, "waveforms need a front end"
-    features = front_end(inputs["waveforms"])
-    return mask_features(features, inputs["masked"]) if "masked" in inputs else features
 
 
 def _first_rows(value: Tensor, own: Tensor | None) -> Tensor | None:

@@ -7,7 +7,11 @@ Schedules return a multiplier: of the peak learning rate, in (0, 1], or of the l
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+
+Schedule = Callable[[float], float]
+"""A function of the training's progress in [0, 1]: the share of all samples that were seen."""
 
 WARMUP_START = 1e-3
 """Multiplier at progress 0 when there is a warm-up; not 0, so that the first batch is not wasted."""

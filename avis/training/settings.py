@@ -1,10 +1,13 @@
 """How long and in what portions a training runs."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from avis.training.cropping import crop_bounds
+
+Precision = Literal["auto", "32-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true", "64-true"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +40,7 @@ class Training:
     validation_augment : bool
         Augment the held-out utterances too (always alike), where the clean ones would be too easy to tell apart.
     precision : str
-        ``auto``: 16-bit mixed precision on GPUs, 32-bit elsewhere; or Lightning's word.
+        ``auto``: 16-bit mixed precision on GPUs, 32-bit elsewhere; else one of Lightning's words for it.
     activation_checkpointing : bool
         Compute what is in the model's blocks a second time, for the gradients, instead of keeping it: in about
         4/3 of the time and, in deep networks, half of the memory or less.
@@ -68,7 +71,7 @@ class Training:
     babble_utterances: PositiveInt
     max_validation_utterances: PositiveInt
     validation_augment: bool
-    precision: str
+    precision: Precision
     activation_checkpointing: bool
     gradient_clip: PositiveFloat
     log_interval_s: PositiveFloat

@@ -5,7 +5,6 @@ import itertools
 import os
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,17 +44,17 @@ def ingest(recipe: Recipe, *, plain_steps: int = PLAIN_STEPS) -> None:
     utterances = prepare(recipe)
     recipe.compute.connect()
     workers = recipe.compute.num_train_workers()
-    placed = {name: _with_placement(recipe, name) for name in PLACEMENTS}
+    placed = {name: recipe.changed({"features.placement": name}) for name in PLACEMENTS}
     inputs = gather_inputs(placed["stream"], utterances, workers)
     measured = {}
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
-        gather_inputs(replace(placed["materialize"], output_dir=folder), utterances, workers)
+        gather_inputs(placed["materialize"].changed({"output_dir": folder}), utterances, workers)
         beforehand_s = time.perf_counter() - started
         for name, settings in placed.items():
             run_dir = location.join(folder, name)
             with PeakMemory() as memory:
-                train(replace(settings, output_dir=folder), utterances, run_dir)
+                train(settings.changed({"output_dir": folder}), utterances, run_dir)
             measured[name] = (_pace(run_dir), memory.peak_bytes)
         _train_from_memory(inputs, location.join(folder, "memory"), workers, use_gpu=recipe.compute.num_gpus() > 0)
         from_memory = _pace(location.join(folder, "memory")).samples_per_s
@@ -71,11 +70,6 @@ def ingest(recipe: Recipe, *, plain_steps: int = PLAIN_STEPS) -> None:
     print(f"  from memory  {from_memory:7.1f} samples/s")
     print(f"  plain loop   {plain:7.1f} samples/s in one process")
     print(f"  materialize took {beforehand_s:.0f} s beforehand for {recipe.examples.features.copies} copies")
-
-
-def _with_placement(recipe: Recipe, placement: str) -> Recipe:
-    features = {**recipe.plain["features"], "placement": placement}
-    return Recipe.of({**recipe.plain, "features": features})
 
 
 def _train_from_memory(inputs: TrainingInputs, run_dir: str, workers: int, *, use_gpu: bool) -> None:

@@ -10,7 +10,8 @@ from avis.digest import fingerprint, table_digest
 from avis.engine.examples.banks import make_banks
 from avis.engine.fitted.fitted_once import fitted_once
 from avis.engine.scoring_settings import BackendSettings
-from avis.engine.trials.embeddings import StoreEmbedder, embedding_matrix
+from avis.engine.trials.embeddings import StoreEmbedder
+from avis.engine.trials.vectors import embedding_matrix
 from avis.names import shared
 from avis.scoring.backend import Backend
 from avis.scoring.trial_ids import gather
@@ -26,7 +27,8 @@ def build_backend(scoring: BackendSettings) -> Backend:
     Raises
     ------
     ValueError
-        If it needs another domain's utterances to adapt to and none are named, or the other way round.
+        If it needs another domain's utterances to adapt to and none are named, or the other way round; or it is to be
+        fitted on nothing.
     """
     backend, corpus = scoring.backend.build(), scoring.adapt_corpus
     adapts = backend.adaptable is not None
@@ -35,6 +37,11 @@ def build_backend(scoring: BackendSettings) -> Backend:
             f"adaptation incomplete: got adapt_corpus={corpus} for a back-end that {'' if adapts else 'never '}"
             "adapts, expected the name of a corpus for one that does, null for others. At scoring.adapt_corpus. "
             "Correct it, or choose another back-end (avis.scoring.adaptation.AdaptedPlda adapts)."
+        )
+    if backend.needs_fit and not scoring.fit_utterances:
+        raise ValueError(
+            f"nothing to fit on: got fit_utterances=0 for {type(backend).__name__}, expected at least 1. At "
+            "scoring.fit_utterances. Raise it, or choose scoring=cosine_plain, which needs no training speakers."
         )
     return backend
 

@@ -21,7 +21,7 @@ from avis.engine.workers.compute import Compute
 from avis.engine.workers.parts import run_parts, shared_by_workers
 from avis.schema import embeddings_schema
 from avis.training.example_settings import ExampleSettings
-from avis.training.module import features_of
+from avis.training.examples import features_of
 
 FRAMES_ON_GPU = 30_000
 """Frames that are embedded together: five minutes of speech. A CPU takes utterances one by one, which is no slower."""
@@ -215,9 +215,3 @@ def _embedded_already(folder: str, uri: str, made_from: Mapping[str, str]) -> di
             files = {file: info for file, info in manifest["files"].items() if store.part_of(file) in same}
             reused |= store.take_over(other, uri, files)
     return reused
-
-
-def embedding_matrix(embeddings: pa.Table) -> np.ndarray:
-    """Return the vectors of an embeddings table as float32 [utterances, dim]."""
-    column = embeddings["embedding"].combine_chunks()
-    return np.asarray(column.flatten()).reshape(len(column), -1)

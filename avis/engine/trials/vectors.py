@@ -9,7 +9,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from avis.engine.trials.embeddings import embedding_matrix
 from avis.engine.trials.transform import transform
 from avis.engine.workers.compute import Compute
 from avis.schema import DURATION_BANDS, DURATION_EDGES_S
@@ -177,3 +176,9 @@ def speech_seconds(ids: pa.ChunkedArray, index: pa.Table) -> np.ndarray:
     rows = index.take(gather(ids, index["utt_id"]))
     whole = pc.divide(pc.cast(rows["num_samples"], pa.float64()), pc.cast(rows["sample_rate"], pa.float64()))
     return pc.coalesce(pc.cast(rows["speech_s"], pa.float64()), whole).to_numpy()
+
+
+def embedding_matrix(embeddings: pa.Table) -> np.ndarray:
+    """Return the vectors of an embeddings table as float32 [utterances, dim]."""
+    column = embeddings["embedding"].combine_chunks()
+    return np.asarray(column.flatten()).reshape(len(column), -1)

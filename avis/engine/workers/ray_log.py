@@ -54,11 +54,13 @@ class RayLog:
             return
         import ray  # costs a second, which pipelines without Ray need not spend
 
-        ray.shutdown()
-        sys.stderr.flush()
-        os.dup2(self._stderr, STDERR)
-        os.close(self._stderr)
-        self._stderr = None
+        try:
+            ray.shutdown()
+        finally:
+            sys.stderr.flush()
+            os.dup2(self._stderr, STDERR)
+            os.close(self._stderr)
+            self._stderr = None
         if self.uri and self._path != self.uri:
             self._copy(self.uri)
 

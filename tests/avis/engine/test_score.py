@@ -245,5 +245,6 @@ def test_several_lists_and_lists_without_answers(
     assert row["target"] is None
     assert row["noise"] == "loud"
     assert -1 <= row["score"] <= 1
-    with pytest.raises(ValueError, match=r"no trial list: got trials=null"):
-        score(tiny_recipe.changed({"corpus.sources": {}}), checkpoint, tiny_store, str(tmp_path / "run"))
+    folder = {"_target_": "avis.corpora.folder.Folder", "name": "mine", "root": "nowhere", "split": "test"}
+    with pytest.raises(ValueError, match=r"no trial list: got trials=null, .* since mine has none of its own"):
+        score(tiny_recipe.changed({"corpus.sources": {"mine": folder}}), checkpoint, tiny_store, str(tmp_path / "run"))

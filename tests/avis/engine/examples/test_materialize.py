@@ -12,7 +12,7 @@ from avis.engine.examples import materialize as materializing
 from avis.engine.examples.stream import local_batches
 from avis.engine.recipe import Recipe
 from avis.engine.train import build_module, gather_inputs, train
-from avis.training.module import features_of
+from avis.training.examples import features_of
 
 COPIES = 2
 MASKS = {

@@ -20,7 +20,7 @@ from avis.engine.trials.embeddings import Embedder, StoreEmbedder
 from avis.engine.trials.lists import named_models, read_index, read_lists
 from avis.engine.trials.vectors import TrialVectorMaker
 from avis.scoring.calibration import Calibration
-from avis.training.module import features_of
+from avis.training.examples import features_of
 
 
 class Recording(Calibration):
