@@ -63,9 +63,9 @@ def names(column: Column, *, where: str) -> Column:
 
     Parameters
     ----------
-    column
+    column : Column
         Text, numbers or other plain values. Null, NaN and what has no visible letter are unknown.
-    where
+    where : str
         What the names are of, for errors.
 
     Raises

@@ -99,7 +99,7 @@ def commit_part(
 
     Parameters
     ----------
-    tables
+    tables : dict of str to pyarrow.Table or iterator of dict of str to pyarrow.Table
         The rows of each table, or some of them at a time: what follows is made while these are written.
 
     Returns

@@ -11,9 +11,9 @@ class AudioError(ValueError):
 
     Attributes
     ----------
-    reason
+    reason : str
         One of `avis.schema.REJECT_REASONS`.
-    detail
+    detail : str
         What was found, expected and where.
     """
 

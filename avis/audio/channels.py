@@ -16,12 +16,12 @@ def reduce_channels(block: np.ndarray, channel: ChannelChoice, *, where: str) ->
 
     Parameters
     ----------
-    block
+    block : array
         float32 ``[samples, channels]``.
-    channel
+    channel : ChannelChoice
         Number, ``mix`` or ``first``; with ``best``, which only the whole recording decides (see `best_channel`), all
         channels are kept.
-    where
+    where : str
         For the error.
 
     Returns
@@ -58,9 +58,9 @@ def best_channel(samples: np.ndarray, *, sample_rate: int) -> np.ndarray:
 
     Parameters
     ----------
-    samples
+    samples : array
         float32 ``[samples, channels]``, finite.
-    sample_rate
+    sample_rate : int
         In Hz.
 
     Returns

@@ -19,11 +19,11 @@ def encode(samples: np.ndarray, *, sample_rate: int, encoding: Literal["flac", "
 
     Parameters
     ----------
-    samples
+    samples : array
         float32 ``[samples]``, finite.
-    sample_rate
+    sample_rate : int
         In Hz. PCM16 bytes do not hold it.
-    encoding
+    encoding : {"flac", "pcm16"}
         ``flac``, or ``pcm16``: bare little-endian values.
 
     Raises
@@ -71,9 +71,9 @@ def read_crop(audio: bytes, *, start: int, num: int) -> np.ndarray:
 
     Parameters
     ----------
-    audio
+    audio : bytes
         What `encode` returned; its first four bytes tell FLAC from PCM16.
-    start, num
+    start, num : int
         In samples.
 
     Returns

@@ -8,11 +8,11 @@ def crop_start(num_samples: int, num: int, rng: np.random.Generator) -> int:
 
     Parameters
     ----------
-    num_samples
+    num_samples : int
         Length of the utterance.
-    num
+    num : int
         Length of the crop.
-    rng
+    rng : numpy.random.Generator
         Used once if the utterance is longer than the crop, else not at all.
     """
     if num_samples <= num:
@@ -29,9 +29,9 @@ def tile(samples: np.ndarray, num: int) -> np.ndarray:
 
     Parameters
     ----------
-    samples
+    samples : array
         float32 ``[samples]``, at least one.
-    num
+    num : int
         Number of samples wanted.
 
     Returns

@@ -43,15 +43,15 @@ def decode(
 
     Parameters
     ----------
-    path
+    path : str
         Local path, or a URI that `pyarrow.fs.FileSystem.from_uri` knows. Any format of libsndfile, or one of those in
         `avis.audio.read_av`.
-    sample_rate
+    sample_rate : int
         Of the result, in Hz. A source of a lower rate is upsampled: it keeps its bandwidth, which
         `avis.audio.quality.measure` reports.
-    min_duration_s
+    min_duration_s : float
         Shortest recording that is of use, in seconds.
-    channel
+    channel : ChannelChoice
         What to hear of several channels: see `avis.audio.channels.ChannelChoice`.
     start_s, end_s
         The stretch, in seconds of the file; ``end_s=None`` for its end.

@@ -24,11 +24,11 @@ class AudioFile:
 
     Attributes
     ----------
-    path
+    path : str
         Where to read it: absolute path or URI.
-    relative
+    relative : str
         Path below the root, with ``/`` on every system.
-    size_bytes, modified_ns
+    size_bytes, modified_ns : int
         -1 if there is no such file, or no way to it: it stays in the list, and whoever decodes it finds it unreadable.
         Of a file at a URI, -1 too where the file system does not tell.
     """

@@ -48,9 +48,9 @@ def measure(samples: np.ndarray, *, sample_rate: int) -> dict[str, float | None]
 
     Parameters
     ----------
-    samples
+    samples : array
         float32 ``[samples]``, not silent.
-    sample_rate
+    sample_rate : int
         In Hz.
 
     Returns

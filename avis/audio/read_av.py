@@ -28,9 +28,9 @@ def read_av(
 
     Parameters
     ----------
-    file
+    file : BinaryIO
         The part, as a file of its own.
-    part
+    part : Part
         Its container, and how many frames it should have.
     stretch, channel, where
         What is wanted of it, and its name for the error.

@@ -25,9 +25,9 @@ def read_soundfile(
 
     Parameters
     ----------
-    file
+    file : BinaryIO
         The part, as a file of its own.
-    part
+    part : Part
         How many frames it should have.
     stretch, channel, where
         What is wanted of it, and its name for the error.

@@ -18,9 +18,9 @@ class Stretch:
 
     Attributes
     ----------
-    start_s
+    start_s : float
         Where it begins, in seconds.
-    end_s
+    end_s : float or None
         Where it ends, in seconds; None for the recording's end.
     """
 
@@ -37,11 +37,11 @@ class Stretch:
 
         Parameters
         ----------
-        sample_rate
+        sample_rate : int
             In Hz.
-        total
+        total : int
             Frames of the recording.
-        where
+        where : str
             For the error.
 
         Raises

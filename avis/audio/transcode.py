@@ -28,11 +28,11 @@ class Coder:
 
     Attributes
     ----------
-    encoder, decoder
+    encoder, decoder : str
         FFmpeg's names, or `LIBSNDFILE`.
-    rates
+    rates : tuple of int
         Sample rates in Hz at which it codes.
-    min_bit_rate, max_bit_rate
+    min_bit_rate, max_bit_rate : int
         In bit/s; an encoder takes the nearest that it has.
     """
 
@@ -114,15 +114,15 @@ def transcode(waveform: np.ndarray, *, codec: str, sample_rate: int, coded_rate:
 
     Parameters
     ----------
-    waveform
+    waveform : array
         float32 ``[samples]``, finite, at least one.
-    codec
+    codec : str
         A key of `CODERS` that `check_codec` has passed.
-    sample_rate
+    sample_rate : int
         Of the waveform, in Hz.
-    coded_rate
+    coded_rate : int
         At which it is coded, in Hz; soxr (HQ) resamples there and back.
-    bit_rate
+    bit_rate : int
         In bit/s.
 
     Returns

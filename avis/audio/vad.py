@@ -38,11 +38,11 @@ def find_speech(samples: np.ndarray, *, sample_rate: int, vad: VadChoice) -> np.
 
     Parameters
     ----------
-    samples
+    samples : array
         float32 ``[samples]``.
-    sample_rate
+    sample_rate : int
         In Hz.
-    vad
+    vad : VadChoice
         Which detector.
 
     Returns
@@ -63,16 +63,16 @@ def trim(samples: np.ndarray, speech: np.ndarray, *, sample_rate: int, keep: Tri
 
     Parameters
     ----------
-    samples
+    samples : array
         float32 ``[samples]``.
-    speech
+    speech : array
         ``[stretches, 2]``, from `find_speech`.
-    sample_rate
+    sample_rate : int
         In Hz.
-    keep
+    keep : TrimChoice
         ``none`` cuts nothing, ``ends`` what lies before the first and after the last stretch, ``all`` also what lies
         between them.
-    where
+    where : str
         For the error.
 
     Raises

@@ -18,11 +18,11 @@ class Babble:
 
     Parameters
     ----------
-    probability
+    probability : float
         Share of the examples that get it, for `avis.augment.chain.Augment`; a direct call always applies it.
-    min_snr_db, max_snr_db
+    min_snr_db, max_snr_db : float
         The SNR is drawn uniformly between these.
-    min_voices, max_voices
+    min_voices, max_voices : int
         The number of voices is drawn uniformly between these, both included.
 
     References

@@ -27,9 +27,9 @@ class Bank:
 
     Parameters
     ----------
-    samples
+    samples : array
         int16 ``[total]``: all recordings.
-    offsets
+    offsets : int64 array
         int64 ``[recordings + 1]``: recording ``i`` is ``samples[offsets[i]:offsets[i + 1]]``.
 
     Examples
@@ -106,13 +106,13 @@ def load_bank(root: str, *, sample_rate: int, max_duration_s: float, kind: Kind 
 
     Parameters
     ----------
-    root
+    root : str
         Utterances store, or a folder, listed with its subfolders by `avis.audio.listing.list_audio`; path or URI.
-    sample_rate
+    sample_rate : int
         Of the bank, in Hz: every recording of another rate is resampled to it.
-    max_duration_s
+    max_duration_s : float
         Each recording is cut after this.
-    kind
+    kind : Kind or None
         Which to take of a collection of room responses and noises, such as RIRS_NOISES: see
         `avis.audio.room_responses.list_kind`. Of a store, utterances whose attribute ``kind`` is the other are left
         out. None takes all.

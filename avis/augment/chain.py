@@ -27,9 +27,9 @@ class InOrder:
 
     Parameters
     ----------
-    probability
+    probability : float
         Share of the examples that get all of them; their own probabilities don't count.
-    transforms
+    transforms : sequence of Transform
         In order.
     """
 
@@ -46,7 +46,7 @@ class OneOf:
 
     Parameters
     ----------
-    choices
+    choices : sequence of Transform | InOrder
         Transforms, or several `InOrder`, whose probabilities sum to at most 1.
 
     Raises
@@ -77,7 +77,7 @@ class Augment:
 
     Parameters
     ----------
-    steps
+    steps : sequence of Transform | InOrder | OneOf
         Transforms (or several `InOrder`), each applied or not by itself, and `OneOf`; with none, waveforms stay.
 
     Examples
@@ -102,11 +102,11 @@ class Augment:
 
         Parameters
         ----------
-        waveform
+        waveform : float32 array
             float32 ``[samples]``; it is not changed, but returned itself when no step applies.
-        rng
+        rng : numpy.random.Generator
             The example's own generator (`avis.augment.rng.example_rng`).
-        banks
+        banks : mapping of str to Bank
             At least `required_banks`, by name: ``noise``, ``music``, ``rir``, ``speech``.
 
         Raises

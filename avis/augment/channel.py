@@ -25,17 +25,17 @@ class Channel:
 
     Parameters
     ----------
-    probability
+    probability : float
         Share of the examples that get it, for `avis.augment.chain.Augment`; a direct call always applies it.
-    sample_rate
+    sample_rate : int
         Of the waveforms, in Hz.
-    max_gain_db
+    max_gain_db : float
         The response stays within plus and minus this, apart from the band's edges.
-    band_limit_probability
+    band_limit_probability : float
         Share of the filters that limit the band.
-    min_low_cut_hz, max_low_cut_hz
+    min_low_cut_hz, max_low_cut_hz : float
         The lower -3 dB edge is drawn uniformly between these.
-    min_high_cut_hz, max_high_cut_hz
+    min_high_cut_hz, max_high_cut_hz : float
         The upper -3 dB edge is drawn uniformly between these; above the Nyquist frequency it has no effect.
     """
 

@@ -15,9 +15,9 @@ class Clipping:
 
     Parameters
     ----------
-    probability
+    probability : float
         Share of the examples that get it, for `avis.augment.chain.Augment`; a direct call always applies it.
-    min_clipped_share, max_clipped_share
+    min_clipped_share, max_clipped_share : float
         The share of the samples that the clipping changes is drawn uniformly between these, 0 and 0.5 at the widest.
     """
 

@@ -16,16 +16,16 @@ class Codec:
 
     Parameters
     ----------
-    probability
+    probability : float
         Share of the examples that get it, for `avis.augment.chain.Augment`; a direct call always applies it.
-    codec
+    codec : str
         ``mu_law``, ``a_law``, ``gsm``, ``g722``, ``amr_nb``, ``amr_wb``, ``opus``, ``mp3`` or ``aac``, as far as PyAV
         was built with them (`avis.audio.transcode.available_codecs`).
-    sample_rate
+    sample_rate : int
         Of the waveforms, in Hz.
-    coded_rate
+    coded_rate : int
         At which the codec works, in Hz: 8000 for a telephone's.
-    bit_rates
+    bit_rates : list of int
         In bit/s; one of them is drawn.
 
     Raises

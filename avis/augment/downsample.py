@@ -14,11 +14,11 @@ class Downsample:
 
     Parameters
     ----------
-    probability
+    probability : float
         Share of the examples that get it, for `avis.augment.chain.Augment`; a direct call always applies it.
-    sample_rate
+    sample_rate : int
         Of the waveforms, in Hz.
-    rates
+    rates : list of int
         In Hz, at most ``sample_rate``; one of them is drawn.
     """
 

@@ -13,13 +13,13 @@ class DropChunk:
 
     Parameters
     ----------
-    probability
+    probability : float
         Share of the examples that get it, for `avis.augment.chain.Augment`; a direct call always applies it.
-    sample_rate
+    sample_rate : int
         Of the waveforms, in Hz.
-    min_chunks, max_chunks
+    min_chunks, max_chunks : int
         The number of stretches is drawn uniformly between these, both included.
-    min_chunk_ms, max_chunk_ms
+    min_chunk_ms, max_chunk_ms : float
         The length of each is drawn uniformly between these.
 
     References

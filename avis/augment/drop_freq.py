@@ -19,13 +19,13 @@ class DropFreq:
 
     Parameters
     ----------
-    probability
+    probability : float
         Share of the examples that get it, for `avis.augment.chain.Augment`; a direct call always applies it.
-    sample_rate
+    sample_rate : int
         Of the waveforms, in Hz.
-    min_bands, max_bands
+    min_bands, max_bands : int
         The number of bands is drawn uniformly between these, both included.
-    width_hz
+    width_hz : float
         Of a band, between the points at -6 dB; at most a quarter of the sample rate.
 
     References

@@ -17,15 +17,15 @@ class ForegroundNoise:
 
     Parameters
     ----------
-    probability
+    probability : float
         Share of the examples that get it, for `avis.augment.chain.Augment`; a direct call always applies it.
-    sample_rate
+    sample_rate : int
         Of the waveforms, in Hz.
-    interval_s
+    interval_s : float
         Pause between the end of a recording and the beginning of the next.
-    min_snr_db, max_snr_db
+    min_snr_db, max_snr_db : float
         The SNR of each recording is drawn uniformly between these.
-    bank
+    bank : str
         Name of the bank to draw from.
 
     References

@@ -16,9 +16,9 @@ class Gain:
 
     Parameters
     ----------
-    probability
+    probability : float
         Share of the examples that get it, for `avis.augment.chain.Augment`; a direct call always applies it.
-    min_gain_db, max_gain_db
+    min_gain_db, max_gain_db : float
         The gain is drawn uniformly between these.
     """
 

@@ -15,7 +15,7 @@ def active_power(waveform: NDArray[np.float32]) -> float:
 
     Parameters
     ----------
-    waveform
+    waveform : float32 array
         float32 ``[samples]``, at least one sample.
 
     Examples
@@ -40,9 +40,9 @@ def mix_at_snr(waveform: NDArray[np.float32], noise: NDArray[np.float32], snr_db
 
     Parameters
     ----------
-    waveform, noise
+    waveform, noise : float32 array
         float32 ``[samples]``, of the same length.
-    snr_db
+    snr_db : float
         Signal-to-noise ratio.
     """
     assert len(noise) == len(waveform), f"noise has {len(noise)} samples, the waveform {len(waveform)}"

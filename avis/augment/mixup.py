@@ -11,11 +11,11 @@ class Mixed(NamedTuple):
 
     Attributes
     ----------
-    waveforms
+    waveforms : torch.Tensor
         ``[batch, samples]``.
-    partner
+    partner : torch.Tensor
         int64 ``[batch]``: which example each was mixed with.
-    share
+    share : float
         Of the partner in the sum, 0 to 0.5.
     """
 
@@ -32,11 +32,11 @@ def mixup(waveforms: torch.Tensor, *, alpha: float, rng: np.random.Generator) ->
 
     Parameters
     ----------
-    waveforms
+    waveforms : torch.Tensor
         float32 ``[batch, samples]``.
-    alpha
+    alpha : float
         Above 0; 0.2 mixes little most of the time, 1 evenly.
-    rng
+    rng : numpy.random.Generator
         Draws the share, then the partners.
 
     References

@@ -16,11 +16,11 @@ class Noise:
 
     Parameters
     ----------
-    probability
+    probability : float
         Share of the examples that get it, for `avis.augment.chain.Augment`; a direct call always applies it.
-    min_snr_db, max_snr_db
+    min_snr_db, max_snr_db : float
         The SNR is drawn uniformly between these.
-    bank
+    bank : str
         Name of the bank to draw from: ``noise``, ``music`` or, for one other talker, ``speech``.
 
     References

@@ -13,15 +13,15 @@ class PacketLoss:
 
     Parameters
     ----------
-    probability
+    probability : float
         Share of the examples that get it, for `avis.augment.chain.Augment`; a direct call always applies it.
-    sample_rate
+    sample_rate : int
         Of the waveforms, in Hz.
-    min_packet_ms, max_packet_ms
+    min_packet_ms, max_packet_ms : float
         The length of a waveform's packets is drawn uniformly between these.
-    min_lost_share, max_lost_share
+    min_lost_share, max_lost_share : float
         The probability that a packet is lost is drawn, for a waveform, uniformly between these.
-    concealment
+    concealment : {"zero", "repeat"}
         ``zero``: silence for what is lost; ``repeat``: the last packet received (silence before the first).
     """
 

@@ -17,11 +17,11 @@ class PitchShift:
 
     Parameters
     ----------
-    probability
+    probability : float
         Share of the examples that get it, for `avis.augment.chain.Augment`; a direct call always applies it.
-    sample_rate
+    sample_rate : int
         Of the waveforms, in Hz.
-    min_semitones, max_semitones
+    min_semitones, max_semitones : float
         The interval is drawn uniformly between these, -12 and 12 at the widest.
     """
 

@@ -6,13 +6,13 @@ def check_range(low: float, high: float, *, name: str, unit: str, floor: float) 
 
     Parameters
     ----------
-    low, high
+    low, high : float
         Values of the keys ``min_<name>`` and ``max_<name>``.
-    name
+    name : str
         Key without its ``min_`` or ``max_``.
-    unit
+    unit : str
         Of the values, for the message.
-    floor
+    floor : float
         Least value allowed.
 
     Raises
@@ -32,13 +32,13 @@ def check_within(value: float, low: float, high: float, *, name: str, unit: str)
 
     Parameters
     ----------
-    value
+    value : float
         Value of the key ``name``.
-    low, high
+    low, high : float
         Least and greatest value allowed.
-    name
+    name : str
         The key.
-    unit
+    unit : str
         Of the value, for the message.
 
     Raises

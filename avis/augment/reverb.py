@@ -18,7 +18,7 @@ class Reverb:
 
     Parameters
     ----------
-    probability
+    probability : float
         Share of the examples that get it, for `avis.augment.chain.Augment`; a direct call always applies it.
 
     References

@@ -15,13 +15,13 @@ class SpecAugment:
 
     Parameters
     ----------
-    num_time_masks
+    num_time_masks : int
         Stretches of frames to mask; they may overlap.
-    max_time_frames
+    max_time_frames : int
         A stretch's length is drawn uniformly from 0 to this, both included.
-    num_freq_masks
+    num_freq_masks : int
         Bands of mels to mask; they may overlap.
-    max_freq_mels
+    max_freq_mels : int
         A band's width is drawn uniformly from 0 to this, both included.
 
     References

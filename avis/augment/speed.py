@@ -12,9 +12,9 @@ def change_speed(waveform: NDArray[np.float32], factor: float) -> NDArray[np.flo
 
     Parameters
     ----------
-    waveform
+    waveform : float32 array
         float32 ``[samples]``.
-    factor
+    factor : float
         Above 1 is faster, shorter and higher; usually 0.9 or 1.1.
 
     Returns

@@ -17,11 +17,11 @@ def change_tempo(waveform: NDArray[np.float32], factor: float, *, sample_rate: i
 
     Parameters
     ----------
-    waveform
+    waveform : float32 array
         float32 ``[samples]``, at least one.
-    factor
+    factor : float
         Above 1 is faster and shorter; above 0.
-    sample_rate
+    sample_rate : int
         In Hz.
 
     Returns

@@ -19,13 +19,13 @@ def synthetic_noise_bank(*, sample_rate: int, num: int, duration_s: float, seed:
 
     Parameters
     ----------
-    sample_rate
+    sample_rate : int
         Of the bank, in Hz.
-    num
+    num : int
         Number of noises.
-    duration_s
+    duration_s : float
         Of each noise.
-    seed
+    seed : int
         The same seed gives the same bank.
     """
     rng = np.random.default_rng(seed)

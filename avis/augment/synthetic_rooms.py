@@ -43,16 +43,16 @@ def synthetic_room_bank(
 
     Parameters
     ----------
-    sample_rate
+    sample_rate : int
         Of the bank, in Hz.
-    num
+    num : int
         Number of rooms.
-    min_t60_s, max_t60_s
+    min_t60_s, max_t60_s : float
         The reverberation time is drawn uniformly between these, 0.15 and 1 at the widest: Sabine's formula, from
         which the walls follow, can be met for these in rooms of all sizes.
-    min_distance_m, max_distance_m
+    min_distance_m, max_distance_m : float
         The distance between talker and microphone is drawn log-uniformly between these, 0.1 and 2 at the widest.
-    seed
+    seed : int
         The same seed gives the same bank.
 
     Raises

@@ -18,11 +18,11 @@ class Tempo:
 
     Parameters
     ----------
-    probability
+    probability : float
         Share of the examples that get it, for `avis.augment.chain.Augment`; a direct call always applies it.
-    sample_rate
+    sample_rate : int
         Of the waveforms, in Hz.
-    min_factor, max_factor
+    min_factor, max_factor : float
         The factor is drawn uniformly between these; above 1 is faster.
     """
 

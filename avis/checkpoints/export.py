@@ -29,7 +29,7 @@ class WaveformEmbedder(nn.Module):
 
     Parameters
     ----------
-    front_end, model
+    front_end, model : torch.nn.Module
         As trained.
     """
 
@@ -58,9 +58,9 @@ def export(checkpoint: Checkpoint, file: str, *, format: str) -> float:
     ----------
     checkpoint : Checkpoint
         The trained model.
-    file
+    file : str
         URI to write to.
-    format
+    format : str
         ``"onnx"``, ``"torchscript"`` or ``"avis"``.
 
     Returns

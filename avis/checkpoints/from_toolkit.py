@@ -99,9 +99,9 @@ def state_dict(data: bytes, path: str) -> dict[str, Tensor]:
 
     Parameters
     ----------
-    data
+    data : bytes
         The file.
-    path
+    path : str
         Where it came from, for errors.
 
     Raises

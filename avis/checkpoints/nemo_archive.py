@@ -21,9 +21,9 @@ def model_weights(data: bytes, path: str) -> bytes:
 
     Parameters
     ----------
-    data
+    data : bytes
         The file: a tar file, perhaps compressed by gzip, or anything else.
-    path
+    path : str
         Where it came from, for errors.
 
     Raises

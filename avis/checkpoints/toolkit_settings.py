@@ -44,13 +44,13 @@ def check_settings(settings: Any, allowed: Mapping[str, tuple[Any, ...]], *, mod
 
     Parameters
     ----------
-    settings
+    settings : object
         Plain data, as a file has them.
-    allowed
+    allowed : mapping of str to tuple of object
         By regular expression of a setting's name, its values that are known.
-    model
+    model : str
         Whose settings these are, for errors.
-    where
+    where : str
         Where they came from, for errors.
 
     Raises

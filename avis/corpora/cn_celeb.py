@@ -33,9 +33,9 @@ class CnCeleb1:
 
     Attributes
     ----------
-    name
+    name : str
         Name of the corpus; begins every id.
-    root
+    root : str
         Folder ``CN-Celeb_flac`` (or ``CN-Celeb``, of wav files), which holds ``data``, ``dev`` and ``eval``.
 
     References
@@ -126,9 +126,9 @@ class CnCeleb2:
 
     Attributes
     ----------
-    name
+    name : str
         Name of the corpus; begins every id.
-    root
+    root : str
         Folder ``CN-Celeb2_flac``, which holds ``data`` and ``spk.lst``.
 
     References

@@ -29,13 +29,13 @@ class CommonVoice:
 
     Attributes
     ----------
-    name
+    name : str
         Name of the corpus; begins every id. ``utt_id`` is ``<name>/<clip without suffix>``.
-    root
+    root : str
         Folder of one language, with ``clips`` in it.
-    tsv
+    tsv : str
         Which list in that folder, such as ``validated.tsv``.
-    split
+    split : str
         ``train`` or ``test``.
 
     References

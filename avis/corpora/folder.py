@@ -18,11 +18,11 @@ class Folder:
 
     Attributes
     ----------
-    name
+    name : str
         Name of the corpus; begins every id.
-    root
+    root : str
         Folder that holds the speakers' folders, local or a URI.
-    split
+    split : str
         ``train`` or ``test``.
     """
 

@@ -37,14 +37,14 @@ class Kaldi:
 
     Attributes
     ----------
-    name
+    name : str
         Name of the corpus; begins every id.
-    root
+    root : str
         Folder with the files named above.
-    audio_root
+    audio_root : str or None
         What relative paths in ``wav.scp`` are relative to (in Kaldi the folder that a recipe runs in), a folder or a
         URI; None for ``root``.
-    split
+    split : str
         ``train`` or ``test``.
 
     References

@@ -24,11 +24,11 @@ class LibriSpeech:
 
     Attributes
     ----------
-    name
+    name : str
         Name of the corpus; begins every id.
-    root
+    root : str
         Folder ``LibriSpeech``, which holds the subsets and ``SPEAKERS.TXT``.
-    subsets
+    subsets : list of str
         Which of them to take. Folders of that layout besides the published ones, such as ``train-clean-5`` of Mini
         LibriSpeech, will do.
 

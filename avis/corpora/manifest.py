@@ -36,14 +36,14 @@ class Manifest:
 
     Attributes
     ----------
-    name
+    name : str
         Name of the corpus; begins every id.
-    path
+    path : str
         The table: ``.parquet``; ``.jsonl``, an object of text, numbers and nulls per line; or CSV with a header (UTF-8,
         commas, quotes as in RFC 4180). A local path or a URI.
-    root
+    root : str or None
         What relative paths are relative to, a folder or a URI; None for the folder of the table.
-    split
+    split : str
         ``train`` or ``test``, for rows that do not say.
     """
 

@@ -22,13 +22,13 @@ class Musan:
 
     Attributes
     ----------
-    name
+    name : str
         Name of the corpus; begins every id. ``utt_id`` is ``<name>/noise/free-sound/noise-free-sound-0000``.
-    root
+    root : str
         Folder that holds the kinds' folders.
-    split
+    split : str
         ``train`` or ``test``; MUSAN defines none, and ``test`` holds no validation speakers out.
-    kinds
+    kinds : list of str
         Which to take: ``music`` (660 files), ``noise`` (930), ``speech`` (426).
 
     References

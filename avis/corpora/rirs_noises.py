@@ -19,13 +19,13 @@ class RirsNoises:
 
     Attributes
     ----------
-    name
+    name : str
         Name of the corpus; begins every id, before the path below the root.
-    root
+    root : str
         Folder that holds the collection, a part of it, or other responses or noises.
-    split
+    split : str
         ``train`` or ``test``; there is none, and ``test`` holds no validation speakers out.
-    kinds
+    kinds : list of Kind
         Which to take: ``rir`` (60,000 simulated responses and 325 measured), ``noise`` (843 of a point, 92 of arrays).
 
     References

@@ -18,7 +18,7 @@ class Segment:
     ----------
     start_s, end_s
         In seconds of the recording; ``end_s=None`` for its end.
-    channel
+    channel : int or None
         From 1 on; None where the corpus doesn't tell channels apart.
     """
 

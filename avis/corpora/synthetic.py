@@ -40,19 +40,19 @@ class Synthetic:
 
     Attributes
     ----------
-    name
+    name : str
         Name of the corpus; begins every id. ``utt_id`` is ``<name>/<speaker>/<session>/<utterance>``.
-    root
+    root : str
         Folder to write to, local or a URI.
-    num_train_speakers, num_test_speakers
+    num_train_speakers, num_test_speakers : int
         Disjoint sets of speakers; at least 1 and 2.
-    num_sessions
+    num_sessions : int
         Per speaker, each with its own channel, level and noise; at least 2.
-    num_utterances
+    num_utterances : int
         Per session.
-    duration_s
+    duration_s : float
         Of each utterance, in seconds.
-    seed
+    seed : int
         Not negative.
     """
 

@@ -30,10 +30,10 @@ def read_text_table(path: str, *, required: Collection[str]) -> Iterator[pa.Reco
 
     Parameters
     ----------
-    path
+    path : str
         ``.parquet``; ``.jsonl``, an object of text, numbers and nulls per line; or CSV with a header (UTF-8, commas,
         quotes as in RFC 4180). A local path or a URI.
-    required
+    required : collection of str
         Columns that must be there, with a value in every row.
 
     Raises

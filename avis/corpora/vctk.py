@@ -29,13 +29,13 @@ class Vctk:
 
     Attributes
     ----------
-    name
+    name : str
         Name of the corpus; begins every id. ``utt_id`` is ``<name>/p225/p225_001_mic1``.
-    root
+    root : str
         Folder that holds ``speaker-info.txt`` and the folder of the audio.
-    split
+    split : str
         ``train`` or ``test``; VCTK defines none.
-    microphones
+    microphones : list of str
         Which to take: ``mic1`` (omni-directional, DPA 4035), ``mic2`` (Sennheiser MKH 800; not there for p280 and
         p315). Version 0.80 has ``mic1`` alone.
 

@@ -120,9 +120,9 @@ def synthesise(voice: Voice, channel: Channel, *, num_samples: int, rng: np.rand
     ----------
     voice, channel
         Speaker and session.
-    num_samples
+    num_samples : int
         Length, at 16 kHz.
-    rng
+    rng : numpy.random.Generator
         What is said and how this time: everything that changes from one utterance to the next.
 
     Returns

@@ -25,13 +25,13 @@ class VoxCeleb:
 
     Attributes
     ----------
-    name
+    name : str
         Name of the corpus; begins every id.
-    root
+    root : str
         Folder that holds the ``id...`` folders (``wav`` in VoxCeleb1, ``aac`` in VoxCeleb2).
-    split
+    split : str
         ``train`` or ``test``.
-    meta
+    meta : str or None
         ``vox1_meta.csv`` or ``vox2_meta.csv`` (tab or comma separated), for the attributes ``gender`` and, where the
         file has it, ``nationality``; None takes those of `META` that lie in the root, the folder around it or the one
         around that (VoxCeleb2 has them two up: ``vox2_meta.csv`` beside ``dev/aac``), and does without if there are

@@ -46,11 +46,11 @@ class VoxForge:
 
     Attributes
     ----------
-    name
+    name : str
         Name of the corpus; begins every id.
-    root
+    root : str
         Folder that holds the submissions, unpacked.
-    split
+    split : str
         ``train`` or ``test``; VoxForge defines none.
 
     References

@@ -10,9 +10,9 @@ class Chain(torch.nn.Module):
 
     Parameters
     ----------
-    dim
+    dim : int
         Width of the features that come out, for which models are built.
-    steps
+    steps : list of torch.nn.Module
         Exactly one has ``num_frames``: it makes frames. Those before it map float32 ``[..., samples]`` to the same,
         those after it float32 ``[..., frames, dim]``.
 

@@ -8,9 +8,9 @@ class Deltas(torch.nn.Module):
 
     Parameters
     ----------
-    order
+    order : int
         How many times: 2 gives three times the width.
-    context_frames
+    context_frames : int
         On either side, over which a slope is fitted by least squares (2 in Kaldi).
 
     References

@@ -10,9 +10,9 @@ class PreEmphasis(torch.nn.Module):
 
     Parameters
     ----------
-    coefficient
+    coefficient : float
         0.97 nearly everywhere.
-    edge
+    edge : str
         What comes before the first sample: ``"constant"`` silence, or ``"reflect"`` the second sample.
 
     Examples
@@ -54,7 +54,7 @@ class Standardise(torch.nn.Module):
 
     Parameters
     ----------
-    offset
+    offset : float
         Keeps silence finite.
 
     Examples

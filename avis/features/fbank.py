@@ -23,19 +23,19 @@ class Fbank(torch.nn.Module):
 
     Parameters
     ----------
-    dim
+    dim : int
         Number of mel filters.
-    sample_rate
+    sample_rate : int
         Of the waveforms, in Hz.
-    frame_length_ms, frame_shift_ms
+    frame_length_ms, frame_shift_ms : float
         Length of a frame and distance between the starts of two.
-    window
+    window : str
         ``"povey"`` (Hann to the power 0.85) or ``"hamming"``.
-    low_hz
+    low_hz : float
         Lower edge of the lowest filter.
-    high_hz
+    high_hz : float
         Upper edge of the highest filter; zero or less counts down from the Nyquist frequency.
-    mean_norm
+    mean_norm : bool
         Subtract from each mel its mean over the utterance (cepstral mean normalisation).
 
     Raises
@@ -92,7 +92,7 @@ class Fbank(torch.nn.Module):
 
         Parameters
         ----------
-        waveforms
+        waveforms : torch.Tensor
             float32 ``[batch, samples]`` or ``[samples]``, in [-1, 1].
 
         Returns

@@ -8,7 +8,7 @@ class Log(torch.nn.Module):
 
     Parameters
     ----------
-    offset
+    offset : float
         Keeps silence finite.
 
     Examples
@@ -31,9 +31,9 @@ class Decibels(torch.nn.Module):
 
     Parameters
     ----------
-    min_energy
+    min_energy : float
         Below which energies count as this.
-    range_db
+    range_db : float
         How far below the maximum over frames and mels lies the least value.
 
     Examples

@@ -15,13 +15,13 @@ class MelFilters(torch.nn.Module):
 
     Parameters
     ----------
-    num_mels
+    num_mels : int
         Number of filters.
-    sample_rate, fft_samples
+    sample_rate, fft_samples : int
         As those of the spectra.
-    low_hz, high_hz
+    low_hz, high_hz : float
         Edges of the lowest and the highest filter.
-    shape
+    shape : str
         ``"htk"``: on the HTK mel scale, of height one, as torchaudio; ``"slaney"``: on Slaney's scale, of equal area,
         as librosa and NeMo; ``"speechbrain"``: on the HTK scale, of height one, above the centre as wide as below it;
         ``"redimnet2"``: triangles on the HTK scale itself, of height one, for which the lowest bin counts as none and

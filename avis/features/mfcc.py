@@ -16,14 +16,14 @@ class Mfcc(torch.nn.Module):
 
     Parameters
     ----------
-    dim
+    dim : int
         Number of coefficients, the zeroth included.
-    lifter
+    lifter : float
         Of the weights (22 in Kaldi); zero leaves the coefficients as they are.
-    use_energy
+    use_energy : bool
         Put the logarithm of a frame's energy in place of the zeroth coefficient: that of the samples without their
         mean, before pre-emphasis and window (Kaldi's ``raw-energy``).
-    fbank
+    fbank : Fbank
         Makes the log-mel energies; its ``mean_norm`` counts for the cepstra.
 
     Raises

@@ -19,7 +19,7 @@ class MeanVarNorm(torch.nn.Module):
 
     Parameters
     ----------
-    offset
+    offset : float
         Keeps what does not change finite.
     """
 
@@ -39,7 +39,7 @@ class InstanceNorm(torch.nn.Module):
 
     Parameters
     ----------
-    offset
+    offset : float
         Keeps what does not change finite.
 
     References
@@ -62,11 +62,11 @@ class SlidingNorm(torch.nn.Module):
 
     Parameters
     ----------
-    window_frames
+    window_frames : int
         Of the window; near the ends of an utterance it stands still, and shorter utterances take all their frames.
-    min_window_frames
+    min_window_frames : int
         Where the window ends at its frame, its length grows from this at the beginning.
-    center
+    center : bool
         Put the frame into the middle of the window, rather than at its end.
 
     Examples

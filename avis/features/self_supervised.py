@@ -23,9 +23,9 @@ class Backbone(torch.nn.Module):
 
     Parameters
     ----------
-    dim
+    dim : int
         Values per frame of the front end; those of ``num_parts`` of the model's layers, all if None.
-    num_parts
+    num_parts : int or None
         Layers side by side in a frame.
     model, sample_rate, frozen, normalise
         See `SelfSupervised`.
@@ -84,21 +84,21 @@ class SelfSupervised(Backbone):
 
     Parameters
     ----------
-    dim
+    dim : int
         Width of the model's layers.
-    model
+    model : str
         Folder as ``save_pretrained`` writes it, or name on the Hugging Face hub. Only safetensors are read, and no
         code that comes with a model.
-    sample_rate
+    sample_rate : int
         Of the waveforms, in Hz.
-    frozen
+    frozen : bool
         Train the weights of the sum only; the model stays as it is in evaluation.
-    normalise
+    normalise : bool
         Give the model waveforms, or mels in the case of W2V-BERT, of mean zero and variance one: what its
         ``preprocessor_config.json`` calls ``do_normalize`` (W2V-BERT: always).
-    layer_norm
+    layer_norm : bool
         Normalise each layer's frames before the sum.
-    mean_norm
+    mean_norm : bool
         Subtract the sum's mean over the utterance.
 
     Raises

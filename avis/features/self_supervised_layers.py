@@ -20,16 +20,16 @@ class SelfSupervisedLayers(Backbone):
 
     Parameters
     ----------
-    dim
+    dim : int
         Width of the model's layers, times one more than it has.
     model, sample_rate, normalise
         See `avis.features.self_supervised.SelfSupervised`.
-    frozen
+    frozen : bool
         Train no weights of the model, which stays as it is in evaluation; with low-rank updates these are trained, and
         the model's dropout is in training.
-    lora_rank
+    lora_rank : int
         Of the updates; 0 for none.
-    lora_alpha
+    lora_alpha : float
         Their scale, times ``lora_rank``.
 
     Raises
@@ -85,11 +85,11 @@ class LowRankLinear(torch.nn.Linear):
 
     Parameters
     ----------
-    linear
+    linear : torch.nn.Linear
         The layer; its weights are taken over.
-    rank
+    rank : int
         Rows of the first matrix.
-    alpha
+    alpha : float
         The product is scaled by ``alpha / rank``.
 
     References

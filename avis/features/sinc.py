@@ -21,15 +21,15 @@ class Sinc(torch.nn.Module):
 
     Parameters
     ----------
-    dim
+    dim : int
         Number of filters.
-    sample_rate
+    sample_rate : int
         Of the waveforms, in Hz.
-    kernel_samples
+    kernel_samples : int
         Length of the filters; odd, so that they are symmetric.
-    stride_samples
+    stride_samples : int
         Between outputs of the filters.
-    frame_length_ms, frame_shift_ms
+    frame_length_ms, frame_shift_ms : float
         Over which outputs are averaged; whole multiples of the stride.
 
     Raises

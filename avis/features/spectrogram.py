@@ -13,21 +13,21 @@ class PowerSpectrogram(torch.nn.Module):
 
     Parameters
     ----------
-    sample_rate
+    sample_rate : int
         Of the waveforms, in Hz.
-    fft_samples
+    fft_samples : int
         Of the transform, in whose middle the window lies.
-    frame_length_ms, frame_shift_ms
+    frame_length_ms, frame_shift_ms : float
         Length of the window and distance between two.
-    window
+    window : str
         ``"hann"`` or ``"hamming"``.
-    periodic
+    periodic : bool
         Whether the window is one period (PyTorch's default) or symmetric.
-    pad_mode
+    pad_mode : str
         What lies beyond both ends of a waveform: ``"constant"`` silence, or ``"reflect"``.
-    last_frame
+    last_frame : bool
         Keep the frame around the end, so that there is one frame more than shifts.
-    pad_samples
+    pad_samples : int or None
         Samples beyond each end that the first and the last transform reach; half of the transform, which puts the
         middle of the first at time zero, if None.
 

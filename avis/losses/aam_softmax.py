@@ -18,9 +18,9 @@ class AamSoftmax(CosineClassifier):
     ----------
     embedding_dim, num_speakers, num_subcenters, sample_rate, balance
         See `avis.losses.classifier.SpeakerClassifier`; one sub-centre is plain ArcFace.
-    scale
+    scale : float
         Factor on the cosines (``s`` in the paper).
-    margin
+    margin : float
         Angle in radians, 0 to pi/2 (``m``), at its full height. At 0 the loss is plain softmax cross entropy over
         scaled cosines.
 

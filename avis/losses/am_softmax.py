@@ -13,9 +13,9 @@ class AmSoftmax(CosineClassifier):
     ----------
     embedding_dim, num_speakers, num_subcenters, sample_rate, balance
         See `avis.losses.classifier.SpeakerClassifier`.
-    scale
+    scale : float
         Factor on the cosines (``s`` in the paper).
-    margin
+    margin : float
         Lowers the target's cosine, 0 to 1 (``m``), at its full height. At 0 the loss is plain softmax cross entropy
         over scaled cosines.
 

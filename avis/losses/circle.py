@@ -17,9 +17,9 @@ class Circle(CosineClassifier):
     ----------
     embedding_dim, num_speakers, num_subcenters, sample_rate, balance
         See `avis.losses.classifier.SpeakerClassifier`.
-    scale
+    scale : float
         Factor in the exponents (``gamma`` in the paper).
-    relaxation
+    relaxation : float
         ``m``, above 0 and below 1.
 
     Raises

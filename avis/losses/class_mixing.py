@@ -19,11 +19,11 @@ class ClassMixing(nn.Module):
 
     Parameters
     ----------
-    embedding_dim, num_speakers
+    embedding_dim, num_speakers : int
         For the classification.
-    classification
+    classification : Unbuilt
         A loss over cosines with one direction per speaker.
-    mixed_weight
+    mixed_weight : float
         Factor on the loss of the synthetic examples, 0 or more.
 
     Raises

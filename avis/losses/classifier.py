@@ -15,18 +15,18 @@ class SpeakerClassifier(nn.Module, ABC):
 
     Parameters
     ----------
-    embedding_dim
+    embedding_dim : int
         Values per embedding.
-    num_speakers
+    num_speakers : int
         Number of training speakers.
-    num_subcenters
+    num_subcenters : int
         Directions per speaker, of which the nearest counts.
-    sample_rate
+    sample_rate : float
         Share of the speakers, above 0 up to 1, that a training step compares with: those of the batch and others at
         random. What the others weigh is left as it is by the loss (their gradient is 0), and products and logits
         shrink to this share; the gradient and the optimiser's state keep their full size. At 1, or in evaluation,
         all are compared.
-    balance
+    balance : float
         Makes up for speakers with few utterances, 0 to 1: the beta of the effective number of samples. 0 weighs all
         examples alike, 1 in inverse proportion to their speaker's utterances.
 
@@ -75,9 +75,9 @@ class SpeakerClassifier(nn.Module, ABC):
 
         Parameters
         ----------
-        embeddings
+        embeddings : Tensor
             ``[batch, embedding_dim]``, of any length.
-        speakers
+        speakers : Tensor
             ``[batch]`` int64, each in 0 ... ``num_speakers - 1``.
 
         Returns

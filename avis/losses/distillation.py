@@ -19,15 +19,15 @@ class Distillation(nn.Module):
 
     Parameters
     ----------
-    embedding_dim, num_speakers
+    embedding_dim, num_speakers : int
         Of the student.
-    classification
+    classification : Unbuilt
         The loss over the training speakers.
-    teacher
+    teacher : torch.nn.Module
         Maps the student's input to embeddings ``[batch, teacher.embedding_dim]``.
-    distance
+    distance : {"cosine", "mse"}
         ``cosine``: one minus it; ``mse``: the mean squared difference of the values.
-    distance_weight
+    distance_weight : float
         Factor on the distance, 0 or more.
 
     Raises

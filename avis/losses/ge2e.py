@@ -17,7 +17,7 @@ class Ge2e(nn.Module):
 
     Parameters
     ----------
-    utterances_per_speaker
+    utterances_per_speaker : int
         Rows of a batch that belong together, as `trainer.utterances_per_speaker` delivers them; at least 2.
 
     References

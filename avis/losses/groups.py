@@ -69,11 +69,11 @@ def classify_groups(similarities: Tensor, speakers: Tensor, queried: Tensor) -> 
 
     Parameters
     ----------
-    similarities
+    similarities : Tensor
         ``[queries, groups]``.
-    speakers
+    speakers : Tensor
         ``[groups]``; other groups of the query's own speaker are left out, since they are neither right nor wrong.
-    queried
+    queried : Tensor
         ``[queries]``: the query's own group.
     """
     own = functional.one_hot(queried, len(speakers)).bool()

@@ -21,7 +21,7 @@ def head_bytes(loss: nn.Module, batch: int) -> int:
 
     Parameters
     ----------
-    batch
+    batch : int
         Examples per worker.
 
     Examples

@@ -15,9 +15,9 @@ class InterTopK(AamSoftmax):
 
     Parameters
     ----------
-    num_nearest
+    num_nearest : int
         Wrong speakers that are penalised (``K``), the nearest; all of them if there are fewer.
-    penalty
+    penalty : float
         Angle in radians (``m'``), 0 to pi/2.
     **classifier
         See `avis.losses.aam_softmax.AamSoftmax`.

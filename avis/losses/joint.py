@@ -10,11 +10,11 @@ class Joint(nn.Module):
 
     Parameters
     ----------
-    embedding_dim, num_speakers
+    embedding_dim, num_speakers : int
         For the parts that wait for them.
-    classification, comparison
+    classification, comparison : Unbuilt
         The losses; margins within them follow the schedule.
-    comparison_weight
+    comparison_weight : float
         Factor on the second loss, 0 or more.
 
     Raises

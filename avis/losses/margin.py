@@ -14,11 +14,11 @@ class ScheduledMargin(nn.Module):
 
     Parameters
     ----------
-    full
+    full : float
         Height at a share of 1.
-    at_most
+    at_most : float
         Largest meaningful height, in the same unit.
-    name
+    name : str
         What the configuration calls it.
 
     Attributes

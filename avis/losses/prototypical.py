@@ -15,7 +15,7 @@ class Prototypical(nn.Module):
 
     Parameters
     ----------
-    utterances_per_speaker
+    utterances_per_speaker : int
         Rows of a batch that belong together, as `trainer.utterances_per_speaker` delivers them; at least 2.
 
     References
@@ -48,7 +48,7 @@ class AngularPrototypical(Prototypical):
 
     Parameters
     ----------
-    utterances_per_speaker
+    utterances_per_speaker : int
         As of `Prototypical`; 2 is usual.
 
     References

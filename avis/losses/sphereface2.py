@@ -27,11 +27,11 @@ class SphereFace2(CosineClassifier):
     ----------
     embedding_dim, num_speakers, sample_rate, balance
         See `avis.losses.classifier.SpeakerClassifier`.
-    scale
+    scale : float
         Factor on the adjusted cosines (``r`` in the paper).
-    margin
+    margin : float
         At its full height: of the adjusted cosine, 0 to 1 (type C), or an angle in radians, 0 to pi/2 (type A).
-    margin_type
+    margin_type : {"A", "C"}
         ``C`` as in CosFace, ``A`` as in ArcFace.
 
     Raises

@@ -11,7 +11,7 @@ class SupCon(nn.Module):
 
     Parameters
     ----------
-    temperature
+    temperature : float
         Divides the cosines, above 0.
 
     Raises

@@ -14,7 +14,7 @@ class Triplet(nn.Module):
 
     Parameters
     ----------
-    margin
+    margin : float
         Of the squared distance, above 0 up to 4.
 
     Raises

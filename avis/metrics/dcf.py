@@ -14,9 +14,9 @@ def min_dcf(scores: ArrayLike, target: ArrayLike, *, p_target: float, c_miss: fl
 
     Parameters
     ----------
-    scores, target
+    scores, target : array_like
         See `avis.metrics.scores.check`.
-    p_target, c_miss, c_fa
+    p_target, c_miss, c_fa : float
         See `avis.metrics.operating_point.OperatingPoint`.
 
     Returns
@@ -46,10 +46,10 @@ def act_dcf(llr: ArrayLike, target: ArrayLike, *, p_target: float, c_miss: float
 
     Parameters
     ----------
-    llr, target
+    llr, target : array_like
         Log-likelihood ratios (natural logarithm) and answers; see `avis.metrics.scores.check`. Raw scores such as
         cosines are none.
-    p_target, c_miss, c_fa
+    p_target, c_miss, c_fa : float
         See `avis.metrics.operating_point.OperatingPoint`; a trial is accepted from its ``threshold`` on.
 
     Returns

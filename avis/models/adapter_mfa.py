@@ -19,13 +19,13 @@ class AdapterMfa(nn.Module):
 
     Parameters
     ----------
-    num_mels
+    num_mels : int
         Features per frame: those of all layers, one layer after the other.
-    num_layers
+    num_layers : int
         Layers in them (25 for W2V-BERT 2.0).
-    adapter_channels
+    adapter_channels : int
         Values per frame that an adapter makes of its layer (128).
-    embedding_dim
+    embedding_dim : int
         Values per embedding (256).
 
     Raises

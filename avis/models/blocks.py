@@ -38,17 +38,17 @@ class TdnnBlock(nn.Module):
 
     Parameters
     ----------
-    in_channels, out_channels
+    in_channels, out_channels : int
         Channels before and after.
-    kernel_size
+    kernel_size : int
         Taps of the convolution, in frames; odd.
-    dilation
+    dilation : int
         Distance between taps, in frames.
-    stride
+    stride : int
         Keep every ``stride``-th frame: ``frames`` becomes ``ceil(frames / stride)``.
-    padding_mode
+    padding_mode : Padding
         What lies beyond the ends: ``"zeros"``, or ``"reflect"`` for the frames mirrored, as in SpeechBrain.
-    slope
+    slope : float
         Of the rectifier below zero.
 
     Examples
@@ -101,13 +101,13 @@ class Res2Block(nn.Module):
 
     Parameters
     ----------
-    channels
+    channels : int
         Channels in and out; a multiple of ``scale``.
-    kernel_size, dilation
+    kernel_size, dilation : int
         Of every group's convolution, in frames.
-    scale
+    scale : int
         Number of groups; 2 or more.
-    padding_mode
+    padding_mode : Padding
         As of `TdnnBlock`.
 
     Raises
@@ -150,11 +150,11 @@ class SqueezeExcitation(nn.Module):
 
     Parameters
     ----------
-    channels
+    channels : int
         Channels to gate.
-    se_channels
+    se_channels : int
         Width of the bottleneck.
-    bias
+    bias : bool
         Whether its two layers have offsets; the papers leave it open, and NeMo's have none.
 
     References

@@ -35,7 +35,7 @@ class ConvolutionModule(nn.Module):
 
     Parameters
     ----------
-    channels
+    channels : int
         Channels of all its convolutions.
     """
 
@@ -61,9 +61,9 @@ class ContextAwareMasking(nn.Module):
 
     Parameters
     ----------
-    in_channels, out_channels
+    in_channels, out_channels : int
         Channels before and after.
-    dilation
+    dilation : int
         Of the convolution, in frames.
 
     References
@@ -97,11 +97,11 @@ class DenseLayer(nn.Module):
 
     Parameters
     ----------
-    channels
+    channels : int
         Channels of the input.
-    growth
+    growth : int
         Channels of the output.
-    dilation
+    dilation : int
         Of the masked convolution, in frames.
     """
 
@@ -123,13 +123,13 @@ class DenseBlock(nn.Module):
 
     Parameters
     ----------
-    channels
+    channels : int
         Channels of the input.
-    growth
+    growth : int
         Channels that each layer adds.
-    num_layers
+    num_layers : int
         Layers.
-    dilation
+    dilation : int
         Of the layers' convolutions, in frames.
 
     References
@@ -166,15 +166,15 @@ class CamPlusPlus(nn.Module):
 
     Parameters
     ----------
-    num_mels
+    num_mels : int
         Features per frame.
-    head_channels
+    head_channels : int
         Channels of the residual blocks (32 in the paper).
-    channels
+    channels : int
         Channels the frames enter the dense blocks with (128 in the paper).
-    growth
+    growth : int
         Channels each dense layer adds (32 in the paper).
-    embedding_dim
+    embedding_dim : int
         Values per embedding (512 for VoxCeleb).
 
     References

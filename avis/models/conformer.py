@@ -31,9 +31,9 @@ class FeedForward(nn.Module):
 
     Parameters
     ----------
-    channels, hidden_channels
+    channels, hidden_channels : int
         Outside and between.
-    dropout
+    dropout : float
         Share of values dropped after each layer in training.
 
     References
@@ -68,11 +68,11 @@ class PositionedAttention(nn.Module):
 
     Parameters
     ----------
-    channels
+    channels : int
         Channels in and out; a multiple of ``num_heads``.
-    num_heads
+    num_heads : int
         Attention heads.
-    dropout
+    dropout : float
         Share of values dropped from the output in training.
 
     Raises
@@ -127,11 +127,11 @@ class ConvolutionModule(nn.Module):
 
     Parameters
     ----------
-    channels
+    channels : int
         Channels in and out.
-    kernel_size
+    kernel_size : int
         Taps of the convolution, in frames; odd.
-    dropout
+    dropout : float
         Share of values dropped from the output in training.
 
     References

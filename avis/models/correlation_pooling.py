@@ -18,15 +18,15 @@ class CorrelationPooling(Pooling):
 
     Parameters
     ----------
-    channels
+    channels : int
         Channels per frame: those of the image for all rows of the first, then of the second; a multiple of ``rows``.
-    rows
+    rows : int
         Mels that are left of the image: 10 of a ResNet for 80 mels. 1 after one-dimensional convolutions.
-    num_channels
+    num_channels : int
         Channels after the projection (64 in the published code).
-    num_ranges
+    num_ranges : int
         Ranges of mels; divides ``rows`` (5).
-    dropout
+    dropout : float
         Share of channels dropped in training (0.25).
 
     Raises

@@ -22,7 +22,7 @@ class InvertedBottleneck(nn.Module):
 
     Parameters
     ----------
-    channels
+    channels : int
         Channels in and out.
 
     References
@@ -49,11 +49,11 @@ class DepthFirstStage(nn.Module):
 
     Parameters
     ----------
-    in_channels, channels
+    in_channels, channels : int
         Channels before and after.
-    depth
+    depth : int
         Inverted bottlenecks.
-    stride
+    stride : (int, int)
         Over (mels, frames).
     """
 
@@ -83,14 +83,14 @@ class GeminiDfResNet(nn.Module):
 
     Parameters
     ----------
-    num_mels
+    num_mels : int
         Features per frame.
-    channels
+    channels : int
         Channels of the first convolution and the first stage (32); each later stage has twice as many.
-    depths
+    depths : list of int
         Blocks in each of the four stages: [3, 3, 9, 3] is DF-ResNet60, [3, 3, 27, 3] 114, [3, 8, 45, 3] 183 and
         [3, 8, 63, 3] 237.
-    embedding_dim
+    embedding_dim : int
         Values per embedding (256 in wespeaker).
 
     Raises

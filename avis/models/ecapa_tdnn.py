@@ -22,11 +22,11 @@ class Reading:
 
     Parameters
     ----------
-    summed_inputs
+    summed_inputs : bool
         Whether a block's input is the sum of the outputs of all layers before it (section 3.3), or the last output.
-    aggregation_norm, embedding_norm
+    aggregation_norm, embedding_norm : bool
         Whether the aggregation layer and the embedding are batch-normalised.
-    padding_mode
+    padding_mode : Padding
         What convolutions see beyond the ends.
     """
 
@@ -48,15 +48,15 @@ class SeRes2Block(nn.Module):
 
     Parameters
     ----------
-    channels
+    channels : int
         Channels in and out.
-    dilation
+    dilation : int
         Of the Res2 convolutions, in frames.
-    se_channels
+    se_channels : int
         Bottleneck of the squeeze-and-excitation gates.
-    scale
+    scale : int
         Number of Res2 channel groups.
-    padding_mode
+    padding_mode : Padding
         Of the Res2 convolutions.
 
     References
@@ -95,25 +95,25 @@ class EcapaTdnn(nn.Module):
 
     Parameters
     ----------
-    num_mels
+    num_mels : int
         Features per frame.
-    channels
+    channels : int
         Channels of the convolutional blocks (512 or 1024 in the paper); a multiple of ``scale``.
-    embedding_dim
+    embedding_dim : int
         Values per embedding (192 in the paper).
-    mfa_channels
+    mfa_channels : int
         Channels of the multi-layer feature aggregation (1536 in the paper for both sizes; SpeechBrain's and
         3D-Speaker's 20.8 M model has 3072).
-    se_channels
+    se_channels : int
         Bottleneck of the channel gates (128 in the paper).
-    scale
+    scale : int
         Res2 channel groups (8 in the paper).
-    stride
+    stride : int
         Frames the first convolution advances by: 1 is as published; 2 halves the frame rate, and with it the cost
         of all that follows.
-    pooling
+    pooling : callable
         Builds the pooling layer from the number of its channels (`AttentiveStatisticsPooling` in the paper).
-    reading
+    reading : str
         ``"paper"``; ``"speechbrain"`` or ``"wespeaker"`` for models trained there.
 
     Raises

@@ -19,7 +19,7 @@ class AttentionalFusion(nn.Module):
 
     Parameters
     ----------
-    channels
+    channels : int
         Of each of the two.
 
     References
@@ -65,19 +65,19 @@ class ERes2Net(nn.Module):
 
     Parameters
     ----------
-    num_mels
+    num_mels : int
         Features per frame.
-    channels
+    channels : int
         Channels of the first convolution (32 in the base model, 64 in the large one and in V2).
-    depths
+    depths : list of int
         Residual blocks in each of the four stages: [3, 4, 6, 3].
-    base_width
+    base_width : int
         Channels of a group, in 64ths of the block's (32, in V2 26).
-    scale
+    scale : int
         Channel groups of a block (2).
-    num_fused_stages
+    num_fused_stages : int
         How many of the last stages are fused (4, in V2 2).
-    embedding_dim
+    embedding_dim : int
         Values per embedding (192 in 3D-Speaker).
 
     Raises

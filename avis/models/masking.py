@@ -13,9 +13,9 @@ def mask_frames(x: Tensor, num_frames: Tensor | None) -> Tensor:
 
     Parameters
     ----------
-    x
+    x : Tensor
         ``[batch, ..., frames]``.
-    num_frames
+    num_frames : Tensor or None
         int64 ``[batch]``: how many of its frames are the utterance's; None if all are.
 
     Examples

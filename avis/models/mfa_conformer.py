@@ -22,9 +22,9 @@ class Subsampling(nn.Module):
 
     Parameters
     ----------
-    num_mels
+    num_mels : int
         Features per frame.
-    channels
+    channels : int
         Channels of convolution and output.
     """
 
@@ -58,21 +58,21 @@ class MfaConformer(nn.Module):
 
     Parameters
     ----------
-    num_mels
+    num_mels : int
         Features per frame.
-    channels
+    channels : int
         Channels of the blocks (256 in the published code).
-    num_blocks
+    num_blocks : int
         Conformer blocks (6).
-    num_heads
+    num_heads : int
         Attention heads (4).
-    hidden_channels
+    hidden_channels : int
         Width of the feed-forward layers (2048).
-    kernel_size
+    kernel_size : int
         Taps of the blocks' convolutions, in frames (15).
-    dropout
+    dropout : float
         Share of values dropped in training (0.1).
-    embedding_dim
+    embedding_dim : int
         Values per embedding (192).
 
     Raises

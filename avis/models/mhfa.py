@@ -17,15 +17,15 @@ class Mhfa(nn.Module):
 
     Parameters
     ----------
-    num_mels
+    num_mels : int
         Features per frame: those of all layers, one layer after the other.
-    num_layers
+    num_layers : int
         Layers in them (13 for WavLM Base).
-    num_heads
+    num_heads : int
         Weighted means (64).
-    channels
+    channels : int
         Of keys and values (128).
-    embedding_dim
+    embedding_dim : int
         Values per embedding (256).
 
     Raises

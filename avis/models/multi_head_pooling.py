@@ -16,15 +16,15 @@ class MultiHeadPooling(Pooling):
 
     Parameters
     ----------
-    channels
+    channels : int
         Channels per frame; a multiple of ``num_heads``.
-    num_queries
+    num_queries : int
         How many times every channel is pooled (1 in MHASTP, 2 in wespeaker's MQMHASTP).
-    num_heads
+    num_heads : int
         Groups of channels (2 and 8).
-    hidden_channels
+    hidden_channels : int
         Width of a head's attention (64).
-    per_channel
+    per_channel : bool
         Whether each channel has weights of its own (wespeaker: not in MHASTP, but in MQMHASTP).
 
     Raises

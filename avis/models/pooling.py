@@ -22,13 +22,13 @@ def weighted_statistics(
 
     Parameters
     ----------
-    x
+    x : Tensor
         ``[batch, channels, frames]``, float32 or float64.
-    weights
+    weights : Tensor or None
         ``[batch, channels, frames]``, non-negative, summing to one over frames; None for equal weights.
-    num_frames
+    num_frames : Tensor or None
         With equal weights: int64 ``[batch]``, how many of its frames are the utterance's; None if all are.
-    floor
+    floor : float
         Smallest variance.
     """
     if weights is None and num_frames is not None:
@@ -63,7 +63,7 @@ class Pooling(nn.Module):
 
     Attributes
     ----------
-    out_channels
+    out_channels : int
         Values per utterance.
     """
 
@@ -75,7 +75,7 @@ class MeanPooling(Pooling):
 
     Parameters
     ----------
-    channels
+    channels : int
         Channels per frame.
 
     Examples
@@ -104,7 +104,7 @@ class StatisticsPooling(Pooling):
 
     Parameters
     ----------
-    channels
+    channels : int
         Channels per frame.
 
     References
@@ -136,7 +136,7 @@ class DeviationPooling(Pooling):
 
     Parameters
     ----------
-    channels
+    channels : int
         Channels per frame.
 
     References
@@ -169,7 +169,7 @@ class SelfAttentivePooling(Pooling):
 
     Parameters
     ----------
-    channels
+    channels : int
         Channels per frame.
 
     References
@@ -212,19 +212,19 @@ class AttentiveStatisticsPooling(Pooling):
 
     Parameters
     ----------
-    channels
+    channels : int
         Channels per frame.
-    attention_channels
+    attention_channels : int
         Width of the attention's bottleneck (128 in the paper).
-    tanh
+    tanh : bool
         Whether the nonlinearity ends with tanh.
-    norm
+    norm : bool
         Whether it begins with ReLU and batch normalisation.
-    context
+    context : bool
         Whether the attention sees the utterance's mean and deviation, or the frame alone.
-    sample_deviation
+    sample_deviation : bool
         Whether the deviation that it sees is the sample's (divisor ``frames - 1``), as in wespeaker.
-    floor
+    floor : float
         Smallest variance before the square root.
 
     References

@@ -21,9 +21,9 @@ class PosteriorPooling(Pooling):
 
     Parameters
     ----------
-    channels
+    channels : int
         Channels per frame.
-    hidden_channels
+    hidden_channels : int
         Width of the estimator of precisions (256 in wespeaker).
 
     References

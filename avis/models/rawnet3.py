@@ -40,9 +40,9 @@ class AnalyticFilters(nn.Module):
 
     Parameters
     ----------
-    num_filters
+    num_filters : int
         Even; half of it are pairs (256 filters in the published code).
-    sample_rate
+    sample_rate : int
         Of the waveforms, in Hz.
 
     References
@@ -110,7 +110,7 @@ class FeatureMapScaling(nn.Module):
 
     Parameters
     ----------
-    channels
+    channels : int
         Channels in and out.
 
     References
@@ -137,13 +137,13 @@ class AfmsRes2Block(nn.Module):
 
     Parameters
     ----------
-    in_channels, channels
+    in_channels, channels : int
         Channels before and after.
-    dilation
+    dilation : int
         Of the Res2 convolutions, in frames.
-    scale
+    scale : int
         Number of Res2 channel groups.
-    pool
+    pool : int
         How many frames become one.
     """
 
@@ -185,17 +185,17 @@ class RawNet3(nn.Module):
 
     Parameters
     ----------
-    sample_rate
+    sample_rate : int
         Of the waveforms, in Hz.
-    channels
+    channels : int
         Channels of the blocks (1024 in the paper), and four times the number of filters; a multiple of 8 and ``scale``.
-    embedding_dim
+    embedding_dim : int
         Values per embedding (256).
-    mfa_channels
+    mfa_channels : int
         Channels of the multi-layer feature aggregation (1536).
-    attention_channels
+    attention_channels : int
         Bottleneck of the pooling's attention (128).
-    scale
+    scale : int
         Res2 channel groups (8).
 
     Raises

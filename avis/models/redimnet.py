@@ -28,9 +28,9 @@ class Aggregation(nn.Module):
 
     Parameters
     ----------
-    channels
+    channels : int
         Of each map.
-    num_maps
+    num_maps : int
         Maps.
     """
 
@@ -49,19 +49,19 @@ class ReDimStage(nn.Module):
 
     Parameters
     ----------
-    channels, mels
+    channels, mels : int
         Of the image before; their product is that of all stages.
-    stride
+    stride : int
         How many times fewer mels and more channels there are after.
-    depth
+    depth : int
         Blocks.
-    expansion
+    expansion : int
         How many times more channels the blocks have than the image after them.
-    reduction
+    reduction : int
         How many times narrower the view along time is than the map; 0 for none.
-    block
+    block : str
         One of convnext, resnet and gated_resnet.
-    group_size
+    group_size : int
         Channels that are convolved with one another.
     """
 
@@ -123,19 +123,19 @@ class ReDimNet(nn.Module):
 
     Parameters
     ----------
-    num_mels
+    num_mels : int
         Features per frame (60 in B0, else 72); a multiple of the product of all strides.
-    channels
+    channels : int
         Channels of the first image.
-    stages
+    stages : list of list of int
         Of each stage: stride, blocks, expansion, and reduction of its view along time, 0 for none.
-    block
+    block : str
         convnext, resnet, or gated_resnet, with gates for mels.
-    group_size
+    group_size : int
         Channels that are convolved with one another.
-    context
+    context : bool
         Whether the pooling's attention sees the utterance's mean and deviation.
-    embedding_dim
+    embedding_dim : int
         Values per embedding (192).
 
     Raises

@@ -18,17 +18,17 @@ class PooledStage(nn.Module):
 
     Parameters
     ----------
-    channels, mels
+    channels, mels : int
         Of the image before; their product is that of all stages.
-    stride
+    stride : int
         How many times fewer mels and more channels there are after.
-    frames
+    frames : int
         Frames that become one.
-    depth
+    depth : int
         Blocks: depthwise 3x3 convolutions, each mixed by a 1x1 one.
-    expansion
+    expansion : float
         How many times more channels the blocks have than the image after them; fewer below 1.
-    reduction
+    reduction : int
         How many times narrower the view along time is than the map.
     """
 
@@ -69,15 +69,15 @@ class ReDimNet2(nn.Module):
 
     Parameters
     ----------
-    num_mels
+    num_mels : int
         Features per frame (72); a multiple of the product of all strides over mels.
-    channels
+    channels : int
         Channels of the first image.
-    stages
+    stages : list of list of float
         Of each stage: strides over mels and frames, blocks, expansion, and reduction of its view along time.
-    head_channels
+    head_channels : int
         Channels of each of the last map's mels that are pooled, by a 1x1 convolution; 0 for all, without one.
-    embedding_dim
+    embedding_dim : int
         Values per embedding (192).
 
     Raises

@@ -31,13 +31,13 @@ class ConvNextBlock(nn.Module):
 
     Parameters
     ----------
-    channels
+    channels : int
         In and out.
-    kernel_size
+    kernel_size : int
         Of the grouped convolution.
-    group_size
+    group_size : int
         Channels that are convolved with one another.
-    dim
+    dim : int
         1 over frames, 2 over mels and frames.
     """
 
@@ -58,11 +58,11 @@ class GroupedBasicBlock(nn.Module):
 
     Parameters
     ----------
-    channels
+    channels : int
         In and out.
-    mels
+    mels : int or None
         Of the image, if mels are gated; None if not.
-    group_size
+    group_size : int
         Channels that are convolved with one another.
     """
 
@@ -90,9 +90,9 @@ class TimeContext(nn.Module):
 
     Parameters
     ----------
-    channels
+    channels : int
         In and out.
-    hidden
+    hidden : int
         Channels of the narrower space.
     """
 

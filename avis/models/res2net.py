@@ -33,19 +33,19 @@ class Res2Bottleneck(nn.Module):
 
     Parameters
     ----------
-    in_channels
+    in_channels : int
         Channels before.
-    channels
+    channels : int
         Twice as many leave the block.
-    stride
+    stride : (int, int)
         Over (mels, frames).
-    base_width
+    base_width : int
         Channels of a group, in 64ths of ``channels``.
-    scale
+    scale : int
         Number of groups.
-    convolve_last
+    convolve_last : bool
         Whether the last group is convolved too (ERes2Net) or passes unchanged (Res2Net).
-    fusion
+    fusion : callable or None
         Builds, from the channels of a group, what fuses a group with its predecessor's output.
 
     Raises
@@ -115,17 +115,17 @@ class Res2Net(nn.Module):
 
     Parameters
     ----------
-    num_mels
+    num_mels : int
         Features per frame.
-    channels
+    channels : int
         Channels of the first convolution (32 in 3D-Speaker and in wespeaker's base, 64 in its large model).
-    depths
+    depths : list of int
         Residual blocks in each of the four stages: [3, 4, 6, 3].
-    base_width
+    base_width : int
         Channels of a group, in 64ths of the block's (32).
-    scale
+    scale : int
         Channel groups of a block (2).
-    embedding_dim
+    embedding_dim : int
         Values per embedding (192 in 3D-Speaker).
 
     Raises

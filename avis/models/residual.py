@@ -19,13 +19,13 @@ class ConvNorm(nn.Module):
 
     Parameters
     ----------
-    in_channels, out_channels
+    in_channels, out_channels : int
         Channels before and after.
-    kernel_size
+    kernel_size : int
         Over mels and frames; odd.
-    stride
+    stride : (int, int)
         Over (mels, frames).
-    groups
+    groups : int
         Of channels, which are convolved apart.
     """
 
@@ -60,15 +60,15 @@ class Stage(nn.ModuleList):
 
     Parameters
     ----------
-    block
+    block : callable
         Builds a block from channels before, channels, and stride over (mels, frames).
-    in_channels, channels
+    in_channels, channels : int
         Channels before, and those that the blocks are asked for.
-    out_channels
+    out_channels : int
         Channels that leave a block.
-    depth
+    depth : int
         Blocks.
-    stride
+    stride : (int, int)
         Over (mels, frames).
     """
 
@@ -99,15 +99,15 @@ class Stages(nn.ModuleList):
 
     Parameters
     ----------
-    block
+    block : callable
         Builds a block from channels before, channels, and stride over (mels, frames).
-    in_channels, channels
+    in_channels, channels : int
         Channels before, and, before expansion, of the first stage.
-    depths
+    depths : list of int
         Blocks in each of the four stages.
-    strides
+    strides : tuple of int
         Of each stage, over both mels and frames.
-    expansion
+    expansion : int
         How many times its channels leave a block.
 
     Raises
@@ -155,7 +155,7 @@ class Trunk(nn.Module):
     ----------
     block, channels, depths, expansion
         As of the stages.
-    num_mels
+    num_mels : int
         Features per frame.
     """
 
@@ -183,9 +183,9 @@ class BasicBlock(nn.Module):
 
     Parameters
     ----------
-    in_channels, channels
+    in_channels, channels : int
         Channels before and after.
-    stride
+    stride : (int, int)
         Of the first convolution, over (mels, frames).
 
     References
@@ -223,11 +223,11 @@ class Bottleneck(nn.Module):
 
     Parameters
     ----------
-    in_channels
+    in_channels : int
         Channels before.
-    channels
+    channels : int
         Channels of the 3x3 convolution; four times as many leave the block.
-    stride
+    stride : (int, int)
         Over (mels, frames).
 
     References

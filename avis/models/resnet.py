@@ -20,17 +20,17 @@ class ResNet(nn.Module):
 
     Parameters
     ----------
-    num_mels
+    num_mels : int
         Features per frame.
-    channels
+    channels : int
         Channels of the first stage (32 in wespeaker).
-    depths
+    depths : list of int
         Residual blocks in each of the four stages: [3, 4, 6, 3] is ResNet34, or with ``bottleneck`` ResNet50.
-    bottleneck
+    bottleneck : bool
         Whether blocks are of three convolutions (ResNet50 and deeper) instead of two.
-    pooling
+    pooling : callable
         Builds the pooling layer from the number of its channels (`StatisticsPooling` in wespeaker).
-    embedding_dim
+    embedding_dim : int
         Values per embedding (256 in wespeaker).
 
     Raises

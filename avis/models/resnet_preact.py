@@ -18,9 +18,9 @@ class PreActBlock(nn.Module):
 
     Parameters
     ----------
-    in_channels, channels
+    in_channels, channels : int
         Channels before and after.
-    stride
+    stride : (int, int)
         Of the first convolution, over (mels, frames).
 
     References
@@ -77,13 +77,13 @@ class PreActResNet(nn.Module):
 
     Parameters
     ----------
-    num_mels
+    num_mels : int
         Features per frame.
-    channels
+    channels : list of int
         Of each of the four stages ([128, 128, 256, 256] in SpeechBrain).
-    depths
+    depths : list of int
         Residual blocks in each of them ([3, 4, 6, 3]).
-    embedding_dim
+    embedding_dim : int
         Values per embedding (256).
 
     Raises

@@ -24,9 +24,9 @@ class SeBasicBlock(BasicBlock):
 
     Parameters
     ----------
-    in_channels, channels
+    in_channels, channels : int
         Channels before and after.
-    stride
+    stride : (int, int)
         Of the first convolution, over (mels, frames).
 
     References
@@ -57,11 +57,11 @@ class ResNetSe34L(nn.Module):
 
     Parameters
     ----------
-    num_mels
+    num_mels : int
         Features per frame.
-    channels
+    channels : int
         Channels of the first stage (16); each later one has twice as many as the one before.
-    embedding_dim
+    embedding_dim : int
         Values per embedding (512).
 
     References
@@ -112,11 +112,11 @@ class ResNetSe34V2(nn.Module):
 
     Parameters
     ----------
-    num_mels
+    num_mels : int
         Features per frame.
-    channels
+    channels : int
         Channels of the first stage (32); each later one has twice as many as the one before.
-    embedding_dim
+    embedding_dim : int
         Values per embedding (512).
 
     References

@@ -51,13 +51,13 @@ class SimAmResNet(nn.Module):
 
     Parameters
     ----------
-    num_mels
+    num_mels : int
         Features per frame.
-    channels
+    channels : int
         Channels of the first stage (64 in wespeaker).
-    depths
+    depths : list of int
         Residual blocks in each of the four stages: [3, 4, 6, 3] is SimAM-ResNet34, [6, 16, 24, 3] SimAM-ResNet100.
-    embedding_dim
+    embedding_dim : int
         Values per embedding (256 in wespeaker).
 
     Raises

@@ -28,13 +28,13 @@ class ConvReluNorm(nn.Module):
 
     Parameters
     ----------
-    in_channels, out_channels
+    in_channels, out_channels : int
         Channels before and after.
-    kernel_size
+    kernel_size : int
         Over mels and frames; odd.
-    stride
+    stride : (int, int)
         Over (mels, frames).
-    bias
+    bias : bool
         Of the convolution.
     """
 
@@ -69,11 +69,11 @@ class KernelSelection(nn.Module):
 
     Parameters
     ----------
-    size
+    size : int
         Of the axis.
-    axis
+    axis : int
         That the weights are for: channels (1) or mels (2); the sum is averaged over all others but the batch.
-    reduction
+    reduction : int
         How much narrower than ``size`` the hidden layer is; it has 16 values at least.
 
     References
@@ -106,9 +106,9 @@ class SelectiveKernel2d(nn.Module):
 
     Parameters
     ----------
-    channels
+    channels : int
         Channels in and out.
-    size, axis
+    size, axis : int
         Of the selection.
     """
 
@@ -127,7 +127,7 @@ class FrontBlock(nn.Module):
 
     Parameters
     ----------
-    channels, mels
+    channels, mels : int
         Of the image, in and out.
 
     References
@@ -159,13 +159,13 @@ class SelectiveRes2Block(nn.Module):
 
     Parameters
     ----------
-    channels
+    channels : int
         Channels in and out; a multiple of ``scale``.
-    dilation
+    dilation : int
         Of the groups' convolutions, in frames.
-    se_channels
+    se_channels : int
         Bottleneck of the channel gates.
-    scale
+    scale : int
         Number of channel groups.
 
     References
@@ -219,19 +219,19 @@ class SkaTdnn(nn.Module):
 
     Parameters
     ----------
-    num_mels
+    num_mels : int
         Features per frame.
-    front_channels
+    front_channels : int
         Channels of the two-dimensional convolutions (128 in the published code).
-    channels
+    channels : int
         Channels of the one-dimensional blocks (1024); a multiple of ``scale``.
-    embedding_dim
+    embedding_dim : int
         Values per embedding (192).
-    mfa_channels
+    mfa_channels : int
         Channels of the multi-layer feature aggregation (1536).
-    attention_channels, se_channels
+    attention_channels, se_channels : int
         Bottlenecks of the pooling's attention and of the channel gates (128).
-    scale
+    scale : int
         Channel groups of a block (8).
 
     Raises

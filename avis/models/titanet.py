@@ -24,9 +24,9 @@ class SeparableConv(nn.Module):
 
     Parameters
     ----------
-    in_channels, out_channels
+    in_channels, out_channels : int
         Channels before and after.
-    kernel_size
+    kernel_size : int
         Taps, in frames; odd.
     """
 
@@ -49,15 +49,15 @@ class TitaBlock(nn.Module):
 
     Parameters
     ----------
-    in_channels, channels
+    in_channels, channels : int
         Channels before and after.
-    kernel_size
+    kernel_size : int
         Taps of all its convolutions, in frames; odd.
-    repeat
+    repeat : int
         Convolutions.
-    residual
+    residual : bool
         Whether a projection of the input is added before the last ReLU.
-    dropout
+    dropout : float
         Share of values dropped after each ReLU in training.
 
     References
@@ -100,15 +100,15 @@ class TitaNet(nn.Module):
 
     Parameters
     ----------
-    num_mels
+    num_mels : int
         Features per frame.
-    channels
+    channels : int
         Channels of prolog and mega blocks (256, 512 and 1024 in TitaNet-S, -M and -L).
-    epilog_channels
+    epilog_channels : int
         Channels of the epilog, which are pooled (3072).
-    dropout
+    dropout : float
         Share of values dropped in the mega blocks in training (0.1).
-    embedding_dim
+    embedding_dim : int
         Values per embedding (192).
 
     References

@@ -21,11 +21,11 @@ class Reading:
 
     Parameters
     ----------
-    padding_mode
+    padding_mode : Padding
         What convolutions see beyond the ends.
-    slope
+    slope : float
         Of the rectifiers below zero.
-    ends
+    ends : bool
         Whether frames are pooled that have seen something beyond the ends.
     """
 
@@ -55,19 +55,19 @@ class XVector(nn.Module):
 
     Parameters
     ----------
-    num_mels
+    num_mels : int
         Features per frame.
-    channels
+    channels : int
         Channels of the first four convolutions (512 in the paper).
-    pooled_channels
+    pooled_channels : int
         Channels of the last (1500).
-    pooling
+    pooling : callable
         Builds the pooling layer from the number of its channels (`StatisticsPooling` in the paper).
-    num_segment_layers
+    num_segment_layers : int
         Linear layers: 1 or 2.
-    embedding_dim
+    embedding_dim : int
         Values per embedding (512).
-    reading
+    reading : str
         ``"padded"``; ``"speechbrain"`` or ``"wespeaker"`` (3D-Speaker too) for models trained there.
 
     Raises

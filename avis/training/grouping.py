@@ -45,9 +45,9 @@ def speaker_groups(speakers: Sequence[str], size: int) -> list[list[int]]:
 
     Parameters
     ----------
-    speakers
+    speakers : sequence of str
         Of the utterances in turn; a multiple of ``size``.
-    size
+    size : int
         Positions per group.
 
     Examples

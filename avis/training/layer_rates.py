@@ -24,15 +24,15 @@ def by_layer(
 
     Parameters
     ----------
-    weights
+    weights : iterable of (str, torch.nn.Parameter)
         Names and weights of a training: those of the front end's model begin with ``front_end.backbone.``.
-    optimizer
+    optimizer : callable
         Makes the optimiser of groups of weights.
-    lr
+    lr : float
         Peak rate of everything that is not the front end's model.
-    front_end_lr
+    front_end_lr : float
         Peak rate of its last layer.
-    layer_decay
+    layer_decay : float
         Rate of each layer below it, as a share of the layer's above. What lies below the first layer counts as one
         more.
 

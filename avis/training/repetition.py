@@ -19,9 +19,9 @@ def repetition(plan: Plan, speakers: Sequence[str]) -> float:
 
     Parameters
     ----------
-    plan
+    plan : Plan
         Of two utterances per speaker or more; the first blocks of its first pass are counted.
-    speakers
+    speakers : sequence of str
         Of the rows of the plan's row groups.
     """
     starts = np.cumsum([0, *(group.num_rows for group in plan.row_groups)])

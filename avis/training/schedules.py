@@ -53,13 +53,13 @@ class WarmupCosine:
 
     Parameters
     ----------
-    warmup
+    warmup : float
         Progress at which the peak is reached, 0 to 1; 0 starts at the peak.
-    final
+    final : float
         Multiplier at the end of the fall.
-    start
+    start : float
         Multiplier at progress 0, if there is a warm-up.
-    end
+    end : float
         Progress at which the fall ends, above ``warmup`` up to 1.
 
     Raises
@@ -113,9 +113,9 @@ class ExponentialDecay:
 
     Parameters
     ----------
-    warmup
+    warmup : float
         Progress at which the warm-up ends, 0 to 1; 0 for none.
-    final
+    final : float
         Multiplier at progress 1.
 
     Raises
@@ -154,13 +154,13 @@ class StepDecay:
 
     Parameters
     ----------
-    warmup
+    warmup : float
         Progress at which the warm-up ends, 0 to 1; 0 starts at the peak.
-    every
+    every : float
         Progress between two falls.
-    factor
+    factor : float
         What is left of the rate at each of them.
-    start
+    start : float
         Progress that the falls are counted from, 0 to 1: 0, or where the warm-up ends.
 
     Raises
@@ -210,11 +210,11 @@ class Triangular:
 
     Parameters
     ----------
-    cycle
+    cycle : float
         Progress that one rise and fall take.
-    low
+    low : float
         Multiplier between cycles.
-    decay
+    decay : float
         Height of a cycle above ``low``, as a share of the one before: 1 is Smith's "triangular", 0.5 "triangular2".
 
     Raises
@@ -260,7 +260,7 @@ class MarginRamp:
 
     Parameters
     ----------
-    start, end
+    start, end : float
         Progress at which the ramp begins and is complete, 0 to 1. Equal values make a step; both 0, a fixed margin.
 
     Raises

@@ -23,13 +23,13 @@ def shortage(waiting_share: float, seconds: NDArray[np.floating], elapsed_s: flo
 
     Parameters
     ----------
-    waiting_share
+    waiting_share : float
         Share of the time in which the trainer waited for a batch.
-    seconds
+    seconds : float array
         What all examples of that time took in each of `avis.training.examples.STAGES`, in seconds ``[stages]``.
-    elapsed_s
+    elapsed_s : float
         The time.
-    data_cpus
+    data_cpus : float
         CPUs that make examples beside the trainer; 0 if it makes them itself, while it waits.
 
     Examples

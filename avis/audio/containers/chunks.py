@@ -55,21 +55,21 @@ class Layout:
 
     Attributes
     ----------
-    form
+    form : str
         Its name.
-    head_bytes
+    head_bytes : int
         Before the first chunk.
-    chunk
+    chunk : str
         Format of a chunk's name and size.
-    audio
+    audio : bytes
         Name of the chunk that holds the audio.
-    before_audio
+    before_audio : int
         Bytes in that chunk before the audio.
-    placeholder
+    placeholder : int
         Sizes from here on are written by programs that cannot go back to the header.
-    alignment
+    alignment : int
         Chunks begin at multiples of so many bytes.
-    counts_head
+    counts_head : bool
         Whether a chunk's size counts its name and size.
     """
 

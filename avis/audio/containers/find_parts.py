@@ -37,11 +37,11 @@ def find_parts(file: BinaryIO, *, where: str, is_whole: bool = True) -> list[Par
 
     Parameters
     ----------
-    file
+    file : BinaryIO
         To read from; where it stands afterwards is not defined.
-    where
+    where : str
         For the error.
-    is_whole
+    is_whole : bool
         Whether all of the file is wanted. If not, only the first recording is looked for, and what its header states
         is believed where that saves reading all of the file.
 

@@ -56,17 +56,17 @@ class _Run:
 
     Attributes
     ----------
-    start, stop
+    start, stop : int
         In the file.
-    first
+    first : bytes
         Header of the first frame.
     stated
         Number of frames by the length header; None without one.
-    num_frames, num_samples
+    num_frames, num_samples : int
         Counted.
-    bit_rates
+    bit_rates : set of int
         Of all frames.
-    boundary
+    boundary : int
         Where the frames end that the length header counts.
     """
 

@@ -11,22 +11,22 @@ class Part:
 
     Attributes
     ----------
-    form
+    form : str
         The container's name, for messages.
-    start, stop
+    start, stop : int
         First byte in the file, and the one after the last by what the container says: beyond the file's end where the
         file is cut.
-    next
+    next : int
         Where what follows begins: chunks that are no audio may lie between.
-    patches
+    patches : tuple of (int, bytes)
         Place in the file, and the bytes that should stand there: lengths that were never written, or wrapped.
-    prefix
+    prefix : bytes
         Bytes that should stand before the part.
-    min_frames
+    min_frames : int or None
         Frames that an intact part decodes to; None for what the decoder finds in the header.
-    slack_frames
+    slack_frames : int
         How many frames fewer than the header says do not count as lost.
-    demuxer
+    demuxer : str or None
         FFmpeg's name of the container, where libsndfile does not read it.
     """
 
@@ -90,17 +90,17 @@ class Search:
 
     Attributes
     ----------
-    file
+    file : BinaryIO
         To read from; where it stands afterwards is not defined.
-    tagged, start
+    tagged, start : int
         Where the container begins, with the tags before it and without.
-    end
+    end : int
         Where the tags at the file's end begin.
-    size
+    size : int
         Of the file.
-    is_whole
+    is_whole : bool
         Whether all of the file is wanted. If not, what the header states is believed, and the rest is not read.
-    where
+    where : str
         For the error.
     """
 

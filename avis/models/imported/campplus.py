@@ -45,7 +45,7 @@ def campplus(weights: Mapping[str, Tensor]) -> Imported:
 
     Parameters
     ----------
-    weights
+    weights : mapping of str to Tensor
         State dict.
 
     Raises

@@ -9,9 +9,9 @@ def last_group_first(weights: dict[str, Tensor], *, width: int) -> dict[str, Ten
 
     Parameters
     ----------
-    weights
+    weights : dict of str to Tensor
         Under AVIS's names: ``blocks.<number>.convs.0`` before, and ``blocks.<number>.convs.2`` after the convolutions.
-    width
+    width : int
         Channels of a group.
     """
     return {key: _moved(key, value, width) for key, value in weights.items()}

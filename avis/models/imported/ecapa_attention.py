@@ -13,7 +13,7 @@ def part_attention(weights: dict[str, Tensor]) -> dict[str, Tensor]:
 
     Parameters
     ----------
-    weights
+    weights : dict of str to Tensor
         With ``pooling.joined.weight``, ``[attention, (1 or 3) * channels, 1]``, and its bias.
 
     Raises

@@ -41,7 +41,7 @@ def eres2net(weights: Mapping[str, Tensor]) -> Imported:
 
     Parameters
     ----------
-    weights
+    weights : mapping of str to Tensor
         State dict.
 
     Raises

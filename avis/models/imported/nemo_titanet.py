@@ -33,7 +33,7 @@ def nemo_titanet(weights: Mapping[str, Tensor]) -> Imported:
 
     Parameters
     ----------
-    weights
+    weights : mapping of str to Tensor
         State dict of an ``EncDecSpeakerLabelModel``. Its convolutions' strides and dilations, which are not in the
         file, are taken to be 1 as in NeMo's configurations, and its gates to see the whole utterance.
 

@@ -62,7 +62,7 @@ def redimnet(weights: Mapping[str, Tensor]) -> Imported:
 
     Parameters
     ----------
-    weights
+    weights : mapping of str to Tensor
         State dict. IDRnD's front end is left out.
 
     Raises
@@ -106,7 +106,7 @@ def redimnet2(weights: Mapping[str, Tensor]) -> Imported:
 
     Parameters
     ----------
-    weights
+    weights : mapping of str to Tensor
         State dict. The front end is left out.
 
     Raises

@@ -21,13 +21,13 @@ class Imported:
 
     Parameters
     ----------
-    model_class
+    model_class : type[nn.Module]
         What is built.
-    sizes
+    sizes : dict of str to object
         Its arguments: plain data, and partial classes for what the model builds.
-    weights
+    weights : dict of str to Tensor
         Its state.
-    front_end
+    front_end : dict of str to Tensor
         Constants of the front end that it was trained with, where the checkpoint has them, by the names of ours.
     """
 
@@ -81,11 +81,11 @@ def rename(
 
     Parameters
     ----------
-    weights
+    weights : mapping of str to Tensor
         The other toolkit's.
-    rules
+    rules : sequence of (str, str)
         A regular expression, which a name fits from its beginning up to the name of a layer, and what replaces it.
-    dropped
+    dropped : sequence of str
         Regular expressions of names, in full, that are deliberately left out: classifiers of training speakers, and
         constants of front ends.
 

@@ -17,7 +17,7 @@ def res2net(weights: Mapping[str, Tensor]) -> Imported:
 
     Parameters
     ----------
-    weights
+    weights : mapping of str to Tensor
         State dict.
 
     Raises

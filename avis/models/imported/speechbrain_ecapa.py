@@ -30,7 +30,7 @@ def speechbrain_ecapa(weights: Mapping[str, Tensor]) -> Imported:
 
     Parameters
     ----------
-    weights
+    weights : mapping of str to Tensor
         State dict of ``embedding_model.ckpt``. Its dilations (2, 3, 4) are the published ones and are not in the file.
 
     Raises

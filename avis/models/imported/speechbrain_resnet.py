@@ -39,7 +39,7 @@ def speechbrain_resnet(weights: Mapping[str, Tensor]) -> Imported:
 
     Parameters
     ----------
-    weights
+    weights : mapping of str to Tensor
         State dict of ``embedding_model.ckpt``. Its strides (1, 2, 2, 2) are the published ones and are not in the file.
 
     Raises

@@ -24,7 +24,7 @@ def speechbrain_xvector(weights: Mapping[str, Tensor]) -> Imported:
 
     Parameters
     ----------
-    weights
+    weights : mapping of str to Tensor
         State dict of ``embedding_model.ckpt``. Its dilations (1, 2, 3, 1, 1) are the published ones and are not in the
         file.
 

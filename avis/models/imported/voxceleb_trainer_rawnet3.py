@@ -46,7 +46,7 @@ def voxceleb_trainer_rawnet3(weights: Mapping[str, Tensor]) -> Imported:
 
     Parameters
     ----------
-    weights
+    weights : mapping of str to Tensor
         State dict.
 
     Raises

@@ -45,9 +45,9 @@ def voxceleb_trainer_resnet_se34_l(weights: Mapping[str, Tensor], *, pre_emphasi
 
     Parameters
     ----------
-    weights
+    weights : mapping of str to Tensor
         State dict of a ``model*.model`` file.
-    pre_emphasis
+    pre_emphasis : bool
         Whether the front end that the model is to have emphasises; the published ``baseline_lite_ap.model`` is from
         before the toolkit did.
 
@@ -82,7 +82,7 @@ def voxceleb_trainer_resnet_se34_v2(weights: Mapping[str, Tensor]) -> Imported:
 
     Parameters
     ----------
-    weights
+    weights : mapping of str to Tensor
         State dict of a ``model*.model`` file.
 
     Raises

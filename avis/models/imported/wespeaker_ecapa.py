@@ -35,7 +35,7 @@ def wespeaker_ecapa(weights: Mapping[str, Tensor]) -> Imported:
 
     Parameters
     ----------
-    weights
+    weights : mapping of str to Tensor
         State dict as ``wespeaker/bin/train.py`` and ``average_model.py`` write it.
 
     Raises

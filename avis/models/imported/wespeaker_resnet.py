@@ -24,7 +24,7 @@ def wespeaker_resnet(weights: Mapping[str, Tensor]) -> Imported:
 
     Parameters
     ----------
-    weights
+    weights : mapping of str to Tensor
         State dict as ``wespeaker/bin/train.py`` and ``average_model.py`` write it.
 
     Raises

@@ -21,7 +21,7 @@ def wespeaker_xvector(weights: Mapping[str, Tensor]) -> Imported:
 
     Parameters
     ----------
-    weights
+    weights : mapping of str to Tensor
         State dict.
 
     Raises
