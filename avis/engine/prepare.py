@@ -74,11 +74,11 @@ def _plan(
 ) -> tuple[dict[str, pa.Table], dict[str, dict[str, Any]]]:
     """Return the shards to make and the files to take over, and say how a store that is there already differs."""
     if base and extension:
-        print(f"kept {extension.num_unchanged} shards of {base}; {extension}")
+        print(f"took over {extension.num_unchanged} shards of {base}; {extension}")
         return extension.tasks, store.take_over(base, uri, extension.unchanged_files)
     tasks = plan_shards(sources, sharding)
-    if not location.exists(uri) and (found := extendable(location.parent(uri), sources, sharding)):
-        before, since = found
+    if not location.exists(uri) and (extensible := extendable(location.parent(uri), sources, sharding)):
+        before, since = extensible
         decodes = f"{since} since {before}: extends={before} decodes only those"
         print(decodes if since.differs else f"{before} has these files: extends={before} takes it as it is")
     return tasks, {}

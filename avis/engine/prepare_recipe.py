@@ -28,7 +28,7 @@ class PrepareRecipe:
     output_dir : str
         Absolute path or URI of the folder for stores and runs.
     seed : int
-        Of all that is drawn.
+        Seed of all that is drawn.
     corpora : mapping of str to Component
         The corpora by their names; see `avis.corpora`.
     sharding : Sharding
@@ -94,7 +94,7 @@ class PairRecipe(PrepareRecipe):
     Attributes
     ----------
     pairings : mapping of str to Component
-        By name, what makes a list.
+        What makes each list, by its name.
     """
 
     pairings: Mapping[str, Component[Pairing | Gallery]]

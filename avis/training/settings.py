@@ -36,7 +36,7 @@ class Training:
     babble_utterances : int
         Training utterances whose voices serve as babble.
     max_validation_utterances : int
-        Of the held-out speakers.
+        Utterances of the held-out speakers that are validated on, at most.
     validation_augment : bool
         Augment the held-out utterances too (always alike), where the clean ones would be too easy to tell apart.
     precision : str

@@ -41,7 +41,7 @@ class TrainingInputs:
     stored : str or None
         URI of the features of ``features.placement=materialize``.
     start : Checkpoint or None
-        Whose weights the training starts with.
+        The checkpoint whose weights the training starts with.
     """
 
     recipe: Recipe
@@ -88,12 +88,12 @@ def _make_examples(
 def local_batches(inputs: TrainingInputs, *, first_block: int) -> Iterator[dict[str, Tensor]]:
     """Make the batches of a plan in this process."""
     trainer, plan, source = inputs.recipe.trainer, inputs.plan, inputs.example_source()
-    left: dict[str, np.ndarray] = {}
+    remaining: dict[str, np.ndarray] = {}
     for number in range(first_block, trainer.num_epochs * plan.blocks_per_epoch):
         made = source.block(plan.block(number), speakers=inputs.speakers, banks=inputs.banks)
         if not len(made["speaker"]):
             continue
-        left = {key: np.concatenate([left[key], made[key]]) if left else made[key] for key in made}
-        while len(left["speaker"]) >= trainer.batch_size:
-            yield {key: torch.from_numpy(value[: trainer.batch_size]) for key, value in left.items()}
-            left = {key: value[trainer.batch_size :] for key, value in left.items()}
+        remaining = {key: np.concatenate([remaining[key], made[key]]) if remaining else made[key] for key in made}
+        while len(remaining["speaker"]) >= trainer.batch_size:
+            yield {key: torch.from_numpy(value[: trainer.batch_size]) for key, value in remaining.items()}
+            remaining = {key: value[trainer.batch_size :] for key, value in remaining.items()}

@@ -49,7 +49,7 @@ class Calibrator:
     Attributes
     ----------
     recipe : ScoreRecipe
-        With a calibration.
+        One that calibrates.
     embedder : StoreEmbedder
     vectors : TrialVectorMaker
         Makes the vectors of trials by the fitted back-end and the calibration's measures.
@@ -120,6 +120,7 @@ class Calibrator:
         index, label = trials.utterances(self.index), "embed calibration trials"
         embedded = self.embedder.embed(index["utt_id"].combine_chunks(), label=label)
         if self.crops:
+            label = "embed calibration crops"
             cropped = self.embedder.embed(index["utt_id"].combine_chunks(), label=label, crops=self.crops)
             cropped = cropped.set_column(0, "utt_id", crop_ids(cropped["utt_id"])).cast(embedded.schema)
             embedded = pa.concat_tables([embedded, cropped])

@@ -77,7 +77,7 @@ class CalibrationTrials(NamedTuple):
     size: int | None = None
 
     def with_crops(self) -> "CalibrationTrials":
-        """Let each side of a trial be whole and cropped, so that one becomes four; a model is of crops then."""
+        """Let both utterances of a trial be whole and cropped, so that one becomes four; a model is of crops then."""
         assert self.trials is not None, "no trials to crop"
         forms = [
             self.trials.set_column(0, "enroll", enroll).set_column(1, "test", test)

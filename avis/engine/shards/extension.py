@@ -1,4 +1,4 @@
-"""Plan how a store grows: shards whose files are as they were are kept, the others are made again, new files follow."""
+"""Plan how a store grows: shards of unchanged files are taken over, others are made again, new files follow."""
 
 import contextlib
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from avis.names import names
 from avis.schema import PLACED
 
 KEY = ("utt_id", "path", "split")
-"""What a row is recognised by; its place in the store is kept while these stay as they are."""
+"""What a row is recognised by; its place in the store stays while these stay as they are."""
 
 STORES_COMPARED = 3
 

@@ -82,8 +82,8 @@ def read_lists(recipe: ScoreRecipe, index: pa.Table, *, trained: Collection[str]
 def named_utterances(lists: Mapping[str, TrialList]) -> pa.Array:
     """Return the ids of the utterances on either side of any of the lists, each once."""
     enroll = [trials["enroll"] if models is None else models["utt_id"] for trials, models, _ in lists.values()]
-    sides = [*enroll, *(trials["test"] for trials, _, _ in lists.values())]
-    return pa.chunked_array([chunk for side in sides for chunk in side.chunks], pa.string()).unique()
+    columns = [*enroll, *(trials["test"] for trials, _, _ in lists.values())]
+    return pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string()).unique()
 
 
 def named_models(lists: Mapping[str, TrialList]) -> pa.Table | None:

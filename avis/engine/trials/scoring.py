@@ -133,7 +133,7 @@ def score_list(
     trials : pyarrow.Table
         Columns of `avis.schema.TRIALS`, then conditions.
     facts : dict
-        About the list, for the manifest; what is under `ORIGIN` tells no scores from others.
+        About the list, for the manifest; what is under `ORIGIN` does not distinguish scores.
     """
     arrays = [vectors.vectors, vectors.measures, vectors.speech_s, *(vectors.members or ())]
     telling = {key: value for key, value in facts.items() if key != ORIGIN}

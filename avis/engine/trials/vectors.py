@@ -17,9 +17,9 @@ from avis.scoring.calibration import log_duration, log_magnitude
 from avis.scoring.trial_ids import gather
 
 VALUES_AT_ONCE = 1 << 20
-"""Vector values of one side that are gathered together: 4 MB, so that they stay in a core's cache. For 1 M trials of
-5,000 utterances [192] on one core this scored 13 M trials/s; blocks of a matrix product, from which the trials' scores
-were then picked, 7 M."""
+"""Vector values of one utterance of each trial that are gathered together: 4 MB, so that they stay in a core's cache.
+For 1 M trials of 5,000 utterances [192] on one core this scored 13 M trials/s; blocks of a matrix product, from which
+the trials' scores were then picked, 7 M."""
 
 
 @dataclass(frozen=True)

@@ -118,4 +118,4 @@ class WorkerLines:
 
 
 WORKER_LINES = WorkerLines()
-"""Those of the workers of this driver."""
+"""Lines of the workers of this driver."""

@@ -74,4 +74,4 @@ class RayLog:
 
 
 MESSAGES = RayLog()
-"""Those of this process."""
+"""Messages of Ray in this process."""

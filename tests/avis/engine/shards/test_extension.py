@@ -110,8 +110,8 @@ def test_only_what_is_new_changed_or_beside_it_is_decoded(
 
     assert {f"folder/{path.removesuffix('.wav')}" for path in decoded} == (beside | new) - gone
     num_parts, num_made_again = len(store.part_uris(base, "utterances")), len(own_parts(grown) & own_parts(base))
-    kept = f"kept {num_parts - num_made_again} shards of {base}; 3 files new, 1 changed, 2 removed"
-    assert kept in capsys.readouterr().out.splitlines()
+    taken_over = f"took over {num_parts - num_made_again} shards of {base}; 3 files new, 1 changed, 2 removed"
+    assert taken_over in capsys.readouterr().out.splitlines()
     assert stamps(base) == before
     assert speakers(grown, "validation") == speakers(base, "validation")
     assert speakers(grown, "train") == speakers(base, "train") | {"folder/s_new"}
