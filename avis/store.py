@@ -60,7 +60,7 @@ def write_file(uri: str, file: IO[bytes]) -> None:
             return
         except OSError as error:
             if renamed:
-                with contextlib.suppress(FileNotFoundError):
+                with contextlib.suppress(OSError):  # what went wrong first is what to say
                     fs.delete_file(target)
             if isinstance(error, FileNotFoundError | FileExistsError) and attempt < WRITE_ATTEMPTS - 1:
                 continue  # cleared away by another driver, which has just finished the store

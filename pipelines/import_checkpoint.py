@@ -29,7 +29,7 @@ from avis.engine.entry import pipeline
 def main(cfg: DictConfig) -> None:
     """Import one checkpoint."""
     settings = resolve(cfg)
-    if not settings["source"]:
+    if not settings.get("source"):
         raise ValueError(
             "no source: got source=null, expected the toolkit and model that the weights are of. At source. Choose "
             "one, such as source=speechbrain_ecapa; --help lists them."

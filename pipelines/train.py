@@ -21,7 +21,7 @@ from omegaconf import DictConfig
 from avis.engine.entry import pipeline
 from avis.engine.prepare import prepare
 from avis.engine.rehearse import rehearse
-from avis.engine.runs import open_run, save_run
+from avis.engine.runs import open_run, resumable, save_run
 from avis.engine.score import check_trials, origin, score, show_decisions
 from avis.engine.train import checkpoint_choice, train
 from avis.engine.workers.ray_log import MESSAGES
@@ -38,14 +38,15 @@ def main(cfg: DictConfig) -> None:
     utterances = prepare(recipe)  # Ray Data decodes, checks and shards to Parquet
     check_trials(recipe, utterances)
     save_run(run_dir, recipe, utterances)
-    checkpoint = train(recipe, utterances, run_dir)  # Ray Data streams features into Ray Train + Lightning DDP
-    choice = checkpoint_choice(recipe, utterances)
-    print(f"checkpoint: {choice}", flush=True)
-    scores = score(recipe, checkpoint, utterances, run_dir)  # Ray actors embed; trials are scored in parallel
-    show_decisions(scores, recipe.operating_point)
-    if answered := with_answers(scores):
-        facts = {"run": run_dir, "choice of checkpoint": choice, **origin(recipe, checkpoint, utterances)}
-        show(evaluate(answered, run_dir, facts=facts, evaluation=recipe.evaluation))
+    with resumable(run_dir):
+        checkpoint = train(recipe, utterances, run_dir)  # Ray Data streams features into Ray Train + Lightning DDP
+        choice = checkpoint_choice(recipe, utterances)
+        print(f"checkpoint: {choice}", flush=True)
+        scores = score(recipe, checkpoint, utterances, run_dir)  # Ray actors embed; trials are scored in parallel
+        show_decisions(scores, recipe.operating_point)
+        if answered := with_answers(scores):
+            facts = {"run": run_dir, "choice of checkpoint": choice, **origin(recipe, checkpoint, utterances)}
+            show(evaluate(answered, run_dir, facts=facts, evaluation=recipe.evaluation))
 
 
 if __name__ == "__main__":

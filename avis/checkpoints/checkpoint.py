@@ -14,6 +14,9 @@ from avis.checkpoints.components import build
 FIELDS = ("state_dict", "recipe", "speakers", "epoch", "global_step")
 """What a model needs of a checkpoint file; the rest is its training's."""
 
+RECIPE = ("model", "features", "sharding")
+"""What a model needs of a recipe."""
+
 BLOCK_BYTES = 1 << 22
 
 
@@ -76,8 +79,7 @@ class Checkpoint:
         ValueError
             If the weights do not fit the model that the recipe names.
         """
-        model: nn.Module = build(self.recipe["model"])
-        return self._with_weights(model, "model.")
+        return self._with_weights(self._build("model", self.recipe["model"]), "model.")
 
     def build_front_end(self) -> nn.Module:
         """Build the front end, and load its weights if it was trained with the model.
@@ -87,8 +89,18 @@ class Checkpoint:
         ValueError
             See `build_model`.
         """
-        front_end: nn.Module = build(self.recipe["features"]["front_end"])
+        front_end = self._build("features.front_end", self.recipe["features"]["front_end"])
         return self._with_weights(front_end, "front_end.") if self.front_end_learnt else front_end
+
+    def _build(self, key: str, node: Any) -> nn.Module:
+        try:
+            module: nn.Module = build(node)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"recipe of a checkpoint refused: got {error}, expected a component of this version of AVIS. At "
+                f"{self.uri}, recipe.{key}. Give a checkpoint written by pipelines/train.py."
+            ) from error
+        return module
 
     def _with_weights(self, module: nn.Module, prefix: str) -> nn.Module:
         own = {key.removeprefix(prefix): value for key, value in self.weights.items() if key.startswith(prefix)}
@@ -125,6 +137,7 @@ def read_checkpoint(uri: str) -> dict[str, Any]:
             f"pipelines/train.py. At {uri}. Give the path of a run's best.ckpt."
         ) from error
     lacking = [key for key in FIELDS if not isinstance(checkpoint, dict) or key not in checkpoint]
+    lacking = lacking or [f"recipe.{key}" for key in RECIPE if key not in checkpoint["recipe"]]
     if lacking:
         raise ValueError(
             f"not a checkpoint of AVIS: got a file without {', '.join(lacking)}, expected these. At {uri}. "

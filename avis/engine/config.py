@@ -6,13 +6,26 @@ from typing import Any, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, InterpolationToMissingValueError, MissingMandatoryValue
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, NonNegativeInt, TypeAdapter, ValidationError
 
 from avis.checkpoints.components import PARTIAL, TARGET, find_component
 from avis.engine.shards.sharding import Sharding, prepared_otherwise
 
 NOTHING = "none"
 """Switches a key off, where null would stand for the checkpoint's own; so does an empty group."""
+
+Group = dict[str, Any]
+TOP_LEVEL: dict[str, Any] = {
+    **dict.fromkeys(("compute", "sharding", "model", "features", "augment", "loss", "optimizer", "scheduler"), Group),
+    **dict.fromkeys(("trainer", "evaluation", "trial_checks"), Group),
+    **dict.fromkeys(("corpus", "scoring", "calibration", "operating_point", "trials"), Group | str | None),
+    **dict.fromkeys(("extends", "start_from", "enrolments", "enrolment_mean", "baseline"), str | None),
+    **dict.fromkeys(("scores", "development", "runs"), str | list[str] | None),
+    **dict.fromkeys(("output_dir", "checkpoint", "store", "file", "format", "weights"), str),
+    **dict.fromkeys(("run", "resume"), str | int | None),
+    "seed": NonNegativeInt,
+}
+"""Types of keys that stand in no component; a word may switch a group off, see `NOTHING`."""
 
 
 def resolve(cfg: DictConfig) -> dict[str, Any]:
@@ -39,6 +52,9 @@ def check_composed(cfg: DictConfig) -> dict[str, Any]:
         raise ValueError(
             f"value missing: got none, expected one. At {key}. Give it on the command line: {key}=<value>."
         ) from error
+    for key, value in plain.items():
+        if key in TOP_LEVEL and not _holds_target(value):
+            _check_type(value, TOP_LEVEL[key], key)
     check(plain, "")
     return plain
 

@@ -127,7 +127,8 @@ def is_users(error: BaseException) -> bool:
         return True
     if isinstance(error, ImportError):
         return "pip install" in str(error)
-    return isinstance(error, ValueError) and WORDED.match(str(error)) is not None
+    worded = WORDED.match(str(error)) is not None or "Config group override must be" in str(error)  # the latter Hydra's
+    return isinstance(error, ValueError) and worded
 
 
 def _say(message: str) -> None:

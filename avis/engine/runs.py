@@ -2,7 +2,8 @@
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -59,6 +60,22 @@ def save_run(run_dir: str, recipe: Recipe, utterances: str) -> None:
             f"audio changed: got utterances={utterances}, expected {trained_on}. At {run_dir}. "
             "A run goes on with the files it was started on; put them back, or start another run."
         )
+
+
+@contextmanager
+def resumable(run_dir: str) -> Iterator[None]:
+    """Say on Ctrl-C within how the run goes on.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        With that message.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        name = os.path.basename(location.split_query(run_dir)[0])
+        raise KeyboardInterrupt(f"stopped: resume={name} goes on with what is finished. At {run_dir}.") from None
 
 
 def _resume(run_dir: str, asked: Mapping[str, Any]) -> tuple[str, Recipe]:

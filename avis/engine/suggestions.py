@@ -33,17 +33,21 @@ def explain(error: BaseException, configs: Path, config_name: str, overrides: Se
         return _unknown_choice(error.missing_cfg_file, error.options)
     if isinstance(error, OverrideParseException):
         return (
-            f"wrong command line: got {error.override}, expected <key>=<value> ({str(error).splitlines()[0]}). "
-            "Put the whole in quotes if the value has blanks, braces or brackets."
+            f"wrong command line: got {error.override}, expected <key>=<value>. Put a value with blanks, brackets or "
+            f"letters beyond ASCII in quotes within quotes: {_quoted(error.override)}."
         )
     if isinstance(error, ConfigCompositionException) and (unknown := UNKNOWN_KEY.search(str(error))):
-        message = _unknown_key(unknown[1], _known_keys(configs, config_name, overrides, unknown[1]))
-        return message + (f" +{unknown[1]}=<value> adds a new one." if "append" in str(error) else "")
+        return _unknown_key(unknown[1], _known_keys(configs, config_name, overrides, unknown[1]))
     if isinstance(error, HydraException) and error.__cause__:
         return f"{error} {str(error.__cause__).splitlines()[0]}"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: got {error.filename}" if error.filename else error.strerror
     return str(error)
+
+
+def _quoted(override: str) -> str:
+    key, _, value = override.partition("=")
+    return f"'{key}=\"{value.strip(chr(34))}\"'"
 
 
 def _unknown_choice(file: str, choices: Sequence[str]) -> str:
@@ -57,6 +61,7 @@ def _unknown_choice(file: str, choices: Sequence[str]) -> str:
 
 
 def _unknown_key(key: str, known: Sequence[str]) -> str:
+    known = [name for name in known if name != key and not name.endswith("_target_")]
     of_same_name = [name for name in known if name.rpartition(".")[2] == key]
     near = [*of_same_name, *(name for name in difflib.get_close_matches(key, known) if name not in of_same_name)]
     return f"unknown key: got {key}, expected a key or group of the configuration. At {key}. {_did_you_mean(near)}"

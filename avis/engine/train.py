@@ -193,7 +193,10 @@ def _train_in_process(inputs: TrainingInputs, run_dir: str, *, use_gpu: bool) ->
     first_block = next_epoch(run_dir) * inputs.plan.blocks_per_epoch
     batches = local_batches(inputs, first_block=first_block)
     accelerator = "auto" if use_gpu else "cpu"
-    fit_on_worker(inputs, batches, run_dir, rank=0, world_size=1, data_cpus=0, devices=1, accelerator=accelerator)
+    try:
+        fit_on_worker(inputs, batches, run_dir, rank=0, world_size=1, data_cpus=0, devices=1, accelerator=accelerator)
+    except SystemExit:  # how Lightning ends on Ctrl-C
+        raise KeyboardInterrupt from None
 
 
 def _train_on_ray(inputs: TrainingInputs, run_dir: str, *, num_workers: int, use_gpu: bool) -> None:
@@ -225,7 +228,7 @@ def _train_on_ray(inputs: TrainingInputs, run_dir: str, *, num_workers: int, use
     except ray.train.TrainingFailedError as error:
         raise_cause(_first_failure(error))
     except SystemExit:  # how Ray Train ends on Ctrl-C
-        raise KeyboardInterrupt(f"stopped: resume=<run> goes on after the last whole epoch. At {run_dir}.") from None
+        raise KeyboardInterrupt from None
     finally:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, on_interrupt)  # Ray Train leaves its own, which would swallow a later Ctrl-C

@@ -53,3 +53,21 @@ def test_a_checkpoint_of_another_program_is_refused(tmp_path: Path):
     torch.save({"state_dict": {}}, tmp_path / "other.ckpt")
     with pytest.raises(ValueError, match="not a checkpoint of AVIS: got a file without recipe, speakers,"):
         Checkpoint.open(str(tmp_path / "other.ckpt"))
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ({"_target_": "os.system", "command": "false"}, r"got unknown component: got _target_=os\.system"),
+        ({"_target_": "avis.models.xvector.XVector", "widht": 3}, r"got .*unexpected keyword argument 'widht'"),
+        (None, r"got a file without recipe\.model"),
+    ],
+)
+def test_a_recipe_that_builds_nothing_of_avis_is_refused(tiny_run: str, tmp_path: Path, model: object, message: str):
+    saved = torch.load(best_checkpoint(tiny_run), weights_only=True)
+    saved["recipe"]["model"] = model
+    if model is None:
+        del saved["recipe"]["model"]
+    torch.save(saved, tmp_path / "strange.ckpt")
+    with pytest.raises(ValueError, match=rf"{message}.* At {tmp_path}/strange\.ckpt"):
+        Checkpoint.open(str(tmp_path / "strange.ckpt")).build_model()

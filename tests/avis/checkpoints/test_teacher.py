@@ -23,7 +23,8 @@ def joint_loss(teacher: str) -> dict[str, Any]:
 
 @pytest.fixture
 def teacher(tmp_path: Path) -> Path:
-    recipe = {"features": {"front_end": FBANK, "placement": "stream"}, "sharding": {"sample_rate": 16000, "seed": 3}}
+    features, sharding = {"front_end": FBANK, "placement": "stream"}, {"sample_rate": 16000, "seed": 3}
+    recipe = {"model": {}, "features": features, "sharding": sharding}
     saved = {"recipe": recipe, "state_dict": {"model.weight": torch.zeros(2)}, "speakers": [], "epoch": 0}
     torch.save(saved | {"global_step": 0}, tmp_path / "best.ckpt")
     return tmp_path / "best.ckpt"

@@ -55,6 +55,10 @@ def test_hydra_names_an_unknown_key(composed: Callable[..., DictConfig]):
         ("trainer.speeds=[1.0,0]", r"wrong value: got \[1\.0, 0\], .*greater than 0.*At trainer\.speeds\."),
         ("compute.num_workers=0", r"wrong value: got 0, .*greater than 0.*At compute\.num_workers\."),
         ("sharding.max_reject_share=2", r"wrong value: got 2, expected float .*At sharding\.max_reject_share\."),
+        ("seed=-1", r"wrong value: got -1, .*At seed\."),
+        ("trials=[a,b]", r"wrong value: got \['a', 'b'\], .*At trials\."),
+        ("start_from=5", r"wrong value: got 5, .*At start_from\."),
+        ("operating_point=0.1", r"wrong value: got 0\.1, .*At operating_point\."),
         ("optimizer.lr=high", r"wrong value: got 'high', .*At optimizer\.lr\."),
         ("loss.scale=big", r"wrong value: got 'big', expected float .*At loss\.scale\."),
         (
