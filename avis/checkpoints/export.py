@@ -1,10 +1,13 @@
 """Write a checkpoint as one file that maps waveforms to embeddings without AVIS, checked against the model itself."""
 
+import contextlib
+import io
 import json
+import logging
 import os
 import tempfile
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -137,9 +140,21 @@ def _traced(about: Mapping[str, Any]) -> Tensor:
     )
 
 
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence what exporters say on the way: what they take for constant or leave out is found by the comparison."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
 def _write_torchscript(whole: nn.Module, checkpoint: Checkpoint, path: str, about: Mapping[str, Any]) -> Embed:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of tracing: what it takes for constant is found by the comparison
+    with _quiet():
         traced = torch.jit.trace(whole, _traced(about), check_trace=False)
         torch.jit.save(traced, path, _extra_files={"avis": json.dumps(about)})
         return torch.jit.load(path)
@@ -154,8 +169,7 @@ def _write_onnx(whole: nn.Module, checkpoint: Checkpoint, path: str, about: Mapp
             f"not installed: got no {error.name}, expected onnx, onnxscript and onnxruntime. At format=onnx. "
             "pip install 'avis[export]'."
         ) from error
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with _quiet():
         samples = ({1: torch.export.Dim.DYNAMIC},)
         program = torch.export.export(whole, (_traced(about),), dynamic_shapes=samples, strict=False)
         written = torch.onnx.export(program, dynamo=True, input_names=[INPUT], output_names=[OUTPUT], verbose=False)
