@@ -7,7 +7,7 @@ import pytest
 from omegaconf import DictConfig
 
 from avis import store
-from avis.engine.runs import open_run, save_run
+from avis.engine.runs import open_run, resumable, save_run
 
 
 def test_a_new_run_has_a_folder_and_a_configuration_of_its_own(composed: Callable[..., DictConfig], tmp_path: Path):
@@ -63,3 +63,11 @@ def test_an_unknown_run_cannot_be_resumed(composed: Callable[..., DictConfig], t
     with pytest.raises(ValueError, match=rf"no run to resume: got resume=first, .*At {tmp_path}/runs/first"):
         open_run(composed("resume=first", f"output_dir={tmp_path}"))
     assert not (tmp_path / "runs").exists()
+
+
+def test_ctrl_c_says_how_a_run_goes_on():
+    with (
+        pytest.raises(KeyboardInterrupt, match=r"stopped: resume=first goes on .* At s3://b/runs/first\?region=x"),
+        resumable("s3://b/runs/first?region=x"),
+    ):
+        raise KeyboardInterrupt("stopped: 2 of 8 parts of embed trials are finished.")
