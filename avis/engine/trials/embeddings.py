@@ -168,9 +168,10 @@ class StoreEmbedder:
         pyarrow.Table
             The embeddings table, sorted by ``utt_id``.
         """
-        tasks = self._tasks(set(wanted.to_pylist()))
+        ids = set(wanted.to_pylist())
+        tasks = self._tasks(ids)
         cropped = [dataclasses.astuple(crops)] if crops else []
-        identity = [self.checkpoint.digest, self.utterances, sorted(set(wanted.to_pylist())), copies, *cropped]
+        identity = [self.checkpoint.digest, self.utterances, sorted(ids), copies, *cropped]
         inputs = fingerprint(identity)
         folder = location.join(self.run_dir, "embeddings")
         uri = location.join(folder, inputs)
