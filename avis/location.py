@@ -4,6 +4,7 @@ pyarrow's own file systems answer to `ARROW_SCHEMES`, fsspec's to all others, su
 where the package that fsspec needs for it is installed.
 """
 
+import errno
 import functools
 import io
 import itertools
@@ -18,6 +19,8 @@ from urllib.parse import parse_qsl
 import fsspec
 import pyarrow as pa
 import pyarrow.fs as pafs
+
+from avis.storage_fault import KeptError, SteadyFile, StorageError, is_definite, retried
 
 READ_AHEAD_BYTES = 1 << 18
 """Read at a time from a file that is read in parts: object stores answer many small requests slowly."""
@@ -118,11 +121,17 @@ def filesystem(path: str) -> tuple[pafs.FileSystem, str]:
 
     Raises
     ------
-    OSError, pyarrow.ArrowInvalid
+    pyarrow.ArrowInvalid
         No file system answers to the URI.
+    StorageError
+        It does not answer, or its package is not installed here.
     """
     if not is_uri(path):
         return pafs.LocalFileSystem(), absolute(path)
+    return retried(lambda: _filesystem_of(path), path)
+
+
+def _filesystem_of(path: str) -> tuple[pafs.FileSystem, str]:
     head, query = split_query(path)
     scheme, _, rest = head.partition("://")
     if scheme not in ARROW_SCHEMES:
@@ -144,10 +153,15 @@ def _from_fsspec(scheme: str, head: str, query: str) -> tuple[pafs.FileSystem, s
             system, key = fsspec.core.url_to_fs(head + query)
         else:
             system, key = fsspec.core.url_to_fs(head, **dict(parse_qsl(query[1:])))
-    except (ImportError, ValueError) as error:
+    except ImportError as error:
+        raise StorageError(
+            f"no file system: got {scheme}:// ({error}), expected a package that opens it. At {head}. "
+            "Install it on every node."
+        ) from error
+    except ValueError as error:
         raise pa.ArrowInvalid(
             f"no file system: got {scheme}:// ({error}), expected a scheme that pyarrow or fsspec opens. At {head}. "
-            "Correct it, or install the package that it needs."
+            "Correct it."
         ) from error
     return pafs.PyFileSystem(_Fresh(system)), key
 
@@ -157,29 +171,47 @@ class _Fresh(pafs.FSSpecHandler):
 
     def get_file_info(self, paths: list[str]) -> list[pafs.FileInfo]:
         self.fs.invalidate_cache()
-        return super().get_file_info(paths)
+        return [self._info(path) for path in paths]
+
+    def _info(self, path: str) -> pafs.FileInfo:
+        try:
+            return self._create_file_info(path, self.fs.info(path))
+        except FileNotFoundError as error:
+            if not is_definite(error):
+                raise
+            return pafs.FileInfo(path, pafs.FileType.NotFound)
 
     def get_file_info_selector(self, selector: pafs.FileSelector) -> list[pafs.FileInfo]:
         self.fs.invalidate_cache()
         return super().get_file_info_selector(selector)
 
 
+def look_up(path: str) -> pafs.FileInfo:
+    """Return what its file system tells of a file or directory, be it that there is none."""
+    system, key = filesystem(path)
+    return retried(lambda: system.get_file_info(key), path)
+
+
+def look_below(folder: str, *, recursive: bool = False) -> list[pafs.FileInfo]:
+    """Return what its file system tells of all that lies in a folder; nothing if it is not there."""
+    system, key = filesystem(folder)
+    selector = pafs.FileSelector(key, allow_not_found=True, recursive=recursive)
+    return list(retried(lambda: system.get_file_info(selector), folder))
+
+
 def exists(path: str) -> bool:
     """Tell whether a file or directory is there."""
-    system, key = filesystem(path)
-    return bool(system.get_file_info(key).type != pafs.FileType.NotFound)
+    return bool(look_up(path).type != pafs.FileType.NotFound)
 
 
 def is_folder(path: str) -> bool:
     """Tell whether a directory is there."""
-    system, key = filesystem(path)
-    return bool(system.get_file_info(key).type == pafs.FileType.Directory)
+    return bool(look_up(path).type == pafs.FileType.Directory)
 
 
 def names_in(folder: str) -> list[str]:
     """Return the names of what lies directly in a folder, sorted; none if it is not there."""
-    system, key = filesystem(folder)
-    return sorted(info.base_name for info in system.get_file_info(pafs.FileSelector(key, allow_not_found=True)))
+    return sorted(info.base_name for info in look_below(folder))
 
 
 def read_bytes(path: str) -> bytes:
@@ -188,8 +220,14 @@ def read_bytes(path: str) -> bytes:
     Raises
     ------
     OSError, pyarrow.ArrowInvalid
-        There is no such file, it may not be read, or it is no regular file (a pipe would block for ever).
+        There is no such file, or it is no regular file (a pipe would block for ever).
+    StorageError
+        The storage does not answer, or gives no leave.
     """
+    return retried(lambda: _read_whole(path), path)
+
+
+def _read_whole(path: str) -> bytes:
     if is_uri(path):
         system, key = filesystem(path)
         with system.open_input_stream(key, compression=None) as stream:
@@ -198,59 +236,36 @@ def read_bytes(path: str) -> bytes:
         return file.read()
 
 
+def open_file(path: str) -> SteadyFile:
+    """Open a file, local or at a URI, to read parts of it; an error of the storage is waited for and then raised.
+
+    Raises
+    ------
+    OSError, pyarrow.ArrowInvalid, StorageError
+        As `read_bytes`.
+    """
+    return SteadyFile(path, lambda: _open_parts(path) if is_uri(path) else _open_regular(path))
+
+
 @contextmanager
 def open_seekable(path: str) -> Iterator[BinaryIO]:
-    """Open a file, local or at a URI, to read parts of it.
+    """Open a file as `open_file` does, for a decoder.
 
-    An error of the file system is raised at the end of the block at the latest, in place of any other, even where the
+    An error of the storage is raised at the end of the block at the latest, in place of any other, even where the
     decoder that reads the file cannot pass it on and takes it for the file's end.
 
     Raises
     ------
-    OSError, pyarrow.ArrowInvalid
-        As `read_bytes`, and when reading fails.
+    OSError, pyarrow.ArrowInvalid, StorageError
+        As `read_bytes`.
     """
-    raw = _Watched(_open_parts(path) if is_uri(path) else _open_regular(path))
+    raw = KeptError(open_file(path))
     with io.BufferedReader(raw, READ_AHEAD_BYTES) as file:
         try:
             yield cast(BinaryIO, file)
         finally:
             if raw.error is not None:
                 raise raw.error from None
-
-
-class _Watched(io.RawIOBase):
-    """A stream that ends where reading fails, and keeps the error."""
-
-    def __init__(self, stream: Any) -> None:
-        self.stream = stream
-        self.error: OSError | None = None
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        try:
-            data = self.stream.read(len(buffer))
-        except OSError as error:
-            self.error = error
-            return 0
-        buffer[: len(data)] = data
-        return len(data)
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self.stream.seek(offset, whence)
-        return int(self.stream.tell())
-
-    def tell(self) -> int:
-        return int(self.stream.tell())
-
-    def close(self) -> None:
-        self.stream.close()
-        super().close()
 
 
 def _open_parts(path: str) -> Any:
@@ -269,5 +284,5 @@ def _open_parts(path: str) -> Any:
 
 def _open_regular(path: str) -> BinaryIO:
     if not stat.S_ISREG(os.stat(path).st_mode):
-        raise OSError(f"{path} is not a regular file")
+        raise OSError(errno.EINVAL, "not a regular file", path)
     return open(path, "rb", buffering=0)

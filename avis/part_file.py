@@ -1,4 +1,4 @@
-"""Write one Parquet file as its rows arrive, so that a large part is never held in memory whole."""
+"""Write one Parquet file as its rows arrive, never in memory whole, and read one with its checksums."""
 
 import tempfile
 from types import TracebackType
@@ -8,6 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from avis.digest import Hashing
+from avis.location import open_file
+from avis.storage_fault import StorageError
 
 BYTES_IN_MEMORY = 16 << 20
 """From here on a file that is not finished waits on the disk, in the folder that ``TMPDIR`` names."""
@@ -59,3 +61,41 @@ class PartFile:
             self._writer.write_table(self._waiting.combine_chunks(), self.row_group_rows)
         self._writer.close()
         return {"rows": self.rows, "bytes": self.sink.num_bytes, "sha256": self.sink.digest.hexdigest()}
+
+
+def open_part(uri: str) -> pq.ParquetFile:
+    """Open one Parquet part; pages are checked against their checksums as they are read.
+
+    Raises
+    ------
+    ValueError
+        If the file is no longer a Parquet file.
+    """
+    try:
+        return pq.ParquetFile(open_file(uri), page_checksum_verification=True)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise corrupt_shard(uri, error) from error
+
+
+def corrupt_shard(uri: str, error: Exception) -> Exception:
+    """Return the error for a part whose bytes are no longer what was written; one of the storage stays what it is."""
+    if isinstance(error, StorageError) or (isinstance(error, OSError) and error.errno is not None):
+        return error
+    return ValueError(
+        f"corrupt shard: got {str(error).splitlines()[0]!r}, expected a Parquet file as it was written. At {uri}. "
+        "Delete its store and make it again."
+    )
+
+
+def read_row_group(part: pq.ParquetFile, uri: str, index: int, columns: list[str]) -> pa.Table:
+    """Read some columns of one row group.
+
+    Raises
+    ------
+    ValueError
+        If the bytes do not match their checksum.
+    """
+    try:
+        return part.read_row_group(index, columns=columns)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise corrupt_shard(uri, error) from error

@@ -1,9 +1,9 @@
 """Keep tables as directories of Parquet parts with a ``manifest.json`` written last.
 
 A store without its manifest is unfinished: it is resumed, never read. Each finished part leaves a small record under
-``_parts/``, so that a rerun knows what is already there; the manifest gathers the records and they go. Files appear by
-rename (local) or by one put (object stores), so that a reader never sees half a file. Every URI that `pyarrow.fs`
-or fsspec understands will do: a local path, ``s3://``, ``gs://``, ``az://``.
+``_parts/``, so that a rerun knows what is already there; the manifest gathers the records and they go. Files appear
+whole or not at all (`avis.whole_file`, whose names are this module's too). Every URI that `pyarrow.fs` or fsspec
+understands will do: a local path, ``s3://``, ``gs://``, ``az://``.
 
 A store may take over files of another one: its manifest then says of a file in which ``store`` it lies, as a path from
 the folder that both are in, so that they move together. Files of a finished store never change.
@@ -14,82 +14,22 @@ writes after that clears up after itself.
 
 import contextlib
 import errno
-import io
-import json
-import os
-import posixpath
-import shutil
-import uuid
 from collections.abc import Collection, Iterator, Mapping
-from typing import IO, Any
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.fs as pafs
-import pyarrow.parquet as pq
 
-from avis.location import absolute, below, exists, filesystem, join, parent, read_bytes
-from avis.part_file import PartFile
+from avis.location import absolute, below, exists, filesystem, join, names_in, parent
+from avis.part_file import PartFile, corrupt_shard, open_part
+from avis.part_file import read_row_group as read_row_group
 from avis.schema import SCHEMA_VERSION
+from avis.storage_fault import retried
+from avis.whole_file import clear_unfinished, read_json, write_file, write_json
+from avis.whole_file import delete_file as delete_file
+from avis.whole_file import write_bytes as write_bytes
 
 MANIFEST = "manifest.json"
 PARTS = "_parts"
-UNFINISHED = ".tmp"
-WRITE_ATTEMPTS = 3
-COPY_BYTES = 4 << 20
-
-
-def write_bytes(uri: str, data: bytes | pa.Buffer) -> None:
-    """Write a file so that it appears whole or not at all."""
-    write_file(uri, io.BytesIO(data))
-
-
-def write_file(uri: str, file: IO[bytes]) -> None:
-    """Copy an open file from its start so that the copy appears whole or not at all."""
-    fs, path = filesystem(uri)
-    renamed = isinstance(fs, pafs.LocalFileSystem | pafs.PyFileSystem)
-    for attempt in range(WRITE_ATTEMPTS):
-        target = f"{path}.{uuid.uuid4().hex}{UNFINISHED}" if renamed else path
-        try:
-            file.seek(0)
-            if renamed:  # object stores have no folders, only names with slashes
-                fs.create_dir(posixpath.dirname(path), recursive=True)
-            with fs.open_output_stream(target, compression=None) as stream:
-                shutil.copyfileobj(file, stream, COPY_BYTES)
-            if renamed:
-                _replace(fs, target, path)
-            return
-        except OSError as error:
-            if renamed:
-                with contextlib.suppress(OSError):  # what went wrong first is what to say
-                    fs.delete_file(target)
-            if isinstance(error, FileNotFoundError | FileExistsError) and attempt < WRITE_ATTEMPTS - 1:
-                continue  # cleared away by another driver, which has just finished the store
-            if error.errno == errno.ENOSPC:
-                num_bytes = file.seek(0, io.SEEK_END)
-                raise OSError(
-                    errno.ENOSPC,
-                    f"disk full: got no room for {num_bytes} bytes, expected enough free space. At {uri}. "
-                    "Free some space or choose another output_dir, then run the same command again: "
-                    "what was finished is kept",
-                ) from error
-            raise
-
-
-def _replace(fs: pafs.FileSystem, source: str, target: str) -> None:
-    if isinstance(fs, pafs.LocalFileSystem):
-        os.replace(source, target)
-    else:
-        fs.move(source, target)
-
-
-def read_json(uri: str) -> dict[str, Any]:
-    """Read a JSON object."""
-    return dict(json.loads(read_bytes(uri)))
-
-
-def write_json(uri: str, value: dict[str, Any]) -> None:
-    """Write a JSON object, indented, so that people can read it."""
-    write_bytes(uri, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
 
 
 def commit_part(
@@ -132,11 +72,8 @@ def is_committed(uri: str, part: str) -> bool:
 
 def committed_parts(uri: str) -> dict[str, dict[str, Any]]:
     """Return the records of the parts that an unfinished store already holds."""
-    fs, path = filesystem(join(uri, PARTS))
-    found = fs.get_file_info(pafs.FileSelector(path, allow_not_found=True))
-    names = sorted(info.base_name for info in found if info.base_name.endswith(".json"))
     records = {}
-    for name in names:
+    for name in (name for name in names_in(join(uri, PARTS)) if name.endswith(".json")):
         with contextlib.suppress(FileNotFoundError):  # another driver has just finished the store
             records[name.removesuffix(".json")] = read_json(join(uri, PARTS, name))
     return records
@@ -190,15 +127,11 @@ def _clear(uri: str) -> None:
     Another driver may be writing or clearing there as well. What it adds meanwhile it clears itself, see
     `commit_part`, so that it is no error to find a file gone or a folder filled again.
     """
-    fs, path = filesystem(uri)
-    everything = pafs.FileSelector(path, allow_not_found=True, recursive=True)  # folders may go while it is listed
-    unfinished = [info.path for info in fs.get_file_info(everything)]
-    for file in (name for name in unfinished if name.endswith(UNFINISHED)):
-        with contextlib.suppress(FileNotFoundError):
-            fs.delete_file(file)
+    clear_unfinished(uri)
+    fs, path = filesystem(join(uri, PARTS))
     try:
         if exists(join(uri, PARTS)):
-            fs.delete_dir(posixpath.join(path, PARTS))
+            retried(lambda: fs.delete_dir(path), uri)
     except OSError as error:
         if error.errno not in (errno.ENOENT, errno.ENOTEMPTY):
             raise
@@ -274,7 +207,8 @@ def open_manifest(uri: str) -> dict[str, Any]:
 
 def _check_sizes(uri: str, holder: str, sizes: Mapping[str, int]) -> None:
     fs, root = filesystem(holder)
-    found = fs.get_file_info([join(root, file) for file in sizes])
+    paths = [join(root, file) for file in sizes]
+    found = retried(lambda: fs.get_file_info(paths), holder)
     for info, expected in zip(found, sizes.values(), strict=True):
         if info.size != expected:
             advice = f"Delete {uri} and make it again."
@@ -292,45 +226,6 @@ def part_uris(uri: str, table: str, prefix: str = "") -> list[str]:
     """Return the files of one table of a finished store, in order."""
     files = open_manifest(uri)["files"]
     return [file_uri(uri, file, files[file]) for file in sorted(files) if file.startswith(f"{table}/{prefix}")]
-
-
-def open_part(uri: str) -> pq.ParquetFile:
-    """Open one Parquet part; pages are checked against their checksums as they are read.
-
-    Raises
-    ------
-    ValueError
-        If the file is no longer a Parquet file.
-    """
-    fs, path = filesystem(uri)
-    try:
-        return pq.ParquetFile(fs.open_input_file(path), page_checksum_verification=True)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise corrupt_shard(uri, error) from error
-
-
-def corrupt_shard(uri: str, error: Exception) -> Exception:
-    """Return the error for a part whose bytes are no longer what was written; one of the system's stays what it is."""
-    if isinstance(error, OSError) and error.errno is not None:
-        return error
-    return ValueError(
-        f"corrupt shard: got {str(error).splitlines()[0]!r}, expected a Parquet file as it was written. At {uri}. "
-        "Delete its store and make it again."
-    )
-
-
-def read_row_group(part: pq.ParquetFile, uri: str, index: int, columns: list[str]) -> pa.Table:
-    """Read some columns of one row group.
-
-    Raises
-    ------
-    ValueError
-        If the bytes do not match their checksum.
-    """
-    try:
-        return part.read_row_group(index, columns=columns)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise corrupt_shard(uri, error) from error
 
 
 def read_table(uri: str, table: str, *, columns: list[str] | None = None, prefix: str = "") -> pa.Table:

@@ -88,6 +88,14 @@ def ray_session() -> Iterator[None]:
     ray.shutdown()
 
 
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Try storage that fails again at once."""
+    from avis import storage_fault
+
+    monkeypatch.setattr(storage_fault, "FIRST_WAIT_S", 0.0)
+
+
 @pytest.fixture(scope="session")
 def s3() -> Iterator[str]:
     """Serve S3 on this machine; return the query of URIs ``s3://speech/...`` that lead there."""

@@ -10,9 +10,11 @@ import soxr
 from avis.audio.audio_error import AudioError, truncated
 from avis.audio.channels import ChannelChoice, best_channel
 from avis.audio.containers.find_parts import find_parts
+from avis.audio.listing import check_gone
 from avis.audio.read_parts import read_parts
 from avis.audio.stretch import UNKNOWN_FRAMES, Stretch
 from avis.location import open_seekable, read_bytes
+from avis.storage_fault import StorageError
 
 SILENCE_PEAK_DBFS = -80.0
 """Half the peak-to-peak range below which a recording is silent: about 3 steps of 16 bit.
@@ -64,11 +66,13 @@ def decode(
     Raises
     ------
     AudioError
-        In this order: ``unreadable`` (missing, not permitted, not audio, absurd sample rate, no such channel),
+        In this order: ``unreadable`` (missing, no file, not audio, absurd sample rate, no such channel),
         ``empty`` (no bytes or no frames), ``truncated`` (the file ends before what its container promises or before
         the stretch does, or the decoder stops in the middle), ``more_than_read`` (the file holds more than would be
         read of it), ``non_finite`` (NaN or infinity in a float file), ``over_scale`` (samples beyond `MAX_PEAK`),
         ``silent``, ``too_short``.
+    StorageError
+        The storage does not answer or gives no leave, or the file is missing with all of its folder.
 
     Notes
     -----
@@ -123,9 +127,16 @@ def _read(path: str, stretch: Stretch, channel: ChannelChoice, where: str) -> tu
             return _read_whole(read_bytes(path), channel, where)
         with open_seekable(path) as file:
             return _read_stretch(file, stretch, channel, where)
+    except StorageError:
+        raise
+    except FileNotFoundError as error:
+        check_gone(path)
+        raise AudioError(
+            "unreadable", f"file gone: got others in its folder, expected it among them. At {where}. Fetch it again."
+        ) from error
     except (OSError, pa.ArrowInvalid) as error:
         raise AudioError(
-            "unreadable", f"cannot read file: got {error}, expected a readable file. At {where}. Check path and rights."
+            "unreadable", f"no file: got {error}, expected a file that can be read. At {where}. Correct the path."
         ) from error
 
 

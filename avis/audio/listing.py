@@ -1,12 +1,14 @@
 """List the audio files below a folder. Nothing is decoded here."""
 
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pyarrow.fs as pafs
 
-from avis.location import filesystem, is_uri, join
+from avis.location import WEB_SCHEMES, exists, filesystem, is_uri, join, look_below, parent, split_query
+from avis.storage_fault import StorageError, is_definite, mount_missing, retried
 
 AUDIO_SUFFIXES = (
     *(".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".sph", ".aif", ".aiff", ".au", ".caf", ".w64"),
@@ -29,7 +31,7 @@ class AudioFile:
     relative : str
         Path below the root, with ``/`` on every system.
     size_bytes, modified_ns : int
-        -1 if there is no such file, or no way to it: it stays in the list, and whoever decodes it finds it unreadable.
+        -1 if there is no such file: it stays in the list, and whoever decodes it finds it unreadable.
         Of a file at a URI, -1 too where the file system does not tell.
     """
 
@@ -49,7 +51,7 @@ def list_audio(root: str) -> list[AudioFile]:
     ------
     ValueError
         The root is no folder, or holds no audio file.
-    OSError
+    StorageError
         A folder below the root cannot be listed.
     """
     top = existing_root(root)
@@ -99,31 +101,76 @@ def audio_file(info: pafs.FileInfo, *, path: str, relative: str) -> AudioFile:
 
 
 def stat_audio(path: str, *, relative: str) -> AudioFile:
-    """Look up one local file that a list names; one that is missing or out of reach gets size -1."""
+    """Look up one local file that a list names; one that is missing gets size -1."""
     try:
-        found = os.stat(path)
+        found = retried(lambda: os.stat(path), path)
+    except StorageError:
+        raise
     except OSError:
         return AudioFile(path=path, relative=relative, size_bytes=-1, modified_ns=-1)
     return AudioFile(path=path, relative=relative, size_bytes=found.st_size, modified_ns=found.st_mtime_ns)
 
 
+def check_gone(path: str) -> None:
+    """Refuse to believe that a missing file is gone where all around it is: its folder, or at a URI its bucket.
+
+    Raises
+    ------
+    StorageError
+        The folder is missing or empty, as that of a mount is which is not there.
+    """
+    head, query = split_query(path)
+    scheme, _, rest = head.partition("://") if is_uri(path) else ("file", "", path)
+    if scheme in WEB_SCHEMES:
+        return
+    if scheme == "file":
+        is_there = retried(lambda: _holds_anything(filesystem(parent(path))[1]), path)
+    else:
+        is_there = exists(f"{scheme}://{rest.partition('/')[0]}{query}")
+    if not is_there:
+        raise mount_missing(path)
+
+
+def _holds_anything(folder: str) -> bool:
+    try:
+        with os.scandir(folder) as entries:
+            return any(entries)
+    except FileNotFoundError:
+        return False
+
+
 def _list_remote(root: str) -> Iterator[AudioFile]:
-    system, top = filesystem(root)
-    for info in system.get_file_info(pafs.FileSelector(top, allow_not_found=True, recursive=True)):
+    _, top = filesystem(root)
+    for info in look_below(root, recursive=True):
         if info.type == pafs.FileType.File and info.base_name.lower().endswith(AUDIO_SUFFIXES):
             relative = info.path[len(top) :].lstrip("/")
             yield audio_file(info, path=join(root, relative), relative=relative)
 
 
 def _walk(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Iterator[AudioFile]:
-    found = os.stat(folder)
+    found = retried(lambda: os.stat(folder), folder)
     identity = (found.st_dev, found.st_ino)
     if identity in above:
         return
+    for path, name, is_folder in retried(lambda: _listed(folder), folder):
+        if is_folder:
+            yield from _walk(path, f"{prefix}{name}/", (*above, identity))
+        elif name.lower().endswith(AUDIO_SUFFIXES):
+            yield stat_audio(path, relative=prefix + name)
+
+
+def _listed(folder: str) -> list[tuple[str, str, bool]]:
+    """Return path and name of what lies in a local folder, and whether it is a folder."""
     with os.scandir(folder) as entries:
-        for entry in entries:
-            # is_dir raises where a link leads to itself
-            if os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir():
-                yield from _walk(entry.path, f"{prefix}{entry.name}/", (*above, identity))
-            elif entry.name.lower().endswith(AUDIO_SUFFIXES):
-                yield stat_audio(entry.path, relative=prefix + entry.name)
+        return [(entry.path, entry.name, _leads_to_folder(entry)) for entry in entries]
+
+
+def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    if not entry.is_symlink():
+        return entry.is_dir()
+    try:
+        return stat.S_ISDIR(os.stat(entry.path).st_mode)
+    except OSError as error:
+        if is_definite(error):  # leads nowhere, or to itself
+            return False
+        raise

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from avis import location
 from avis.checkpoints.components import build
+from avis.storage_fault import StorageError
 
 FIELDS = ("state_dict", "recipe", "speakers", "epoch", "global_step")
 """What a model needs of a checkpoint file; the rest is its training's."""
@@ -122,14 +123,15 @@ def read_checkpoint(uri: str) -> dict[str, Any]:
     ValueError
         If it is not a checkpoint of AVIS.
     """
-    fs, name = location.filesystem(uri)
     try:
-        with fs.open_input_file(name) as file:
+        with location.open_seekable(uri) as file:
             checkpoint = torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise ValueError(
             f"checkpoint missing: got no file, expected one. At {uri}. Give the path of a run's best.ckpt."
         ) from error
+    except StorageError:
+        raise
     except Exception as error:
         first_line = str(error).partition("\n")[0]
         raise ValueError(
@@ -147,9 +149,8 @@ def read_checkpoint(uri: str) -> dict[str, Any]:
 
 
 def _digest(uri: str) -> str:
-    fs, name = location.filesystem(uri)
     sha256 = hashlib.sha256()
-    with fs.open_input_stream(name, compression=None) as stream:
+    with location.open_file(uri) as stream:
         while block := stream.read(BLOCK_BYTES):
             sha256.update(block)
     return sha256.hexdigest()

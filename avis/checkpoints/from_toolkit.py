@@ -142,10 +142,8 @@ def state_dict(data: bytes, path: str) -> dict[str, Tensor]:
 
 
 def _read_bytes(path: str) -> bytes:
-    fs, name = location.filesystem(path)
     try:
-        with fs.open_input_file(name) as file:
-            return file.read()
+        return location.read_bytes(path)
     except FileNotFoundError as error:
         raise ValueError(
             f"weights missing: got no file, expected one. At weights={path}. Give the path of a checkpoint."

@@ -3,7 +3,6 @@
 import io
 from typing import Any
 
-import pyarrow.fs as pafs
 import torch
 
 from avis import location, store
@@ -36,9 +35,8 @@ def average_checkpoint(run_dir: str, num_epochs: int) -> str:
     """
     folder = location.join(run_dir, CHECKPOINTS)
     path = location.join(folder, f"{AVERAGE}.ckpt")
-    fs, root = location.filesystem(folder)
-    names = [info.base_name for info in fs.get_file_info(pafs.FileSelector(root))]
-    numbers = sorted(int(name.removeprefix(EPOCH).removesuffix(".ckpt")) for name in names if name.startswith(EPOCH))
+    names = [name for name in location.names_in(folder) if name.startswith(EPOCH) and name.endswith(".ckpt")]
+    numbers = sorted(int(name.removeprefix(EPOCH).removesuffix(".ckpt")) for name in names)
     assert len(numbers) >= num_epochs, f"{len(numbers)} epochs kept, {num_epochs} to be averaged"
     average: dict[str, Any] = {}
     for number in numbers[-num_epochs:]:

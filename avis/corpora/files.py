@@ -14,6 +14,7 @@ from avis.corpora.segment import WHOLE, Segment
 from avis.location import read_bytes
 from avis.names import name, names, spelled
 from avis.schema import SOURCES
+from avis.storage_fault import StorageError
 
 SPLITS = ("train", "test")
 
@@ -39,10 +40,12 @@ def read_text(path: str, *, expected: str) -> str:
     Raises
     ------
     ValueError
-        There is no such file, or it may not be read.
+        There is no such file.
     """
     try:
         return read_bytes(path).decode("utf-8-sig")
+    except StorageError:
+        raise
     except (OSError, pa.ArrowInvalid) as error:
         raise ValueError(
             f"list missing: got {error}, expected {expected}. At {path}. Check the root of the corpus."

@@ -15,6 +15,7 @@ from avis.corpora.segment import WHOLE, Segment, parse_segment
 from avis.corpora.text_table import read_text_table
 from avis.location import absolute, filesystem, is_uri, parent, split_query
 from avis.schema import SOURCES
+from avis.storage_fault import retried
 
 REQUIRED = ("path", "speaker")
 OPTIONAL = ("utt_id", "session", "split", *SEGMENT)
@@ -142,9 +143,10 @@ def _stat_any_form(full: str, *, relative: str) -> AudioFile:
 
 def _look_up_remote(files: list[AudioFile], indices: list[int]) -> None:
     """Fill in size and time of files that share a file system, asking once for all of them."""
-    system, _ = filesystem(files[indices[0]].path)
+    first = files[indices[0]].path
+    system, _ = filesystem(first)
     keys = [filesystem(files[index].path)[1] for index in indices]
-    for index, info in zip(indices, system.get_file_info(keys), strict=True):
+    for index, info in zip(indices, retried(lambda: system.get_file_info(keys), first), strict=True):
         files[index] = audio_file(info, path=files[index].path, relative=files[index].relative)
 
 

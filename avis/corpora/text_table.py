@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from avis.corpora.files import ROWS_AT_ONCE, batches, named, say_merged
 from avis.location import read_bytes, split_query
 from avis.names import as_text, names, number_text
+from avis.storage_fault import StorageError
 
 NAMES = ("speaker", "session", "utt_id", "split")
 """Columns that are compared as names."""
@@ -43,6 +44,8 @@ def read_text_table(path: str, *, required: Collection[str]) -> Iterator[pa.Reco
     """
     try:
         data = read_bytes(os.path.expanduser(path))
+    except StorageError:
+        raise
     except (OSError, pa.ArrowInvalid) as error:
         raise ValueError(
             f"manifest missing: got {error}, expected a CSV, JSONL or Parquet file. At {path}. Check the path."

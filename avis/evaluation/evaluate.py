@@ -119,9 +119,7 @@ def _write_pictures(reports: list[ListReport], out: str) -> None:
     metrics = location.join(out, METRICS)
     earlier = store.read_json(metrics) if location.exists(metrics) else {}
     for name in {_png(trial_list, kind) for trial_list in earlier for kind in PICTURES} - set(pictures):
-        system, path = location.filesystem(location.join(out, name))
-        if location.exists(location.join(out, name)):
-            system.delete_file(path)
+        store.delete_file(location.join(out, name))
     for name, data in pictures.items():
         store.write_bytes(location.join(out, name), data)
 

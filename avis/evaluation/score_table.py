@@ -275,6 +275,5 @@ def speaker_numbers(table: pa.Table, target: np.ndarray) -> tuple[np.ndarray | N
 
 
 def _is_parquet(uri: str) -> bool:
-    system, path = location.filesystem(uri)
-    with system.open_input_stream(path, compression=None) as stream:
+    with location.open_file(uri) as stream:
         return bool(stream.read(4) == b"PAR1")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from avis.location import read_bytes
 from avis.names import names
 from avis.schema import ENROLMENTS
+from avis.storage_fault import StorageError
 
 _MAX_NAMED = 10
 
@@ -42,6 +43,8 @@ def read_enrolments(path: str | Path) -> pa.Table:
         table = pq.read_table(pa.BufferReader(data)) if data[:4] == b"PAR1" else _from_text(data)
         columns = [names(table[column], where=f"{name} column {column}") for column in ENROLMENTS.names]
         table = pa.Table.from_arrays(columns, ENROLMENTS.names)
+    except StorageError:
+        raise
     except (OSError, KeyError, pa.ArrowInvalid, ValueError) as error:
         raise ValueError(
             f"enrolment models cannot be read: got {str(error).splitlines()[0]!r}, expected CSV or Parquet with "

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from avis.location import read_bytes
 from avis.names import is_text, names
 from avis.schema import TRIALS
+from avis.storage_fault import StorageError
 
 FORMATS = (
     "'<0|1> <enroll> <test>' (VoxCeleb), '<enroll> <test> <target|nontarget>' (Kaldi, NIST key), <tgt|imp> (VOiCES) or "
@@ -100,6 +101,8 @@ def read_trials(path: str | Path) -> pa.Table:
     name = str(path)
     try:
         data = read_bytes(name)
+    except StorageError:
+        raise
     except OSError as error:
         raise ValueError(
             f"trial list cannot be read: got {error.strerror or error}, expected a file. At {name}. "

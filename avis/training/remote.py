@@ -44,9 +44,7 @@ class CheckpointsAt(CheckpointIO):
 
     def remove_checkpoint(self, path: Any) -> None:
         """Remove the one under the last part of ``path``."""
-        system, name = location.filesystem(self._at(path))
-        with contextlib.suppress(FileNotFoundError):
-            system.delete_file(name)
+        store.delete_file(self._at(path))
 
     def _at(self, path: Any) -> str:
         return location.join(self.folder, os.path.basename(path))

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pyarrow as pa
@@ -17,8 +18,9 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 import pytest
 
-from avis import location, store
+from avis import location, store, whole_file
 from avis.digest import fingerprint, table_digest
+from avis.storage_fault import StorageError
 
 ROOT = Path(__file__).parents[2]
 BYTES_FLIPPED = 40
@@ -46,8 +48,14 @@ def flip(path: Path, position: int) -> None:
 
 def test_the_manifest_is_written_last_and_counts_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     written = []
-    write_file = store.write_file
-    monkeypatch.setattr(store, "write_file", lambda uri, file: (write_file(uri, file), written.append(uri)))
+    write_file = whole_file.write_file
+
+    def noted(uri: str, file: IO[bytes]) -> None:
+        write_file(uri, file)
+        written.append(uri)
+
+    for module in (store, whole_file):
+        monkeypatch.setattr(module, "write_file", noted)
     uri = str(tmp_path / "store")
     two_parts(uri)
     assert store.finished(uri, "abc") is None
@@ -184,7 +192,7 @@ def test_a_full_disk_is_said_clearly_and_leaves_no_half_file(tmp_path: Path, mon
     store.commit_part(uri, "train-0", {"utterances": rows()}, row_group_rows=20)
     before = files_below(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(store, "filesystem", lambda uri: (FullDisk(), location.absolute(uri)))
+        patch.setattr(whole_file, "filesystem", lambda uri: (FullDisk(), location.absolute(uri)))
         with pytest.raises(OSError, match=r"disk full: got no room for \d+ bytes, .* At .*train-1\.parquet") as error:
             store.commit_part(uri, "train-1", {"utterances": rows()}, row_group_rows=20)
     assert error.value.errno == errno.ENOSPC
@@ -200,7 +208,9 @@ def test_a_write_that_dies_leaves_the_old_file_whole(tmp_path: Path, monkeypatch
         raise PermissionError(errno.EACCES, "denied")
 
     monkeypatch.setattr(os, "replace", denied)
-    with pytest.raises(PermissionError, match="denied"):
+    with pytest.raises(
+        StorageError, match=r"storage gives no leave: got PermissionError .*denied.* At .*manifest\.json"
+    ):
         store.write_json(str(path), {"new": 1})
     assert files_below(tmp_path) == ["manifest.json"]
     assert store.read_json(str(path)) == {"old": 1}
@@ -241,7 +251,7 @@ def test_a_store_that_lacks_parts_is_not_finished(tmp_path: Path):
 def test_files_that_were_cut_off_go_when_the_store_is_finished(tmp_path: Path):
     uri = tmp_path / "store"
     store.commit_part(str(uri), "a", {"letters": pa.table({"x": [1]})}, row_group_rows=8)
-    (uri / "letters" / f"b.parquet.77{store.UNFINISHED}").write_bytes(b"half")
+    (uri / "letters" / f"b.parquet.77{whole_file.UNFINISHED}").write_bytes(b"half")
     store.finish(str(uri), parts=["a"], inputs="abc", facts={})
     assert sorted(path.name for path in uri.rglob("*") if path.is_file()) == ["a.parquet", "manifest.json"]
 

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.fs as pafs
 
 import avis
 from avis import location, store
@@ -100,9 +99,7 @@ def plan_extension(base: str, sources: pa.Table, sharding: Sharding) -> Extensio
 
 def extendable(stores: str, sources: pa.Table, sharding: Sharding) -> tuple[str, Extension] | None:
     """Return the newest store of a folder that holds some of the sources already, of the few newest, or None."""
-    fs, path = location.filesystem(stores)
-    folders = fs.get_file_info(pafs.FileSelector(path, allow_not_found=True))
-    found = fs.get_file_info([location.join(folder.path, store.MANIFEST) for folder in folders])
+    found = [location.look_up(location.join(stores, name, store.MANIFEST)) for name in location.names_in(stores)]
     manifests = sorted((info for info in found if info.is_file), key=lambda info: -(info.mtime_ns or 0))
     for info in manifests[:STORES_COMPARED]:
         base = location.join(stores, info.path.split("/")[-2])

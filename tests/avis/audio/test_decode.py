@@ -1,18 +1,22 @@
+import errno
 import io
 import os
 import struct
 import tracemalloc
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
 import soundfile as sf
 
+from avis import location
 from avis.audio.audio_error import AudioError
 from avis.audio.codec import quantise
 from avis.audio.decode import decode
 from avis.audio.quality import measure
 from avis.schema import REJECT_REASONS
+from avis.storage_fault import ATTEMPTS, StorageError
 
 RATE = 16000
 CONTAINERS = [
@@ -134,6 +138,7 @@ def test_an_absurd_sample_rate_is_damage(tmp_path: Path) -> None:
 
 
 def test_unreadable(tmp_path: Path) -> None:
+    (tmp_path / "beside.wav").touch()
     assert refused(tmp_path / "missing.wav").reason == "unreadable"
     assert refused(tmp_path).reason == "unreadable"
     assert refused(tmp_path / "text.wav", b"hello " * 100).reason == "unreadable"
@@ -143,10 +148,41 @@ def test_unreadable(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_forbidden_file_is_unreadable(tmp_path: Path) -> None:
+def test_a_forbidden_file_is_no_bad_file(tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_bytes(encoded(tone()))
     (tmp_path / "a.wav").chmod(0)
-    assert refused(tmp_path / "a.wav").reason == "unreadable"
+    with pytest.raises(StorageError, match="Check rights"):
+        read(tmp_path / "a.wav")
+
+
+@pytest.mark.parametrize("folder", ["missing", "empty"])
+def test_a_file_that_is_missing_with_its_folder_is_no_bad_file(tmp_path: Path, folder: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(StorageError, match=f"mount missing: .* At {tmp_path}/{folder}/a.wav, mount /.*, node "):
+        read(tmp_path / folder / "a.wav")
+
+
+@pytest.mark.parametrize("end_s", [None, 0.5])
+def test_a_storage_that_fails_makes_no_bad_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end_s: float | None
+) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(encoded(tone()))
+    expected = decode(str(path), sample_rate=RATE, min_duration_s=0.1, channel="mix", end_s=end_s)
+    opened = location._open_regular
+    failures = [OSError(errno.EIO, "Input/output error"), OSError(errno.ESTALE, "Stale file handle")] * 2
+
+    def failing(name: str) -> BinaryIO:
+        if failures:
+            raise failures.pop()
+        return opened(name)
+
+    monkeypatch.setattr(location, "_open_regular", failing)
+    got = decode(str(path), sample_rate=RATE, min_duration_s=0.1, channel="mix", end_s=end_s)
+    np.testing.assert_array_equal(got, expected)
+    failures += [OSError(errno.EIO, "Input/output error")] * ATTEMPTS
+    with pytest.raises(StorageError, match=rf"got OSError \(\[Errno 5\] .*in {ATTEMPTS} attempts.* At {path}, mount "):
+        decode(str(path), sample_rate=RATE, min_duration_s=0.1, channel="mix", end_s=end_s)
 
 
 def test_empty(tmp_path: Path) -> None:

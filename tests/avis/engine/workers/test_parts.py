@@ -109,8 +109,7 @@ def test_a_full_disk_on_a_worker_is_said_clearly(tmp_path: Path, compute: Comput
     def on_a_full_disk() -> Any:
         import pyarrow.fs as pafs
 
-        from avis import location
-        from avis import store as stores
+        from avis import location, whole_file
 
         class FullDisk(pafs.LocalFileSystem):
             def open_output_stream(self, path, **kwargs):  # type: ignore[no-untyped-def]
@@ -118,12 +117,12 @@ def test_a_full_disk_on_a_worker_is_said_clearly(tmp_path: Path, compute: Comput
 
         class Maker:
             def __call__(self, task):  # type: ignore[no-untyped-def]
-                original = stores.filesystem
-                stores.filesystem = lambda uri: (FullDisk(), location.absolute(uri))
+                original = whole_file.filesystem
+                whole_file.filesystem = lambda uri: (FullDisk(), location.absolute(uri))
                 try:
-                    stores.write_bytes(f"{tmp_path}/x", b"0" * 100)
+                    whole_file.write_bytes(f"{tmp_path}/x", b"0" * 100)
                 finally:
-                    stores.filesystem = original
+                    whole_file.filesystem = original
                 return {}
 
         return Maker()
