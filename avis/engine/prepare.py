@@ -14,6 +14,7 @@ from avis.engine.prepare_recipe import PrepareRecipe
 from avis.engine.shards.extension import Extension, extendable, plan_extension
 from avis.engine.shards.shard_maker import ShardMaker
 from avis.engine.shards.sharding import EXAMPLES_SHOWN, Sharding, plan_shards
+from avis.engine.shards.wrong_rejects import FAULT, withdraw_wrong_parts, wrong_rejects
 from avis.engine.workers.parts import run_parts
 from avis.schema import REJECTS
 
@@ -22,7 +23,8 @@ def prepare(recipe: PrepareRecipe) -> str:
     """Write the utterances store of the configured corpora, or what is missing of it, and return its URI.
 
     The store lies in a folder named by the hash of its inputs (the files' names, sizes and times, and the sharding),
-    so that it is found again, and other inputs never overwrite it. With ``extends``, shards of that store whose files
+    so that it is found again, and other inputs never overwrite it; one that lacks files because their storage failed an
+    earlier version is followed by another. With ``extends``, shards of that store whose files
     are as they were are taken over where they lie, and only the others are made.
 
     Raises
@@ -30,13 +32,20 @@ def prepare(recipe: PrepareRecipe) -> str:
     ValueError
         If a speaker is in both train and test, more files were rejected than `Sharding` allows, or the store to
         extend was made with other settings.
+    StorageError
+        If files could not be reached; what could be made of the others is kept.
     """
     sharding, base = recipe.sharding, recipe.extends
     sources = pa.concat_tables([_list_corpus(name, corpus) for name, corpus in recipe.corpora.items()])
     of_base = [store.open_manifest(base)["inputs"]] if base else []
     inputs = fingerprint([avis.__version__, sharding.made_from, table_digest(sources), *of_base])
-    uri = location.join(recipe.output_dir, "stores", inputs)
-    if manifest := store.finished(uri, inputs):
+    stores = location.join(recipe.output_dir, "stores")
+    manifest = store.finished(uri := location.join(stores, inputs), inputs)
+    if manifest and (wrong := wrong_rejects(uri, manifest["files"], sources)):
+        print(f"{uri} rejected {len(wrong)} files that its storage failed at: their shards are made again", flush=True)
+        base, of_base, inputs = uri, [inputs], fingerprint([inputs, FAULT])
+        manifest = store.finished(uri := location.join(stores, inputs), inputs)
+    if manifest:
         _check_rejects(uri, manifest["files"], len(sources), sharding.max_reject_share)
         return uri
     extension = plan_extension(base, sources, sharding) if base else None
@@ -53,6 +62,7 @@ def prepare(recipe: PrepareRecipe) -> str:
         trim=sharding.trim,
         min_duration_s=sharding.min_duration_s,
     )
+    withdraw_wrong_parts(uri, tasks)
     run_parts(uri, tasks, make, compute=recipe.compute, label="prepare", row_group_rows=sharding.row_group_rows)
     made = {file: info for record in store.committed_parts(uri).values() for file, info in record.items()}
     _check_rejects(uri, {**taken_over, **made}, len(sources), sharding.max_reject_share)
