@@ -31,6 +31,7 @@ from avis.losses.classifier import weigh_speakers
 from avis.losses.distillation import watch_student
 from avis.losses.head_memory import say_head_memory
 from avis.reports.cautions import LEAST_SPEAKERS
+from avis.run_folder import CHECKPOINTS
 from avis.training.activation_checkpointing import checkpoint_activations
 from avis.training.examples import speaker_counts, speaker_index, validation_examples
 from avis.training.fit import fit
@@ -53,6 +54,7 @@ def train(recipe: Recipe, utterances: str, run_dir: str) -> Checkpoint:
     if next_epoch(run_dir) < recipe.trainer.num_epochs:
         recipe.compute.check_precision(recipe.trainer.precision)
         recipe.compute.connect()
+        store.clear_unfinished(location.join(run_dir, CHECKPOINTS))
         num_gpus, num_workers = recipe.compute.num_gpus(), recipe.compute.num_train_workers()
         inputs = gather_inputs(recipe, utterances, num_workers)
         if recipe.compute.in_process:
