@@ -214,8 +214,9 @@ def places(
         found, results = made[scheme]
         for stage in STAGES:
             if stage not in results:
-                of_stage = {"prepare": location.join(found.root, "clean")}.get(stage, found.run_dir)
-                results[stage] = found.results(stage)(of_stage)
+                clean = location.join(found.root, "clean")
+                folder = {"prepare": clean, "evaluate": location.join(clean, "evaluated")}.get(stage, found.run_dir)
+                results[stage] = found.results(stage)(folder)
             if stage == last:
                 break
         return found, results
