@@ -1,7 +1,7 @@
 """Find the bytes behind a local path or a URI such as ``s3://bucket/key.wav``.
 
-pyarrow's own file systems answer to `ARROW_SCHEMES`, fsspec's to all others, such as ``az://``, ``hf://`` and ``http://``,
-where the package that fsspec needs for it is installed.
+pyarrow's own file systems answer to `ARROW_SCHEMES`, fsspec's to `FSSPEC_SCHEMES`, such as ``az://``, ``hf://`` and
+``http://``, where the package that fsspec needs for it is installed.
 """
 
 import errno
@@ -26,6 +26,13 @@ READ_AHEAD_BYTES = 1 << 18
 """Read at a time from a file that is read in parts: object stores answer many small requests slowly."""
 
 ARROW_SCHEMES = ("file", "s3", "gs", "gcs", "abfs", "abfss", "hdfs", "viewfs")
+FSSPEC_SCHEMES = (
+    *("http", "https", "webdav", "ftp", "sftp", "ssh", "smb", "webhdfs", "hf", "az", "adl", "oss", "oci", "ocilake"),
+    *("tos", "tosfs", "s3a", "gdrive", "dropbox", "box", "dbfs", "wandb", "local", "memory"),
+)
+"""Those of fsspec that hold files themselves. Others read through one another and keep copies where the path says:
+``filecache::http://...?cache_storage=...`` in somebody's list would write a file of theirs anywhere.
+"""
 WEB_SCHEMES = ("http", "https")
 """Whose query is part of the address, and holds no options."""
 
@@ -149,6 +156,8 @@ def _filesystem(scheme: str, authority: str, query: str) -> tuple[pafs.FileSyste
 
 def _from_fsspec(scheme: str, head: str, query: str) -> tuple[pafs.FileSystem, str]:
     try:
+        if scheme not in FSSPEC_SCHEMES:
+            raise ValueError("no scheme that is known to hold files itself")
         if scheme in WEB_SCHEMES:
             system, key = fsspec.core.url_to_fs(head + query)
         else:
@@ -214,8 +223,8 @@ def names_in(folder: str) -> list[str]:
     return sorted(info.base_name for info in look_below(folder))
 
 
-def read_bytes(path: str) -> bytes:
-    """Read a whole file, local or at a URI.
+def read_bytes(path: str, *, at_most: int | None = None) -> bytes:
+    """Read a whole file, local or at a URI, or its first bytes.
 
     Raises
     ------
@@ -224,16 +233,16 @@ def read_bytes(path: str) -> bytes:
     StorageError
         The storage does not answer, or gives no leave.
     """
-    return retried(lambda: _read_whole(path), path)
+    return retried(lambda: _read_once(path, at_most), path)
 
 
-def _read_whole(path: str) -> bytes:
+def _read_once(path: str, at_most: int | None) -> bytes:
     if is_uri(path):
         system, key = filesystem(path)
         with system.open_input_stream(key, compression=None) as stream:
-            return stream.read()
-    with _open_regular(path) as file:
-        return file.read()
+            return stream.read(at_most)
+    with io.BufferedReader(_open_regular(path)) as file:
+        return file.read(at_most)
 
 
 def open_file(path: str) -> SteadyFile:
@@ -282,7 +291,7 @@ def _open_parts(path: str) -> Any:
     return stream
 
 
-def _open_regular(path: str) -> BinaryIO:
+def _open_regular(path: str) -> io.FileIO:
     if not stat.S_ISREG(os.stat(path).st_mode):
         raise OSError(errno.EINVAL, "not a regular file", path)
     return open(path, "rb", buffering=0)

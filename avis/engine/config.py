@@ -1,6 +1,7 @@
 """Check a configuration before anything starts."""
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, get_type_hints
 
@@ -8,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, InterpolationToMissingValueError, MissingMandatoryValue
 from pydantic import ConfigDict, NonNegativeInt, TypeAdapter, ValidationError
 
-from avis.checkpoints.components import PARTIAL, TARGET, find_component
+from avis.checkpoints.components import PACKAGES, PARTIAL, ROOMS, TARGET, find_component
 from avis.engine.shards.sharding import Sharding, prepared_otherwise
 
 NOTHING = "none"
@@ -103,7 +104,7 @@ def check(node: Any, key: str) -> None:
 
 def _check_target(node: dict[str, Any], key: str) -> None:
     try:
-        target = find_component(node[TARGET])
+        target = find_component(node[TARGET], ROOMS.get(re.split(r"[.\[]", key)[0], PACKAGES))
     except ValueError as error:
         raise ValueError(f"{error} At {key}. Correct the path.") from error
     check_arguments(target, node, key)
