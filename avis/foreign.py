@@ -4,10 +4,11 @@ Such files are data: what they hold is counted before it is unpacked or walked t
 but below the folder that they lie in.
 """
 
+import io
 import json
 import math
 import zipfile
-from typing import IO, Any
+from typing import Any, BinaryIO
 
 import pyarrow.parquet as pq
 
@@ -169,7 +170,7 @@ def check_parquet(file: pq.ParquetFile, num_bytes: int, where: str) -> None:
         )
 
 
-def check_archive(file: IO[bytes], num_bytes: int) -> None:
+def check_archive(file: BinaryIO) -> None:
     """Refuse a zip archive that holds more than its bytes: ``torch.save`` compresses nothing and shares nothing.
 
     Raises
@@ -177,7 +178,9 @@ def check_archive(file: IO[bytes], num_bytes: int) -> None:
     ValueError, zipfile.BadZipFile
         Saying what is wrong with it.
     """
+    num_bytes = file.seek(0, io.SEEK_END)
     entries = zipfile.ZipFile(file).infolist()
+    file.seek(0)
     packed = [entry.filename for entry in entries if entry.compress_type != zipfile.ZIP_STORED]
     if packed or sum(entry.file_size for entry in entries) > num_bytes:
         raise ValueError(f"{len(packed)} compressed entries, {sum(entry.file_size for entry in entries)} bytes")
