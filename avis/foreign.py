@@ -12,6 +12,8 @@ from typing import Any, BinaryIO
 
 import pyarrow.parquet as pq
 
+from avis.location import host
+
 MAX_DEPTH = 32
 """Levels of settings inside settings."""
 MAX_VALUES = 100_000
@@ -134,14 +136,8 @@ def check_manifest(manifest: dict[str, Any], uri: str) -> None:
         if not all(type(count) is int and count >= 0 for count in counts):
             raise _off_manifest(f"no rows and bytes of {file}", uri)
         holder = info.get("store", "")
-        if not isinstance(holder, str) or ".." in holder.split("/") or _host(holder) not in ("", _host(uri)):
+        if not isinstance(holder, str) or ".." in holder.split("/") or host(holder) not in ("", host(uri)):
             raise _off_manifest(f"store={holder!r} for {file}", uri)
-
-
-def _host(path: str) -> str:
-    """Return what a URI has before the path in it, its options too; nothing of a local path."""
-    scheme, is_uri, rest = path.partition("://")
-    return f"{scheme}://{rest.partition('/')[0]}{path.partition('?')[2]}" if is_uri else ""
 
 
 def _off_manifest(found: str, uri: str) -> ValueError:
@@ -186,5 +182,3 @@ def check_archive(file: BinaryIO) -> None:
         raise ValueError(f"{len(packed)} compressed entries, {sum(entry.file_size for entry in entries)} bytes")
     if large := [entry for entry in entries if entry.filename.endswith(".pkl") and entry.file_size > MAX_PICKLE_BYTES]:
         raise ValueError(f"{large[0].file_size} bytes beside the tensors")
-
-

@@ -61,6 +61,16 @@ def split_query(path: str) -> tuple[str, str]:
     return head, question_mark + query
 
 
+def host(path: str) -> str:
+    """Return the system that a URI is on, with its options; nothing of a local path.
+
+    >>> host("s3://bucket/a/b.wav?region=eu-west-1"), host("/data/b.wav")
+    ('s3://bucket?region=eu-west-1', '')
+    """
+    head, query = split_query(path)
+    return "/".join(head.split("/")[:3]) + query if is_uri(path) else ""
+
+
 def join(path: str, *names: str) -> str:
     """Join a local path or URI with names below it; a name that is a URI or an absolute path stands for itself.
 

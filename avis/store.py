@@ -194,9 +194,9 @@ def open_manifest(uri: str) -> dict[str, Any]:
             f"store not finished: got no {MANIFEST}, expected one. At {uri}. Run the stage that writes it to its end."
         )
     manifest = _read_manifest(uri)
-    if manifest.get("schema_version") != SCHEMA_VERSION:
+    if (version := manifest.get("schema_version")) != SCHEMA_VERSION:
         raise ValueError(
-            f"store of another version: got schema_version={manifest.get('schema_version')}, expected {SCHEMA_VERSION}. "
+            f"store of another version: got schema_version={version}, expected {SCHEMA_VERSION}. "
             f"At {uri}. Make it again."
         )
     by_store: dict[str, list[str]] = {}

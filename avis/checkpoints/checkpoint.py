@@ -177,11 +177,10 @@ def _check_fields(read: Mapping[str, Any], uri: str) -> None:
     check_weights(read["state_dict"], uri)
     recipe, speakers = read["recipe"], read["speakers"]
     check_plain(recipe, f"{uri}, recipe")
-    found = {key: recipe.get(key) if isinstance(recipe, dict) else None for key in RECIPE}
-    groups = {"recipe": recipe} | {f"recipe.{key}": part for key, part in found.items()}
-    wrong = [key for key, part in groups.items() if not isinstance(part, dict)]
+    groups: dict[str, Any] = {key: recipe.get(key) if isinstance(recipe, dict) else None for key in RECIPE}
+    wrong = [f"recipe.{key}" for key, group in groups.items() if not isinstance(group, dict)]
     if not wrong:
-        rate, front_end = found["sharding"].get("sample_rate"), found["features"].get("front_end")
+        rate, front_end = groups["sharding"].get("sample_rate"), groups["features"].get("front_end")
         wrong += [] if type(rate) is int and 0 < rate <= MAX_SAMPLE_RATE else ["recipe.sharding.sample_rate"]
         wrong += [] if isinstance(front_end, dict) else ["recipe.features.front_end"]
     if not (isinstance(speakers, list) and all(isinstance(speaker, str) for speaker in speakers)):

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar, cast
 from avis.foreign import check_plain
 
 ROOMS: Mapping[str, tuple[str, ...]] = {
-    **{group: ("avis.scoring",) for group in ("scoring", "calibration", "trials", "pairing", "trial_checks", "fusion")},
+    **dict.fromkeys(("scoring", "calibration", "trials", "pairing", "trial_checks", "fusion"), ("avis.scoring",)),
     "augment": ("avis.augment",),
     "compute": ("avis.engine.workers.compute",),
     "corpus": ("avis.corpora",),

@@ -50,8 +50,8 @@ def check_weights(weights: Any, where: str) -> None:
 
 def _no_weights(found: str, where: str) -> ValueError:
     return ValueError(
-        f"weights are no tensors of numbers: got {found}, expected names and dense tensors of real numbers. At {where}. "
-        "The file is damaged, or made to harm: don't use it."
+        f"weights are no tensors of numbers: got {found}, expected names and dense tensors of real numbers. At "
+        f"{where}. The file is damaged, or made to harm: don't use it."
     )
 
 

@@ -85,8 +85,8 @@ def _check(settings: bytes, path: str) -> None:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         first_line = str(error).partition("\n")[0]
         raise ValueError(
-            f"unreadable settings: got {type(error).__name__} ({first_line}), expected YAML as NeMo writes it. At {where}. Give a "
-            ".nemo file that NeMo saved."
+            f"unreadable settings: got {type(error).__name__} ({first_line}), expected YAML as NeMo writes it. At "
+            f"{where}. Give a .nemo file that NeMo saved."
         ) from error
     check_plain(parsed, where)
     check_settings(parsed, TITANET, model="TitaNet", where=where)
