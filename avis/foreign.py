@@ -10,6 +10,7 @@ import math
 import zipfile
 from typing import Any, BinaryIO
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from avis.location import host
@@ -148,6 +149,21 @@ def _off_manifest(found: str, uri: str) -> ValueError:
     )
 
 
+def read_parquet(data: bytes, where: str) -> pa.Table:
+    """Read a Parquet table that is in memory.
+
+    Raises
+    ------
+    ValueError
+        See `check_parquet`.
+    pyarrow.ArrowInvalid
+        It is none.
+    """
+    file = pq.ParquetFile(pa.BufferReader(data))
+    check_parquet(file, len(data), where)
+    return file.read()
+
+
 def check_parquet(file: pq.ParquetFile, num_bytes: int, where: str) -> None:
     """Refuse a Parquet file that says it holds far more than a file of its size can.
 
@@ -167,7 +183,7 @@ def check_parquet(file: pq.ParquetFile, num_bytes: int, where: str) -> None:
 
 
 def check_archive(file: BinaryIO) -> None:
-    """Refuse a zip archive that holds more than its bytes: ``torch.save`` compresses nothing and shares nothing.
+    """Refuse a zip archive that holds more than its bytes: ``torch.save`` and ``numpy.savez`` compress nothing.
 
     Raises
     ------

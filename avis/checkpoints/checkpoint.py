@@ -25,6 +25,8 @@ MAX_IN_FRONT_END = 1 << 15
 """Largest number of a front end, which has no weights to be measured by; 25 layers of 1024 values side by side fit."""
 
 BLOCK_BYTES = 1 << 22
+OF_PICKLE = "WeightsUnpickler error: "
+"""Where torch begins to say what it found that is no data."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +160,8 @@ def read_checkpoint(uri: str) -> dict[str, Any]:
     except StorageError:
         raise
     except Exception as error:
-        first_line = str(error).partition("\n")[0]
+        what = str(error).partition(OF_PICKLE)[2] or str(error)  # before it stands advice to load it all the same
+        first_line = what.partition("\n")[0]
         raise ValueError(
             f"not a checkpoint: got {type(error).__name__} ({first_line}), expected a file written by "
             f"pipelines/train.py. At {uri}. Give the path of a run's best.ckpt."

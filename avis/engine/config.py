@@ -32,6 +32,8 @@ TOP_LEVEL: dict[str, Any] = {
 }
 """Types of keys that stand in no component; a word may switch a group off, see `NOTHING`."""
 
+GROUPS_TAKEN = ("augment", "corpus", "scoring", "calibration")
+"""Groups that are taken of a checkpoint unless a command line chooses others."""
 SCORED_BY = ("augment", "features", "sharding", "trainer")
 """Groups of a checkpoint's recipe that scoring goes by, whatever the command line says."""
 
@@ -94,26 +96,39 @@ def fill(asked: Mapping[str, Any], of_checkpoint: Mapping[str, Any]) -> dict[str
     ValueError
         If ``sharding`` changes what belongs to the training, or a value does not fit.
     """
-    _check_scored_by(of_checkpoint)
+    _check_scored_by(of_checkpoint, asked["checkpoint"])
     sharding = prepared_otherwise(of_checkpoint["sharding"], asked["sharding"])
     check_arguments(Sharding, sharding, "sharding")
     extends = None if asked.get("corpus") or sharding != of_checkpoint["sharding"] else of_checkpoint.get("extends")
     known = {key: value for key, value in asked.items() if value is not None}
     filled = switch_off({**dict.fromkeys(asked), **of_checkpoint, "extends": extends, **known, "sharding": sharding})
-    _check_taken({key: filled[key] for key in asked if key not in known}, asked)
+    _check_taken({key: filled.get(key) for key in {*asked, *GROUPS_TAKEN} - {*known}}, asked)
     return filled
 
 
-def _check_scored_by(of_checkpoint: Mapping[str, Any]) -> None:
+def _check_scored_by(of_checkpoint: Mapping[str, Any], checkpoint: str) -> None:
     """Refuse a checkpoint's recipe that lacks what scoring goes by and no command line gives, or has it otherwise."""
     if lacking := [key for key in SCORED_BY if not isinstance(of_checkpoint.get(key), dict)]:
         raise ValueError(
             f"recipe of a checkpoint refused: got no {', '.join(lacking)}, expected all of {', '.join(SCORED_BY)}. At "
-            "checkpoint. Give one written by pipelines/train.py or import_checkpoint.py."
+            f"{checkpoint}. Give one written by pipelines/train.py or import_checkpoint.py."
         )
-    _check_groups({key: of_checkpoint[key] for key in ("augment", "features", "sharding")})
-    trainer = {key: value for key, value in of_checkpoint["trainer"].items() if key in FROM_TRAINER}
-    check_arguments(Training, {**trainer, PARTIAL: True}, "trainer")
+    groups = {key: of_checkpoint[key] for key in SCORED_BY}
+    trainer = {key: value for key, value in groups["trainer"].items() if key in FROM_TRAINER}
+    groups["trainer"] = {**trainer, TARGET: _path(Training), PARTIAL: True}
+    groups["sharding"] = {**groups["sharding"], TARGET: _path(Sharding)}
+    _check_own(groups, checkpoint)
+
+
+def _path(component: type) -> str:
+    return f"{component.__module__}.{component.__qualname__}"
+
+
+def _check_own(groups: Mapping[str, Any], checkpoint: str) -> None:
+    try:
+        _check_groups(groups)
+    except ValueError as error:
+        raise ValueError(f"{error} It stands in the recipe of {checkpoint}.") from error
 
 
 def _check_taken(taken: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
@@ -122,7 +137,7 @@ def _check_taken(taken: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
     It may be a stranger's, or one's own under another ``output_dir``: it may name paths to read from. But it leads to
     no hosts beside its own and that of ``output_dir``, and synthetic voices are written below ``output_dir`` alone.
     """
-    _check_groups(taken)
+    _check_own(taken, asked["checkpoint"])
     checkpoint, output_dir = (location.absolute(str(asked[key])) for key in ("checkpoint", "output_dir"))
     hosts = {location.host(checkpoint), location.host(output_dir), ""}
     is_own = location.below(checkpoint, output_dir) != checkpoint
@@ -130,9 +145,16 @@ def _check_taken(taken: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
         if isinstance(value, str) and location.host(value) not in hosts and not is_own:
             raise ValueError(
                 f"host of a checkpoint from elsewhere: got {key}={value}, expected a path, or a URI on its own host. "
-                f"At {asked['checkpoint']}. Give {key.partition('.')[0]}=... on the command line."
+                f"At {asked['checkpoint']}. Give {key.partition('.')[0]}=... on the command line, or, if you trust "
+                "it, put its run below output_dir."
             )
-    for name, node in ((taken.get("corpus") or {}).get("sources") or {}).items():
+    sources = (taken.get("corpus") or {}).get("sources") or {}
+    if not isinstance(sources, dict) or not all(isinstance(node, dict) and TARGET in node for node in sources.values()):
+        raise ValueError(
+            f"no corpus: got corpus.sources={str(sources)[:100]}, expected components by their names. At "
+            f"{asked['checkpoint']}. Give corpus=... on the command line."
+        )
+    for name, node in sources.items():
         if find_component(node[TARGET]) is not Synthetic:
             continue
         voices = Synthetic(**{key: value for key, value in node.items() if key != TARGET})

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from avis.foreign import read_parquet
 from avis.location import read_bytes
 from avis.names import is_text, names
 from avis.schema import TRIALS
@@ -109,7 +109,7 @@ def read_trials(path: str | Path) -> pa.Table:
             "Correct trials=<path>."
         ) from error
     if data[:4] == b"PAR1":
-        table = pq.read_table(pa.BufferReader(data))
+        table = read_parquet(data, name)
         _check_one_vocabulary([_known_column(column) for column in table.column_names], f"At {name}.")
         trials = _from_table(table, _Source(name, "row", np.arange(1, table.num_rows + 1)))
     else:
