@@ -8,7 +8,7 @@ import zlib
 import yaml
 
 from avis.checkpoints.toolkit_settings import TITANET, check_settings
-from avis.foreign import check_plain
+from avis.foreign import MAX_DEPTH, check_plain
 
 GZIP = b"\x1f\x8b"
 TAR, TAR_OFFSET = b"ustar", 257
@@ -16,7 +16,7 @@ TAR, TAR_OFFSET = b"ustar", 257
 WEIGHTS, SETTINGS = "model_weights.ckpt", "model_config.yaml"
 MAX_COMPRESSION = 8
 """Weights are hardly compressible."""
-MAX_SETTINGS_BYTES = 1 << 21
+MAX_SETTINGS_BYTES = 1 << 19
 
 
 def model_weights(data: bytes, path: str) -> bytes:
@@ -81,6 +81,7 @@ def _check(settings: bytes, path: str) -> None:
     try:
         if len(settings) > MAX_SETTINGS_BYTES:
             raise yaml.YAMLError(f"{len(settings)} bytes")
+        _check_levels(settings.decode())
         parsed = yaml.safe_load(settings.decode())
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         first_line = str(error).partition("\n")[0]
@@ -90,3 +91,12 @@ def _check(settings: bytes, path: str) -> None:
         ) from error
     check_plain(parsed, where)
     check_settings(parsed, TITANET, model="TitaNet", where=where)
+
+
+def _check_levels(text: str) -> None:
+    """Refuse deep settings before they are loaded, which takes time by the square of their levels."""
+    levels = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        levels += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if levels > MAX_DEPTH:
+            raise yaml.YAMLError(f"more than {MAX_DEPTH} levels")
