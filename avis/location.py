@@ -1,7 +1,7 @@
 """Find the bytes behind a local path or a URI such as ``s3://bucket/key.wav``.
 
-pyarrow's own file systems answer to `ARROW_SCHEMES`, fsspec's to all others, such as ``az://``, ``hf://`` and ``http://``,
-where the package that fsspec needs for it is installed.
+pyarrow's own file systems answer to `ARROW_SCHEMES`, fsspec's to `FSSPEC_SCHEMES`, such as ``az://``, ``hf://`` and
+``http://``, where the package that fsspec needs for it is installed.
 """
 
 import errno
@@ -48,6 +48,16 @@ def split_query(path: str) -> tuple[str, str]:
     """
     head, question_mark, query = path.partition("?") if is_uri(path) else (path, "", "")
     return head, question_mark + query
+
+
+def host(path: str) -> str:
+    """Return the system that a URI is on, with its options; nothing of a local path.
+
+    >>> host("s3://bucket/a/b.wav?region=eu-west-1"), host("/data/b.wav")
+    ('s3://bucket?region=eu-west-1', '')
+    """
+    head, query = split_query(path)
+    return "/".join(head.split("/")[:3]) + query if is_uri(path) else ""
 
 
 def join(path: str, *names: str) -> str:
@@ -171,8 +181,8 @@ def names_in(folder: str) -> list[str]:
     return sorted(info.base_name for info in look_below(folder))
 
 
-def read_bytes(path: str) -> bytes:
-    """Read a whole file, local or at a URI.
+def read_bytes(path: str, *, at_most: int | None = None) -> bytes:
+    """Read a whole file, local or at a URI, or its first bytes.
 
     Raises
     ------
@@ -181,16 +191,16 @@ def read_bytes(path: str) -> bytes:
     StorageError
         The storage does not answer, or gives no leave.
     """
-    return retried(lambda: _read_whole(path), path)
+    return retried(lambda: _read_once(path, at_most), path)
 
 
-def _read_whole(path: str) -> bytes:
+def _read_once(path: str, at_most: int | None) -> bytes:
     if is_uri(path):
         system, key = filesystem(path)
         with system.open_input_stream(key, compression=None) as stream:
-            return stream.read()
-    with _open_regular(path) as file:
-        return file.read()
+            return stream.read(at_most)
+    with io.BufferedReader(_open_regular(path)) as file:
+        return file.read(at_most)
 
 
 def open_file(path: str) -> SteadyFile:
@@ -239,7 +249,7 @@ def _open_parts(path: str) -> Any:
     return stream
 
 
-def _open_regular(path: str) -> BinaryIO:
+def _open_regular(path: str) -> io.FileIO:
     if not stat.S_ISREG(os.stat(path).st_mode):
         raise OSError(errno.EINVAL, "not a regular file", path)
     return open(path, "rb", buffering=0)

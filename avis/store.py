@@ -20,6 +20,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from avis.foreign import check_manifest
 from avis.location import absolute, below, exists, filesystem, join, names_in, parent
 from avis.part_file import PartFile, corrupt_shard, open_part
 from avis.part_file import read_row_group as read_row_group
@@ -177,10 +178,10 @@ def finished(uri: str, inputs: str) -> dict[str, Any] | None:
     """
     if not exists(join(uri, MANIFEST)):
         return None
-    manifest = read_json(join(uri, MANIFEST))
-    if manifest["inputs"] != inputs:
+    manifest = _read_manifest(uri)
+    if manifest.get("inputs") != inputs:
         raise ValueError(
-            f"store belongs to other inputs: got inputs={manifest['inputs']}, expected {inputs}. At {uri}. "
+            f"store belongs to other inputs: got inputs={manifest.get('inputs')}, expected {inputs}. At {uri}. "
             "Choose another place for it, or delete it if you no longer need it."
         )
     return manifest
@@ -192,16 +193,17 @@ def open_manifest(uri: str) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If the store is missing, unfinished, of another schema version, or one of its files has changed its size.
+        If the store is missing, unfinished, of another schema version, one of its files has changed its size, or its
+        manifest is none (see `avis.foreign.check_manifest`).
     """
     if not exists(join(uri, MANIFEST)):
         raise ValueError(
             f"store not finished: got no {MANIFEST}, expected one. At {uri}. Run the stage that writes it to its end."
         )
-    manifest = read_json(join(uri, MANIFEST))
-    if manifest["schema_version"] != SCHEMA_VERSION:
+    manifest = _read_manifest(uri)
+    if (version := manifest.get("schema_version")) != SCHEMA_VERSION:
         raise ValueError(
-            f"store of another version: got schema_version={manifest['schema_version']}, expected {SCHEMA_VERSION}. "
+            f"store of another version: got schema_version={version}, expected {SCHEMA_VERSION}. "
             f"At {uri}. Make it again."
         )
     by_store: dict[str, list[str]] = {}
@@ -209,6 +211,12 @@ def open_manifest(uri: str) -> dict[str, Any]:
         by_store.setdefault(_lies_in(uri, info), []).append(file)
     for holder, files in by_store.items():
         _check_sizes(uri, holder, {file: manifest["files"][file]["bytes"] for file in files})
+    return manifest
+
+
+def _read_manifest(uri: str) -> dict[str, Any]:
+    manifest = read_json(join(uri, MANIFEST))
+    check_manifest(manifest, uri)
     return manifest
 
 

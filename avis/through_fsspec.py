@@ -9,6 +9,13 @@ import pyarrow.fs as pafs
 
 from avis.storage_fault import StorageError, is_definite
 
+FSSPEC_SCHEMES = (
+    *("http", "https", "webdav", "ftp", "sftp", "ssh", "smb", "webhdfs", "hf", "az", "adl", "oss", "oci", "ocilake"),
+    *("tos", "tosfs", "s3a", "gdrive", "dropbox", "box", "dbfs", "wandb", "local", "memory"),
+)
+"""Those of fsspec that hold files themselves. Others read through one another and keep copies where the path says:
+``filecache::http://...?cache_storage=...`` in somebody's list would write a file of theirs anywhere.
+"""
 WEB_SCHEMES = ("http", "https")
 """Whose query is part of the address, and holds no options."""
 
@@ -19,11 +26,13 @@ def from_fsspec(scheme: str, head: str, query: str) -> tuple[pafs.FileSystem, st
     Raises
     ------
     pyarrow.ArrowInvalid
-        fsspec knows no such scheme.
+        It is none of `FSSPEC_SCHEMES`.
     StorageError
         A package is not installed here.
     """
     try:
+        if scheme not in FSSPEC_SCHEMES:
+            raise ValueError("no scheme that is known to hold files itself")
         if scheme in WEB_SCHEMES:
             system, key = fsspec.core.url_to_fs(head + query)
         else:

@@ -89,6 +89,11 @@ class Synthetic:
         return join(absolute(self.root), digest)
 
     @property
+    def is_written(self) -> bool:
+        """Whether all of the files are there."""
+        return exists(join(self.folder, LAST_FILE))
+
+    @property
     def trials_path(self) -> str:
         """Path of the trials of the test speakers, written by `sources`.
 
@@ -105,7 +110,7 @@ class Synthetic:
     def sources(self) -> pa.Table:
         """Write the files where they are missing and list them as a table in schema `avis.schema.SOURCES`."""
         last = join(self.folder, LAST_FILE)
-        if not exists(last):
+        if not self.is_written:
             for split, speaker in self._speakers():
                 self._write_speaker(split, speaker)
             write_bytes(self.trials_path, "".join(f"{line}\n" for line in self._trials()).encode())

@@ -17,7 +17,7 @@ from fsspec.implementations.local import LocalFileSystem
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
-from avis import location, storage_fault, store
+from avis import location, storage_fault, store, through_fsspec
 from avis.checkpoints.checkpoint import Checkpoint
 from avis.checkpoints.run_checkpoints import best_checkpoint, last_checkpoint
 from avis.engine import prepare as engine
@@ -200,9 +200,11 @@ class Place:
 @pytest.fixture(scope="module")
 def places(
     recipe: Callable[..., Recipe], tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
-) -> Callable[[str, str], tuple[Place, dict[str, Any]]]:
+) -> Iterator[Callable[[str, str], tuple[Place, dict[str, Any]]]]:
     """Return what gives a storage by its scheme, and what the stages up to one make there without faults."""
     fsspec.register_implementation("faulty", FaultyFileSystem, clobber=True)
+    known = pytest.MonkeyPatch()
+    known.setattr(through_fsspec, "FSSPEC_SCHEMES", (*through_fsspec.FSSPEC_SCHEMES, "faulty"))
     made: dict[str, tuple[Place, dict[str, Any]]] = {}
 
     def place(scheme: str, last: str) -> tuple[Place, dict[str, Any]]:
@@ -221,7 +223,8 @@ def places(
                 break
         return found, results
 
-    return place
+    yield place
+    known.undo()
 
 
 @pytest.mark.parametrize(
