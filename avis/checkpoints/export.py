@@ -87,7 +87,7 @@ def export(checkpoint: Checkpoint, file: str, *, format: str) -> float:
     about = {
         "sample_rate": checkpoint.sample_rate,
         "checkpoint": checkpoint.digest,
-        "trained on": str(checkpoint.lineage),
+        "trained_on": str(checkpoint.lineage),
     }
     with tempfile.TemporaryDirectory() as folder, torch.no_grad():
         path = os.path.join(folder, "exported")

@@ -94,7 +94,7 @@ def test_torchscript_embeds_as_the_checkpoint_does(overrides: list[str], tmp_pat
     extra = {"avis": ""}
     exported = torch.jit.load(file, _extra_files=extra)
     about = json.loads(extra["avis"])
-    assert (about["sample_rate"], about["trained on"]) == (16000, str(checkpoint.lineage))
+    assert (about["sample_rate"], about["trained_on"]) == (16000, str(checkpoint.lineage))
     for waveform in utterances():
         torch.testing.assert_close(exported(waveform), whole(waveform), rtol=1e-3, atol=1e-4)
 
