@@ -23,7 +23,7 @@ from avis.engine.prepare import prepare
 from avis.engine.rehearse import rehearse
 from avis.engine.runs import open_run, resumable, save_run
 from avis.engine.score import check_trials, origin, score, show_decisions
-from avis.engine.train import checkpoint_choice, train
+from avis.engine.train import checkpoint_choice, find_ancestors, train
 from avis.engine.workers.ray_log import MESSAGES
 from avis.evaluation.evaluate import evaluate, show, with_answers
 
@@ -35,8 +35,9 @@ def main(cfg: DictConfig) -> None:
     MESSAGES.move_below(run_dir)
     if not cfg.resume:
         rehearse(recipe)  # what does not go together fails here, not after hours of preparing
-    utterances = prepare(recipe)  # Ray Data decodes, checks and shards to Parquet
-    check_trials(recipe, utterances)
+    ancestors = find_ancestors(recipe, run_dir)  # whom they know is neither held out nor tested
+    utterances = prepare(recipe, seen=ancestors.speakers)  # Ray Data decodes, checks and shards to Parquet
+    check_trials(recipe, utterances, ancestors)
     save_run(run_dir, recipe, utterances)
     with resumable(run_dir):
         checkpoint = train(recipe, utterances, run_dir)  # Ray Data streams features into Ray Train + Lightning DDP

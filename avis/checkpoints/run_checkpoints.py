@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from avis import location, store
+from avis.checkpoints.ancestry import LINEAGE
 from avis.checkpoints.checkpoint import FIELDS, read_checkpoint
 from avis.run_folder import CHECKPOINTS
 
@@ -48,7 +49,7 @@ def average_checkpoint(run_dir: str, num_epochs: int) -> str:
         if value.is_floating_point():
             value /= num_epochs
     buffer = io.BytesIO()
-    torch.save({key: average[key] for key in FIELDS}, buffer)
+    torch.save({key: average[key] for key in (*FIELDS, LINEAGE) if key in average}, buffer)
     store.write_bytes(path, buffer.getvalue())
     return path
 

@@ -18,14 +18,16 @@ from ray.train.torch import TorchTrainer
 from torch import Tensor
 
 from avis import location, store
+from avis.checkpoints.ancestry import parents
 from avis.checkpoints.checkpoint import Checkpoint
-from avis.checkpoints.run_checkpoints import average_checkpoint, best_checkpoint, next_epoch
+from avis.checkpoints.run_checkpoints import average_checkpoint, best_checkpoint, last_checkpoint, next_epoch
 from avis.engine.examples.banks import make_banks
 from avis.engine.examples.materialize import materialize
 from avis.engine.examples.stream import TrainingInputs, example_stream, local_batches
 from avis.engine.recipe import Recipe
 from avis.engine.workers.console import WORKER_LINES
 from avis.engine.workers.parts import raise_cause
+from avis.lineage import Lineage, TrainedOn
 from avis.losses.building import build_loss
 from avis.losses.classifier import weigh_speakers
 from avis.losses.distillation import watch_student
@@ -65,6 +67,22 @@ def train(recipe: Recipe, utterances: str, run_dir: str) -> Checkpoint:
     return Checkpoint.open(average_checkpoint(run_dir, average_epochs) if average_epochs else best_checkpoint(run_dir))
 
 
+def find_ancestors(recipe: Recipe, run_dir: str | None = None) -> Lineage:
+    """Return what the models were trained on that a training starts from and is taught by.
+
+    A run that goes on has that in its last checkpoint, wherever theirs are by now.
+
+    Raises
+    ------
+    ValueError
+        If one of them is not a checkpoint of AVIS.
+    """
+    paths = [location.absolute(path) for path in parents(recipe.plain)]
+    if paths and run_dir and (last := last_checkpoint(run_dir)):
+        return Checkpoint.open(last).lineage.before
+    return Lineage.joined(Checkpoint.open(path).inherited for path in paths)
+
+
 def gather_inputs(recipe: Recipe, utterances: str, num_workers: int) -> TrainingInputs:
     """Plan a training and gather what its workers need, features computed beforehand among it.
 
@@ -79,7 +97,7 @@ def gather_inputs(recipe: Recipe, utterances: str, num_workers: int) -> Training
     recipe.trainer.check_placement(features.placement)
     _check_batch(recipe.trainer, num_workers)
     groups = list_row_groups(utterances, "train")
-    rows = store.read_table(utterances, "utterances", columns=["speaker", "num_samples"], prefix="train-")
+    rows = store.read_table(utterances, "utterances", columns=["speaker", "num_samples", "sha256"], prefix="train-")
     durations_s = rows["num_samples"].to_numpy() / recipe.sharding.sample_rate
     long_enough = find_long_enough(durations_s, recipe.trainer.min_utterance_s)
     plan = Plan(
@@ -106,6 +124,7 @@ def gather_inputs(recipe: Recipe, utterances: str, num_workers: int) -> Training
         banks=banks,
         stored=stored,
         start=start,
+        lineage=find_ancestors(recipe).then(TrainedOn.utterances(rows)),
     )
 
 
@@ -149,7 +168,7 @@ def build_module(inputs: TrainingInputs) -> SpeakerVerifier:
         num_epochs=recipe.trainer.num_epochs,
         steps_per_epoch=inputs.plan.steps_per_epoch,
         recipe=dict(recipe.plain),
-        speakers=sorted(inputs.speakers),
+        lineage=inputs.lineage,
         crops=recipe.examples.drawn_crops(front_end),
     )
     if recipe.trainer.activation_checkpointing:

@@ -25,6 +25,7 @@ def test_the_main_job_ends_with_an_equal_error_rate(main_job: tuple[Path, str]):
     assert set(metrics) == {"synthetic"}
     assert 0 <= metrics["synthetic"]["eer"] <= 1
     assert metrics["synthetic"]["num_target"] == 4 * 2 * 2
+    assert metrics["synthetic"]["trained_on"] == "4 speakers of synthetic"
     assert f"synthetic: EER {metrics['synthetic']['eer']:.2%}" in said
     choice = "the lowest EER of 2 held-out speakers, which is coarse"
     assert f"checkpoint: {choice}" in said

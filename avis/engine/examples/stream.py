@@ -14,6 +14,7 @@ from avis.augment.bank import Bank
 from avis.checkpoints.checkpoint import Checkpoint
 from avis.engine.recipe import Recipe
 from avis.engine.workers.data_context import data_context
+from avis.lineage import Lineage
 from avis.training.examples import ExampleMaker
 from avis.training.plan import Plan, RowGroup
 from avis.training.stored import StoredExamples
@@ -42,6 +43,8 @@ class TrainingInputs:
         URI of the features of ``features.placement=materialize``.
     start : Checkpoint or None
         The checkpoint whose weights the training starts with.
+    lineage : Lineage
+        What the model and those before it are trained on.
     """
 
     recipe: Recipe
@@ -52,6 +55,7 @@ class TrainingInputs:
     banks: dict[str, Bank]
     stored: str | None
     start: Checkpoint | None
+    lineage: Lineage
 
     def example_source(self) -> ExampleMaker | StoredExamples:
         """Return what makes the examples of the plan's blocks, or reads them."""
