@@ -24,13 +24,12 @@ from rich.text import Text
 from avis import location
 from avis.engine.suggestions import explain
 from avis.engine.workers.ray_log import MESSAGES
+from avis.engine.workers.stopping import STOPPING
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
 """Environment variable; at 1 every error keeps its traceback."""
 
 EXIT_ERROR = 1
-EXIT_INTERRUPTED = 130
-"""What shells say of a process that Ctrl-C ended: 128 and the number of the signal."""
 
 OUT_OF_MEMORY = ("MemoryError", "OutOfMemoryError")
 """Python's, torch's and Ray's own names for it."""
@@ -52,7 +51,8 @@ def pipeline(config_name: str) -> Callable[[Callable[[DictConfig], None]], Calla
         def start() -> None:
             show_tracebacks = os.environ.get(FULL_ERROR) == "1"
             try:
-                _run(main, config_name)
+                with STOPPING.listening():
+                    _run(main, config_name)
             except BaseException as error:
                 if show_tracebacks:
                     raise
@@ -108,7 +108,7 @@ def _end(error: BaseException, configs: Path, config_name: str) -> NoReturn:
         sys.exit(EXIT_ERROR)
     if isinstance(error, KeyboardInterrupt):
         _say(str(error) or "stopped")
-        sys.exit(EXIT_INTERRUPTED)
+        sys.exit(STOPPING.exit_status)
     if type(error).__name__ in OUT_OF_MEMORY:
         message = str(error).partition("\n")[0] or type(error).__name__
         _say(f"out of memory: got {message}. Lower trainer.batch_size, or take a larger machine.")

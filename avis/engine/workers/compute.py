@@ -11,6 +11,7 @@ from pydantic import NonNegativeInt, PositiveInt
 from avis.engine.workers.console import WORKER_LINES
 from avis.engine.workers.process_setup import RUNTIME_ENV, setup
 from avis.engine.workers.ray_log import MESSAGES
+from avis.engine.workers.stopping import STOPPING
 
 MIN_LOGICAL_CPUS = 4
 CPUS_BESIDE_TRAINERS = 2
@@ -65,6 +66,7 @@ class Compute:
                 runtime_env=RUNTIME_ENV,
             )
         WORKER_LINES.listen()
+        STOPPING.listen()  # Ray has a handler of its own
 
     def num_gpus(self) -> int:
         """Return the GPUs that this run may use.

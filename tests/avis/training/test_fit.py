@@ -13,7 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from avis import store
 from avis.checkpoints.checkpoint import read_checkpoint
 from avis.checkpoints.components import build
-from avis.checkpoints.run_checkpoints import best_checkpoint, last_checkpoint, next_epoch
+from avis.checkpoints.run_checkpoints import best_checkpoint, last_checkpoint, next_position
 from avis.engine import train as engine
 from avis.engine.recipe import Recipe
 from avis.engine.train import train
@@ -43,8 +43,8 @@ def test_a_checkpoint_runs_no_code_and_holds_recipe_speakers_and_weights(tiny_re
         prefix = "model."
         weights = {k.removeprefix(prefix): v for k, v in loaded["state_dict"].items() if k.startswith(prefix)}
         assert model.load_state_dict(weights)
-    assert next_epoch(tiny_run) == 2
-    assert next_epoch(f"{tiny_run}/nothing") == 0
+    assert next_position(tiny_run) == (2, 0)
+    assert next_position(f"{tiny_run}/nothing") == (0, 0)
 
 
 def test_best_is_the_epoch_with_the_lowest_held_out_error_rate(tiny_run: str):
@@ -92,7 +92,7 @@ def test_going_on_after_an_epoch_equals_the_undisturbed_run(
         patch.setattr(engine, "local_batches", cut_off)
         with pytest.raises(ConnectionError, match="power cut"):
             train(tiny_recipe, tiny_store, run_dir)
-    assert next_epoch(run_dir) == 1
+    assert next_position(run_dir) == (1, 0)
     train(tiny_recipe, tiny_store, run_dir)
     undisturbed, resumed = (read_checkpoint(str(last_checkpoint(run))) for run in (tiny_run, run_dir))
     assert resumed["epoch"] == undisturbed["epoch"] == 1

@@ -52,7 +52,7 @@ def test_examples_are_the_same_bits_on_ray(ray_session: None, inputs: TrainingIn
 
 
 def test_local_batches_are_the_examples_in_order_and_go_on_at_any_epoch(inputs: TrainingInputs):
-    batches = list(local_batches(inputs, first_block=0))
+    batches = list(local_batches(inputs))
     assert [len(batch["speaker"]) for batch in batches] == [BATCH] * 4
     expected = in_process(inputs, 0, 8)
     np.testing.assert_array_equal(torch.cat([batch["features"] for batch in batches]).numpy(), expected["features"])
@@ -68,7 +68,7 @@ def test_examples_are_made_in_this_process_when_debugging(inputs: TrainingInputs
     monkeypatch.setattr(
         ExampleMaker, "example", lambda self, row, **kw: (made_in.append(os.getpid()), example(self, row, **kw))[1]
     )
-    next(local_batches(inputs, first_block=0))
+    next(local_batches(inputs))
     assert set(made_in) == {os.getpid()}
 
 
@@ -150,7 +150,7 @@ def test_short_utterances_are_not_trained_on(tiny_recipe: Recipe, half_short: st
     all_speakers = store.read_table(half_short, "utterances", columns=["speaker"], prefix="train-")[
         "speaker"
     ].to_pylist()
-    batches = itertools.islice(local_batches(work, first_block=0), work.plan.steps_per_epoch)
+    batches = itertools.islice(local_batches(work), work.plan.steps_per_epoch)
     names = sorted(work.speakers)
     assert sorted(names[int(batch["speaker"])] for batch in batches) == sorted(all_speakers[::2])
     assert set(names) == set(all_speakers)
