@@ -12,6 +12,7 @@ from avis.checkpoints.components import Component
 from avis.digest import fingerprint, table_digest
 from avis.engine.prepare_recipe import PrepareRecipe
 from avis.engine.shards.extension import Extension, extendable, plan_extension
+from avis.engine.shards.places import wherever_they_lie
 from avis.engine.shards.shard_maker import ShardMaker
 from avis.engine.shards.sharding import EXAMPLES_SHOWN, Sharding, plan_shards
 from avis.engine.workers.parts import run_parts
@@ -22,8 +23,9 @@ def prepare(recipe: PrepareRecipe) -> str:
     """Write the utterances store of the configured corpora, or what is missing of it, and return its URI.
 
     The store lies in a folder named by the hash of its inputs (the files' names, sizes and times, and the sharding),
-    so that it is found again, and other inputs never overwrite it. With ``extends``, shards of that store whose files
-    are as they were are taken over where they lie, and only the others are made.
+    so that it is found again, wherever the corpora have moved to, and other inputs never overwrite it. With
+    ``extends``, shards of that store whose files are as they were are taken over where they lie, and only the others
+    are made.
 
     Raises
     ------
@@ -34,7 +36,8 @@ def prepare(recipe: PrepareRecipe) -> str:
     sharding, base = recipe.sharding, recipe.extends
     sources = pa.concat_tables([_list_corpus(name, corpus) for name, corpus in recipe.corpora.items()])
     of_base = [store.open_manifest(base)["inputs"]] if base else []
-    inputs = fingerprint([avis.__version__, sharding.made_from, table_digest(sources), *of_base])
+    files = table_digest(wherever_they_lie(sources))
+    inputs = fingerprint([avis.__version__, sharding.made_from, files, *of_base])
     uri = location.join(recipe.output_dir, "stores", inputs)
     if manifest := store.finished(uri, inputs):
         _check_rejects(uri, manifest["files"], len(sources), sharding.max_reject_share)

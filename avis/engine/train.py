@@ -18,7 +18,14 @@ from torch import Tensor
 
 from avis import location, store
 from avis.checkpoints.checkpoint import Checkpoint
-from avis.checkpoints.run_checkpoints import START, Position, average_checkpoint, best_checkpoint, next_position, read_last
+from avis.checkpoints.run_checkpoints import (
+    START,
+    Position,
+    average_checkpoint,
+    best_checkpoint,
+    next_position,
+    read_last,
+)
 from avis.engine.examples.banks import make_banks
 from avis.engine.examples.materialize import materialize
 from avis.engine.examples.stream import TrainingInputs, example_stream, local_batches
@@ -32,6 +39,7 @@ from avis.losses.classifier import weigh_speakers
 from avis.losses.distillation import watch_student
 from avis.losses.head_memory import say_head_memory
 from avis.reports.cautions import LEAST_SPEAKERS
+from avis.run_folder import RAY_TRAIN
 from avis.training.activation_checkpointing import checkpoint_activations
 from avis.training.examples import speaker_counts, speaker_index, validation_examples
 from avis.training.fit import fit
@@ -225,7 +233,7 @@ def _train_in_process(inputs: TrainingInputs, run_dir: str, start: Position, *, 
 
 def _train_on_ray(inputs: TrainingInputs, run_dir: str, *, num_workers: int, use_gpu: bool) -> None:
     recipe, reference, plan = inputs.recipe, ray.put(inputs), inputs.plan
-    request = StopRequest.remote()
+    request = ray.remote(num_cpus=0)(StopRequest).remote()
     system, folder = location.filesystem(run_dir)
 
     def stream() -> ray.data.Dataset:
@@ -242,7 +250,7 @@ def _train_on_ray(inputs: TrainingInputs, run_dir: str, *, num_workers: int, use
         },
         scaling_config=ScalingConfig(num_workers=num_workers, use_gpu=use_gpu),
         run_config=RunConfig(
-            name="ray_train",
+            name=RAY_TRAIN,
             storage_path=folder,
             storage_filesystem=system if location.is_uri(run_dir) else None,
             failure_config=FailureConfig(max_failures=recipe.compute.max_restarts),

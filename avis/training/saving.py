@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Checkpoint
@@ -19,7 +19,7 @@ MOST_STEPS = 20
 """Between two questions: a step may last longer than those before."""
 
 
-class Stopped(Exception):
+class Stopped(RuntimeError):
     """The training was asked to stop and has left a checkpoint of its last step."""
 
 
@@ -60,12 +60,17 @@ class Saving(Checkpoint):
         """Stop after this step if that is asked; after the last one of an epoch, `on_train_epoch_end` does."""
         assert isinstance(module, SpeakerVerifier), "it knows the length of an epoch"
         if trainer.global_step >= self.next_check:
-            answer = self._ask(trainer.global_step) if trainer.is_global_zero else None
+            answer = self._ask(trainer.global_step) if trainer.is_global_zero else (False, 0)
             self.stopping, self.next_check = trainer.strategy.broadcast(answer)
         if self.stopping and batch_idx + 1 < module.steps_per_epoch:
             self.error_rate = None
             trainer.save_checkpoint(LAST)
-            raise Stopped
+            self._end(trainer, f"step {batch_idx + 1}/{module.steps_per_epoch} of ")
+
+    def _end(self, trainer: pl.Trainer, step: str) -> NoReturn:
+        if trainer.is_global_zero:
+            print(f"stopped after {step}epoch {trainer.current_epoch + 1}/{trainer.max_epochs}, saved", flush=True)
+        raise Stopped
 
     def _ask(self, step: int) -> tuple[bool, int]:
         """Return whether to stop, and after which step to ask again, at the pace so far."""
@@ -86,4 +91,4 @@ class Saving(Checkpoint):
             trainer.save_checkpoint(f"{EPOCH}{trainer.current_epoch}")
             trainer.strategy.remove_checkpoint(f"{EPOCH}{trainer.current_epoch - self.average_epochs}")
         if self.stopping:
-            raise Stopped
+            self._end(trainer, "")

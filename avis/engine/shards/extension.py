@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 import avis
 from avis import location, store
+from avis.engine.shards.places import as_if_unmoved
 from avis.engine.shards.sharding import Sharding, cut, place
 from avis.names import names
 from avis.schema import PLACED
@@ -71,8 +72,9 @@ def plan_extension(base: str, sources: pa.Table, sharding: Sharding) -> Extensio
     old = pa.concat_tables([PLACED.empty_table(), *tables]).cast(PLACED)
     rows = place(sources, _held_out(old))
     _check_held_out(base, rows)
-    match = _match(old, rows)
-    changed = _changed(old, rows, match)
+    unmoved = as_if_unmoved(rows, old)
+    match = _match(old, unmoved)
+    changed = _changed(old, unmoved, match)
     unchanged, tasks, start = set(), {}, 0
     for name, table in zip(names, tables, strict=True):
         here = slice(start, start := start + len(table))

@@ -5,17 +5,14 @@ from collections.abc import Callable
 from concurrent.futures import Future, wait
 from typing import Any
 
-import ray
-
 from avis.engine.workers.stopping import STOPPING
 
 WATCH_S = 0.5
 """Between two looks whether the driver was told to stop."""
 
 
-@ray.remote(num_cpus=0)
 class StopRequest:
-    """Whether to stop, where workers can ask."""
+    """Whether to stop; as an actor, workers can ask it."""
 
     def __init__(self) -> None:
         self.made = False

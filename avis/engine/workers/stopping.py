@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 EXIT_STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGUSR1: 75}
-"""How a process ends by each: 128 and the signal's number, as shells say; or EX_TEMPFAIL, which is to be tried again."""
+"""How a process ends by each: 128 and the signal's number, as shells say, or EX_TEMPFAIL: it is to be tried again."""
 
 TIME_LIMIT = "trainer.max_minutes"
 
