@@ -19,7 +19,7 @@ MOST_STEPS = 20
 """Between two questions: a step may last longer than those before."""
 
 
-class Stopped(RuntimeError):
+class Stopped(RuntimeError):  # noqa: N818 (no error)
     """The training was asked to stop and has left a checkpoint of its last step."""
 
 
