@@ -1,9 +1,11 @@
 """Find and average the checkpoints of a run."""
 
 import io
+import zipfile
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import pyarrow as pa
 import torch
 
 from avis import location, store
@@ -67,6 +69,7 @@ def read_last(run_dir: str) -> Last | None:
     unreadable = None
     for path in last_checkpoints(run_dir):
         try:
+            _check_sums(path)
             return Last(path, read_checkpoint(path), unreadable)
         except ValueError as error:
             unreadable = unreadable or str(error)
@@ -77,6 +80,21 @@ def read_last(run_dir: str) -> Last | None:
         f"{BEFORE_LAST}.ckpt. At {location.join(run_dir, CHECKPOINTS)}. Put one of them back, or start another run, "
         f"with start_from={best_checkpoint(run_dir)} if that can be read."
     )
+
+
+def _check_sums(path: str) -> None:
+    """Refuse a file, which torch writes as a zip archive, of which a part is not as it was written: torch does not."""
+    system, name = location.filesystem(path)
+    with system.open_input_file(name) as file:
+        try:
+            part = zipfile.ZipFile(file).testzip()
+        except (zipfile.BadZipFile, pa.ArrowInvalid) as error:
+            part = str(error)
+    if part is not None:
+        raise ValueError(
+            f"checkpoint damaged: got another checksum ({part}), expected that of what was written. At {path}. "
+            "Put it back as it was."
+        )
 
 
 def best_checkpoint(run_dir: str) -> str:

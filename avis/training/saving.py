@@ -40,6 +40,7 @@ class Saving(Checkpoint):
     def __init__(self, run_dir: str, *, average_epochs: int, stop_asked: Callable[[], bool]) -> None:
         self.run_dir, self.average_epochs, self.stop_asked = run_dir, average_epochs, stop_asked
         self.error_rate: float | None = None
+        self.saved: str | None = None
         self.stopping, self.checked, self.next_check = False, (0, 0.0), 0
         self.on_sigterm = signal.getsignal(signal.SIGTERM)
 
@@ -57,15 +58,19 @@ class Saving(Checkpoint):
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Stop after this step if that is asked; after the last one of an epoch, `on_train_epoch_end` does."""
+        """Save this step if the training is to stop after it; the last one of an epoch is saved at its end."""
         assert isinstance(module, SpeakerVerifier), "it knows the length of an epoch"
         if trainer.global_step >= self.next_check:
             answer = self._ask(trainer.global_step) if trainer.is_global_zero else (False, 0)
             self.stopping, self.next_check = trainer.strategy.broadcast(answer)
         if self.stopping and batch_idx + 1 < module.steps_per_epoch:
-            self.error_rate = None
+            self.error_rate, self.saved = None, f"step {batch_idx + 1}/{module.steps_per_epoch} of "
             trainer.save_checkpoint(LAST)
-            self._end(trainer, f"step {batch_idx + 1}/{module.steps_per_epoch} of ")
+
+    def on_train_batch_start(self, trainer: pl.Trainer, module: pl.LightningModule, batch: Any, batch_idx: int) -> None:
+        """Stop if the step before was saved for it: its figures are logged by now."""
+        if self.saved is not None:
+            self._end(trainer, self.saved)
 
     def _end(self, trainer: pl.Trainer, step: str) -> NoReturn:
         if trainer.is_global_zero:

@@ -118,10 +118,14 @@ def test_a_claim_is_renewed_and_whoever_lost_it_ends(
 ):
     monkeypatch.setattr(claim, "RENEWED_EVERY_S", 0.02)
     uri = str(tmp_path / CLAIM)
-    with pytest.raises(KeyboardInterrupt), claimed(str(tmp_path)):
+
+    def work() -> None:
         first = store.read_json(uri)["renewed"]
         wait_until(lambda: store.read_json(uri)["renewed"] > first)
         left_by(uri, host="elsewhere")
         time.sleep(20)
+
+    with pytest.raises(KeyboardInterrupt), claimed(str(tmp_path)):
+        work()
     assert "run taken over by process" in capsys.readouterr().out
     assert store.read_json(uri)["token"] == "other"

@@ -142,17 +142,18 @@ def test_a_run_says_by_what_it_was_stopped_and_how_it_goes_on(
 ):
     monkeypatch.setattr("sys.argv", ["pipelines/train.py"])
     monkeypatch.setattr(STOPPING, "told_by", "SIGTERM")
-    outputs = f"{tmp_path}/moved outputs"
-    cfg = composed(f"output_dir={outputs}", "run=first")
-    nothing_yet = r"stopped by SIGTERM: nothing was trained yet\. At .*\. Run the same command again\."
-    with pytest.raises(KeyboardInterrupt, match=nothing_yet), open_run(cfg):
-        raise KeyboardInterrupt
-    with pytest.raises(KeyboardInterrupt, match=r"^stopped: 2 of 8 parts"), open_run(cfg):
-        raise KeyboardInterrupt("stopped: 2 of 8 parts of prepare are finished. Run the same command again.")
-    command = f"python pipelines/train.py resume=first 'output_dir={outputs}'"
-    with (
-        pytest.raises(KeyboardInterrupt, match=f"stopped by SIGTERM: .* Go on with: {command}$"),
-        open_run(cfg) as (run_dir, recipe),
-    ):
-        save_run(run_dir, recipe, "stores/a")
-        raise KeyboardInterrupt("stopped: 2 of 8 parts of embed trials are finished.")
+    cfg = composed(f"output_dir={tmp_path}/moved outputs", "run=first")
+
+    def told_to_stop(said: str = "", *, prepared: bool) -> None:
+        with open_run(cfg) as (run_dir, recipe):
+            if prepared:
+                save_run(run_dir, recipe, "stores/a")
+            raise KeyboardInterrupt(said)
+
+    with pytest.raises(KeyboardInterrupt, match=r"stopped by SIGTERM: nothing was trained yet\. .* same command again"):
+        told_to_stop(prepared=False)
+    with pytest.raises(KeyboardInterrupt, match=r"^stopped: 2 of 8 parts of prepare"):
+        told_to_stop("stopped: 2 of 8 parts of prepare are finished. Run the same command again.", prepared=False)
+    command = f"python pipelines/train.py resume=first 'output_dir={tmp_path}/moved outputs'"
+    with pytest.raises(KeyboardInterrupt, match=f"stopped by SIGTERM: .* Go on with: {command}$"):
+        told_to_stop("stopped: 2 of 8 parts of embed trials are finished.", prepared=True)

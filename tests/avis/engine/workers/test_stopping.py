@@ -17,31 +17,38 @@ def test_a_signal_ends_a_stage_at_once(number: signal.Signals, status: int):
     assert signal.getsignal(number) == before
 
 
-def test_a_training_ends_by_itself_and_then_all_does():
-    went_on = False
-    with pytest.raises(KeyboardInterrupt), STOPPING.listening(), STOPPING.after_a_step(None):
-        assert not STOPPING.asked()
-        signal.raise_signal(signal.SIGTERM)
-        went_on = STOPPING.asked()
-    assert went_on
+def train(*signals: signal.Signals, max_minutes: float | None = None, steps: int = 3) -> list[int]:
+    """Take steps of 10 ms, signals during the first, as a training does that asks after each; return those taken."""
+    taken: list[int] = []
+
+    def take_steps() -> None:
+        with STOPPING.after_a_step(max_minutes):
+            while len(taken) < steps and not STOPPING.asked():
+                for number in signals:
+                    signal.raise_signal(number)
+                time.sleep(0.01)
+                taken.append(len(taken))
+
+    with STOPPING.listening():
+        if signals or max_minutes:
+            with pytest.raises(KeyboardInterrupt):
+                take_steps()
+        else:
+            take_steps()
+    return taken
+
+
+def test_a_training_ends_after_a_step_and_then_all_does():
+    assert len(train()) == 3
+    assert len(train(signal.SIGTERM)) == 1
 
 
 def test_a_second_signal_ends_it_at_once():
-    with STOPPING.listening():
-        with pytest.raises(KeyboardInterrupt), STOPPING.after_a_step(None):
-            signal.raise_signal(signal.SIGINT)
-            signal.raise_signal(signal.SIGINT)
-            pytest.fail("it went on")
-        STOPPING.told_by = None
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
+    assert len(train(signal.SIGINT, signal.SIGINT)) == 0
 
 
-def test_a_time_limit_ends_a_training_to_be_gone_on_with():
-    with STOPPING.listening(), pytest.raises(KeyboardInterrupt), STOPPING.after_a_step(0.05 / 60):
-        assert not STOPPING.asked()
-        time.sleep(0.06)
-        assert STOPPING.asked()
+def test_a_time_limit_ends_it_to_be_gone_on_with():
+    assert 1 <= len(train(max_minutes=0.02 / 60, steps=1000)) < 1000
     assert (STOPPING.told_by, STOPPING.exit_status) == ("trainer.max_minutes", 75)
 
 
