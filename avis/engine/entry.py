@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from types import TracebackType
 from typing import NoReturn
 
 import hydra
@@ -35,6 +36,17 @@ OUT_OF_MEMORY = ("MemoryError", "OutOfMemoryError")
 """Python's, torch's and Ray's own names for it."""
 
 WORDED = re.compile(r".+: got .*\bexpected\b", re.DOTALL)
+
+
+def _end_early(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Say no more of Ctrl-C than that, while a script still imports what it needs."""
+    if issubclass(kind, KeyboardInterrupt) and os.environ.get(FULL_ERROR) != "1":
+        _say("stopped")
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+sys.excepthook = _end_early
 
 
 def pipeline(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callable[[], None]]:
@@ -107,7 +119,7 @@ def _end(error: BaseException, configs: Path, config_name: str) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(EXIT_ERROR)
     if isinstance(error, KeyboardInterrupt):
-        _say(str(error) or "stopped")
+        _say(str(error) or f"stopped{f' by {STOPPING.told_by}' if STOPPING.told_by else ''}")
         sys.exit(STOPPING.exit_status)
     if type(error).__name__ in OUT_OF_MEMORY:
         message = str(error).partition("\n")[0] or type(error).__name__

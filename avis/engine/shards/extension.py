@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 import avis
 from avis import location, store
-from avis.engine.shards.places import as_if_unmoved
+from avis.engine.shards.places import where_they_lie_now
 from avis.engine.shards.sharding import Sharding, cut, place
 from avis.names import names
 from avis.schema import PLACED
@@ -69,12 +69,13 @@ def plan_extension(base: str, sources: pa.Table, sharding: Sharding) -> Extensio
     files = [(file, info) for file, info in sorted(manifest["files"].items()) if file.startswith("sources/")]
     names = [store.part_of(file) for file, _ in files]
     tables = [store.open_part(store.file_uri(base, file, info)).read() for file, info in files]
-    old = pa.concat_tables([PLACED.empty_table(), *tables]).cast(PLACED)
+    old = pa.concat_tables([PLACED.empty_table(), *(where_they_lie_now(table, sources) for table in tables)]).cast(
+        PLACED
+    )
     rows = place(sources, _held_out(old))
     _check_held_out(base, rows)
-    unmoved = as_if_unmoved(rows, old)
-    match = _match(old, unmoved)
-    changed = _changed(old, unmoved, match)
+    match = _match(old, rows)
+    changed = _changed(old, rows, match)
     unchanged, tasks, start = set(), {}, 0
     for name, table in zip(names, tables, strict=True):
         here = slice(start, start := start + len(table))

@@ -23,20 +23,26 @@ def wherever_they_lie(sources: pa.Table) -> pa.Table:
     return sources.sort_by([("utt_id", "ascending"), ("path", "ascending")])
 
 
-def as_if_unmoved(sources: pa.Table, before: pa.Table) -> pa.Table:
-    """Return sources with the paths that they had before their corpora moved, as far as those lay in one folder.
+def where_they_lie_now(part: pa.Table, sources: pa.Table) -> pa.Table:
+    """Return the sources of a part with the paths that they have since their corpora moved.
 
-    What shows the move are the recordings, by their ids, that were there before.
+    What shows a move are the recordings, by their ids, that are in both; those of a part were in one place.
+
+    Parameters
+    ----------
+    part : pyarrow.Table
+        In schema `avis.schema.PLACED`.
+    sources : pyarrow.Table
+        All that there are now.
     """
-    sources = sources.combine_chunks()
-    for corpus in sources["corpus"].unique().to_pylist():
-        rows = pc.equal(sources["corpus"], corpus)
-        known = pc.and_(rows, pc.is_in(sources["utt_id"], before["utt_id"].combine_chunks()))
-        of_before = pc.is_in(before["utt_id"], sources["utt_id"].filter(known).combine_chunks())
+    for corpus in part["corpus"].unique().to_pylist():
+        rows = pc.equal(part["corpus"], corpus)
+        known = pc.and_(rows, pc.is_in(part["utt_id"], sources["utt_id"].combine_chunks()))
+        there = pc.is_in(sources["utt_id"], part["utt_id"].filter(known).combine_chunks())
         if pc.any(known).as_py():
-            now, then = (folder_of(table["path"].filter(of)) for table, of in ((sources, known), (before, of_before)))
-            sources = _replace(sources, rows, now, then) if now != then else sources
-    return sources
+            before, now = folder_of(part["path"].filter(known)), folder_of(sources["path"].filter(there))
+            part = _replace(part, rows, before, now) if before != now else part
+    return part
 
 
 def _replace(sources: pa.Table, rows: pa.ChunkedArray, folder: str, other: str) -> pa.Table:

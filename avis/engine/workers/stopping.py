@@ -13,6 +13,16 @@ EXIT_STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGUSR1: 75}
 TIME_LIMIT = "trainer.max_minutes"
 
 
+@contextmanager
+def alone_told_of_time() -> Iterator[None]:
+    """Keep the signal of a batch system's time limit, which it may send to all, from processes started within."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class Stopping:
     """What this process was told to stop by; a signal raises KeyboardInterrupt, but for what is in `after_a_step`.
 
