@@ -5,7 +5,6 @@ import zipfile
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import pyarrow as pa
 import torch
 
 from avis import location, store
@@ -63,7 +62,7 @@ def read_last(run_dir: str) -> Last | None:
     ------
     ValueError
         If there are some and all are damaged.
-    OSError
+    StorageError
         If one cannot be reached, which is no damage.
     """
     unreadable = None
@@ -84,11 +83,10 @@ def read_last(run_dir: str) -> Last | None:
 
 def _check_sums(path: str) -> None:
     """Refuse a file, which torch writes as a zip archive, of which a part is not as it was written: torch does not."""
-    system, name = location.filesystem(path)
-    with system.open_input_file(name) as file:
+    with location.open_seekable(path) as file:
         try:
             part = zipfile.ZipFile(file).testzip()
-        except (zipfile.BadZipFile, pa.ArrowInvalid) as error:
+        except zipfile.BadZipFile as error:
             part = str(error)
     if part is not None:
         raise ValueError(

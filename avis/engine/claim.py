@@ -21,12 +21,15 @@ from typing import Any
 
 from avis import location, store
 from avis.engine.workers.stopping import STOPPING
+from avis.whole_file import UNFINISHED
 
 CLAIM = "claim.json"
 RENEWED_EVERY_S = 20.0
 BELIEVED_S = 120.0
 """After its last renewal, a claim from another machine, whose processes cannot be seen from here."""
 SETTLES_S = 2.0
+RELEASE_S = 5.0
+"""Waited at most for a renewal that is under way when the work ends."""
 
 
 @contextmanager
@@ -47,7 +50,7 @@ def claimed(run_dir: str) -> Iterator[None]:
         yield
     finally:
         ended.set()
-        renewing.join()
+        renewing.join(RELEASE_S)
         _release(uri, own)
 
 
@@ -65,7 +68,7 @@ def _take(uri: str, own: dict[str, Any]) -> None:
 
 def _create(path: str, claim: dict[str, Any]) -> bool:
     """Make the file unless it is there, and tell whether that was so; not so either where there are no links."""
-    made = f"{path}.{claim['token']}{store.UNFINISHED}"
+    made = f"{path}.{claim['token']}{UNFINISHED}"
     store.write_json(made, claim)
     try:
         os.link(made, path)
@@ -148,7 +151,6 @@ def _release(uri: str, own: dict[str, Any]) -> None:
     with contextlib.suppress(OSError):
         there = _read(uri)
         if there is not None and there["token"] == own["token"]:
-            system, path = location.filesystem(uri)
-            system.delete_file(path)
+            store.delete_file(uri)
             if not location.is_uri(uri):
-                os.rmdir(location.parent(path))  # if nothing else was left there
+                os.rmdir(location.parent(uri))  # if nothing else was left there

@@ -22,6 +22,7 @@ from avis.engine import train as engine
 from avis.engine.recipe import Recipe
 from avis.engine.train import train
 from avis.engine.workers.stopping import STOPPING
+from avis.storage_fault import StorageError
 from avis.training import saving
 from avis.training.remote import local_logs
 
@@ -194,12 +195,12 @@ def test_a_damaged_last_checkpoint_gives_way_to_the_one_before(
 
 def test_a_last_checkpoint_that_cannot_be_reached_is_not_damaged(tiny_run: str, monkeypatch: pytest.MonkeyPatch):
     def unreachable(*_: object, **__: object) -> None:
-        raise OSError("503 SLOW_DOWN")
+        raise StorageError("503 SLOW_DOWN")
 
     for reader in ((torch, "load"), (zipfile, "ZipFile")):
         with monkeypatch.context() as patch:
             patch.setattr(*reader, unreachable)
-            with pytest.raises(OSError, match="503"):
+            with pytest.raises(StorageError, match="503"):
                 next_position(tiny_run)
 
 
