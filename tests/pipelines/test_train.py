@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -99,21 +100,11 @@ def test_a_killed_driver_is_gone_on_with(tmp_path: Path, tiny: dict[str, list[st
 def test_a_training_that_is_told_to_stop_goes_on_by_the_command_that_it_says(
     tmp_path: Path, tiny: dict[str, list[str]], where: str, number: signal.Signals, status: int
 ):
-    settings = [
-        "trainer.passes_per_epoch=30",
-        "trainer.log_interval_s=0.2",
-        "compute.num_workers=2",
-        f"compute={where}",
-    ]
-    command = [
-        sys.executable,
-        str(PIPELINES / "train.py"),
-        "run=told",
-        "output_dir=out puts",
-        *tiny["train"],
-        *settings,
-    ]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as driver:
+    run = tmp_path / "out puts" / "runs" / "told"
+    long = ["trainer.passes_per_epoch=30", "trainer.log_interval_s=0.2", f"compute={where}", "compute.num_workers=2"]
+    command = [sys.executable, str(PIPELINES / "train.py"), "run=told", "output_dir=out puts", *tiny["train"], *long]
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": tmp_path}
+    with subprocess.Popen(command, env={**os.environ, "HYDRA_FULL_ERROR": "0"}, **pipes) as driver:
         assert driver.stdout is not None
         assert driver.stderr is not None
         said = ""
@@ -126,9 +117,7 @@ def test_a_training_that_is_told_to_stop_goes_on_by_the_command_that_it_says(
     [step] = re.findall(r"stopped after step (\d+)/120 of epoch 1/2, saved", said)
     assert next_position(str(run)) == (0, int(step))
     [goes_on] = re.findall(rf"stopped by {number.name}: .* Go on with: python (.*)\n", told)
-    done = subprocess.run(
-        [sys.executable, *shlex.split(goes_on)], cwd=tmp_path, capture_output=True, text=True, timeout=600
-    )
+    done = subprocess.run([sys.executable, *shlex.split(goes_on)], timeout=600, **pipes)
     assert done.returncode == 0, done.stderr
     steps = [int(step) for step in re.findall(r"epoch 1/2 train (\d+)/120", done.stdout)]
     assert steps[0] > int(step), "what was finished was trained again"
