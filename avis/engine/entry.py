@@ -62,13 +62,13 @@ def pipeline(config_name: str) -> Callable[[Callable[[DictConfig], None]], Calla
         @functools.wraps(main)
         def start() -> None:
             show_tracebacks = os.environ.get(FULL_ERROR) == "1"
-            try:
-                with STOPPING.listening():
+            with STOPPING.listening():
+                try:
                     _run(main, config_name)
-            except BaseException as error:
-                if show_tracebacks:
-                    raise
-                _end(error, _configs(main), config_name)
+                except BaseException as error:
+                    if show_tracebacks:
+                        raise
+                    _end(error, _configs(main), config_name)
 
         return start
 

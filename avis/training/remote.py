@@ -26,20 +26,22 @@ class CheckpointsAt(CheckpointIO):
     """
 
     def __init__(self, run_dir: str) -> None:
-        self.run_dir = run_dir
+        self.run_dir, self.last_is_whole = run_dir, True
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         """Save one under a name."""
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
-        if path == LAST:
+        if path == LAST and self.last_is_whole:
             _keep(self._at(LAST), self._at(BEFORE_LAST))
         store.write_file(self._at(path), buffer)
+        self.last_is_whole = self.last_is_whole or path == LAST
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         """Load the last one that can be read onto the CPU."""
         last = read_last(self.run_dir)
         assert last is not None, "nothing to load"
+        self.last_is_whole = last.unreadable is None
         return dict(last.content)
 
     def remove_checkpoint(self, path: Any) -> None:

@@ -50,10 +50,17 @@ class Saving(Checkpoint):
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Look up the best epoch so far."""
-        self.least = trainer.strategy.broadcast(best_error_rate(self.run_dir) if trainer.is_global_zero else None)
+        self.least = trainer.strategy.broadcast(self._least() if trainer.is_global_zero else None)
         self.checked = trainer.global_step, time.monotonic()
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, self.on_sigterm)  # Lightning's own would end a validation half-way
+
+    def _least(self) -> float | None:
+        try:
+            return best_error_rate(self.run_dir)
+        except ValueError as error:
+            print(f"warning: {error} The best of the epochs to come takes its place.", flush=True)
+            return None
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int

@@ -54,9 +54,9 @@ class Stopping:
         try:
             yield
         finally:
-            self._listens = False
             for number, handler in before.items():
                 signal.signal(number, handler)
+            self._forget()
 
     def listen(self) -> None:
         """Take the signals back from a library that has taken them, if they are to be listened to."""
@@ -84,6 +84,8 @@ class Stopping:
         KeyboardInterrupt
             If it has ended because it was asked to.
         """
+        if not self._listens:
+            self._forget()
         self._waits = True
         if max_minutes is not None:
             self._deadline = time.monotonic() + 60 * max_minutes

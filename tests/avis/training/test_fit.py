@@ -24,7 +24,7 @@ from avis.engine.train import train
 from avis.engine.workers.stopping import STOPPING
 from avis.storage_fault import StorageError
 from avis.training import saving
-from avis.training.remote import local_logs
+from avis.training.remote import CheckpointsAt, local_logs
 
 STEPS = 4  # 16 utterances of 4 speakers in batches of 4
 LOGGED = {"train/loss", "train/accuracy", "train/learning_rate", "train/samples_per_s", "train/waiting_share"}
@@ -188,7 +188,13 @@ def test_a_damaged_last_checkpoint_gives_way_to_the_one_before(
     assert re.search(
         rf"warning: checkpoint damaged: .* goes on from the checkpoint before, {before}", capsys.readouterr().out
     )
-    before.write_bytes(b"x")
+    kept = before.read_bytes()
+    files = CheckpointsAt(run_dir)
+    files.save_checkpoint(files.load_checkpoint(last), "last")
+    assert before.read_bytes() == kept, "the damaged one took the place of the whole one"
+    assert next_position(run_dir) == (1, 0)
+    for path in (last, before):
+        path.write_bytes(b"x")
     with pytest.raises(ValueError, match=r"run cannot go on: got no checkpoint .*start_from=.*best\.ckpt"):
         train(tiny_recipe, tiny_store, run_dir)
 

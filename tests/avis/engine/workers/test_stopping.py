@@ -11,9 +11,10 @@ from avis.engine.workers.stopping import EXIT_STATUS, STOPPING
 @pytest.mark.parametrize(("number", "status"), EXIT_STATUS.items())
 def test_a_signal_ends_a_stage_at_once(number: signal.Signals, status: int):
     before = signal.getsignal(number)
-    with pytest.raises(KeyboardInterrupt), STOPPING.listening():
-        signal.raise_signal(number)
-    assert (STOPPING.told_by, STOPPING.exit_status) == (number.name, status)
+    with STOPPING.listening():
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(number)
+        assert (STOPPING.told_by, STOPPING.exit_status) == (number.name, status)
     assert signal.getsignal(number) == before
 
 
@@ -49,7 +50,8 @@ def test_a_second_signal_ends_it_at_once():
 
 def test_a_time_limit_ends_it_to_be_gone_on_with():
     assert 1 <= len(train(max_minutes=0.02 / 60, steps=1000)) < 1000
-    assert (STOPPING.told_by, STOPPING.exit_status) == ("trainer.max_minutes", 75)
+    with STOPPING.listening(), pytest.raises(KeyboardInterrupt), STOPPING.after_a_step(1e-9):
+        assert (STOPPING.asked(), STOPPING.told_by, STOPPING.exit_status) == (True, "trainer.max_minutes", 75)
 
 
 def test_signals_that_a_library_took_are_taken_back():
