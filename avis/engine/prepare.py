@@ -13,6 +13,7 @@ from avis.checkpoints.components import Component
 from avis.digest import fingerprint, table_digest
 from avis.engine.prepare_recipe import PrepareRecipe
 from avis.engine.shards.extension import Extension, extendable, plan_extension
+from avis.engine.shards.places import wherever_they_lie
 from avis.engine.shards.shard_maker import ShardMaker
 from avis.engine.shards.sharding import EXAMPLES_SHOWN, Sharding, pass_over, plan_shards
 from avis.engine.shards.wrong_rejects import FAULT, withdraw_wrong_parts, wrong_rejects
@@ -24,9 +25,9 @@ def prepare(recipe: PrepareRecipe, *, seen: Collection[str] = ()) -> str:
     """Write the utterances store of the configured corpora, or what is missing of it, and return its URI.
 
     The store lies in a folder named by the hash of its inputs (the files' names, sizes and times, and the sharding),
-    so that it is found again, and other inputs never overwrite it; one that lacks files because their storage failed an
-    earlier version is followed by another. With ``extends``, shards of that store whose files
-    are as they were are taken over where they lie, and only the others are made.
+    so that it is found again, wherever the corpora have moved to, and other inputs never overwrite it; one that lacks
+    files because their storage failed an earlier version is followed by another. With ``extends``, shards of that store
+    whose files are as they were are taken over where they lie, and only the others are made.
 
     Parameters
     ----------
@@ -48,7 +49,8 @@ def prepare(recipe: PrepareRecipe, *, seen: Collection[str] = ()) -> str:
     of_base = [store.open_manifest(base)["inputs"]] if base else []
     passed_over = pass_over(sources, sharding, seen=seen) if seen and not base else []
     held_back = [passed_over] if passed_over else []
-    inputs = fingerprint([avis.__version__, sharding.made_from, table_digest(sources), *of_base, *held_back])
+    files = table_digest(wherever_they_lie(sources))
+    inputs = fingerprint([avis.__version__, sharding.made_from, files, *of_base, *held_back])
     stores = location.join(recipe.output_dir, "stores")
     manifest = store.finished(uri := location.join(stores, inputs), inputs)
     if manifest and (wrong := wrong_rejects(uri, manifest["files"], sources)):

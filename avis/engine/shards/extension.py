@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 import avis
 from avis import location, store
+from avis.engine.shards.places import where_they_lie_now
 from avis.engine.shards.sharding import Sharding, cut, place
 from avis.engine.shards.wrong_rejects import wrong_rejects
 from avis.names import names
@@ -70,7 +71,9 @@ def plan_extension(base: str, sources: pa.Table, sharding: Sharding) -> Extensio
     files = [(file, info) for file, info in sorted(manifest["files"].items()) if file.startswith("sources/")]
     names = [store.part_of(file) for file, _ in files]
     tables = [store.open_part(store.file_uri(base, file, info)).read() for file, info in files]
-    old = pa.concat_tables([PLACED.empty_table(), *tables]).cast(PLACED)
+    old = pa.concat_tables([PLACED.empty_table(), *(where_they_lie_now(table, sources) for table in tables)]).cast(
+        PLACED
+    )
     rows = place(sources, _held_out(old))
     _check_held_out(base, rows)
     match = _match(old, rows)
