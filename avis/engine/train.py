@@ -1,6 +1,7 @@
 """Train on a cluster: Ray Data workers make examples and stream them into Ray Train workers running Lightning DDP."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,8 +32,9 @@ from avis.engine.examples.banks import make_banks
 from avis.engine.examples.materialize import materialize
 from avis.engine.examples.stream import TrainingInputs, example_stream, local_batches
 from avis.engine.recipe import Recipe
+from avis.engine.rehearse import check_local_batch
 from avis.engine.workers.console import WORKER_LINES
-from avis.engine.workers.parts import raise_cause
+from avis.engine.workers.restarts import restarted
 from avis.engine.workers.stop_request import StopRequest, wait_for
 from avis.engine.workers.stopping import STOPPING
 from avis.lineage import Lineage, TrainedOn
@@ -48,7 +50,6 @@ from avis.training.fit import fit
 from avis.training.module import SpeakerVerifier
 from avis.training.plan import Plan, find_long_enough, keep_rows, list_row_groups
 from avis.training.repetition import say_repetition
-from avis.training.settings import Training
 
 
 def train(recipe: Recipe, utterances: str, run_dir: str) -> Checkpoint:
@@ -118,7 +119,7 @@ def gather_inputs(recipe: Recipe, utterances: str, num_workers: int) -> Training
     features = recipe.examples.features
     features.build_front_end()
     recipe.trainer.check_placement(features.placement)
-    _check_batch(recipe.trainer, num_workers)
+    check_local_batch(recipe, num_workers)
     groups = list_row_groups(utterances, "train")
     rows = store.read_table(utterances, "utterances", columns=["speaker", "num_samples", "sha256"], prefix="train-")
     durations_s = rows["num_samples"].to_numpy() / recipe.sharding.sample_rate
@@ -159,15 +160,6 @@ def checkpoint_choice(recipe: Recipe, utterances: str) -> str:
     num = len(held_out[: recipe.trainer.max_validation_utterances].unique())
     few = f", which is coarse: with fewer than {LEAST_SPEAKERS} it may be they who set epochs apart"
     return f"the lowest EER of {num} held-out speakers{few if num < LEAST_SPEAKERS else ''}"
-
-
-def _check_batch(trainer: Training, num_workers: int) -> None:
-    if trainer.batch_size % (num_workers * trainer.utterances_per_speaker):
-        raise ValueError(
-            f"batch does not divide: got trainer.batch_size={trainer.batch_size} for {num_workers} workers and "
-            f"{trainer.utterances_per_speaker} utterances per speaker, expected a multiple. At trainer.batch_size. "
-            "Change it, trainer.utterances_per_speaker or compute.num_workers."
-        )
 
 
 def build_module(inputs: TrainingInputs) -> SpeakerVerifier:
@@ -273,21 +265,14 @@ def _train_on_ray(inputs: TrainingInputs, run_dir: str, *, num_workers: int, use
             name=RAY_TRAIN,
             storage_path=folder,
             storage_filesystem=system if location.is_uri(run_dir) else None,
-            failure_config=FailureConfig(max_failures=recipe.compute.max_restarts),
+            failure_config=FailureConfig(max_failures=0),  # `restarted` tells losses from errors, which Ray does not
         ),
         datasets={"train": stream},
         dataset_config=DataConfig(execution_options=ExecutionOptions(preserve_order=True), enable_shard_locality=False),
     )
     try:
         with WORKER_LINES.moving():
-            wait_for(trainer.fit, request)
-    except ray.train.TrainingFailedError as error:
-        raise_cause(_first_failure(error))
-
-
-def _first_failure(error: ray.train.TrainingFailedError) -> BaseException:
-    failures = getattr(error, "worker_failures", None)
-    return failures[min(failures)] if failures else error
+            wait_for(partial(restarted, trainer.fit, recipe.compute.max_restarts), request)
 
 
 def _train_worker(config: dict[str, Any]) -> None:

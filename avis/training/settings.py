@@ -89,6 +89,31 @@ class Training:
             )
         crop_bounds(self.crop_s)
 
+    def local_batch(self, num_workers: int) -> int:
+        """Return the examples of a step on each of so many workers.
+
+        Raises
+        ------
+        ValueError
+            If the batch cannot be dealt out, or leaves a worker one speaker, of whom a loss has nobody to tell him
+            from.
+        """
+        size = self.utterances_per_speaker
+        if self.batch_size % (num_workers * size):
+            raise ValueError(
+                f"batch does not divide: got trainer.batch_size={self.batch_size} for {num_workers} workers and "
+                f"{size} utterances per speaker, expected a multiple. At trainer.batch_size. "
+                "Change it, trainer.utterances_per_speaker or compute.num_workers."
+            )
+        local = self.batch_size // num_workers
+        if size > 1 and local < 2 * size:
+            raise ValueError(
+                f"one speaker in a worker's batch: got trainer.batch_size={self.batch_size} for {num_workers} workers "
+                f"and {size} utterances per speaker, expected {2 * size} or more for each worker. At "
+                "trainer.batch_size. Raise it, or lower trainer.utterances_per_speaker or compute.num_workers."
+            )
+        return local
+
     def check_placement(self, placement: str) -> None:
         """Refuse settings that need features computed elsewhere.
 

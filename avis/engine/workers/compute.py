@@ -32,7 +32,8 @@ class Compute:
     use_gpu : bool or None
         Train and embed on GPUs; None uses them where there are some.
     max_restarts : int
-        How often a training whose worker died is restarted from its last checkpoint.
+        How often a training whose worker died is restarted from its last checkpoint. What its code or data raise is
+        not tried again.
     """
 
     where: Literal["local", "debug", "cluster"]
@@ -113,7 +114,9 @@ class Compute:
             )
 
     def num_train_workers(self) -> int:
-        """Return the number of training processes."""
+        """Return the number of training processes; connects to Ray if only that tells."""
         if self.in_process:
             return 1
+        if self.num_workers is None and self.use_gpu is not False:
+            self.connect()
         return self.num_workers or self.num_gpus() or 2
