@@ -1,7 +1,7 @@
 """A checkpoint, opened once: the weights, the recipe they were trained by, and what they were trained on."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,9 @@ from avis.storage_fault import StorageError
 
 FIELDS = ("state_dict", "recipe", "speakers", "epoch", "global_step")
 """What a model needs of a checkpoint file; the rest is its training's."""
+
+HISTORY = "history"
+"""Field of what each epoch came to; earlier versions and imports have none."""
 
 RECIPE = ("model", "features", "sharding")
 """What a model needs of a recipe."""
@@ -49,6 +52,8 @@ class Checkpoint:
         How far its training had come.
     weights : mapping of str to Tensor
         On the CPU: ``model.*``, ``loss.*`` and, where the front end learnt, ``front_end.*``.
+    history : list of dict
+        What the epochs of its training came to; see `avis.reports.learning_cautions.learning_cautions`.
     """
 
     uri: str
@@ -58,6 +63,7 @@ class Checkpoint:
     epoch: int
     global_step: int
     weights: Mapping[str, Tensor]
+    history: Sequence[Mapping[str, float]] = ()
 
     @classmethod
     def open(cls, uri: str) -> "Checkpoint":
@@ -72,7 +78,10 @@ class Checkpoint:
         _check_fields(read, uri)
         fields = {key: read[key] for key in ("recipe", "epoch", "global_step")}
         lineage = read_lineage(read, uri)
-        return cls(uri=uri, digest=_digest(uri), weights=read["state_dict"], lineage=lineage, **fields)
+        history = read.get(HISTORY, [])
+        return cls(
+            uri=uri, digest=_digest(uri), weights=read["state_dict"], lineage=lineage, history=history, **fields
+        )
 
     @property
     def speakers(self) -> list[str]:
@@ -201,12 +210,20 @@ def _check_fields(read: Mapping[str, Any], uri: str) -> None:
         wrong += [] if isinstance(front_end, dict) else ["recipe.features.front_end"]
     if not (isinstance(speakers, list) and all(isinstance(speaker, str) for speaker in speakers)):
         wrong.append("speakers")
+    wrong += [] if _is_history(read.get(HISTORY, [])) else [HISTORY]
     wrong += [key for key in ("epoch", "global_step") if type(read[key]) is not int or not 0 <= read[key] < MAX_WHOLE]
     if wrong:
         raise ValueError(
             f"not a checkpoint of AVIS: got a file without {', '.join(wrong)} of the right type, expected these. At "
             f"{uri}. Give a checkpoint written by pipelines/train.py."
         )
+
+
+def _is_history(history: Any) -> bool:
+    keys = {"loss", "accuracy", "eer", "utterances"}
+    if not (isinstance(history, list) and all(isinstance(epoch, dict) and set(epoch) == keys for epoch in history)):
+        return False
+    return all(type(value) is float for epoch in history for value in epoch.values())
 
 
 def _digest(uri: str) -> str:

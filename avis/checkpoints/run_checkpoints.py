@@ -9,7 +9,7 @@ import torch
 
 from avis import location, store
 from avis.checkpoints.ancestry import LINEAGE
-from avis.checkpoints.checkpoint import FIELDS, read_checkpoint
+from avis.checkpoints.checkpoint import FIELDS, HISTORY, read_checkpoint
 from avis.run_folder import CHECKPOINTS
 
 BEST, LAST, BEFORE_LAST, AVERAGE = "best", "last", "last-1", "average"
@@ -101,6 +101,12 @@ def best_checkpoint(run_dir: str) -> str:
     return location.join(run_dir, CHECKPOINTS, f"{BEST}.ckpt")
 
 
+def run_history(run_dir: str) -> list[dict[str, float]]:
+    """Return what each epoch of a run came to; of a run that an earlier version finished, nothing."""
+    last = read_last(run_dir)
+    return last.content.get(HISTORY, []) if last else []
+
+
 def average_checkpoint(run_dir: str, num_epochs: int) -> str:
     """Average the weights of a run's last epochs, running statistics of normalisation included, into one checkpoint.
 
@@ -124,7 +130,7 @@ def average_checkpoint(run_dir: str, num_epochs: int) -> str:
         if value.is_floating_point():
             value /= num_epochs
     buffer = io.BytesIO()
-    torch.save({key: average[key] for key in (*FIELDS, LINEAGE) if key in average}, buffer)
+    torch.save({key: average[key] for key in (*FIELDS, HISTORY, LINEAGE) if key in average}, buffer)
     store.write_bytes(path, buffer.getvalue())
     return path
 

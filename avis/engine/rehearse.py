@@ -5,15 +5,14 @@ import warnings
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.plugins.environments import LightningEnvironment
-from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch import Tensor
 from torch.utils.data import DataLoader
 
-from avis.engine.entry import is_users
 from avis.engine.recipe import Recipe
 from avis.losses.building import build_loss
 from avis.losses.distillation import watch_student
 from avis.training.cropping import crop_bounds
+from avis.training.learnable import check_local_batch
 from avis.training.module import SpeakerVerifier
 
 NUM_SPEAKERS = 3
@@ -49,33 +48,15 @@ def rehearse(recipe: Recipe) -> None:
     speakers = torch.arange(2).repeat_interleave(trainer.utterances_per_speaker)
     try:
         _step(recipe, {"features": _features(recipe, len(speakers)), "speaker": speakers})
-    except Exception as error:
-        if is_users(error) or isinstance(error, MemoryError):
+    except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:
+        if ": got " in str(error):
             raise
         raise ValueError(
             f"the training cannot take a step: got {type(error).__name__} ({str(error).strip()}), expected none from "
             f"crops of {crop_bounds(trainer.crop_s)[0]} s. At model, loss, optimizer, trainer.crop_s or "
             "trainer.precision. Change what the error speaks of; HYDRA_FULL_ERROR=1 shows where it came up."
         ) from error
-    check_local_batch(recipe, recipe.compute.num_train_workers())
-
-
-def check_local_batch(recipe: Recipe, num_workers: int) -> None:
-    """Refuse a batch that leaves too little for each of so many workers.
-
-    Raises
-    ------
-    ValueError
-        See `avis.training.settings.Training.local_batch`; or if one example is left for a model with batch
-        normalisation, which would take that from itself.
-    """
-    local = recipe.trainer.local_batch(num_workers)
-    if local == 1 and any(isinstance(part, _BatchNorm) for part in recipe.model.build().modules()):
-        raise ValueError(
-            f"local batch of 1: got trainer.batch_size={recipe.trainer.batch_size} for {num_workers} workers, expected "
-            f"at least {2 * num_workers}, since the model's batch normalisation needs 2 examples on each. At "
-            "trainer.batch_size. Raise it, or lower compute.num_workers."
-        )
+    check_local_batch(trainer, recipe.model, recipe.compute.num_train_workers())
 
 
 def _features(recipe: Recipe, num: int) -> Tensor:
@@ -96,7 +77,7 @@ def _features(recipe: Recipe, num: int) -> Tensor:
 
 
 def _step(recipe: Recipe, batch: dict[str, Tensor]) -> None:
-    model: nn.Module = recipe.model.build()
+    model = recipe.model.build()
     loss = build_loss(recipe.loss.build(), embedding_dim=model.embedding_dim, num_speakers=NUM_SPEAKERS)
     watch_student(loss, model)
     module = SpeakerVerifier(

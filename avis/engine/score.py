@@ -22,6 +22,8 @@ from avis.engine.trials.vectors import TrialVectorMaker
 from avis.evaluation.score_table import CALIBRATION, CHECKPOINT, ORIGIN, TRAINED_ON, ScoreTable
 from avis.lineage import Lineage, TrainedOn, audio_codes, spelled
 from avis.metrics.operating_point import OperatingPoint
+from avis.reports.learning_cautions import learning_cautions
+from avis.scoring.backend import Backend
 from avis.scoring.trial_ids import gather
 
 
@@ -45,15 +47,18 @@ def score(recipe: ScoreRecipe, checkpoint: Checkpoint, utterances: str, run_dir:
     backend = fitted_backend(recipe.scoring, embedder, index, tested=trials.speakers, seed=recipe.seed)
     measures = calibration.measures if calibration else []
     make_vectors = TrialVectorMaker(backend, measures, recipe.enrolment_mean, run_dir, recipe.compute)
-    miscalibrated: list[str] = []
+    doubts = [*learning_cautions(checkpoint.history), *_of_cohort(backend)]
+    for doubt in doubts:
+        print(f"warning: {doubt}", flush=True)
     if calibration is not None:
         calibrated_on = with_models(trials.calibration, index, named_models(trials.lists))
         calibrator = Calibrator(recipe, embedder, make_vectors, index)
         calibration, miscalibrated = calibrator.fitted(calibration, calibrated_on)
+        doubts += miscalibrated
         make_vectors = replace(make_vectors, measures=calibration.measures if calibration else [])
     vectors = make_vectors.gather(embedded, index, enrolled(trials.lists))
     scorer = Scorer(backend, calibration, recipe.operating_point if calibration else None)
-    facts = {"warnings": [*unchecked, *miscalibrated], ORIGIN: origin(recipe, checkpoint, utterances), **_facts(scorer)}
+    facts = {"warnings": [*unchecked, *doubts], ORIGIN: origin(recipe, checkpoint, utterances), **_facts(scorer)}
     return {
         name: score_list(
             name,
@@ -66,6 +71,10 @@ def score(recipe: ScoreRecipe, checkpoint: Checkpoint, utterances: str, run_dir:
         )
         for name, listed in trials.lists.items()
     }
+
+
+def _of_cohort(backend: Backend) -> list[str]:
+    return backend.normalized.cohort_cautions() if backend.normalized else []
 
 
 def _facts(scorer: Scorer) -> dict[str, Any]:

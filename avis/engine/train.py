@@ -1,6 +1,7 @@
 """Train on a cluster: Ray Data workers make examples and stream them into Ray Train workers running Lightning DDP."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -27,12 +28,12 @@ from avis.checkpoints.run_checkpoints import (
     best_checkpoint,
     next_position,
     read_last,
+    run_history,
 )
 from avis.engine.examples.banks import make_banks
 from avis.engine.examples.materialize import materialize
 from avis.engine.examples.stream import TrainingInputs, example_stream, local_batches
 from avis.engine.recipe import Recipe
-from avis.engine.rehearse import check_local_batch
 from avis.engine.workers.console import WORKER_LINES
 from avis.engine.workers.restarts import restarted
 from avis.engine.workers.stop_request import StopRequest, wait_for
@@ -47,6 +48,7 @@ from avis.run_folder import CHECKPOINTS, RAY_TRAIN
 from avis.training.activation_checkpointing import checkpoint_activations
 from avis.training.examples import speaker_counts, speaker_index, validation_examples
 from avis.training.fit import fit
+from avis.training.learnable import check_held_out, check_local_batch, check_trained_on
 from avis.training.module import SpeakerVerifier
 from avis.training.plan import Plan, find_long_enough, keep_rows, list_row_groups
 from avis.training.repetition import say_repetition
@@ -55,7 +57,8 @@ from avis.training.repetition import say_repetition
 def train(recipe: Recipe, utterances: str, run_dir: str) -> Checkpoint:
     """Train the configured model on an utterances store and return its best checkpoint, or its last epochs' average.
 
-    A run that was cut off goes on from its last checkpoint; one that is told to stop leaves one of its last step.
+    A run that was cut off goes on from its last checkpoint; one that is told to stop leaves one of its last step. The
+    checkpoint has the history of all epochs, not of those up to the best alone.
 
     Raises
     ------
@@ -78,7 +81,10 @@ def train(recipe: Recipe, utterances: str, run_dir: str) -> Checkpoint:
             else:
                 _train_on_ray(inputs, run_dir, num_workers=num_workers, use_gpu=num_gpus > 0)
     average_epochs = recipe.trainer.average_epochs
-    return Checkpoint.open(average_checkpoint(run_dir, average_epochs) if average_epochs else best_checkpoint(run_dir))
+    chosen = Checkpoint.open(
+        average_checkpoint(run_dir, average_epochs) if average_epochs else best_checkpoint(run_dir)
+    )
+    return replace(chosen, history=run_history(run_dir))
 
 
 def find_ancestors(recipe: Recipe, run_dir: str | None = None) -> Lineage:
@@ -119,11 +125,13 @@ def gather_inputs(recipe: Recipe, utterances: str, num_workers: int) -> Training
     features = recipe.examples.features
     features.build_front_end()
     recipe.trainer.check_placement(features.placement)
-    check_local_batch(recipe, num_workers)
+    check_local_batch(recipe.trainer, recipe.model, num_workers)
     groups = list_row_groups(utterances, "train")
     rows = store.read_table(utterances, "utterances", columns=["speaker", "num_samples", "sha256"], prefix="train-")
     durations_s = rows["num_samples"].to_numpy() / recipe.sharding.sample_rate
     long_enough = find_long_enough(durations_s, recipe.trainer.min_utterance_s)
+    check_trained_on(rows["speaker"].filter(pa.array(long_enough)), durations_s, recipe.trainer.crop_s)
+    check_held_out(held_out_speakers(recipe, utterances), num_workers)
     plan = Plan(
         keep_rows(groups, long_enough),
         seed=recipe.seed,
@@ -156,10 +164,15 @@ def checkpoint_choice(recipe: Recipe, utterances: str) -> str:
     """Say how the checkpoint of a training was chosen, and that few held-out speakers choose coarsely."""
     if epochs := recipe.trainer.average_epochs:
         return f"the average of the last {epochs} epochs; no held-out speaker has a say in it"
-    held_out = store.read_table(utterances, "utterances", columns=["speaker"], prefix="validation-")["speaker"]
-    num = len(held_out[: recipe.trainer.max_validation_utterances].unique())
+    num = len(held_out_speakers(recipe, utterances).unique())
     few = f", which is coarse: with fewer than {LEAST_SPEAKERS} it may be they who set epochs apart"
     return f"the lowest EER of {num} held-out speakers{few if num < LEAST_SPEAKERS else ''}"
+
+
+def held_out_speakers(recipe: Recipe, utterances: str) -> pa.ChunkedArray:
+    """Return the speakers of the utterances that are validated on."""
+    held_out = store.read_table(utterances, "utterances", columns=["speaker"], prefix="validation-")["speaker"]
+    return held_out[: recipe.trainer.max_validation_utterances]
 
 
 def build_module(inputs: TrainingInputs) -> SpeakerVerifier:

@@ -21,6 +21,7 @@ from avis.metrics.list_metrics import Baseline, ListMetrics
 from avis.metrics.out_of_core import LongList, count_long_list
 from avis.metrics.summary import summarize, summary_of
 from avis.metrics.trials import Trials
+from avis.reports.cautions import by_chance
 from avis.reports.html import PICTURES, report_page
 from avis.reports.page import ListReport, Report
 from avis.reports.wording import capped_at, fitted_on, fused_systems
@@ -92,7 +93,8 @@ def evaluate(
     _write_pictures(reports, out)
     page = report_page(Report("Speaker verification", reports, {**facts, "AVIS": avis.__version__}))
     store.write_bytes(location.join(out, REPORT), page.encode())
-    store.write_json(location.join(out, METRICS), {name: to_json(of_list) for name, of_list in metrics.items()})
+    lists = {report.name: {**to_json(report.metrics), "cautions": report.cautions} for report in reports}
+    store.write_json(location.join(out, METRICS), lists)
     return Evaluated(metrics, location.join(out, METRICS), location.join(out, REPORT))
 
 
@@ -243,6 +245,7 @@ def _lines(metrics: ListMetrics) -> list[str]:
         lines.append(f"log-likelihood ratios {capped_at(calibration)}, calibrated on {fitted_on(calibration)}")
     if summary.reversed:
         lines.append("targets score lower than non-targets; is the sign of the scores turned?")
+    lines += [f"warning: {words}" for words in by_chance(metrics)]
     if identification := metrics.identification:
         ranks = ", ".join(f"{share:.2%} at rank {rank}" for rank, share in identification.closed_set.items())
         lines.append(f"identified {ranks} among {identification.num_speakers} speakers")

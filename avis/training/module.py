@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from avis.augment.mixup import mixup
 from avis.checkpoints.ancestry import lineage_fields
-from avis.checkpoints.checkpoint import Checkpoint
+from avis.checkpoints.checkpoint import HISTORY, Checkpoint
 from avis.lineage import Lineage
 from avis.losses.margin import set_margins
 from avis.metrics.eer import equal_error_rate
@@ -73,6 +73,8 @@ class SpeakerVerifier(pl.LightningModule):
         self.mixup_alpha, self.num_epochs, self.steps_per_epoch = mixup_alpha, num_epochs, steps_per_epoch
         self.recipe, self.lineage, self.crops = recipe, lineage, crops
         self.validation: list[tuple[Tensor, list[str]]] = []
+        self.history: list[dict[str, float]] = []
+        self.sums = torch.zeros(3)
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Embed a batch of examples."""
@@ -113,6 +115,10 @@ class SpeakerVerifier(pl.LightningModule):
         self.peak_learning_rates = [group["lr"] for group in self.optimizer.param_groups]
         return self.optimizer
 
+    def on_train_epoch_start(self) -> None:
+        """Begin to add up losses, accuracies and steps."""
+        self.sums = torch.zeros(3, device=self.device)
+
     def on_train_batch_start(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         """Set learning rate and margin by the training's progress."""
         self.set_progress((self.current_epoch + batch_idx / self.steps_per_epoch) / self.num_epochs)
@@ -133,8 +139,9 @@ class SpeakerVerifier(pl.LightningModule):
                 f"training diverged: got loss={loss.item()}, expected a finite number. At epoch {self.current_epoch}, "
                 f"step {batch_idx}. Lower optimizer.lr or lengthen the warm-up."
             )
-        rate = self.optimizer.param_groups[0]["lr"]
-        self.log_dict({"train/loss": loss, "train/accuracy": correct.float().mean(), "train/learning_rate": rate})
+        rate, found = self.optimizer.param_groups[0]["lr"], correct.float().mean()
+        self.log_dict({"train/loss": loss, "train/accuracy": found, "train/learning_rate": rate})
+        self.sums += torch.stack([loss.detach().float(), found, torch.ones_like(found)])
         return loss
 
     def _loss_of(self, batch: dict[str, Tensor], batch_idx: int) -> tuple[Tensor, Tensor]:
@@ -167,10 +174,17 @@ class SpeakerVerifier(pl.LightningModule):
         eer, threshold = equal_error_rate(scores, target)
         metrics = {"val/eer": eer, "val/accuracy": accuracy(scores, target, threshold)}
         self.log_dict(metrics, sync_dist=True)
+        loss, found, steps = self.sums.tolist()
+        means = {"loss": loss / max(1.0, steps), "accuracy": found / max(1.0, steps)}
+        self.history.append({**means, "eer": eer, "utterances": float(len(speakers))})
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the recipe and the lineage with the weights."""
-        checkpoint |= {"recipe": self.recipe, **lineage_fields(self.lineage)}
+        """Keep the recipe, the lineage and the history with the weights."""
+        checkpoint |= {"recipe": self.recipe, HISTORY: self.history, **lineage_fields(self.lineage)}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on with the history of the epochs before."""
+        self.history = list(checkpoint.get(HISTORY, []))
 
 
 def _first_rows(value: Tensor, own: Tensor | None) -> Tensor | None:

@@ -19,6 +19,9 @@ MIN_SHARDS = 8
 
 BYTES_PER_SAMPLE = 2
 
+LEAST_HELD_OUT, LEAST_TRAINED_ON = 2, 2
+"""Speakers without whom there is no different-speaker pair to validate on, and nobody to tell a speaker from."""
+
 EXAMPLES_SHOWN = 5
 
 OF_THE_TRAINING = {
@@ -242,11 +245,18 @@ def _in_turn(sources: pa.Table, sharding: Sharding) -> list[str]:
     per_speaker = sources.filter(pc.equal(sources["split"], "train"))["speaker"].value_counts()
     counts = {row["values"]: row["counts"] for row in per_speaker.to_pylist()}
     training = sorted(name for name, count in counts.items() if count > 1)
-    if counts and not 1 < sharding.num_validation_speakers < len(training):
+    most = min(len(training), len(counts) - LEAST_TRAINED_ON)
+    if counts and most < LEAST_HELD_OUT:
+        raise ValueError(
+            f"too few training speakers: got {len(counts)}, {len(training)} of them with two utterances or more, "
+            f"expected at least {LEAST_TRAINED_ON} to learn from beside {LEAST_HELD_OUT} with two utterances or more "
+            "to hold out. At the split train. Add speakers."
+        )
+    if counts and not LEAST_HELD_OUT <= sharding.num_validation_speakers <= most:
         raise ValueError(
             f"held-out speakers: got sharding.num_validation_speakers={sharding.num_validation_speakers}, expected "
-            f"between 2 and {len(training) - 1}. At {len(training)} training speakers with two utterances or more. "
-            "Hold out fewer, or add speakers."
+            f"{LEAST_HELD_OUT} to {most}. At {len(counts)} training speakers, {len(training)} of them with two "
+            f"utterances or more. Hold out as many, which leaves {LEAST_TRAINED_ON} or more to learn from."
         )
     order = np.random.default_rng([sharding.seed, 1]).permutation(len(training))
     return [training[index] for index in order]

@@ -55,7 +55,7 @@ def _loss(error: TrainingFailedError) -> str:
     raised = [failures[rank] for rank, cause in zip(sorted(failures), causes, strict=True) if not _is_collateral(cause)]
     if raised and not lost:
         raise_cause(raised[0])
-    cause = (lost or causes)[0]
+    cause = getattr((lost or causes)[0], "health_check_failure", (lost or causes)[0])
     return f"{type(cause).__name__}: {(str(cause).splitlines() or [''])[0]}"
 
 
