@@ -8,13 +8,14 @@ from ray.exceptions import RayTaskError
 from ray.train import TrainingFailedError
 
 from avis.engine.workers.parts import raise_cause, user_error
+from avis.storage_fault import StorageError
 
 PEER_GONE = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "NCCL", "Gloo")
 """What the workers that are left say when one is gone, of which Ray itself may hear later."""
 
 
 def restarted(fit: Callable[[], Any], max_restarts: int) -> None:
-    """Call ``fit`` until it ends, again where a worker was lost.
+    """Call ``fit`` until it ends, again where a worker was lost or storage did not answer.
 
     Parameters
     ----------
@@ -27,6 +28,8 @@ def restarted(fit: Callable[[], Any], max_restarts: int) -> None:
     ------
     ValueError
         If workers are lost more often.
+    StorageError
+        If storage does not answer more often.
     Exception
         What the training itself raised on a worker, at the first time.
     """
@@ -37,30 +40,38 @@ def restarted(fit: Callable[[], Any], max_restarts: int) -> None:
         except TrainingFailedError as error:
             loss = _loss(error)
         if restart < max_restarts:
-            print(f"training: a worker was lost ({loss}); restart {restart + 1} of {max_restarts}", flush=True)
+            print(f"training: stopped by {_told(loss)}; restart {restart + 1} of {max_restarts}", flush=True)
+    if isinstance(loss, StorageError):
+        raise loss
     raise ValueError(
-        f"training worker lost: got {max_restarts + 1} losses, the last by {loss}, expected at most "
+        f"training worker lost: got {max_restarts + 1} losses, the last by {_told(loss)}, expected at most "
         f"compute.max_restarts={max_restarts}. At the training. If memory ran out, lower trainer.batch_size or "
         "compute.num_workers; resume=<run> goes on from the last checkpoint."
     )
 
 
-def _loss(error: TrainingFailedError) -> str:
-    """Return how a worker was lost, in a line; raise what else ended the training."""
+def _loss(error: TrainingFailedError) -> BaseException:
+    """Return by what a worker was lost; raise what else ended the training."""
     failures = getattr(error, "worker_failures", None)
     if not failures:
         raise_cause(error)
     causes = [user_error(failures[rank]) for rank in sorted(failures)]
-    lost = [cause for cause in causes if _is_of_ray(cause)]
+    lost = [cause for cause in causes if _is_loss(cause)]
     raised = [failures[rank] for rank, cause in zip(sorted(failures), causes, strict=True) if not _is_collateral(cause)]
     if raised and not lost:
         raise_cause(raised[0])
-    cause = getattr((lost or causes)[0], "health_check_failure", (lost or causes)[0])
+    return (lost or causes)[0]
+
+
+def _told(loss: BaseException) -> str:
+    cause = getattr(loss, "health_check_failure", loss)
     return f"{type(cause).__name__}: {(str(cause).splitlines() or [''])[0]}"
 
 
-def _is_of_ray(cause: BaseException) -> bool:
-    """Return whether Ray itself reports it, such as the death of an actor or a node, not what it ran."""
+def _is_loss(cause: BaseException) -> bool:
+    """Return whether Ray itself reports it, such as the death of an actor or a node, not what it ran; or storage."""
+    if isinstance(cause, StorageError):
+        return True
     return type(cause).__module__.partition(".")[0] == "ray" and not isinstance(cause, RayTaskError)
 
 
