@@ -33,6 +33,8 @@ def test_the_main_job_ends_with_an_equal_error_rate(main_job: tuple[Path, str]):
     choice = "the lowest EER of 2 held-out speakers, which is coarse"
     assert f"checkpoint: {choice}" in said
     assert choice in (run / "report.html").read_text()
+    [caution] = [each for each in metrics["synthetic"]["cautions"] if "4 speakers" in each]
+    assert caution in (run / "report.html").read_text()
     for line in (f"metrics: {run}/metrics.json", f"report:  {run}/report.html"):
         assert line in said
     for file in ("config.json", "report.html", "checkpoints/best.ckpt", "checkpoints/last.ckpt"):
