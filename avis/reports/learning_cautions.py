@@ -7,8 +7,10 @@ from avis.reports.wording import percent
 
 FLOOR = 1e-3
 """A mean loss below this has nothing more to teach: cross entropy and triplets alike end at 0."""
-LEAST_MOVE = 0.01
-"""Share of itself by which the mean loss of epochs differs at least where a model learns."""
+LEAST_STEP = 0.01
+"""Share of itself by which the mean loss falls, or share of examples by which accuracy rises, where a model learns."""
+FOUND = 0.9
+"""From this accuracy on there may be little to learn: a margin that grows keeps the loss of a trained model high."""
 
 
 def chance_limit(num_independent: float) -> float:
@@ -33,17 +35,18 @@ def learning_cautions(history: Sequence[Mapping[str, float]]) -> list[str]:
 
 
 def _unlearnt(history: Sequence[Mapping[str, float]]) -> Iterator[str]:
-    losses = [epoch["loss"] for epoch in history]
-    lowest, highest = min(losses), max(losses)
+    losses, found = ([epoch[key] for epoch in history] for key in ("loss", "accuracy"))
+    stood_still = min(losses) > (1 - LEAST_STEP) * losses[0] and max(found) < min(FOUND, found[0] + LEAST_STEP)
     if losses[0] < FLOOR:
         yield (
             f"Nothing to learn: the training loss was at its floor in the first epoch already ({losses[0]:.2g}), so "
             "the weights hardly say more than before the training. More speakers, or a harder loss, would teach more."
         )
-    elif len(losses) > 1 and highest - lowest < LEAST_MOVE * highest:
+    elif len(history) > 1 and stood_still:
         yield (
-            f"Nothing learnt: the training loss stayed between {lowest:.4g} and {highest:.4g} over {len(losses)} "
-            "epochs. Look at optimizer.lr, the scheduler and the labels."
+            f"Nothing learnt: the training loss was {losses[0]:.4g} in the first of {len(history)} epochs and never "
+            f"below {min(losses):.4g}, the accuracy never above {percent(max(found))}. Look at optimizer.lr, the "
+            "scheduler and the labels."
         )
 
 

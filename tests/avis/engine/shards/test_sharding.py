@@ -115,7 +115,7 @@ def test_three_speakers_are_too_few(
     recipe: Callable[..., Recipe], speakers_folder: Callable[..., Path], tmp_path: Path
 ):
     overrides = [f"corpus.root={speakers_folder(tmp_path / 'audio', num_speakers=3)}", f"output_dir={tmp_path}"]
-    with pytest.raises(ValueError, match="too few training speakers: got 3.* at least 2 to learn from beside 2"):
+    with pytest.raises(ValueError, match=r"too few training speakers: got 3.* at least 2 to learn from beside 2"):
         prepare(recipe(*overrides, name="prepare", corpus="folder"))
 
 
