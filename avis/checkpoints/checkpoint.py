@@ -79,9 +79,7 @@ class Checkpoint:
         fields = {key: read[key] for key in ("recipe", "epoch", "global_step")}
         lineage = read_lineage(read, uri)
         history = read.get(HISTORY, [])
-        return cls(
-            uri=uri, digest=_digest(uri), weights=read["state_dict"], lineage=lineage, history=history, **fields
-        )
+        return cls(uri=uri, digest=_digest(uri), weights=read["state_dict"], lineage=lineage, history=history, **fields)
 
     @property
     def speakers(self) -> list[str]:

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from avis.engine.recipe import Recipe
+from avis.lineage import Lineage
 from avis.losses.building import build_loss
 from avis.losses.distillation import watch_student
 from avis.training.cropping import crop_bounds
@@ -91,7 +92,7 @@ def _step(recipe: Recipe, batch: dict[str, Tensor]) -> None:
         num_epochs=recipe.trainer.num_epochs,
         steps_per_epoch=1,
         recipe=dict(recipe.plain),
-        speakers=[],
+        lineage=Lineage(),
     )
     precision = recipe.trainer.precision
     trainer = pl.Trainer(

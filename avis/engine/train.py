@@ -283,9 +283,8 @@ def _train_on_ray(inputs: TrainingInputs, run_dir: str, *, num_workers: int, use
         datasets={"train": stream},
         dataset_config=DataConfig(execution_options=ExecutionOptions(preserve_order=True), enable_shard_locality=False),
     )
-    try:
-        with WORKER_LINES.moving():
-            wait_for(partial(restarted, trainer.fit, recipe.compute.max_restarts), request)
+    with WORKER_LINES.moving():
+        wait_for(partial(restarted, trainer.fit, recipe.compute.max_restarts), request)
 
 
 def _train_worker(config: dict[str, Any]) -> None:
