@@ -129,7 +129,8 @@ def run_parts(
             moving=on_terminal() and not compute.in_process,
         )
         for num_tried, row in enumerate(shown, start=1):
-            failed |= {row["part"]: row["failed"]} if row["failed"] else {}
+            if row["failed"]:
+                failed[row["part"]] = row["failed"]
             if len(failed) >= UNREACHED_PARTS and len(failed) > UNREACHED_SHARE * num_tried:
                 break
     except KeyboardInterrupt:
