@@ -179,7 +179,7 @@ def test_a_whole_run_on_s3_goes_on_after_a_break(
     on_ray = cfg.changed({"compute.where": "local", "compute.num_workers": 2, "compute.use_gpu": False})
     checkpoint = engine.train(on_ray, utterances, run_dir)
     assert next_position(run_dir) == (2, 0)
-    assert location.names_in(location.join(run_dir, "checkpoints")) == ["best.ckpt", "last.ckpt"]
+    assert location.names_in(location.join(run_dir, "checkpoints")) == ["best.ckpt", "last-1.ckpt", "last.ckpt"]
     assert location.names_in(location.join(run_dir, "csv")) == ["version_0", "version_1"]
     logged = location.names_in(location.join(run_dir, "tensorboard"))
     assert sum(name.startswith("events.") for name in logged) == 2
