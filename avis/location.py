@@ -14,27 +14,16 @@ import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
-from urllib.parse import parse_qsl
 
-import fsspec
-import pyarrow as pa
 import pyarrow.fs as pafs
 
-from avis.storage_fault import KeptError, SteadyFile, StorageError, is_definite, retried
+from avis.storage_fault import KeptError, SteadyFile, retried
+from avis.through_fsspec import WEB_SCHEMES, from_fsspec
 
 READ_AHEAD_BYTES = 1 << 18
 """Read at a time from a file that is read in parts: object stores answer many small requests slowly."""
 
 ARROW_SCHEMES = ("file", "s3", "gs", "gcs", "abfs", "abfss", "hdfs", "viewfs")
-FSSPEC_SCHEMES = (
-    *("http", "https", "webdav", "ftp", "sftp", "ssh", "smb", "webhdfs", "hf", "az", "adl", "oss", "oci", "ocilake"),
-    *("tos", "tosfs", "s3a", "gdrive", "dropbox", "box", "dbfs", "wandb", "local", "memory"),
-)
-"""Those of fsspec that hold files themselves. Others read through one another and keep copies where the path says:
-``filecache::http://...?cache_storage=...`` in somebody's list would write a file of theirs anywhere.
-"""
-WEB_SCHEMES = ("http", "https")
-"""Whose query is part of the address, and holds no options."""
 
 
 def is_uri(path: str) -> bool:
@@ -152,7 +141,7 @@ def _filesystem_of(path: str) -> tuple[pafs.FileSystem, str]:
     head, query = split_query(path)
     scheme, _, rest = head.partition("://")
     if scheme not in ARROW_SCHEMES:
-        return _from_fsspec(scheme, head, query)
+        return from_fsspec(scheme, head, query)
     authority, _, key = rest.partition("/")
     system, root = _filesystem(scheme, authority, query)
     return system, posixpath.join(root, key) if key else root
@@ -162,47 +151,6 @@ def _filesystem_of(path: str) -> tuple[pafs.FileSystem, str]:
 def _filesystem(scheme: str, authority: str, query: str) -> tuple[pafs.FileSystem, str]:
     """Return a file system and its root; kept, so that requests share a client and its connections."""
     return pafs.FileSystem.from_uri(f"{scheme}://{authority}/{query}")
-
-
-def _from_fsspec(scheme: str, head: str, query: str) -> tuple[pafs.FileSystem, str]:
-    try:
-        if scheme not in FSSPEC_SCHEMES:
-            raise ValueError("no scheme that is known to hold files itself")
-        if scheme in WEB_SCHEMES:
-            system, key = fsspec.core.url_to_fs(head + query)
-        else:
-            system, key = fsspec.core.url_to_fs(head, **dict(parse_qsl(query[1:])))
-    except ImportError as error:
-        raise StorageError(
-            f"no file system: got {scheme}:// ({error}), expected a package that opens it. At {head}. "
-            "Install it on every node."
-        ) from error
-    except ValueError as error:
-        raise pa.ArrowInvalid(
-            f"no file system: got {scheme}:// ({error}), expected a scheme that pyarrow or fsspec opens. At {head}. "
-            "Correct it."
-        ) from error
-    return pafs.PyFileSystem(_Fresh(system)), key
-
-
-class _Fresh(pafs.FSSpecHandler):
-    """What fsspec finds, looked up each time: other processes write there too."""
-
-    def get_file_info(self, paths: list[str]) -> list[pafs.FileInfo]:
-        self.fs.invalidate_cache()
-        return [self._info(path) for path in paths]
-
-    def _info(self, path: str) -> pafs.FileInfo:
-        try:
-            return self._create_file_info(path, self.fs.info(path))
-        except FileNotFoundError as error:
-            if not is_definite(error):
-                raise
-            return pafs.FileInfo(path, pafs.FileType.NotFound)
-
-    def get_file_info_selector(self, selector: pafs.FileSelector) -> list[pafs.FileInfo]:
-        self.fs.invalidate_cache()
-        return super().get_file_info_selector(selector)
 
 
 def look_up(path: str) -> pafs.FileInfo:

@@ -15,6 +15,7 @@ writes after that clears up after itself.
 import contextlib
 import errno
 from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pyarrow as pa
@@ -31,6 +32,7 @@ from avis.whole_file import write_bytes as write_bytes
 
 MANIFEST = "manifest.json"
 PARTS = "_parts"
+PARTS_READ_AT_ONCE = 16
 
 
 def commit_part(
@@ -69,6 +71,11 @@ def commit_part(
 def is_committed(uri: str, part: str) -> bool:
     """Tell whether a part is there, be it in a finished store."""
     return exists(join(uri, PARTS, f"{part}.json")) or exists(join(uri, MANIFEST))
+
+
+def withdraw_part(uri: str, part: str) -> None:
+    """Take a part of an unfinished store back, which is then to be made again."""
+    delete_file(join(uri, PARTS, f"{part}.json"))
 
 
 def committed_parts(uri: str) -> dict[str, dict[str, Any]]:
@@ -244,16 +251,19 @@ def read_table(uri: str, table: str, *, columns: list[str] | None = None, prefix
     ValueError
         If the store is unfinished, a file is corrupt, or the table has no part.
     """
-    parts = []
-    for part_uri in part_uris(uri, table, prefix):
-        part = open_part(part_uri)
-        try:
-            parts.append(part.read(columns=columns))
-        except (pa.ArrowInvalid, OSError) as error:
-            raise corrupt_shard(part_uri, error) from error
+    with ThreadPoolExecutor(PARTS_READ_AT_ONCE) as pool:
+        parts = list(pool.map(lambda part: _read_part(part, columns), part_uris(uri, table, prefix)))
     if not parts:
         raise ValueError(
             f"table not in store: got table={table} {prefix}, expected one of {sorted(open_manifest(uri)['rows'])}. "
             f"At {uri}. Make the store again with what you need in it."
         )
     return pa.concat_tables(parts)
+
+
+def _read_part(uri: str, columns: list[str] | None) -> pa.Table:
+    part = open_part(uri)
+    try:
+        return part.read(columns=columns)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise corrupt_shard(uri, error) from error

@@ -39,7 +39,7 @@ def main(cfg: DictConfig) -> None:
     recipe = ScoreRecipe.of(fill(asked, checkpoint.recipe))
     checkpoint.build_model()  # what cannot be used is found before any audio is prepared
     made_with_it = location.join(recipe.output_dir, "scored", checkpoint.digest[:12])
-    utterances = prepare(recipe)
+    utterances = prepare(recipe, seen=checkpoint.lineage.before.speakers)
     scores = score(recipe, checkpoint, utterances, made_with_it)
     show_decisions(scores, recipe.operating_point)
     if answered := with_answers(scores):

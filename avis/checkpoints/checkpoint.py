@@ -1,4 +1,4 @@
-"""A checkpoint, opened once: the weights, the recipe they were trained by, and the speakers they were trained on."""
+"""A checkpoint, opened once: the weights, the recipe they were trained by, and what they were trained on."""
 
 import hashlib
 from collections.abc import Mapping
@@ -9,9 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from avis import location
+from avis.checkpoints.ancestry import read_lineage
 from avis.checkpoints.components import ROOMS, build, leaves
 from avis.checkpoints.foreign_weights import check_finite, check_weights, no_larger
 from avis.foreign import MAX_WHOLE, check_archive, check_plain
+from avis.lineage import Lineage
 from avis.storage_fault import StorageError
 
 FIELDS = ("state_dict", "recipe", "speakers", "epoch", "global_step")
@@ -41,8 +43,8 @@ class Checkpoint:
         SHA-256 of the file.
     recipe : mapping
         The configuration of its training, as plain data.
-    speakers : list of str
-        Names of the training speakers; none where the model was imported.
+    lineage : Lineage
+        What the model and those before it were trained on.
     epoch, global_step : int
         How far its training had come.
     weights : mapping of str to Tensor
@@ -52,7 +54,7 @@ class Checkpoint:
     uri: str
     digest: str
     recipe: Mapping[str, Any]
-    speakers: list[str]
+    lineage: Lineage
     epoch: int
     global_step: int
     weights: Mapping[str, Tensor]
@@ -68,8 +70,19 @@ class Checkpoint:
         """
         read = read_checkpoint(uri)
         _check_fields(read, uri)
-        fields = {key: read[key] for key in FIELDS if key != "state_dict"}
-        return cls(uri=uri, digest=_digest(uri), weights=read["state_dict"], **fields)
+        fields = {key: read[key] for key in ("recipe", "epoch", "global_step")}
+        lineage = read_lineage(read, uri)
+        return cls(uri=uri, digest=_digest(uri), weights=read["state_dict"], lineage=lineage, **fields)
+
+    @property
+    def speakers(self) -> list[str]:
+        """Names of the training speakers; none where the model was imported."""
+        return list(self.lineage.own.speakers or [])
+
+    @property
+    def inherited(self) -> Lineage:
+        """What a model inherits that comes from this one."""
+        return self.lineage.as_parent(self.uri, self.digest)
 
     @property
     def sample_rate(self) -> int:

@@ -55,7 +55,7 @@ def import_checkpoint(
 ) -> Imported:
     """Write the checkpoint of AVIS that computes what another toolkit's does, and return its model.
 
-    It names no training speakers, so trials on them cannot be refused.
+    It names no training speakers: what it was trained on is unknown, and trials cannot be checked against it.
 
     Parameters
     ----------

@@ -78,6 +78,27 @@ def switch_off(plain: Mapping[str, Any]) -> dict[str, Any]:
     return {key: None if value in (NOTHING, {}) else value for key, value in plain.items()}
 
 
+def moved_to(output_dir: str, saved: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a saved configuration for the folder in which its outputs lie now.
+
+    A path in that folder follows it where it is there and no longer where it was.
+    """
+    before = str(saved.get("output_dir", output_dir))
+
+    def moved(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: moved(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [moved(item) for item in value]
+        inside = location.below(value, before) if isinstance(value, str) else value
+        if inside == value or location.exists(value):
+            return value
+        there = location.join(output_dir, inside)
+        return there if location.exists(there) else value
+
+    return {**{key: moved(value) for key, value in saved.items()}, "output_dir": output_dir}
+
+
 def fill(asked: Mapping[str, Any], of_checkpoint: Mapping[str, Any]) -> dict[str, Any]:
     """Return a configuration with the checkpoint's own where it has null, in its ``sharding`` too.
 
@@ -97,6 +118,7 @@ def fill(asked: Mapping[str, Any], of_checkpoint: Mapping[str, Any]) -> dict[str
         If ``sharding`` changes what belongs to the training, or a value does not fit.
     """
     _check_scored_by(of_checkpoint, asked["checkpoint"])
+    of_checkpoint = moved_to(asked["output_dir"], of_checkpoint)
     sharding = prepared_otherwise(of_checkpoint["sharding"], asked["sharding"])
     check_arguments(Sharding, sharding, "sharding")
     extends = None if asked.get("corpus") or sharding != of_checkpoint["sharding"] else of_checkpoint.get("extends")

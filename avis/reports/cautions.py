@@ -24,7 +24,9 @@ _CONFIDENCE = 0.95
 
 _FLAGS = {
     "shared_speakers": "{} speakers of these trials were also trained on, so the error rates are too good to be true.",
+    "shared_audio": "{} utterances of these trials were trained on, sample by sample: that is no test.",
     "self_trials": "{} trials compare an utterance with itself; their score is always perfect.",
+    "same_audio": "{} trials compare the same recording under two ids; their score is always perfect.",
     "duplicates": "{} trials repeat another one and count twice.",
     "contradictions": "{} pairs are called same speaker in one trial and different speakers in another.",
     "wrong_answers": "{} trials have an answer that their speakers contradict.",

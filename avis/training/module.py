@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from avis.augment.mixup import mixup
+from avis.checkpoints.ancestry import lineage_fields
 from avis.checkpoints.checkpoint import Checkpoint
+from avis.lineage import Lineage
 from avis.losses.margin import set_margins
 from avis.metrics.eer import equal_error_rate
 from avis.metrics.roc import accuracy
@@ -43,8 +45,8 @@ class SpeakerVerifier(pl.LightningModule):
         Length of the training, by which progress is measured: the same recipe on 1 or 64 workers.
     recipe : dict
         The resolved configuration, plain data; it is kept in the checkpoint, so that the model can be built again.
-    speakers : list of str
-        The training speakers; kept in the checkpoint, so that a test on one of them can be refused.
+    lineage : Lineage
+        What it and the models before it are trained on; kept in the checkpoint, so that a test on that can be refused.
     crops : DrawnCrops, optional
         Cuts the waveforms of each training batch; without it they are trained on as they come.
     """
@@ -62,14 +64,14 @@ class SpeakerVerifier(pl.LightningModule):
         num_epochs: int,
         steps_per_epoch: int,
         recipe: dict[str, Any],
-        speakers: list[str],
+        lineage: Lineage,
         crops: DrawnCrops | None = None,
     ) -> None:
         super().__init__()
         self.front_end, self.model, self.loss = front_end, model, loss
         self.make_optimizer, self.learning_rate, self.margin = optimizer, learning_rate, margin
         self.mixup_alpha, self.num_epochs, self.steps_per_epoch = mixup_alpha, num_epochs, steps_per_epoch
-        self.recipe, self.speakers, self.crops = recipe, speakers, crops
+        self.recipe, self.lineage, self.crops = recipe, lineage, crops
         self.validation: list[tuple[Tensor, list[str]]] = []
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
@@ -89,7 +91,7 @@ class SpeakerVerifier(pl.LightningModule):
         """
         own, given = self.state_dict(), dict(checkpoint.weights)
         heads = {key: given.pop(key) for key in list(given) if key.startswith("loss.")}
-        if checkpoint.speakers == self.speakers:
+        if checkpoint.speakers == self.lineage.own.speakers:
             given |= {
                 key: first for key, value in heads.items() if (first := _first_rows(value, own.get(key))) is not None
             }
@@ -167,8 +169,8 @@ class SpeakerVerifier(pl.LightningModule):
         self.log_dict(metrics, sync_dist=True)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the recipe and the training speakers with the weights."""
-        checkpoint["recipe"], checkpoint["speakers"] = self.recipe, self.speakers
+        """Keep the recipe and the lineage with the weights."""
+        checkpoint |= {"recipe": self.recipe, **lineage_fields(self.lineage)}
 
 
 def _first_rows(value: Tensor, own: Tensor | None) -> Tensor | None:

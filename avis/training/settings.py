@@ -51,6 +51,8 @@ class Training:
     mixup_alpha : float
         Of the Beta distribution that shares are drawn from at which waveforms of a batch are mixed in pairs, labels
         likewise; 0 mixes nothing.
+    max_minutes : float or None
+        So long a job trains at most; then the run stops with a checkpoint of its last step, to be gone on with.
     average_epochs : int
         So many last epochs' weights are averaged, and trials scored with that; 0 takes the best epoch's.
 
@@ -76,6 +78,7 @@ class Training:
     gradient_clip: PositiveFloat
     log_interval_s: PositiveFloat
     mixup_alpha: NonNegativeFloat
+    max_minutes: PositiveFloat | None
     average_epochs: NonNegativeInt
 
     def __post_init__(self) -> None:

@@ -113,15 +113,46 @@ def prepared_otherwise(own: Mapping[str, Any], given: Mapping[str, Any]) -> dict
     return {**own, **new, "vad": None if new.get("vad") == "none" else new.get("vad", own["vad"])}
 
 
-def plan_shards(sources: pa.Table, sharding: Sharding) -> dict[str, pa.Table]:
+def plan_shards(sources: pa.Table, sharding: Sharding, *, passed_over: Collection[str] = ()) -> dict[str, pa.Table]:
     """Assign every source to a shard, globally shuffled within its split.
+
+    Parameters
+    ----------
+    sources : pyarrow.Table
+    sharding : Sharding
+    passed_over : collection of str
+        Speakers that are not held out; see `pass_over`.
 
     Returns
     -------
     dict of str to pyarrow.Table
         ``<split>-<number>`` to the rows of that shard, each split in shards of its own.
     """
-    return cut(place(sources, _hold_out(sources, sharding)), sharding)
+    passed = set(passed_over)
+    held_out = [speaker for speaker in _in_turn(sources, sharding) if speaker not in passed]
+    return cut(place(sources, held_out[: sharding.num_validation_speakers]), sharding)
+
+
+def pass_over(sources: pa.Table, sharding: Sharding, *, seen: Collection[str]) -> list[str]:
+    """Return the speakers whose turn to be held out it is, but who were seen by a model that a training comes from.
+
+    Raises
+    ------
+    ValueError
+        If others are too few.
+    """
+    in_turn, num = _in_turn(sources, sharding), sharding.num_validation_speakers
+    known = set(names.shared(in_turn, seen))
+    unseen = [place for place, speaker in enumerate(in_turn) if speaker not in known]
+    if len(unseen) < num and in_turn:
+        fewer = f"Hold out {len(unseen)}, add speakers" if len(unseen) > 1 else "Add two speakers or more"
+        raise ValueError(
+            f"held-out speakers: got sharding.num_validation_speakers={num}, expected at most {len(unseen)}, since a "
+            f"model before this one was trained on the other {len(known)} and cannot be judged by them. At "
+            f"{len(in_turn)} training speakers with two utterances or more. {fewer}, or give the corpus "
+            "another name if they are other people."
+        )
+    return sorted(known.intersection(in_turn[: unseen[num - 1]])) if unseen else []
 
 
 def place(sources: pa.Table, held_out: Collection[str]) -> pa.Table:
@@ -206,7 +237,8 @@ def _halved(rows: np.ndarray, num_bytes: np.ndarray, most: float) -> Iterator[np
         yield from _halved(half, num_bytes, most)
 
 
-def _hold_out(sources: pa.Table, sharding: Sharding) -> set[str]:
+def _in_turn(sources: pa.Table, sharding: Sharding) -> list[str]:
+    """Return the training speakers with two utterances or more in the order in which they are held out."""
     per_speaker = sources.filter(pc.equal(sources["split"], "train"))["speaker"].value_counts()
     counts = {row["values"]: row["counts"] for row in per_speaker.to_pylist()}
     training = sorted(name for name, count in counts.items() if count > 1)
@@ -217,7 +249,7 @@ def _hold_out(sources: pa.Table, sharding: Sharding) -> set[str]:
             "Hold out fewer, or add speakers."
         )
     order = np.random.default_rng([sharding.seed, 1]).permutation(len(training))
-    return {training[index] for index in order[: sharding.num_validation_speakers]}
+    return [training[index] for index in order]
 
 
 def _check_speakers(sources: pa.Table) -> None:

@@ -43,6 +43,8 @@ def test_a_sound_result_has_no_warning() -> None:
         (sound(), {"shared_speakers": 4}, "4 speakers of these trials were also trained on"),
         (sound(), {"duplicates": 1200}, "1,200 trials repeat another"),
         (sound(), {"self_trials": 2}, "2 trials compare an utterance with itself"),
+        (sound(), {"same_audio": 2}, "2 trials compare the same recording under two ids"),
+        (sound(), {"shared_audio": 3}, "3 utterances of these trials were trained on, sample by sample"),
         (sound(), {"contradictions": 1}, "1 pairs are called"),
         (sound(), {"wrong_answers": 3}, "3 trials have an answer that their speakers contradict"),
         (sound(), {"missing_ids": 5}, "5 trials were left out"),
