@@ -37,6 +37,7 @@ def main(cfg: DictConfig) -> None:
     asked = check_composed(cfg)
     checkpoint = Checkpoint.open(location.absolute(asked["checkpoint"]))
     recipe = ScoreRecipe.of(fill(asked, checkpoint.recipe))
+    checkpoint.build_model()  # what cannot be used is found before any audio is prepared
     made_with_it = location.join(recipe.output_dir, "scored", checkpoint.digest[:12])
     utterances = prepare(recipe, seen=checkpoint.lineage.before.speakers)
     scores = score(recipe, checkpoint, utterances, made_with_it)

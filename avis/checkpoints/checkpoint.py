@@ -122,14 +122,7 @@ class Checkpoint:
         ValueError
             See `build_model`.
         """
-        node = self.recipe["features"]["front_end"]
-        for key, value in leaves(node, "recipe.features.front_end").items():
-            if isinstance(value, int | float) and abs(value) > MAX_IN_FRONT_END and not key.endswith("sample_rate"):
-                raise ValueError(
-                    f"front end too large: got {key}={value}, expected at most {MAX_IN_FRONT_END}. At {self.uri}. "
-                    "Give a checkpoint written by pipelines/train.py."
-                )
-        front_end = self._build("features.front_end", node)
+        front_end = self._build("features.front_end", self.recipe["features"]["front_end"])
         return self._with_weights(front_end, self._own("front_end.")) if self.front_end_learnt else front_end
 
     def _build(self, key: str, node: Any) -> nn.Module:
@@ -215,6 +208,12 @@ def _check_fields(read: Mapping[str, Any], uri: str) -> None:
             f"not a checkpoint of AVIS: got a file without {', '.join(wrong)} of the right type, expected these. At "
             f"{uri}. Give a checkpoint written by pipelines/train.py."
         )
+    for key, value in leaves(groups["features"]["front_end"], "recipe.features.front_end").items():
+        if isinstance(value, int | float) and abs(value) > MAX_IN_FRONT_END and not key.endswith("sample_rate"):
+            raise ValueError(
+                f"front end too large: got {key}={value}, expected at most {MAX_IN_FRONT_END}. At {uri}. "
+                "Give a checkpoint written by pipelines/train.py."
+            )
 
 
 def _is_history(history: Any) -> bool:

@@ -118,7 +118,8 @@ def fill(asked: Mapping[str, Any], of_checkpoint: Mapping[str, Any]) -> dict[str
         If ``sharding`` changes what belongs to the training, or a value does not fit.
     """
     _check_scored_by(of_checkpoint, asked["checkpoint"])
-    of_checkpoint = moved_to(asked["output_dir"], of_checkpoint)
+    if _may_be_asked(str(of_checkpoint.get("output_dir", "")), asked):
+        of_checkpoint = moved_to(asked["output_dir"], of_checkpoint)
     sharding = prepared_otherwise(of_checkpoint["sharding"], asked["sharding"])
     check_arguments(Sharding, sharding, "sharding")
     extends = None if asked.get("corpus") or sharding != of_checkpoint["sharding"] else of_checkpoint.get("extends")
@@ -153,6 +154,13 @@ def _check_own(groups: Mapping[str, Any], checkpoint: str) -> None:
         raise ValueError(f"{error} It stands in the recipe of {checkpoint}.") from error
 
 
+def _may_be_asked(path: str, asked: Mapping[str, Any]) -> bool:
+    """Return whether a path of a checkpoint's recipe is on no strange host, or the checkpoint is one's own."""
+    checkpoint, output_dir = (location.absolute(str(asked[key])) for key in ("checkpoint", "output_dir"))
+    is_own = location.below(checkpoint, output_dir) != checkpoint
+    return is_own or location.host(path) in ("", location.host(checkpoint), location.host(output_dir))
+
+
 def _check_taken(taken: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
     """Refuse what a checkpoint may not lead to, beside values that a command line may not have.
 
@@ -160,11 +168,9 @@ def _check_taken(taken: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
     no hosts beside its own and that of ``output_dir``, and synthetic voices are written below ``output_dir`` alone.
     """
     _check_own(taken, asked["checkpoint"])
-    checkpoint, output_dir = (location.absolute(str(asked[key])) for key in ("checkpoint", "output_dir"))
-    hosts = {location.host(checkpoint), location.host(output_dir), ""}
-    is_own = location.below(checkpoint, output_dir) != checkpoint
+    output_dir = location.absolute(str(asked["output_dir"]))
     for key, value in leaves(dict(taken)).items():
-        if isinstance(value, str) and location.host(value) not in hosts and not is_own:
+        if isinstance(value, str) and not _may_be_asked(value, asked):
             raise ValueError(
                 f"host of a checkpoint from elsewhere: got {key}={value}, expected a path, or a URI on its own host. "
                 f"At {asked['checkpoint']}. Give {key.partition('.')[0]}=... on the command line, or, if you trust "
