@@ -94,11 +94,11 @@ class FaultyFileSystem(LocalFileSystem):
         return FaultyFile(super()._open(path, mode, **kwargs))
 
     def info(self, path: str, **kwargs: Any) -> dict[str, Any]:
-        SCRIPT("read")
+        SCRIPT("look")
         return dict(super().info(path, **kwargs))
 
     def ls(self, path: str, detail: bool = False, **kwargs: Any) -> list[Any]:
-        SCRIPT("read")
+        SCRIPT("look")
         return list(super().ls(path, detail, **kwargs))
 
     def mv(self, path1: str, path2: str, **kwargs: Any) -> None:
@@ -123,10 +123,10 @@ FAULTS: dict[str, tuple[str, Fails]] = {
     "each 7th read fails": ("faulty", each(7, "read")),
     "each 5th write fails": ("faulty", each(5, "write")),
     "each 3rd write stops halfway": ("faulty", each(3, "write", how="half")),
-    "all is slow": ("faulty", each(1, "read", "write", how="slow")),
-    "no read from the 5th on": ("faulty", from_on(5, "read")),
+    "all is slow": ("faulty", each(1, "read", "look", "write", how="slow")),
+    "no read from the 5th on": ("faulty", from_on(5, "read", "look")),
     "no write from the 2nd on": ("faulty", from_on(2, "write")),
-    "no permission from the 5th read on": ("faulty", from_on(5, "read", how="forbidden")),
+    "no permission from the 5th read on": ("faulty", from_on(5, "read", "look", how="forbidden")),
     "S3: 503 to each 5th request": ("s3", each(5, "request")),
     "S3: 503 to 20 in a row": ("s3", between(6, 25, "request")),
     "S3: 503 from the 9th on": ("s3", from_on(9, "request")),
