@@ -1,6 +1,5 @@
 """Say where a run takes place, and connect to Ray when a stage first needs it."""
 
-import logging
 import os
 from dataclasses import dataclass
 from typing import Literal
@@ -8,14 +7,19 @@ from typing import Literal
 import ray
 from pydantic import NonNegativeInt, PositiveInt
 
+from avis.engine.workers import machine
 from avis.engine.workers.console import WORKER_LINES
-from avis.engine.workers.process_setup import RUNTIME_ENV, setup
+from avis.engine.workers.private_ray import start
+from avis.engine.workers.process_setup import RUNTIME_ENV, limit_threads, setup
 from avis.engine.workers.ray_log import MESSAGES
 from avis.engine.workers.stopping import STOPPING, alone_told_of_time
 
 MIN_LOGICAL_CPUS = 4
 CPUS_BESIDE_TRAINERS = 2
 """Ray Data and the trainers wait for each other on fewer logical CPUs; cores may be shared."""
+
+BYTES_PER_WORKER = 2**30
+"""Of memory, its share of the object store included."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +54,7 @@ class Compute:
         """Start or join Ray unless this process is connected already."""
         if self.in_process:
             setup()
+            limit_threads(machine.cpus())
         if self.in_process or ray.is_initialized():
             return
         os.environ["RAY_TRAIN_ENABLE_PRINT_PATCH"] = "0"  # it prints every line of a trainer twice
@@ -58,15 +63,9 @@ class Compute:
         if self.where == "cluster":
             ray.init(address="auto", runtime_env=RUNTIME_ENV)
         else:
-            cpus = max(MIN_LOGICAL_CPUS, os.cpu_count() or 1, (self.num_workers or 0) + CPUS_BESIDE_TRAINERS)
+            granted = min(machine.cpus(), machine.memory_bytes() // BYTES_PER_WORKER)
             with alone_told_of_time():
-                ray.init(
-                    address="local",
-                    num_cpus=cpus,
-                    include_dashboard=False,
-                    logging_level=logging.WARNING,
-                    runtime_env=RUNTIME_ENV,
-                )
+                start(max(MIN_LOGICAL_CPUS, granted, (self.num_workers or 0) + CPUS_BESIDE_TRAINERS))
         WORKER_LINES.listen()
         STOPPING.listen()  # Ray has a handler of its own
 

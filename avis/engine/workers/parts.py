@@ -119,9 +119,10 @@ def run_parts(
     pending = {part: task for part, task in tasks.items() if part not in done}
     if not pending:
         return
-    run = _in_process if compute.in_process else partial(_stream, compute, num_gpus)
+    run = _in_process if compute.in_process else partial(_stream, num_gpus)
     failed: dict[str, str] = {}
     try:
+        compute.connect()
         shown = show_progress(
             run(pending, uri, make, row_group_rows),
             label,
@@ -161,14 +162,12 @@ def _in_process(
 
 
 def _stream(
-    compute: Compute,
     num_gpus: float,
     pending: dict[str, pa.Table],
     uri: str,
     make: Callable[[], PartMaker],
     row_group_rows: int,
 ) -> Iterator[dict[str, Any]]:
-    compute.connect()
     cluster = ray.cluster_resources()
     slots = cluster.get("GPU", 0) / num_gpus if num_gpus else cluster.get("CPU", 0)
     workers = max(1, min(int(slots), len(pending)))

@@ -1,6 +1,10 @@
-"""Set up Ray's worker processes: keep their messages to those that a user can do something about."""
+"""Set up a process, the driver's or a worker's: fit for odd surroundings, with messages that a user can act upon."""
 
+import getpass
+import io
 import logging
+import os
+import sys
 import warnings
 from typing import Any
 
@@ -11,14 +15,64 @@ QUIET = {
     "ray.train.v2._internal.execution.controller.placement_group_cleaner": logging.ERROR,
 }
 
+RANKS = ("RANK", "SLURM_PROCID", "LOCAL_RANK", "SLURM_LOCALID", "NODE_RANK", "GROUP_RANK", "JSM_NAMESPACE_RANK")
+OF_A_LAUNCHER = (
+    *RANKS,
+    "WORLD_SIZE",
+    "LOCAL_WORLD_SIZE",
+    "SLURM_NTASKS",
+    "MASTER_ADDR",
+    "MASTER_PORT",
+    "TORCHELASTIC_RUN_ID",
+    "TORCHELASTIC_USE_AGENT_STORE",
+)
+"""How srun and torchrun number processes, which Lightning and torch obey; here Ray starts and numbers the trainers."""
+
 RUNTIME_ENV: dict[str, Any] = {
-    "worker_process_setup_hook": "avis.engine.workers.process_setup.setup",
+    "worker_process_setup_hook": "avis.engine.workers.process_setup.setup_worker",
     "env_vars": {"RAY_DATA_LOG_LEVEL": "WARNING", "RAY_DATA_DISABLE_PROGRESS_BARS": "1"},
 }
 
 
+def adapt() -> None:
+    """Make up for what the surroundings lack: standard streams, letters on the console, a user's name, a rank of 0."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed; the first file that is opened would take its place
+            setattr(sys, name, open(os.devnull, "r+"))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):  # a uid that /etc/passwd does not know; torch names its caches by it
+        os.environ["USER"] = f"uid-{os.getuid()}"
+    launched = {name: os.environ.pop(name) for name in OF_A_LAUNCHER if name in os.environ}
+    if rank := next((name for name in RANKS if launched.get(name, "0") != "0"), None):
+        print(f"warning: {rank}={launched[rank]}: whoever starts AVIS several times gets as many runs", file=sys.stderr)
+
+
 def setup() -> None:
-    """Quieten the libraries; called by Ray in every worker, and by the driver."""
+    """Quieten the libraries."""
     for name, level in QUIET.items():
         logging.getLogger(name).setLevel(level)
     warnings.filterwarnings("ignore", module="lightning.pytorch.utilities._pytree")
+
+
+def limit_threads(most: int) -> None:
+    """Let torch, where it is loaded, take no more threads: it knows of affinity, not of a quota."""
+    torch = sys.modules.get("torch")
+    if torch and torch.get_num_threads() > most:
+        torch.set_num_threads(most)
+
+
+def setup_worker() -> None:
+    """Set up a process that Ray has started; called by Ray.
+
+    Ray Train's own helpers look for a cluster as a user would, and would take any other on this host for theirs: not
+    finding the training's controller there, they would end the training.
+    """
+    import ray
+
+    setup()
+    os.environ["RAY_ADDRESS"] = ray.get_runtime_context().gcs_address
+    os.environ.pop("RAY_API_SERVER_ADDRESS", None)

@@ -1,11 +1,13 @@
 """Sessions: where a run takes place, and on how much."""
 
+import os
 from typing import Any
 
 import pytest
 import ray
 import torch
 
+from avis.engine.workers import machine
 from avis.engine.workers.compute import Compute
 
 
@@ -25,13 +27,28 @@ def test_debugging_needs_no_ray(monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.parametrize(("where", "address"), [("local", "local"), ("cluster", "auto")])
 def test_local_starts_a_ray_and_cluster_joins_one(monkeypatch: pytest.MonkeyPatch, where: str, address: str):
     asked: dict[str, Any] = {}
+    monkeypatch.setattr(os, "environ", dict(os.environ))
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(ray, "init", lambda **kwargs: asked.update(kwargs))
     compute(where=where).connect()
     assert asked["address"] == address
-    assert asked["runtime_env"]["worker_process_setup_hook"] == "avis.engine.workers.process_setup.setup"
+    assert asked["runtime_env"]["worker_process_setup_hook"] == "avis.engine.workers.process_setup.setup_worker"
     assert asked.get("num_cpus", 4) >= 4
     assert ("num_cpus" in asked) == (where == "local")
+
+
+def test_a_large_host_of_which_little_is_granted_gets_few_workers(monkeypatch: pytest.MonkeyPatch):
+    started: list[int] = []
+    monkeypatch.setattr(os, "cpu_count", lambda: 128)
+    monkeypatch.setattr(machine, "cpus", lambda: 1)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr("avis.engine.workers.compute.start", started.append)
+    compute(where="local").connect()
+    compute(where="local", num_workers=6).connect()
+    monkeypatch.setattr(machine, "cpus", lambda: 128)
+    monkeypatch.setattr(machine, "memory_bytes", lambda: 10 * 2**30)
+    compute(where="local").connect()
+    assert started == [4, 8, 10]
 
 
 def test_a_session_that_is_there_is_used(ray_session: None, monkeypatch: pytest.MonkeyPatch):
