@@ -6,7 +6,7 @@ from typing import Any, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, InterpolationToMissingValueError, MissingMandatoryValue
-from pydantic import ConfigDict, NonNegativeInt, TypeAdapter, ValidationError
+from pydantic import ConfigDict, NonNegativeInt, PositiveFloat, TypeAdapter, ValidationError
 
 from avis.checkpoints.components import PARTIAL, TARGET, find_component
 from avis.engine.shards.sharding import Sharding, prepared_otherwise
@@ -23,6 +23,7 @@ TOP_LEVEL: dict[str, Any] = {
     **dict.fromkeys(("scores", "development", "runs"), str | list[str] | None),
     **dict.fromkeys(("output_dir", "checkpoint", "store", "file", "format", "weights"), str),
     **dict.fromkeys(("run", "resume"), str | int | None),
+    "max_window_s": PositiveFloat | None,
     "seed": NonNegativeInt,
 }
 """Types of keys that stand in no component; a word may switch a group off, see `NOTHING`."""

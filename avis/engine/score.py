@@ -15,7 +15,15 @@ from avis.engine.fitted.calibration import Calibrator, build_calibration
 from avis.engine.fitted.calibration_trials import calibration_trials, check_calibration_speakers, with_models
 from avis.engine.recipe import ScoreRecipe
 from avis.engine.trials.embeddings import StoreEmbedder
-from avis.engine.trials.lists import TrialList, enrolled, named_models, named_utterances, read_index, read_lists
+from avis.engine.trials.lists import (
+    TrialList,
+    enrolled,
+    named_models,
+    named_utterances,
+    read_index,
+    read_lists,
+    read_rejects,
+)
 from avis.engine.trials.scoring import Scorer, score_list
 from avis.engine.trials.vectors import TrialVectorMaker
 from avis.evaluation.score_table import CALIBRATION, CHECKPOINT, ORIGIN, ScoreTable
@@ -34,8 +42,8 @@ def score(recipe: ScoreRecipe, checkpoint: Checkpoint, utterances: str, run_dir:
     """
     build_backend(recipe.scoring)  # what does not go together fails here, not after hours of embedding
     calibration, index = build_calibration(recipe), read_index(utterances)
-    trials = _read_trials(recipe, index, trained=checkpoint.speakers)
-    embedder = StoreEmbedder(checkpoint, utterances, run_dir, recipe.compute)
+    trials = _read_trials(recipe, utterances, index, trained=checkpoint.speakers)
+    embedder = StoreEmbedder(checkpoint, utterances, run_dir, recipe.compute, recipe.max_window_s)
     embedded = embedder.embed(named_utterances(trials.lists), label="embed trials")
     backend = fitted_backend(recipe.scoring, embedder, index, tested=trials.speakers, seed=recipe.seed)
     measures = calibration.measures if calibration else []
@@ -95,7 +103,7 @@ def check_trials(recipe: ScoreRecipe, utterances: str) -> None:
     build_backend(recipe.scoring)
     calibration, index = build_calibration(recipe), read_index(utterances)
     trained = index.filter(pc.equal(index["split"], "train"))["speaker"].unique().to_pylist()
-    trials = _read_trials(recipe, index, trained=trained)
+    trials = _read_trials(recipe, utterances, index, trained=trained)
     if calibration is not None and trials.calibration is None:
         raise ValueError(
             "nothing to calibrate on: got calibration.trials=null and no validation speakers in the store, expected "
@@ -111,10 +119,11 @@ class _Trials(NamedTuple):
     speakers: set[str]
 
 
-def _read_trials(recipe: ScoreRecipe, index: pa.Table, *, trained: Collection[str]) -> _Trials:
-    lists = read_lists(recipe, index, trained=trained)
+def _read_trials(recipe: ScoreRecipe, utterances: str, index: pa.Table, *, trained: Collection[str]) -> _Trials:
+    rejects = read_rejects(utterances)
+    lists = read_lists(recipe, index, trained=trained, rejects=rejects)
     tested = set(index["speaker"].take(gather(named_utterances(lists), index["utt_id"])).to_pylist())
-    calibration = calibration_trials(recipe, index)
+    calibration = calibration_trials(recipe, index, rejects=rejects)
     if calibration is None:
         return _Trials(lists, None, tested)
     calibrated_on = check_calibration_speakers(calibration, index, trained=trained, tested=tested)

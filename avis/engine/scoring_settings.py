@@ -13,6 +13,9 @@ from avis.metrics.operating_point import OperatingPoint
 from avis.scoring.backend import Backend
 from avis.scoring.calibration import Calibration
 
+MAX_WINDOW_S = 60.0
+"""Of checkpoints whose configuration does not say ``max_window_s`` yet."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class BackendSettings:
