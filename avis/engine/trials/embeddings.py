@@ -103,8 +103,14 @@ class Embedder:
         part = store.open_part(uri)
         for index in range(part.num_row_groups):
             group = store.read_row_group(part, uri, index, ["utt_id", "audio", "num_samples"])
-            rows = (group.slice(number, 1).to_pylist()[0] for number in range(len(group)))  # audio of one at a time
-            views = (view for row in rows if row["utt_id"] in wanted for view in self._views(row))
+            pa.default_memory_pool().release_unused()  # as much again as it takes to read hours of audio
+            rows = group.drop_columns("audio").to_pylist()
+            views = (
+                view
+                for row, audio in zip(rows, group["audio"], strict=True)
+                if row["utt_id"] in wanted
+                for view in self._views({**row, "audio": memoryview(audio.as_buffer())})
+            )
             made = (pair for some in portions(views, self.values_together) for pair in self._embedded(some))
             for (utt_id, _), of_windows in itertools.groupby(made, key=lambda pair: pair[0]):
                 ids.append(utt_id)

@@ -173,9 +173,8 @@ def _resolve_models(trials: pa.Table, enrolments: pa.Table, known: _Known, train
     member, _ = expand(trials, enrolments)
     models = enrolments.take(pa.array(np.unique(member)))
     rows, tests = known.find(models["utt_id"]), known.find(trials["test"])
-    missing = pa.chunked_array(
-        [models["utt_id"].filter(pa.array(rows < 0)), trials["test"].filter(pa.array(tests < 0))]
-    )
+    lacking = [models["utt_id"].filter(pa.array(rows < 0)), trials["test"].filter(pa.array(tests < 0))]
+    missing = pa.chunked_array([chunk for column in lacking for chunk in column.chunks], pa.string())
     models, rows = models.filter(pa.array(rows >= 0)), rows[rows >= 0]
     kept = (tests >= 0) & np.asarray(pc.is_in(trials["enroll"], value_set=models["enroll_model"].unique()))
     trials, tests = trials.filter(pa.array(kept)), tests[kept]
@@ -207,15 +206,11 @@ def _left_out(name: str, listed: pa.Table, resolved: _Resolved, rejects: pa.Tabl
     """Return what a manifest says of the part of a list that is left out, and warn of it; nothing where none is."""
     if not len(resolved.missing):
         return {}
-    check_both_kinds(
-        resolved.trials, where=f"trials {name}, of which {len(listed) - len(resolved.trials)} are left out"
-    )
+    num_left_out = len(listed) - len(resolved.trials)
+    check_both_kinds(resolved.trials, where=f"trials {name}, of which {num_left_out} are left out")
     reasons = why_missing(resolved.missing, rejects)["reason"].fill_null(UNKNOWN).value_counts().to_pylist()
-    left = LeftOut(
-        trials=len(listed) - len(resolved.trials),
-        of=len(listed),
-        utterances={row["values"]: row["counts"] for row in reasons},
-    )
+    utterances = {row["values"]: row["counts"] for row in reasons}
+    left = LeftOut(trials=num_left_out, of=len(listed), utterances=utterances)
     print(f"warning: {name}: {left_out(left)}", flush=True)
     return {LEFT_OUT: asdict(left)}
 
