@@ -17,7 +17,7 @@ NOTHING = "none"
 Group = dict[str, Any]
 TOP_LEVEL: dict[str, Any] = {
     **dict.fromkeys(("compute", "sharding", "model", "features", "augment", "loss", "optimizer", "scheduler"), Group),
-    **dict.fromkeys(("trainer", "evaluation", "trial_checks"), Group),
+    **dict.fromkeys(("trainer", "evaluation", "trial_checks", "rules", "fusion"), Group),
     **dict.fromkeys(("corpus", "scoring", "calibration", "operating_point", "trials"), Group | str | None),
     **dict.fromkeys(("extends", "start_from", "enrolments", "enrolment_mean", "baseline"), str | None),
     **dict.fromkeys(("scores", "development", "runs"), str | list[str] | None),
@@ -25,6 +25,7 @@ TOP_LEVEL: dict[str, Any] = {
     **dict.fromkeys(("run", "resume"), str | int | None),
     "max_window_s": PositiveFloat | None,
     "seed": NonNegativeInt,
+    "verbose": bool,
 }
 """Types of keys that stand in no component; a word may switch a group off, see `NOTHING`."""
 
@@ -53,8 +54,13 @@ def check_composed(cfg: DictConfig) -> dict[str, Any]:
         raise ValueError(
             f"value missing: got none, expected one. At {key}. Give it on the command line: {key}=<value>."
         ) from error
+    if unknown := sorted(set(plain) - set(TOP_LEVEL)):
+        raise ValueError(
+            f"unknown key: got {', '.join(unknown)}, expected a key of the configuration. At {unknown[0]}. "
+            "Leave it out, or see --help."
+        )
     for key, value in plain.items():
-        if key in TOP_LEVEL and not _holds_target(value):
+        if not _holds_target(value):
             _check_type(value, TOP_LEVEL[key], key)
     check(plain, "")
     return plain

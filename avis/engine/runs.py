@@ -13,7 +13,7 @@ from avis import location, store
 from avis.digest import fingerprint
 from avis.engine.config import resolve
 from avis.engine.recipe import Recipe
-from avis.run_folder import CONFIG
+from avis.run_folder import CONFIG, check_run_name
 
 
 def open_run(cfg: DictConfig) -> tuple[str, Recipe]:
@@ -30,8 +30,9 @@ def open_run(cfg: DictConfig) -> tuple[str, Recipe]:
     plain = resolve(cfg)
     runs = location.join(location.absolute(plain["output_dir"]), "runs")
     if plain["resume"] is not None:
-        return _resume(location.join(runs, str(plain["resume"])), plain)
-    name = str(plain["run"] or f"{time.strftime('%Y%m%d-%H%M%S')}-{fingerprint(plain)[:6]}")
+        return _resume(location.join(runs, check_run_name("resume", str(plain["resume"]))), plain)
+    unnamed = f"{time.strftime('%Y%m%d-%H%M%S')}-{fingerprint(plain)[:6]}"
+    name = unnamed if plain["run"] is None else check_run_name("run", str(plain["run"]))
     run_dir = location.join(runs, name)
     config = location.join(run_dir, CONFIG)
     if location.exists(config):

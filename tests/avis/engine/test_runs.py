@@ -71,3 +71,24 @@ def test_ctrl_c_says_how_a_run_goes_on():
         resumable("s3://b/runs/first?region=x"),
     ):
         raise KeyboardInterrupt("stopped: 2 of 8 parts of embed trials are finished.")
+
+
+@pytest.mark.parametrize("key", ["run", "resume"])
+@pytest.mark.parametrize(
+    "name", ["", "a/b", "..", ".hidden", "-x", "~x", " x", "x ", "a?b", "a\nb", "x" * 201, "\u00e9" * 101]
+)
+def test_a_name_that_no_run_can_have_is_refused(
+    composed: Callable[..., DictConfig], tmp_path: Path, key: str, name: str
+):
+    cfg = composed(f"output_dir={tmp_path}")
+    cfg[key] = name
+    with pytest.raises(ValueError, match=rf"unfit name of a run: got {key}=.* At {key}\. Give another"):
+        open_run(cfg)
+
+
+@pytest.mark.parametrize("name", ["007", "2024-01-01", "a b", "it's", "\u00fc{1},[2]=%#$x:y", "x" * 200])
+def test_any_other_name_is_the_run_s(composed: Callable[..., DictConfig], tmp_path: Path, name: str):
+    cfg = composed(f"output_dir={tmp_path}")
+    cfg["run"] = name
+    save_run(*open_run(cfg), "stores/a")
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == [name]
