@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, InterpolationToMissingValueError, MissingMandatoryValue
 from pydantic import ConfigDict, NonNegativeInt, PositiveFloat, TypeAdapter, ValidationError
 
+from avis import location
 from avis.checkpoints.components import PARTIAL, TARGET, find_component
 from avis.engine.shards.sharding import Sharding, prepared_otherwise
 
@@ -28,6 +29,9 @@ TOP_LEVEL: dict[str, Any] = {
     "verbose": bool,
 }
 """Types of keys that stand in no component; a word may switch a group off, see `NOTHING`."""
+
+OmegaConf.register_new_resolver("below", location.join, replace=True)
+"""``${below:${output_dir},x}`` is what lies in a folder, at a URI with a query too."""
 
 
 def resolve(cfg: DictConfig) -> dict[str, Any]:
