@@ -165,12 +165,12 @@ def left_out(left: LeftOut) -> str:
     """Return what of a list was not scored, and why, as a sentence.
 
     >>> left_out(LeftOut(trials=12, of=144, utterances={"silent": 2, "unknown": 1}))
-    '12 of 144 trials are left out, since the store lacks 3 utterances that the list names: 2 silent, 1 unknown.'
+    '12 of 144 trials are left out, since the store lacks utterances that the list names: 2 silent, 1 unknown.'
     """
     reasons = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in left.utterances.items())
     return (
-        f"{left.trials:,} of {left.of:,} trials are left out, since the store lacks {sum(left.utterances.values()):,} "
-        f"utterances that the list names: {reasons}."
+        f"{left.trials:,} of {left.of:,} trials are left out, since the store lacks utterances that the list names: "
+        f"{reasons}."
     )
 
 

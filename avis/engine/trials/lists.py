@@ -53,7 +53,8 @@ def read_index(utterances: str) -> pa.Table:
 
 def read_rejects(utterances: str) -> pa.Table:
     """Return what was rejected when a store was made, in schema `avis.schema.REJECTS`."""
-    return store.read_table(utterances, "rejects")
+    any_there = store.open_manifest(utterances)["rows"].get("rejects")
+    return store.read_table(utterances, "rejects") if any_there else NO_REJECTS
 
 
 def read_lists(

@@ -155,7 +155,7 @@ def test_models_are_enrolled_with_what_is_left_of_them(
     ]
     assert listed.facts["flagged"]["missing_ids"] == 2
     assert listed.facts["left_out"] == {"trials": 2, "of": 5, "utterances": {"silent": 2, "unknown": 1}}
-    assert "warning: list: 2 of 5 trials are left out, since the store lacks 3 utterances" in capsys.readouterr().out
+    assert "warning: list: 2 of 5 trials are left out, since the store lacks utterances" in capsys.readouterr().out
 
 
 def test_a_list_of_which_one_kind_of_trial_is_left_is_not_scored(tiny_recipe: Recipe, tmp_path: Path):
