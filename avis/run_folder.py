@@ -6,6 +6,8 @@ CONFIG = "config.json"
 CHECKPOINTS = "checkpoints"
 METRICS, REPORT = "metrics.json", "report.html"
 RAY_LOG = "ray.log"
+LOGS = ("csv", "tensorboard")
+RAY_TRAIN = "ray_train"
 
 MOST_BYTES = 200
 """Of a name; file systems allow little more."""

@@ -149,6 +149,8 @@ class ListMetrics(ListFigures):
         What is known of the ratios' calibration, where AVIS calibrated them.
     left_out : LeftOut or None
         What of the list was not scored, where something was not.
+    trained_on : str or None
+        What the model and those before it were trained on, in words, where AVIS scored the trials.
     """
 
     identification: IdentificationFigures | None = None
@@ -159,3 +161,4 @@ class ListMetrics(ListFigures):
     fusion: FusionFacts | None = None
     calibration: CalibrationFacts | None = None
     left_out: LeftOut | None = None
+    trained_on: str | None = None

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from avis.foreign import read_parquet
 from avis.location import read_bytes
 from avis.names import is_text, names
 from avis.schema import TRIALS
@@ -108,12 +108,13 @@ def read_trials(path: str | Path) -> pa.Table:
             f"trial list cannot be read: got {error.strerror or error}, expected a file. At {name}. "
             "Correct trials=<path>."
         ) from error
-    if data[:4] == b"PAR1":
-        table = pq.read_table(pa.BufferReader(data))
-        _check_one_vocabulary([_known_column(column) for column in table.column_names], f"At {name}.")
-        trials = _from_table(table, _Source(name, "row", np.arange(1, table.num_rows + 1)))
-    else:
-        trials = _from_text(data, name)
+    try:
+        trials = _from_parquet(data, name) if data[:4] == b"PAR1" else _from_text(data, name)
+    except pa.ArrowInvalid as error:
+        raise ValueError(
+            f"trial list cannot be parsed: got {str(error).splitlines()[0]!r}, expected a whole table. At {name}. "
+            "Write it again."
+        ) from error
     if trials.num_rows == 0:
         raise ValueError(
             f"A trial list has trials: got trials=0, expected at least one. At {name}. Check that the file is whole."
@@ -131,6 +132,12 @@ def check_both_kinds(trials: pa.Table, *, where: str) -> None:
             f"num_nontarget={len(known) - num_target}, expected at least one of each. At {where}. "
             "Add the missing kind, or leave every answer empty if none is known."
         )
+
+
+def _from_parquet(data: bytes, name: str) -> pa.Table:
+    table = read_parquet(data, name)
+    _check_one_vocabulary([_known_column(column) for column in table.column_names], f"At {name}.")
+    return _from_table(table, _Source(name, "row", np.arange(1, table.num_rows + 1)))
 
 
 def _from_text(data: bytes, name: str) -> pa.Table:

@@ -1,7 +1,7 @@
 """Get the configured trial lists ready for scoring: read or made, recognised, checked, in the ids of a store."""
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ from avis import location, store
 from avis.checkpoints.components import Component
 from avis.engine.recipe import ScoreRecipe
 from avis.evaluation.score_table import LEFT_OUT
+from avis.lineage import Lineage
 from avis.metrics.list_metrics import UNKNOWN, LeftOut
 from avis.reports.wording import left_out
 from avis.schema import ENROLMENTS, SCORES, TRIALS
@@ -58,7 +59,7 @@ def read_rejects(utterances: str) -> pa.Table:
 
 
 def read_lists(
-    recipe: ScoreRecipe, index: pa.Table, *, trained: Collection[str], rejects: pa.Table = NO_REJECTS
+    recipe: ScoreRecipe, index: pa.Table, *, lineage: Lineage, rejects: pa.Table = NO_REJECTS
 ) -> dict[str, TrialList]:
     """Return the configured lists by their names.
 
@@ -67,8 +68,8 @@ def read_lists(
     recipe : ScoreRecipe
     index : pyarrow.Table
         See `read_index`.
-    trained : collection of str
-        Speakers that the model was trained on, or will be.
+    lineage : Lineage
+        What the model was trained on, or will be, and the models before it.
     rejects : pyarrow.Table
         Says why utterances are missing; see `read_rejects`.
 
@@ -86,7 +87,7 @@ def read_lists(
             listed, facts = _from_file(source, models=path is not None)
         _check_columns(listed, name)
         enrolments = None if path is None else read_enrolments(location.absolute(path))
-        resolved = _resolve(listed, enrolments, _Known(index, rejects, checks), trained)
+        resolved = _resolve(listed, enrolments, _Known(index, rejects, checks), lineage)
         facts = {"list": facts, "flagged": resolved.flagged, **_left_out(name, listed, resolved, rejects)}
         lists[name] = TrialList(resolved.trials, resolved.models, facts)
     return lists
@@ -153,10 +154,10 @@ class _Resolved(NamedTuple):
     missing: pa.Array
 
 
-def _resolve(trials: pa.Table, enrolments: pa.Table | None, known: _Known, trained: Collection[str]) -> _Resolved:
+def _resolve(trials: pa.Table, enrolments: pa.Table | None, known: _Known, lineage: Lineage) -> _Resolved:
     if enrolments is not None:
-        return _resolve_models(trials, enrolments, known, trained)
-    resolved, flagged = known.checks.apply(trials, known.index, trained=trained, rejects=known.rejects)
+        return _resolve_models(trials, enrolments, known, lineage)
+    resolved, flagged = known.checks.apply(trials, known.index, lineage=lineage, rejects=known.rejects)
     missing = pa.array([], pa.string())
     if flagged["missing_ids"]:
         ids = pa.chunked_array([*trials["enroll"].chunks, *trials["test"].chunks], pa.string()).unique()
@@ -164,7 +165,7 @@ def _resolve(trials: pa.Table, enrolments: pa.Table | None, known: _Known, train
     return _Resolved(resolved, None, flagged, missing)
 
 
-def _resolve_models(trials: pa.Table, enrolments: pa.Table, known: _Known, trained: Collection[str]) -> _Resolved:
+def _resolve_models(trials: pa.Table, enrolments: pa.Table, known: _Known, lineage: Lineage) -> _Resolved:
     """Bring trials of enrolment models into the ids of the store, and return the models that they name.
 
     Each trial is checked as the trials of its model's utterances. A model is of those of them that the store has, where
@@ -185,7 +186,7 @@ def _resolve_models(trials: pa.Table, enrolments: pa.Table, known: _Known, train
     models, rows = models.filter(pa.array(named)), rows[named]
     member, trial = expand(trials, models)
     pairs, answers = np.stack([rows[member], tests[trial]]), trials["target"].take(pa.array(trial))
-    flagged = {"missing_ids": num_listed - len(trials)} | known.checks.check(pairs, answers, index, trained=trained)
+    flagged = {"missing_ids": num_listed - len(trials)} | known.checks.check(pairs, answers, index, lineage=lineage)
     _check_models(models, index["speaker"].take(rows))
     trials = trials.set_column(trials.schema.get_field_index("test"), "test", index["utt_id"].take(tests))
     models = models.set_column(1, ENROLMENTS.field("utt_id"), index["utt_id"].take(rows))
