@@ -142,7 +142,13 @@ def test_models_are_enrolled_with_what_is_left_of_them(
     (tmp_path / "list.csv").write_text("enroll,test,label\nm,b/2,0\nm,a/4,1\nn,b/2,1\no,x/9,0\no,b/3,1\n")
     cfg = tiny_recipe.changed({"trials": str(tmp_path / "list.csv"), "enrolments": str(tmp_path / "models.txt")})
     ids = ["c/a/1", "c/a/2", "c/a/4", "c/b/2", "c/b/3"]
-    index = pa.table({"utt_id": ids, "speaker": [utt_id[:3] for utt_id in ids], "corpus": ["c"] * 5})
+    columns = {
+        "utt_id": ids,
+        "speaker": [utt_id[:3] for utt_id in ids],
+        "corpus": ["c"] * 5,
+        "sha256": [f"{n:064x}" for n in range(len(ids))],
+    }
+    index = pa.table(columns)
     rejects = rejected("c/a/3", "c/b/1")
     message = (
         r"got 2 unknown ids, 2 of them rejected when the store was made \(2 silent\).*At a/3\.wav \(silent: nothing\); "
@@ -171,6 +177,9 @@ def test_models_are_enrolled_with_what_is_left_of_them(
 def test_a_list_of_which_one_kind_of_trial_is_left_is_not_scored(tiny_recipe: Recipe, tmp_path: Path):
     (tmp_path / "list.txt").write_text("1 a/1 a/2\n0 a/1 b/1\n")
     cfg = tiny_recipe.changed({"trials": str(tmp_path / "list.txt"), "trial_checks.missing_ids": "leave_out"})
-    index = pa.table({"utt_id": ["c/a/1", "c/a/2"], "speaker": ["c/a"] * 2, "corpus": ["c"] * 2})
+    ids = ["c/a/1", "c/a/2"]
+    index = pa.table(
+        {"utt_id": ids, "speaker": ["c/a"] * 2, "corpus": ["c"] * 2, "sha256": [f"{n:064x}" for n in range(len(ids))]}
+    )
     with pytest.raises(ValueError, match=r"num_nontarget=0.*At trials list, of which 1 are left out"):
         read_lists(cfg, index, lineage=Lineage(), rejects=rejected("c/b/1"))
