@@ -4,7 +4,7 @@ Three examples, the last for recordings with long pauses:
     python pipelines/score.py checkpoint=<run>/checkpoints/best.ckpt trials=<list> corpus=folder corpus.root=<folder> \
         corpus.split=test
     python pipelines/score.py checkpoint=<run>/checkpoints/best.ckpt calibration=linear \
-        operating_point={p_target:0.1,c_miss:1,c_fa:1}
+        'operating_point={p_target:0.1,c_miss:1,c_fa:1}'
     python pipelines/score.py checkpoint=<run>/checkpoints/best.ckpt sharding.vad=energy sharding.trim=all
 
 Five settings that matter:

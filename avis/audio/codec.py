@@ -66,12 +66,12 @@ def pack(values: np.ndarray, *, sample_rate: int, encoding: Literal["flac", "pcm
     )
 
 
-def read_crop(audio: bytes, *, start: int, num: int) -> np.ndarray:
+def read_crop(audio: bytes | memoryview, *, start: int, num: int) -> np.ndarray:
     """Read ``num`` samples from ``start`` on, decoding only these.
 
     Parameters
     ----------
-    audio : bytes
+    audio : bytes or memoryview
         What `encode` returned; its first four bytes tell FLAC from PCM16.
     start, num : int
         In samples.

@@ -1,4 +1,6 @@
-"""Choose a stretch of fixed length from an utterance."""
+"""Cut stretches out of utterances: of one length, or as windows side by side."""
+
+import itertools
 
 import numpy as np
 
@@ -18,6 +20,34 @@ def crop_start(num_samples: int, num: int, rng: np.random.Generator) -> int:
     if num_samples <= num:
         return 0
     return int(rng.integers(num_samples - num + 1))
+
+
+def windows(num_samples: int, longest: int) -> list[tuple[int, int]]:
+    """Cut a recording into as few windows as there may be, side by side and, to a sample, of one length.
+
+    So there is no short rest, whose embedding would say little and count as much as any other. A recording that is not
+    longer than a window is one.
+
+    Parameters
+    ----------
+    num_samples : int
+        Length of the recording.
+    longest : int
+        Samples of a window at most.
+
+    Returns
+    -------
+    list of (int, int)
+        Where each begins, and how many samples it has.
+
+    Examples
+    --------
+    >>> windows(10, 4), windows(4, 4)
+    ([(0, 3), (3, 3), (6, 4)], [(0, 4)])
+    """
+    num = -(-num_samples // longest)
+    bounds = [num_samples * number // num for number in range(num + 1)]
+    return [(start, end - start) for start, end in itertools.pairwise(bounds)]
 
 
 def tile(samples: np.ndarray, num: int) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, InterpolationToMissingValueError, MissingMandatoryValue
-from pydantic import ConfigDict, NonNegativeInt, TypeAdapter, ValidationError
+from pydantic import ConfigDict, NonNegativeInt, PositiveFloat, TypeAdapter, ValidationError
 
 from avis import location
 from avis.checkpoints.components import PACKAGES, PARTIAL, ROOMS, TARGET, find_component, leaves
@@ -22,15 +22,20 @@ NOTHING = "none"
 Group = dict[str, Any]
 TOP_LEVEL: dict[str, Any] = {
     **dict.fromkeys(("compute", "sharding", "model", "features", "augment", "loss", "optimizer", "scheduler"), Group),
-    **dict.fromkeys(("trainer", "evaluation", "trial_checks"), Group),
+    **dict.fromkeys(("trainer", "evaluation", "trial_checks", "rules", "fusion", "source"), Group),
     **dict.fromkeys(("corpus", "scoring", "calibration", "operating_point", "trials"), Group | str | None),
     **dict.fromkeys(("extends", "start_from", "enrolments", "enrolment_mean", "baseline"), str | None),
     **dict.fromkeys(("scores", "development", "runs"), str | list[str] | None),
     **dict.fromkeys(("output_dir", "checkpoint", "store", "file", "format", "weights"), str),
     **dict.fromkeys(("run", "resume"), str | int | None),
+    "max_window_s": PositiveFloat | None,
     "seed": NonNegativeInt,
+    "verbose": bool,
 }
 """Types of keys that stand in no component; a word may switch a group off, see `NOTHING`."""
+
+OmegaConf.register_new_resolver("below", location.join, replace=True)
+"""``${below:${output_dir},x}`` is what lies in a folder, at a URI with a query too."""
 
 GROUPS_TAKEN = ("augment", "corpus", "scoring", "calibration")
 """Groups that are taken of a checkpoint unless a command line chooses others."""
@@ -62,6 +67,11 @@ def check_composed(cfg: DictConfig) -> dict[str, Any]:
         raise ValueError(
             f"value missing: got none, expected one. At {key}. Give it on the command line: {key}=<value>."
         ) from error
+    if unknown := sorted(set(plain) - set(TOP_LEVEL)):
+        raise ValueError(
+            f"unknown key: got {', '.join(unknown)}, expected a key of the configuration. At {unknown[0]}. "
+            "Leave it out, or see --help."
+        )
     _check_groups(plain)
     return plain
 

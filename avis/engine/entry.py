@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.text import Text
 
 from avis import location
+from avis.engine.command_line import as_typed
 from avis.engine.suggestions import explain
 from avis.engine.workers.ray_log import MESSAGES
 from avis.engine.workers.stopping import STOPPING
@@ -64,6 +65,7 @@ def pipeline(config_name: str) -> Callable[[Callable[[DictConfig], None]], Calla
             show_tracebacks = os.environ.get(FULL_ERROR) == "1"
             with STOPPING.listening():
                 try:
+                    sys.argv[1:] = as_typed(sys.argv[1:])
                     _run(main, config_name)
                 except BaseException as error:
                     if show_tracebacks:
@@ -104,12 +106,25 @@ def _configs(main: Callable[[DictConfig], None]) -> Path:
 def _run_composed(main: Callable[[DictConfig], None], cfg: DictConfig) -> None:
     with open_dict(cfg):
         verbose = cfg.pop("verbose")  # of this console, not of the recipe
+    output_dir = location.absolute(str(cfg.output_dir))
+    _check_folder(output_dir)
     if not verbose:
-        MESSAGES.write_below(location.absolute(str(cfg.output_dir)))
+        MESSAGES.write_below(output_dir)
     try:
         main(cfg)
     finally:
         MESSAGES.stop()
+
+
+def _check_folder(path: str) -> None:
+    """Refuse a local folder where a file lies, or that would be below one."""
+    above = [] if location.is_uri(path) else [Path(path), *Path(path).parents]
+    there = next((folder for folder in above if folder.exists()), None)
+    if there and not there.is_dir():
+        raise ValueError(
+            f"folder is a file: got output_dir={path}, expected a folder, or a new name for one. At {there}. "
+            "Choose another output_dir."
+        )
 
 
 def _end(error: BaseException, configs: Path, config_name: str) -> NoReturn:

@@ -1,5 +1,6 @@
 """Turn corpora into an utterances store: decode, check, shard to Parquet."""
 
+import math
 import time
 from collections.abc import Collection
 from functools import partial
@@ -118,7 +119,7 @@ def _check_rejects(uri: str, files: dict[str, dict[str, Any]], num_sources: int,
         store.file_uri(uri, file, info) for file, info in files.items() if file.startswith("rejects/") and info["rows"]
     ]
     rejects = pa.concat_tables([REJECTS.empty_table(), *(store.open_part(rejected).read() for rejected in uris)])
-    if rejects.num_rows <= max_share * num_sources:
+    if rejects.num_rows <= math.ceil(round(max_share * num_sources, 6)):  # of a few files one may be, too
         return
     counts = rejects["reason"].value_counts().to_pylist()
     reasons = ", ".join(f"{row['counts']} {row['values']}" for row in counts)
@@ -127,5 +128,6 @@ def _check_rejects(uri: str, files: dict[str, dict[str, Any]], num_sources: int,
     )
     raise ValueError(
         f"too many rejects: got {rejects.num_rows} of {num_sources} files ({reasons}), expected at most "
-        f"{max_share:.1%}. At {uri}/rejects; {examples}. Mend the files or raise sharding.max_reject_share."
+        f"{max_share:.1%}. At {uri}/rejects; {examples}. Mend the files, or do without them by "
+        f"sharding.max_reject_share={math.ceil(100 * rejects.num_rows / num_sources) / 100}."
     )

@@ -9,7 +9,7 @@ from avis.checkpoints.components import Component
 from avis.checkpoints.teacher import find_teachers
 from avis.engine.config import check_arguments
 from avis.engine.prepare_recipe import PrepareRecipe, arguments
-from avis.engine.scoring_settings import BackendSettings, CalibrationSettings, operating_point
+from avis.engine.scoring_settings import MAX_WINDOW_S, BackendSettings, CalibrationSettings, operating_point
 from avis.evaluation.identification import Identification
 from avis.evaluation.settings import Evaluation
 from avis.foreign import is_name
@@ -37,6 +37,8 @@ class ScoreRecipe(PrepareRecipe):
         URI of the enrolment models that the trials name.
     enrolment_mean : {"embeddings", "scores"}
         What is averaged over the utterances of an enrolment model.
+    max_window_s : float
+        What is longer is embedded in windows; see `avis.engine.trials.embeddings.Embedder`.
     trial_checks : TrialChecks
     scoring : BackendSettings
     calibration : CalibrationSettings or None
@@ -47,6 +49,7 @@ class ScoreRecipe(PrepareRecipe):
     trials: Mapping[str, str | Component[Pairing | Gallery]] | None
     enrolments: str | None
     enrolment_mean: Literal["embeddings", "scores"]
+    max_window_s: float
     trial_checks: TrialChecks
     scoring: BackendSettings
     calibration: CalibrationSettings | None
@@ -61,6 +64,7 @@ class ScoreRecipe(PrepareRecipe):
             "trials": trial_sources(plain["trials"]),
             "enrolments": location.absolute(str(enrolments)) if enrolments else None,
             "enrolment_mean": _enrolment_mean(plain.get("enrolment_mean")),
+            "max_window_s": plain.get("max_window_s") or MAX_WINDOW_S,
             "trial_checks": TrialChecks(**arguments(plain["trial_checks"])),
             "scoring": BackendSettings.of(plain["scoring"]),
             "calibration": CalibrationSettings.of(calibration) if calibration else None,

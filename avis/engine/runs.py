@@ -20,7 +20,7 @@ from avis.engine.claim import claimed
 from avis.engine.config import moved_to, resolve
 from avis.engine.recipe import Recipe
 from avis.engine.workers.stopping import STOPPING, TIME_LIMIT
-from avis.run_folder import CONFIG, LOGS, RAY_TRAIN
+from avis.run_folder import CONFIG, LOGS, RAY_TRAIN, check_run_name
 
 STARTED_ON = "utterances"
 """In a run's configuration: the store that it was started on."""
@@ -47,10 +47,11 @@ def open_run(cfg: DictConfig) -> Iterator[tuple[str, Recipe]]:
     plain = resolve(cfg)
     runs = location.join(location.absolute(plain["output_dir"]), "runs")
     if plain["resume"] is not None:
-        run_dir = location.join(runs, str(plain["resume"]))
+        run_dir = location.join(runs, check_run_name("resume", str(plain["resume"])))
         recipe = _resumed(run_dir, plain)
     else:
-        name = str(plain["run"] or f"{time.strftime('%Y%m%d-%H%M%S')}-{fingerprint(plain)[:6]}")
+        unnamed = f"{time.strftime('%Y%m%d-%H%M%S')}-{fingerprint(plain)[:6]}"
+        name = unnamed if plain["run"] is None else check_run_name("run", str(plain["run"]))
         run_dir, recipe = location.join(runs, name), Recipe.of(plain)
     with claimed(run_dir):
         if plain["resume"] is None:

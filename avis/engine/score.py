@@ -16,7 +16,15 @@ from avis.engine.fitted.calibration import Calibrator, build_calibration
 from avis.engine.fitted.calibration_trials import calibration_trials, check_calibration_speakers, with_models
 from avis.engine.recipe import ScoreRecipe
 from avis.engine.trials.embeddings import StoreEmbedder
-from avis.engine.trials.lists import TrialList, enrolled, named_models, named_utterances, read_index, read_lists
+from avis.engine.trials.lists import (
+    TrialList,
+    enrolled,
+    named_models,
+    named_utterances,
+    read_index,
+    read_lists,
+    read_rejects,
+)
 from avis.engine.trials.scoring import Scorer, score_list
 from avis.engine.trials.vectors import TrialVectorMaker
 from avis.evaluation.score_table import CALIBRATION, CHECKPOINT, ORIGIN, TRAINED_ON, ScoreTable
@@ -38,11 +46,11 @@ def score(recipe: ScoreRecipe, checkpoint: Checkpoint, utterances: str, run_dir:
     """
     build_backend(recipe.scoring)  # what does not go together fails here, not after hours of embedding
     calibration, index = build_calibration(recipe), read_index(utterances)
-    trials = _read_trials(recipe, index, lineage=checkpoint.lineage)
+    trials = _read_trials(recipe, utterances, index, lineage=checkpoint.lineage)
     unchecked = checkpoint.lineage.warnings()
     for warning in unchecked:
         print(f"warning: {warning}", flush=True)
-    embedder = StoreEmbedder(checkpoint, utterances, run_dir, recipe.compute)
+    embedder = StoreEmbedder(checkpoint, utterances, run_dir, recipe.compute, recipe.max_window_s)
     embedded = embedder.embed(named_utterances(trials.lists), label="embed trials")
     backend = fitted_backend(recipe.scoring, embedder, index, tested=trials.speakers, seed=recipe.seed)
     measures = calibration.measures if calibration else []
@@ -120,7 +128,7 @@ def check_trials(recipe: ScoreRecipe, utterances: str, ancestors: Lineage) -> No
     calibration, index = build_calibration(recipe), read_index(utterances)
     _check_held_out(index.filter(pc.equal(index["split"], "validation")), ancestors)
     trained = TrainedOn.utterances(index.filter(pc.equal(index["split"], "train")))
-    trials = _read_trials(recipe, index, lineage=ancestors.then(trained))
+    trials = _read_trials(recipe, utterances, index, lineage=ancestors.then(trained))
     if calibration is not None and trials.calibration is None:
         raise ValueError(
             "nothing to calibrate on: got calibration.trials=null and no validation speakers in the store, expected "
@@ -154,10 +162,11 @@ class _Trials(NamedTuple):
     speakers: set[str]
 
 
-def _read_trials(recipe: ScoreRecipe, index: pa.Table, *, lineage: Lineage) -> _Trials:
-    lists = read_lists(recipe, index, lineage=lineage)
+def _read_trials(recipe: ScoreRecipe, utterances: str, index: pa.Table, *, lineage: Lineage) -> _Trials:
+    rejects = read_rejects(utterances)
+    lists = read_lists(recipe, index, lineage=lineage, rejects=rejects)
     tested = set(index["speaker"].take(gather(named_utterances(lists), index["utt_id"])).to_pylist())
-    calibration = calibration_trials(recipe, index)
+    calibration = calibration_trials(recipe, index, rejects=rejects)
     if calibration is None:
         return _Trials(lists, None, tested)
     calibrated_on = check_calibration_speakers(calibration, index, lineage=lineage, tested=tested)

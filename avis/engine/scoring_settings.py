@@ -13,6 +13,9 @@ from avis.metrics.operating_point import OperatingPoint
 from avis.scoring.backend import Backend
 from avis.scoring.calibration import Calibration
 
+MAX_WINDOW_S = 60.0
+"""Of checkpoints whose configuration does not say ``max_window_s`` yet."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class BackendSettings:
@@ -111,7 +114,7 @@ def operating_point(given: Any, *, calibrated: bool) -> OperatingPoint | None:
     if set(given) != {"p_target", "c_miss", "c_fa"} or not all(isinstance(v, int | float) for v in given.values()):
         raise ValueError(
             f"operating point incomplete: got {given}, expected numbers p_target, c_miss and c_fa. At operating_point. "
-            "Give operating_point={p_target:0.01,c_miss:1,c_fa:1}."
+            "Give 'operating_point={p_target:0.01,c_miss:1,c_fa:1}', with the quotes."
         )
     if not calibrated:
         raise ValueError(

@@ -33,8 +33,8 @@ def explain(error: BaseException, configs: Path, config_name: str, overrides: Se
         return _unknown_choice(error.missing_cfg_file, error.options)
     if isinstance(error, OverrideParseException):
         return (
-            f"wrong command line: got {error.override}, expected <key>=<value>. Put a value with blanks, brackets or "
-            f"letters beyond ASCII in quotes within quotes: {_quoted(error.override)}."
+            f"wrong command line: got {error.override}, expected <key>=<value>. Put what is no list or mapping in "
+            f"quotes within quotes: {_quoted(error.override)}."
         )
     if isinstance(error, ConfigCompositionException) and (unknown := UNKNOWN_KEY.search(str(error))):
         return _unknown_key(unknown[1], _known_keys(configs, config_name, overrides, unknown[1]))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import avis
 from avis import location, store
 from avis.evaluation.conditions import equalised_by_protocol, subgroups_by_column
-from avis.evaluation.list_report import list_report, read_calibration, read_fusion, read_origin
+from avis.evaluation.list_report import list_report, read_calibration, read_fusion, read_left_out, read_origin
 from avis.evaluation.matching import PAIR
 from avis.evaluation.metrics_json import to_json
 from avis.evaluation.score_table import NO_SPEAKERS, SPEAKERS, TRAINED_ON, ScoreTable, aligned, read_scores
@@ -85,6 +85,7 @@ def evaluate(
             of_list,
             fusion=read_fusion(uri),
             calibration=read_calibration(uri, evaluation.figure_set),
+            left_out=read_left_out(uri),
             trained_on=read_origin(uri).get(TRAINED_ON),
             scores=location.below(uri, out),
         )

@@ -15,6 +15,7 @@ from avis.evaluation.score_table import (
     CALIBRATION,
     CHECKPOINT,
     FUSION,
+    LEFT_OUT,
     ORIGIN,
     SPEAKERS,
     TRAINED_ON,
@@ -194,7 +195,7 @@ def _facts_of_list(scores: Sequence[str]) -> dict[str, Any]:
     facts: dict[str, Any] = {}
     flagged: dict[str, int] = {}
     for manifest in (store.open_manifest(uri) for uri in scores if location.is_folder(uri)):
-        facts |= {key: manifest[key] for key in ("list",) if key in manifest}
+        facts |= {key: manifest[key] for key in ("list", LEFT_OUT) if key in manifest}
         for check, count in manifest.get("flagged", {}).items():
             flagged[check] = max(count, flagged.get(check, 0))
     return {"flagged": flagged, **facts}

@@ -7,12 +7,12 @@ from typing import Any
 
 from avis import location, store
 from avis.evaluation.matching import PAIR
-from avis.evaluation.score_table import CALIBRATION, FUSION, ORIGIN, SPEAKERS, ScoreTable
+from avis.evaluation.score_table import CALIBRATION, FUSION, LEFT_OUT, ORIGIN, SPEAKERS, ScoreTable
 from avis.metrics.bootstrap import Resampling
 from avis.metrics.det_band import det_band
 from avis.metrics.error_curve import ErrorCurve, error_curve
 from avis.metrics.figures import FigureSet
-from avis.metrics.list_metrics import CalibrationFacts, FusedSystem, FusionFacts, ListMetrics
+from avis.metrics.list_metrics import CalibrationFacts, FusedSystem, FusionFacts, LeftOut, ListMetrics
 from avis.metrics.out_of_core import LongList
 from avis.metrics.scores import error_rates
 from avis.metrics.trials import Trials
@@ -47,6 +47,12 @@ def read_fusion(scores: str) -> FusionFacts | None:
     if not facts:
         return None
     return FusionFacts({name: FusedSystem(**system) for name, system in facts["systems"].items()}, facts["offset"])
+
+
+def read_left_out(scores: str) -> LeftOut | None:
+    """Return what a scores table says of the part of its list that was not scored; None where all was."""
+    facts = _manifest(scores).get(LEFT_OUT)
+    return LeftOut(**facts) if facts else None
 
 
 def _manifest(scores: str) -> dict[str, Any]:

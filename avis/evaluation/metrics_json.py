@@ -54,8 +54,8 @@ def to_json(metrics: ListMetrics) -> dict[str, Any]:
         }
     if metrics.baseline is not None:
         tree["baseline"] = _baseline(metrics.baseline)
-    for key, facts in (("fusion", metrics.fusion), ("calibration", metrics.calibration)):
-        if facts is not None:
+    for key in ("fusion", "calibration", "left_out"):
+        if (facts := getattr(metrics, key)) is not None:
             tree[key] = dataclasses.asdict(facts)
     if metrics.trained_on is not None:
         tree["trained_on"] = metrics.trained_on

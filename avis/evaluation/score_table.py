@@ -33,6 +33,10 @@ CALIBRATION = "calibration"
 FUSION = "fusion"
 """Key of a manifest: the systems that were fused, their weights, and the offset."""
 
+LEFT_OUT = "left_out"
+"""Key of a manifest: what of the list was not scored, see `avis.metrics.list_metrics.LeftOut`; not there where all was.
+"""
+
 CHUNK_TRIALS = 1_000_000
 SPEAKERS = ("enroll_speaker", "test_speaker")
 NO_SPEAKERS = "no interval: the scores do not say who speaks (columns enroll_speaker and test_speaker)"

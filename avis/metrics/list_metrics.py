@@ -9,6 +9,9 @@ from avis.metrics.intervals import Differences, Intervals
 from avis.metrics.subgroups import Subgroups
 from avis.metrics.summary import Summary
 
+UNKNOWN = "unknown"
+"""Of utterances that a store never had a file for."""
+
 
 @dataclass(frozen=True)
 class CalibrationFacts:
@@ -63,6 +66,24 @@ class FusionFacts:
 
     systems: Mapping[str, FusedSystem]
     offset: float
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What of a trial list was not scored, since the store lacks its audio.
+
+    Parameters
+    ----------
+    trials, of : int
+        How many trials, of how many.
+    utterances : mapping of str to int
+        How many utterances that the list or its enrolment models name are missing, by the reason for which they were
+        rejected (see `avis.schema.REJECT_REASONS`), or `UNKNOWN`. A model is enrolled with the others that it has.
+    """
+
+    trials: int
+    of: int
+    utterances: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -126,6 +147,8 @@ class ListMetrics(ListFigures):
         What the scores were fused of, where they were.
     calibration : CalibrationFacts or None
         What is known of the ratios' calibration, where AVIS calibrated them.
+    left_out : LeftOut or None
+        What of the list was not scored, where something was not.
     trained_on : str or None
         What the model and those before it were trained on, in words, where AVIS scored the trials.
     """
@@ -137,4 +160,5 @@ class ListMetrics(ListFigures):
     baseline: Baseline | None = None
     fusion: FusionFacts | None = None
     calibration: CalibrationFacts | None = None
+    left_out: LeftOut | None = None
     trained_on: str | None = None

@@ -8,7 +8,7 @@ from avis.metrics.list_metrics import ListMetrics
 from avis.metrics.subgroups import LEAST_ERRORS
 from avis.metrics.summary import Summary
 from avis.reports.learning_cautions import chance_limit
-from avis.reports.wording import capped_at, percent
+from avis.reports.wording import capped_at, left_out, percent
 
 LEAST_SPEAKERS = 30
 """Fewer speakers make intervals by drawing them too narrow as a rule, and what they decide coarse.
@@ -32,7 +32,6 @@ _FLAGS = {
     "duplicates": "{} trials repeat another one and count twice.",
     "contradictions": "{} pairs are called same speaker in one trial and different speakers in another.",
     "wrong_answers": "{} trials have an answer that their speakers contradict.",
-    "missing_ids": "{} trials were left out, because their audio is missing.",
 }
 
 
@@ -50,6 +49,7 @@ def cautions(metrics: ListMetrics, flagged: Mapping[str, int]) -> list[str]:
         *_wrong(metrics.summary),
         *by_chance(metrics),
         *_suspect(flagged),
+        *([left_out(metrics.left_out)] if metrics.left_out else []),
         *_uncertain(metrics),
         *_miscalibrated(metrics),
         *_coarsely_calibrated(metrics),

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from avis.metrics.equalised import ACT, MIN
 from avis.metrics.figures import PROTOCOL_ACT_DCF, PROTOCOL_MIN_DCF, Figure
 from avis.metrics.intervals import Interval
-from avis.metrics.list_metrics import CalibrationFacts, FusionFacts
+from avis.metrics.list_metrics import CalibrationFacts, FusionFacts, LeftOut
 
 NBSP = "\N{NO-BREAK SPACE}"
 EER_THRESHOLD = Figure("eer_threshold")
@@ -159,6 +159,19 @@ def fitted_on(calibration: CalibrationFacts) -> str:
     """
     speakers = "unknown speakers" if calibration.num_speakers is None else f"{calibration.num_speakers:,} speakers"
     return f"{speakers}, {calibration.num_target:,} target and {calibration.num_nontarget:,} non-target trials"
+
+
+def left_out(left: LeftOut) -> str:
+    """Return what of a list was not scored, and why, as a sentence.
+
+    >>> left_out(LeftOut(trials=12, of=144, utterances={"silent": 2, "unknown": 1}))
+    '12 of 144 trials are left out, since the store lacks utterances that the list names: 2 silent, 1 unknown.'
+    """
+    reasons = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in left.utterances.items())
+    return (
+        f"{left.trials:,} of {left.of:,} trials are left out, since the store lacks utterances that the list names: "
+        f"{reasons}."
+    )
 
 
 def beyond_cap(calibration: CalibrationFacts, thresholds: Iterable[float]) -> list[float]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from avis.lineage import Lineage, audio_codes, spelled
 from avis.names import fold
-from avis.scoring.trial_ids import resolve, some_of
+from avis.scoring.trial_ids import NO_REJECTS, resolve, some_of
 
 Action = Literal["refuse", "flag"]
 
@@ -82,7 +82,14 @@ class TrialChecks:
     contradictions: Action
     wrong_answers: Action
 
-    def apply(self, trials: pa.Table, utterances: pa.Table, *, lineage: Lineage) -> tuple[pa.Table, dict[str, int]]:
+    @property
+    def leave_out_missing(self) -> bool:
+        """Whether trials are left out whose utterances the store lacks."""
+        return self.missing_ids == "leave_out"
+
+    def apply(
+        self, trials: pa.Table, utterances: pa.Table, *, lineage: Lineage, rejects: pa.Table = NO_REJECTS
+    ) -> tuple[pa.Table, dict[str, int]]:
         """Check a list, and bring it into the ids of a store.
 
         Parameters
@@ -93,6 +100,8 @@ class TrialChecks:
             Columns ``utt_id``, ``speaker``, ``corpus`` and ``sha256`` of the store.
         lineage : Lineage
             What the model was trained on, or will be, and the models before it.
+        rejects : pyarrow.Table
+            Says why an utterance is missing; see `avis.scoring.trial_ids.find`.
 
         Returns
         -------
@@ -109,13 +118,11 @@ class TrialChecks:
             If a check that refuses found something, or nothing is left to score.
         """
         corpora = sorted(utterances["corpus"].unique().to_pylist())
-        leave_out = self.missing_ids == "leave_out"
-        resolved, rows = resolve(trials, utterances["utt_id"], corpora=corpora, leave_out_missing=leave_out)
+        resolved, rows = resolve(
+            trials, utterances["utt_id"], corpora=corpora, leave_out_missing=self.leave_out_missing, rejects=rejects
+        )
         if len(resolved) == 0:
-            raise ValueError(
-                f"no trial is left: got {len(trials)} trials whose utterances the store lacks, expected some that it "
-                f"has. At {some_of(trials['enroll'])}. Prepare the corpus of the list."
-            )
+            raise nothing_left(len(trials), trials["enroll"])
         counted = self.check(rows, resolved["target"], utterances, lineage=lineage)
         return resolved, {"missing_ids": len(trials) - len(resolved)} | counted
 
@@ -155,6 +162,14 @@ class TrialChecks:
                 f"{rule.format(num)}, expected none. At {examples}. {remedy}, "
                 f"or set trial_checks.{check}=flag to have them counted only."
             )
+
+
+def nothing_left(num_trials: int, ids: pa.ChunkedArray) -> ValueError:
+    """Return the error for a list of which the store has no trial."""
+    return ValueError(
+        f"no trial is left: got {num_trials} trials whose utterances the store lacks, expected some that it has. "
+        f"At {some_of(ids)}. Prepare the corpus of the list; what could not be used of it is in its rejects."
+    )
 
 
 def _offending_pairs(

@@ -11,30 +11,33 @@ from numpy.typing import NDArray
 
 from avis.audio.listing import AUDIO_SUFFIXES
 from avis.names import names
-from avis.schema import TRIALS
+from avis.schema import REJECTS, TRIALS
 
 AUDIO_SUFFIX = rf"(?i)({'|'.join(map(re.escape, AUDIO_SUFFIXES))})$"
 """Suffixes that published lists carry on their ids and utterance ids don't."""
 
+NO_REJECTS = REJECTS.empty_table()
+
 _MAX_NAMED = 10
+_MAX_TOLD = 3
 
 
 def resolve(
-    trials: pa.Table, utt_ids: pa.Array | pa.ChunkedArray, *, corpora: Sequence[str], leave_out_missing: bool = False
+    trials: pa.Table,
+    utt_ids: pa.Array | pa.ChunkedArray,
+    *,
+    corpora: Sequence[str],
+    leave_out_missing: bool = False,
+    rejects: pa.Table = NO_REJECTS,
 ) -> tuple[pa.Table, NDArray[np.int64]]:
     """Replace the ids of a trial list by the utterance ids of a store.
-
-    An id stands for the utterance of that name, else for ``<corpus>/<id>``, else for either of them with the audio
-    suffix of the id removed: published lists name files. All of them are compared as `avis.names` says.
 
     Parameters
     ----------
     trials : pyarrow.Table
         Columns ``enroll`` and ``test``; see `avis.scoring.trials.read_trials`.
-    utt_ids : pyarrow.Array [utterances]
-        Utterance ids of the store.
-    corpora : sequence of str
-        Names of the corpora that the list may have been made for.
+    utt_ids, corpora, rejects
+        See `find`.
     leave_out_missing : bool
         Whether to leave out trials that name an id which is not in the store, instead of refusing the list.
 
@@ -48,7 +51,7 @@ def resolve(
     Raises
     ------
     ValueError
-        If an id is in several corpora, or, unless such trials are left out, not in the store.
+        See `find`.
 
     Examples
     --------
@@ -57,11 +60,87 @@ def resolve(
     >>> resolved["enroll"].to_pylist(), rows.tolist()
     (['vox/a/1'], [[0], [1]])
     """
-    known = _flat(utt_ids)
-    compared = names(known, where="the store")
     both = pa.chunked_array([*trials["enroll"].chunks, *trials["test"].chunks], pa.string())
-    encoded = both.dictionary_encode().combine_chunks()
+    found = find(both, utt_ids, corpora=corpora, leave_out_missing=leave_out_missing, rejects=rejects)
+    rows, known = found.reshape(2, -1), _flat(utt_ids)
+    present = (rows >= 0).all(axis=0)
+    if not present.all():
+        trials, rows = trials.filter(pa.array(present)), rows[:, present]
+    for column, row in zip(("enroll", "test"), rows, strict=True):
+        trials = trials.set_column(trials.schema.get_field_index(column), TRIALS.field(column), known.take(row))
+    return trials, rows
+
+
+def find(
+    ids: pa.ChunkedArray,
+    utt_ids: pa.Array | pa.ChunkedArray,
+    *,
+    corpora: Sequence[str],
+    leave_out_missing: bool,
+    rejects: pa.Table,
+) -> NDArray[np.int64]:
+    """Return where in a store the utterances are that ids of a list stand for, int64 ``[ids]``, -1 for missing ones.
+
+    An id stands for the utterance of that name, else for ``<corpus>/<id>``, else for either of them with the audio
+    suffix of the id removed: published lists name files. All of them are compared as `avis.names` says.
+
+    Parameters
+    ----------
+    ids : pyarrow.ChunkedArray [ids]
+        As a list has them.
+    utt_ids : pyarrow.Array [utterances]
+        Utterance ids of the store.
+    corpora : sequence of str
+        Names of the corpora that the list may have been made for.
+    leave_out_missing : bool
+        Whether ids may be missing.
+    rejects : pyarrow.Table
+        What of the store's corpora was rejected, in schema `avis.schema.REJECTS`: says why an id is missing.
+
+    Raises
+    ------
+    ValueError
+        If an id is in several corpora, or missing and may not be.
+    """
+    encoded = ids.dictionary_encode().combine_chunks()
     listed = names(encoded.dictionary, where="trials")
+    position = _positions(listed, _flat(utt_ids), corpora)
+    missing = listed.filter(pc.is_null(position))
+    if len(missing) and not leave_out_missing:
+        why = why_missing(missing, rejects)
+        rejected = why.filter(pc.is_valid(why["reason"]))
+        remedy = "Mend these files" if len(rejected) == len(why) else "Prepare the corpus of the list"
+        raise ValueError(
+            f"Trials must name utterances of the store: got {len(missing)} unknown ids{_counted(rejected)}, expected "
+            f"utterance ids or file names of one of the corpora {list(corpora)}. At {_explained(why)}. {remedy}, or "
+            "set trial_checks.missing_ids=leave_out to score the other trials."
+        )
+    return np.asarray(pc.fill_null(position, -1), np.int64)[np.asarray(encoded.indices)]
+
+
+def why_missing(ids: pa.Array, rejects: pa.Table) -> pa.Table:
+    """Return why a store lacks utterances.
+
+    Parameters
+    ----------
+    ids : pyarrow.Array [ids]
+        Ids of a list that are missing.
+    rejects : pyarrow.Table
+        See `find`.
+
+    Returns
+    -------
+    pyarrow.Table
+        Columns ``id``, and ``reason`` and ``detail`` of the reject, null where no file of that name was there.
+    """
+    rejected = _flat(rejects["utt_id"])
+    place = _positions(ids, rejected, sorted({utt_id.partition("/")[0] for utt_id in rejected.to_pylist()}))
+    return pa.table({"id": ids, **{name: rejects[name].take(place) for name in ("reason", "detail")}})
+
+
+def _positions(listed: pa.Array, known: pa.Array, corpora: Sequence[str]) -> pa.Array:
+    """Return the place among known ids of each that is listed, null where there is none; see `find`."""
+    compared = names(known, where="the store")
     bare = names(pc.replace_substring_regex(listed, AUDIO_SUFFIX, ""), where="trials")
     exact = pc.coalesce(*(pc.index_in(ids, compared) for ids in (listed, bare)))
     inside = [
@@ -77,20 +156,21 @@ def resolve(
             f"Trials must name one utterance each: got {len(ambiguous)} ids that several corpora have, "
             f"expected ids of one of {list(corpora)}. At {some_of(ambiguous)}. Write them as <corpus>/<id> in the list."
         )
-    missing = listed.filter(pc.is_null(position))
-    if len(missing) and not leave_out_missing:
-        raise ValueError(
-            f"Trials must name utterances of the store: got {len(missing)} unknown ids, expected utterance ids or "
-            f"file names of one of the corpora {list(corpora)}. At {some_of(missing)}. Prepare the corpus of the list, "
-            "or set trial_checks.missing_ids=leave_out."
-        )
-    rows = np.asarray(pc.fill_null(position, -1), np.int64)[np.asarray(encoded.indices)].reshape(2, -1)
-    if len(missing):
-        present = (rows >= 0).all(axis=0)
-        trials, rows = trials.filter(pa.array(present)), rows[:, present]
-    for column, row in zip(("enroll", "test"), rows, strict=True):
-        trials = trials.set_column(trials.schema.get_field_index(column), TRIALS.field(column), known.take(row))
-    return trials, rows
+    return position
+
+
+def _counted(rejected: pa.Table) -> str:
+    """Say how many of some ids were rejected, and why."""
+    counts = ", ".join(f"{row['counts']} {row['values']}" for row in rejected["reason"].value_counts().to_pylist())
+    return f", {len(rejected)} of them rejected when the store was made ({counts})" if len(rejected) else ""
+
+
+def _explained(why: pa.Table) -> str:
+    """Name missing ids, rejects first, a few of them with what was found."""
+    rows = why.sort_by([("reason", "ascending")]).to_pylist()
+    told = [f"{row['id']} ({row['reason']}: {row['detail'].rstrip('.')})" for row in rows[:_MAX_TOLD] if row["reason"]]
+    others = [row["id"] for row in rows[len(told) :]]
+    return "; ".join([*told, some_of(pa.array(others))] if others else told)
 
 
 def gather(ids: pa.Array | pa.ChunkedArray, utt_ids: pa.Array | pa.ChunkedArray) -> NDArray[np.int64]:

@@ -72,7 +72,9 @@ def test_help_names_five_settings_that_there_are(name: str, start: Start, capsys
         ("trainer.num_epoch=3", "unknown key: .* At trainer.num_epoch. Did you mean trainer.num_epochs "),
         ("num_epochs=3", "unknown key: .* Did you mean trainer.num_epochs?"),
         ("~modle", "unknown key: .* Did you mean model "),
-        ("trials=[", r"wrong command line: got trials=.*quotes within quotes: 'trials=\"\[\"'"),
+        ("trainer.speeds=[", r"wrong command line: got trainer.*quotes within quotes: 'trainer.speeds=\"\[\"'"),
+        ("--run=mine", "unknown option: got --run=mine, .* Give run=mine."),
+        ("+foo=1", "unknown key: got foo, .* At foo."),
         ("corpus=folder", "value missing: got none, expected one. At corpus.root."),
     ],
 )

@@ -77,6 +77,7 @@ def fitted_backend(
     chosen = _sample(training, scoring.fit_utterances, seed)
     domain = _domain(index, scoring.adapt_corpus, tested) if len(training) else training
     fitted_on = [table_digest(table.select(IDENTITY)) for table in (training, chosen, domain)]
+    windowed = [length for table in (chosen, domain) for length in embedder.windowed(table)]
 
     def fit() -> None:
         backend.fit(*_embed_training(embedder, chosen, scoring.fit_copies))
@@ -89,7 +90,7 @@ def fitted_backend(
         embedder.checkpoint.uri,
         kind="backend",
         recipe=fingerprint([scoring.plain, embedder.checkpoint.digest]),
-        data=fingerprint(fitted_on) if len(training) else None,
+        data=fingerprint([*fitted_on, *windowed]) if len(training) else None,
         fit=fit,
         needs="training speakers",
     )

@@ -101,10 +101,12 @@ class Calibrator:
         assert settings is not None, "nothing to fit"
         data = None
         if trials.trials is not None:
-            used = trials.utterances(self.index).select(["utt_id", "speaker", "sha256"])
+            index = trials.utterances(self.index)
+            used = index.select(["utt_id", "speaker", "sha256"])
             tables = [table for table in (trials.trials, trials.models, used) if table is not None]
             cropped = [dataclasses.astuple(self.crops)] if self.crops else []
-            data = fingerprint([state_digest(self.vectors.backend), *map(table_digest, tables), *cropped])
+            by = [state_digest(self.vectors.backend), *map(table_digest, tables), *cropped]
+            data = fingerprint([*by, *self.embedder.windowed(index)])
         enrolled = [] if trials.size is None else [trials.size, recipe.enrolment_mean]
         fitted_once(
             calibration,

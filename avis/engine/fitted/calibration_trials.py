@@ -13,11 +13,11 @@ from avis.lineage import Lineage, spelled
 from avis.names import shared
 from avis.schema import ENROLMENTS, TRIALS
 from avis.scoring.pairing import Pairing
-from avis.scoring.trial_ids import gather, resolve
+from avis.scoring.trial_ids import NO_REJECTS, gather, resolve
 from avis.scoring.trials import check_both_kinds, read_trials
 
 
-def calibration_trials(recipe: ScoreRecipe, index: pa.Table) -> pa.Table | None:
+def calibration_trials(recipe: ScoreRecipe, index: pa.Table, *, rejects: pa.Table = NO_REJECTS) -> pa.Table | None:
     """Return the configured calibration list in the store's ids, or pairs of its validation speakers.
 
     Returns
@@ -37,7 +37,16 @@ def calibration_trials(recipe: ScoreRecipe, index: pa.Table) -> pa.Table | None:
         return _validation_pairs(index, settings.max_trials, recipe.seed)
     listed = read_trials(settings.trials)
     check_both_kinds(listed, where=settings.trials)
-    trials, _ = resolve(listed, index["utt_id"], corpora=sorted(index["corpus"].unique().to_pylist()))
+    trials, _ = resolve(
+        listed,
+        index["utt_id"],
+        corpora=sorted(index["corpus"].unique().to_pylist()),
+        leave_out_missing=recipe.trial_checks.leave_out_missing,
+        rejects=rejects,
+    )
+    if left := len(listed) - len(trials):
+        print(f"warning: {left} of {len(listed)} calibration trials are left out: the store lacks their utterances")
+        check_both_kinds(trials, where=f"{settings.trials}, of which {left} trials are left out")
     if trials["target"].null_count:
         raise ValueError(
             f"answers unknown: got {trials['target'].null_count} calibration trials without target, expected none. "

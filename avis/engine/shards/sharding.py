@@ -53,7 +53,7 @@ class Sharding:
     min_duration_s : float
         Shorter files are rejected, trimmed or not.
     max_reject_share : float
-        The run fails when more than this share of the files is rejected.
+        The run fails when more than this share of the files, rounded up, is rejected.
     num_validation_speakers : int
         Training speakers held out to choose checkpoints by.
     shard_rows, row_group_rows : int

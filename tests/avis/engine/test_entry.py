@@ -119,3 +119,19 @@ def test_all_tracebacks_are_shown_on_request(run: Run, monkeypatch: pytest.Monke
     script.write_text(SCRIPT.format(body="raise ValueError('no: got 1, expected 2. At x. Correct it.')"))
     with pytest.raises(ValueError, match=r"^no: got 1"):
         runpy.run_path(str(script), run_name="__main__")
+
+
+def test_a_name_is_what_was_typed(run: Run, capsys: pytest.CaptureFixture[str]):
+    assert run("print(cfg.output_dir, cfg.seed)", "output_dir=1e5", "seed=1_0") == 0
+    assert capsys.readouterr().out == "1e5 10\n"
+
+
+@pytest.mark.parametrize("folder", ["taken", "taken/below"])
+def test_an_output_folder_that_is_a_file_is_refused(
+    run: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path, folder: str
+):
+    (tmp_path / "taken").touch()
+    assert run("pass", f"output_dir={folder}") == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"folder is a file: got output_dir={tmp_path / folder}, expected a folder")
+    assert said.count("\n") == 1

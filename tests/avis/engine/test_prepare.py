@@ -68,6 +68,23 @@ def test_the_store_is_whole_checked_and_shuffled(tiny_recipe: Recipe, tiny_store
         assert len(set(ids)) == len(ids)
 
 
+def test_one_file_of_a_few_may_be_rejected(recipe: Callable[..., Recipe], tmp_path: Path):
+    """Of 8 files 5 % are none; how many may be is rounded up, and the message says what lets more pass."""
+    for number in range(8):
+        write(tmp_path / "audio" / f"s{number // 4}" / f"{number}.wav", noise(1.0, seed=number))
+    (tmp_path / "audio" / "s0" / "0.wav").write_bytes(b"")
+    overrides = [f"corpus.root={tmp_path}/audio", "corpus.split=test", f"output_dir={tmp_path}"]
+    cfg = recipe(*overrides, corpus="folder", name="prepare")
+    assert store.open_manifest(prepare(cfg))["rows"]["rejects"] == 1
+    (tmp_path / "audio" / "s0" / "1.wav").write_bytes(b"")
+    with pytest.raises(
+        ValueError, match=r"too many rejects: got 2 of 8 .* without them by sharding\.max_reject_share=0\.25"
+    ):
+        prepare(cfg)
+    uri = prepare(recipe(*overrides, "sharding.max_reject_share=0.25", corpus="folder", name="prepare"))
+    assert store.open_manifest(uri)["rows"]["rejects"] == 2
+
+
 def test_a_second_run_touches_nothing_and_needs_no_ray(
     tiny_recipe: Recipe, tiny_store: str, monkeypatch: pytest.MonkeyPatch
 ):

@@ -157,3 +157,25 @@ def test_a_run_says_by_what_it_was_stopped_and_how_it_goes_on(
     command = f"python pipelines/train.py resume=first 'output_dir={tmp_path}/moved outputs'"
     with pytest.raises(KeyboardInterrupt, match=f"stopped by SIGTERM: .* Go on with: {command}$"):
         told_to_stop("stopped: 2 of 8 parts of embed trials are finished.", prepared=True)
+
+
+@pytest.mark.parametrize("key", ["run", "resume"])
+@pytest.mark.parametrize(
+    "name", ["", "a/b", "..", ".hidden", "-x", "~x", " x", "x ", "a?b", "a\nb", "x" * 201, "\u00e9" * 101]
+)
+def test_a_name_that_no_run_can_have_is_refused(
+    composed: Callable[..., DictConfig], tmp_path: Path, key: str, name: str
+):
+    cfg = composed(f"output_dir={tmp_path}")
+    cfg[key] = name
+    with pytest.raises(ValueError, match=rf"unfit name of a run: got {key}=.* At {key}\. Give another"), open_run(cfg):
+        pass
+
+
+@pytest.mark.parametrize("name", ["007", "2024-01-01", "a b", "it's", "\u00fc{1},[2]=%#$x:y", "x" * 200])
+def test_any_other_name_is_the_run_s(composed: Callable[..., DictConfig], tmp_path: Path, name: str):
+    cfg = composed(f"output_dir={tmp_path}")
+    cfg["run"] = name
+    with open_run(cfg) as (run_dir, recipe):
+        save_run(run_dir, recipe, "stores/a")
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == [name]

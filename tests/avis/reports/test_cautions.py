@@ -7,7 +7,7 @@ import pytest
 
 from avis.metrics.figures import CALIBRATION_LOSS, CLLR, EER, FMR, FNMR, MIN_CLLR, Figure
 from avis.metrics.intervals import Difference, Differences, Draws, Interval, Intervals
-from avis.metrics.list_metrics import ListMetrics
+from avis.metrics.list_metrics import LeftOut, ListMetrics
 from avis.metrics.summary import Summary, summarize
 from avis.reports.cautions import cautions
 from avis.reports.reading import reading, verdict
@@ -47,7 +47,7 @@ def test_a_sound_result_has_no_warning() -> None:
         (sound(), {"shared_audio": 3}, "3 utterances of these trials were trained on, sample by sample"),
         (sound(), {"contradictions": 1}, "1 pairs are called"),
         (sound(), {"wrong_answers": 3}, "3 trials have an answer that their speakers contradict"),
-        (sound(), {"missing_ids": 5}, "5 trials were left out"),
+        (replace(sound(), left_out=LeftOut(5, 9, {"silent": 1})), {}, "5 of 9 trials are left out"),
         (sound(num_target=1_000), {}, "it rests on 20 misses and 1,000 false alarms"),
         (
             sound(num_nontarget=29_999),

@@ -13,6 +13,7 @@ from avis.engine.recipe import Recipe
 from avis.engine.score import score
 from avis.engine.trials.lists import read_index, read_lists
 from avis.lineage import Lineage, TrainedOn
+from avis.schema import REJECTS
 from avis.scoring.known_lists import KnownList
 
 PAIRING = {
@@ -126,3 +127,59 @@ def test_an_enrolled_speaker_trained_on_is_found_however_the_names_are_written(
     assert listed.trials["target"].to_pylist() == [False, True]
     with pytest.raises(ValueError, match=r"speaker in both train and test: got 1 speakers.*At c/Zo\u00eb\."):
         read_lists(cfg, index, lineage=trained_on("c/x", trained))
+
+
+def rejected(*utt_ids: str) -> pa.Table:
+    rows = [{"utt_id": utt_id, "path": f"/{utt_id}", "reason": "silent", "detail": "nothing."} for utt_id in utt_ids]
+    return pa.Table.from_pylist(rows, schema=REJECTS)
+
+
+def test_models_are_enrolled_with_what_is_left_of_them(
+    tiny_recipe: Recipe, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """One recording of three was rejected of model m, the only one of n, and a test file was never there."""
+    (tmp_path / "models.txt").write_text("m a/1 a/2 a/3.wav\nn b/1.wav\no b/2\n")
+    (tmp_path / "list.csv").write_text("enroll,test,label\nm,b/2,0\nm,a/4,1\nn,b/2,1\no,x/9,0\no,b/3,1\n")
+    cfg = tiny_recipe.changed({"trials": str(tmp_path / "list.csv"), "enrolments": str(tmp_path / "models.txt")})
+    ids = ["c/a/1", "c/a/2", "c/a/4", "c/b/2", "c/b/3"]
+    columns = {
+        "utt_id": ids,
+        "speaker": [utt_id[:3] for utt_id in ids],
+        "corpus": ["c"] * 5,
+        "sha256": [f"{n:064x}" for n in range(len(ids))],
+    }
+    index = pa.table(columns)
+    rejects = rejected("c/a/3", "c/b/1")
+    message = (
+        r"got 2 unknown ids, 2 of them rejected when the store was made \(2 silent\).*At a/3\.wav \(silent: nothing\); "
+        r"b/1\.wav \(silent: nothing\)\. Mend these files, or set trial_checks\.missing_ids=leave_out to score the"
+    )
+    with pytest.raises(ValueError, match=message):
+        read_lists(cfg, index, lineage=Lineage(), rejects=rejects)
+    leaving = cfg.changed({"trial_checks.missing_ids": "leave_out"})
+    [listed] = read_lists(leaving, index, lineage=Lineage(), rejects=rejects).values()
+    assert listed.models is not None
+    assert list(zip(*listed.models.to_pydict().values(), strict=True)) == [
+        ("m", "c/a/1"),
+        ("m", "c/a/2"),
+        ("o", "c/b/2"),
+    ]
+    assert listed.trials.select(["enroll", "test"]).to_pylist() == [
+        {"enroll": "m", "test": "c/b/2"},
+        {"enroll": "m", "test": "c/a/4"},
+        {"enroll": "o", "test": "c/b/3"},
+    ]
+    assert listed.facts["flagged"]["missing_ids"] == 2
+    assert listed.facts["left_out"] == {"trials": 2, "of": 5, "utterances": {"silent": 2, "unknown": 1}}
+    assert "warning: list: 2 of 5 trials are left out, since the store lacks utterances" in capsys.readouterr().out
+
+
+def test_a_list_of_which_one_kind_of_trial_is_left_is_not_scored(tiny_recipe: Recipe, tmp_path: Path):
+    (tmp_path / "list.txt").write_text("1 a/1 a/2\n0 a/1 b/1\n")
+    cfg = tiny_recipe.changed({"trials": str(tmp_path / "list.txt"), "trial_checks.missing_ids": "leave_out"})
+    ids = ["c/a/1", "c/a/2"]
+    index = pa.table(
+        {"utt_id": ids, "speaker": ["c/a"] * 2, "corpus": ["c"] * 2, "sha256": [f"{n:064x}" for n in range(len(ids))]}
+    )
+    with pytest.raises(ValueError, match=r"num_nontarget=0.*At trials list, of which 1 are left out"):
+        read_lists(cfg, index, lineage=Lineage(), rejects=rejected("c/b/1"))
