@@ -20,7 +20,7 @@ TOP_LEVEL: dict[str, Any] = {
     **dict.fromkeys(("trainer", "evaluation", "trial_checks"), Group),
     **dict.fromkeys(("corpus", "scoring", "calibration", "operating_point", "trials"), Group | str | None),
     **dict.fromkeys(
-        ("extends", "start_from", "enrolments", "enrolment_mean", "baseline", "development_trials"), str | None
+        ("extends", "start_from", "enrolments", "enrolment_mean", "baseline", "development_trials", "audio"), str | None
     ),
     **dict.fromkeys(("scores", "development", "runs"), str | list[str] | None),
     **dict.fromkeys(("output_dir", "checkpoint", "store", "file", "format", "weights"), str),

@@ -113,7 +113,7 @@ class _Trials(NamedTuple):
 
 def _read_trials(recipe: ScoreRecipe, index: pa.Table, *, trained: Collection[str]) -> _Trials:
     lists = read_lists(recipe, index, trained=trained)
-    tested = set(index["speaker"].take(gather(named_utterances(lists), index["utt_id"])).to_pylist())
+    tested = set(index["speaker"].take(gather(named_utterances(lists), index["utt_id"])).drop_null().to_pylist())
     calibration = calibration_trials(recipe, index)
     if calibration is None:
         return _Trials(lists, None, tested)

@@ -39,6 +39,9 @@ _RULES = {
 }
 _MAX_NAMED_PAIRS = 5
 
+UNKNOWN = -1
+"""In place of the number of a speaker whom nobody knows; as an index, the last."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrialChecks:
@@ -57,7 +60,8 @@ class TrialChecks:
     contradictions : {"refuse", "flag"}
         Pairs of utterances that are called target in one trial and non-target in another, in either order.
     wrong_answers : {"refuse", "flag"}
-        Trials called target whose utterances are of two speakers, or non-target whose are of one.
+        Trials called target whose utterances are of two speakers, or non-target whose are of one; where a speaker is
+        not known, nothing can be said.
     """
 
     missing_ids: Literal["refuse", "leave_out"]
@@ -77,7 +81,7 @@ class TrialChecks:
         trials : pyarrow.Table
             The list as `avis.scoring.trials.read_trials` returns it.
         utterances : pyarrow.Table
-            Columns ``utt_id``, ``speaker`` and ``corpus`` of the store.
+            Columns ``utt_id``, ``speaker`` (null where unknown) and ``corpus`` of the store.
         trained : collection of str
             Speakers that the model was trained on, or will be.
 
@@ -111,13 +115,13 @@ class TrialChecks:
         """Check the trials of two rows of ``utterances`` each, int64 ``[2, trials]``, otherwise as `apply`."""
         enroll, test = rows
         named = np.bincount(np.append(enroll, test), minlength=len(utterances))
-        speakers = utterances["speaker"].take(np.flatnonzero(named)).unique()
+        speakers = utterances["speaker"].take(np.flatnonzero(named)).drop_null().unique()
         both = pa.array(shared(speakers.to_pylist(), trained), pa.string())
         self._decide("shared_speakers", len(both), some_of(both))
         flagged = {"shared_speakers": len(both)}
         coded = utterances["speaker"].combine_chunks().dictionary_encode()
         _, person = np.unique([fold(each) for each in coded.dictionary.to_pylist()], return_inverse=True)
-        speaker = person[np.asarray(coded.indices)]
+        speaker = np.append(person, UNKNOWN)[np.asarray(pc.fill_null(coded.indices, UNKNOWN))]
         for check, pairs in _offending_pairs(enroll, test, target, speaker).items():
             examples = (utterances["utt_id"].take(pair).to_pylist() for pair in pairs[:_MAX_NAMED_PAIRS])
             self._decide(check, len(pairs), "; ".join(map(" ".join, examples)))
@@ -143,13 +147,14 @@ def _offending_pairs(
     num_utterances = len(speaker)
     pair = np.minimum(enroll, test) * num_utterances + np.maximum(enroll, test)
     known = np.asarray(pc.is_valid(target))
+    heard = known & (speaker[enroll] != UNKNOWN) & (speaker[test] != UNKNOWN)
     answer = np.asarray(pc.fill_null(target, False))
     answered = np.sort((2 * pair + answer)[known])
     offending = {
         "self_trials": pair[enroll == test],
         "duplicates": _repeated(np.sort(pair)),
         "contradictions": _repeated(answered[np.diff(answered, prepend=-1) > 0] // 2),
-        "wrong_answers": pair[known & (answer != (speaker[enroll] == speaker[test]))],
+        "wrong_answers": pair[heard & (answer != (speaker[enroll] == speaker[test]))],
     }
     return {check: np.stack(np.divmod(codes, num_utterances), axis=1) for check, codes in offending.items()}
 

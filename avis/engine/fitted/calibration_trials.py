@@ -159,10 +159,16 @@ def check_calibration_speakers(
     Raises
     ------
     ValueError
-        If one of them is trained on or tested.
+        If one of them is trained on or tested, or not known.
     """
     rows = gather(utterances_of(trials), index["utt_id"])
-    speakers = set(index["speaker"].take(rows).to_pylist())
+    spoken = index["speaker"].take(rows)
+    if spoken.null_count:
+        raise ValueError(
+            f"calibration speakers unknown: got {spoken.null_count} utterances without a speaker, expected none, since "
+            "nobody could say whether they are trained on or tested. At calibration.trials. Name their speakers."
+        )
+    speakers = set(spoken.to_pylist())
     for others, what in ((trained, "trained on"), (tested, "tested")):
         both = shared(speakers, others)
         if both:
