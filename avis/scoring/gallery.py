@@ -78,7 +78,8 @@ class Gallery:
             raise ValueError(
                 f"nothing to identify: got {np.unique(speaker[enrolled]).size} enrolled speakers and {len(probed)} "
                 f"probes, {np.count_nonzero(target)} of {target.size} trials by the same speaker, expected some of "
-                f"each kind. At split={self.split} with strangers={self.strangers}. Add speakers with several sessions."
+                f"each kind. At split={self.split} with strangers={self.strangers}. Add speakers with several "
+                "sessions, or tell known from unknown ones by corpus=gallery."
             )
         return _trials(rows["utt_id"], enrolled, probed, pa.array(target))
 
