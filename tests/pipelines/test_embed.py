@@ -20,15 +20,15 @@ def test_what_nobody_has_labelled_is_embedded_and_named(
 ):
     folder, _ = main_job
     monkeypatch.chdir(folder)
-    recordings = sorted((folder / "outputs").rglob("*.wav"))
+    recordings = sorted((folder / "outputs").rglob("*.flac"))
     speakers = sorted({path.parents[1] for path in recordings})[:2]
     (tmp_path / "flat").mkdir()
     (tmp_path / "flat" / "bad.wav").write_text("none")
     for number, speaker in enumerate(speakers):
-        first, second, *_ = sorted(speaker.rglob("*.wav"))
+        first, second, *_ = sorted(speaker.rglob("*.flac"))
         (tmp_path / "known" / f"p{number}").mkdir(parents=True)
-        shutil.copy(first, tmp_path / "known" / f"p{number}" / "a.wav")
-        shutil.copy(second, tmp_path / "flat" / f"rec{number}.wav")
+        shutil.copy(first, tmp_path / "known" / f"p{number}" / "a.flac")
+        shutil.copy(second, tmp_path / "flat" / f"rec{number}.flac")
 
     out = f"output_dir={tmp_path / 'out'}"
     for _ in range(2):
