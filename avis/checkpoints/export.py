@@ -196,9 +196,7 @@ def _write_onnx(whole: nn.Module, checkpoint: Checkpoint, path: str, about: Mapp
             "pip install 'avis[export]'."
         ) from error
     with _quiet():
-        any_size = torch.export.Dim.DYNAMIC
-        two = _traced(about).repeat(2, 1)  # a dimension of 1 would be taken for a constant
-        program = torch.export.export(whole, (two,), dynamic_shapes=({0: any_size, 1: any_size},), strict=False)
+        program = _program(whole, _traced(about))
         written = torch.onnx.export(program, dynamo=True, input_names=[INPUT], output_names=[OUTPUT], verbose=False)
     assert written is not None, "dynamo=True returns a program"
     written.model.metadata_props["avis"] = json.dumps(about)
@@ -206,15 +204,26 @@ def _write_onnx(whole: nn.Module, checkpoint: Checkpoint, path: str, about: Mapp
     return _onnx_session(path)
 
 
+def _program(whole: nn.Module, waveforms: Tensor) -> torch.export.ExportedProgram:
+    """Return a model for any number of utterances, or for one where it permits no other."""
+    any_size = torch.export.Dim.DYNAMIC
+    two = waveforms.repeat(2, 1)  # a dimension of 1 would be taken for a constant
+    try:
+        return torch.export.export(whole, (two,), dynamic_shapes=({0: any_size, 1: any_size},), strict=False)
+    except RuntimeError:
+        return torch.export.export(whole, (waveforms,), dynamic_shapes=({1: any_size},), strict=False)
+
+
 def _onnx_session(path: str) -> Embed:
-    """Return what embeds one utterance by a file, in a batch of two."""
+    """Return what embeds one utterance by a file, in a batch of three where it takes several."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    num = 1 if session.get_inputs()[0].shape[0] == 1 else 3
 
     def embed(waveforms: Tensor) -> Tensor:
-        two = torch.cat([waveforms, waveforms.flip(1)])
-        return torch.from_numpy(session.run([OUTPUT], {INPUT: two.numpy()})[0])[:1]
+        batch = torch.cat([waveforms, waveforms.flip(1), waveforms])[:num]
+        return torch.from_numpy(session.run([OUTPUT], {INPUT: batch.numpy()})[0])[:1]
 
     return embed
 
