@@ -20,7 +20,7 @@ from avis.checkpoints.checkpoint import FIELDS, Checkpoint
 MIN_COSINE = 0.9999
 MIN_COSINE_INT8 = 0.9
 PROBE_DURATIONS_S = (0.5, 0.737, 1.0, 2.0, 3.21, 5.0, 10.0)
-PROBES_OF_A_DURATION = 4
+PROBES_OF_A_DURATION = 2
 TRACED_DURATION_S = 1.5
 """None of those that are checked."""
 INPUT, OUTPUT = "waveforms", "embeddings"
