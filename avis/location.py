@@ -1,7 +1,7 @@
 """Find the bytes behind a local path or a URI such as ``s3://bucket/key.wav``.
 
-pyarrow's own file systems answer to `ARROW_SCHEMES`, fsspec's to all others, such as ``az://``, ``hf://`` and ``http://``,
-where the package that fsspec needs for it is installed.
+pyarrow's own file systems answer to `ARROW_SCHEMES`, fsspec's to `FSSPEC_SCHEMES`, such as ``az://``, ``hf://`` and
+``http://``, where the package that fsspec needs for it is installed.
 """
 
 import errno
@@ -14,20 +14,16 @@ import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
-from urllib.parse import parse_qsl
 
-import fsspec
-import pyarrow as pa
 import pyarrow.fs as pafs
 
-from avis.storage_fault import KeptError, SteadyFile, StorageError, is_definite, retried
+from avis.storage_fault import KeptError, SteadyFile, retried
+from avis.through_fsspec import WEB_SCHEMES, from_fsspec
 
 READ_AHEAD_BYTES = 1 << 18
 """Read at a time from a file that is read in parts: object stores answer many small requests slowly."""
 
 ARROW_SCHEMES = ("file", "s3", "gs", "gcs", "abfs", "abfss", "hdfs", "viewfs")
-WEB_SCHEMES = ("http", "https")
-"""Whose query is part of the address, and holds no options."""
 
 
 def is_uri(path: str) -> bool:
@@ -52,6 +48,16 @@ def split_query(path: str) -> tuple[str, str]:
     """
     head, question_mark, query = path.partition("?") if is_uri(path) else (path, "", "")
     return head, question_mark + query
+
+
+def host(path: str) -> str:
+    """Return the system that a URI is on, with its options; nothing of a local path.
+
+    >>> host("s3://bucket/a/b.wav?region=eu-west-1"), host("/data/b.wav")
+    ('s3://bucket?region=eu-west-1', '')
+    """
+    head, query = split_query(path)
+    return "/".join(head.split("/")[:3]) + query if is_uri(path) else ""
 
 
 def join(path: str, *names: str) -> str:
@@ -135,7 +141,7 @@ def _filesystem_of(path: str) -> tuple[pafs.FileSystem, str]:
     head, query = split_query(path)
     scheme, _, rest = head.partition("://")
     if scheme not in ARROW_SCHEMES:
-        return _from_fsspec(scheme, head, query)
+        return from_fsspec(scheme, head, query)
     authority, _, key = rest.partition("/")
     system, root = _filesystem(scheme, authority, query)
     return system, posixpath.join(root, key) if key else root
@@ -145,45 +151,6 @@ def _filesystem_of(path: str) -> tuple[pafs.FileSystem, str]:
 def _filesystem(scheme: str, authority: str, query: str) -> tuple[pafs.FileSystem, str]:
     """Return a file system and its root; kept, so that requests share a client and its connections."""
     return pafs.FileSystem.from_uri(f"{scheme}://{authority}/{query}")
-
-
-def _from_fsspec(scheme: str, head: str, query: str) -> tuple[pafs.FileSystem, str]:
-    try:
-        if scheme in WEB_SCHEMES:
-            system, key = fsspec.core.url_to_fs(head + query)
-        else:
-            system, key = fsspec.core.url_to_fs(head, **dict(parse_qsl(query[1:])))
-    except ImportError as error:
-        raise StorageError(
-            f"no file system: got {scheme}:// ({error}), expected a package that opens it. At {head}. "
-            "Install it on every node."
-        ) from error
-    except ValueError as error:
-        raise pa.ArrowInvalid(
-            f"no file system: got {scheme}:// ({error}), expected a scheme that pyarrow or fsspec opens. At {head}. "
-            "Correct it."
-        ) from error
-    return pafs.PyFileSystem(_Fresh(system)), key
-
-
-class _Fresh(pafs.FSSpecHandler):
-    """What fsspec finds, looked up each time: other processes write there too."""
-
-    def get_file_info(self, paths: list[str]) -> list[pafs.FileInfo]:
-        self.fs.invalidate_cache()
-        return [self._info(path) for path in paths]
-
-    def _info(self, path: str) -> pafs.FileInfo:
-        try:
-            return self._create_file_info(path, self.fs.info(path))
-        except FileNotFoundError as error:
-            if not is_definite(error):
-                raise
-            return pafs.FileInfo(path, pafs.FileType.NotFound)
-
-    def get_file_info_selector(self, selector: pafs.FileSelector) -> list[pafs.FileInfo]:
-        self.fs.invalidate_cache()
-        return super().get_file_info_selector(selector)
 
 
 def look_up(path: str) -> pafs.FileInfo:
@@ -214,8 +181,8 @@ def names_in(folder: str) -> list[str]:
     return sorted(info.base_name for info in look_below(folder))
 
 
-def read_bytes(path: str) -> bytes:
-    """Read a whole file, local or at a URI.
+def read_bytes(path: str, *, at_most: int | None = None) -> bytes:
+    """Read a whole file, local or at a URI, or its first bytes.
 
     Raises
     ------
@@ -224,16 +191,16 @@ def read_bytes(path: str) -> bytes:
     StorageError
         The storage does not answer, or gives no leave.
     """
-    return retried(lambda: _read_whole(path), path)
+    return retried(lambda: _read_once(path, at_most), path)
 
 
-def _read_whole(path: str) -> bytes:
+def _read_once(path: str, at_most: int | None) -> bytes:
     if is_uri(path):
         system, key = filesystem(path)
         with system.open_input_stream(key, compression=None) as stream:
-            return stream.read()
-    with _open_regular(path) as file:
-        return file.read()
+            return stream.read(at_most)
+    with io.BufferedReader(_open_regular(path)) as file:
+        return file.read(at_most)
 
 
 def open_file(path: str) -> SteadyFile:
@@ -282,7 +249,7 @@ def _open_parts(path: str) -> Any:
     return stream
 
 
-def _open_regular(path: str) -> BinaryIO:
+def _open_regular(path: str) -> io.FileIO:
     if not stat.S_ISREG(os.stat(path).st_mode):
         raise OSError(errno.EINVAL, "not a regular file", path)
     return open(path, "rb", buffering=0)

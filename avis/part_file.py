@@ -1,5 +1,6 @@
 """Write one Parquet file as its rows arrive, never in memory whole, and read one with its checksums."""
 
+import io
 import tempfile
 from types import TracebackType
 from typing import Any
@@ -8,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from avis.digest import Hashing
+from avis.foreign import check_parquet
 from avis.location import open_file
 from avis.storage_fault import StorageError
 
@@ -69,12 +71,15 @@ def open_part(uri: str) -> pq.ParquetFile:
     Raises
     ------
     ValueError
-        If the file is no longer a Parquet file.
+        If the file is no longer a Parquet file, or says that it holds more than it can.
     """
     try:
-        return pq.ParquetFile(open_file(uri), page_checksum_verification=True)
+        file = open_file(uri)
+        part = pq.ParquetFile(file, page_checksum_verification=True)
     except (pa.ArrowInvalid, OSError) as error:
         raise corrupt_shard(uri, error) from error
+    check_parquet(part, file.seek(0, io.SEEK_END), uri)
+    return part
 
 
 def corrupt_shard(uri: str, error: Exception) -> Exception:

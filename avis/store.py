@@ -15,10 +15,12 @@ writes after that clears up after itself.
 import contextlib
 import errno
 from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pyarrow as pa
 
+from avis.foreign import check_manifest
 from avis.location import absolute, below, exists, filesystem, join, names_in, parent
 from avis.part_file import PartFile, corrupt_shard, open_part
 from avis.part_file import read_row_group as read_row_group
@@ -30,6 +32,7 @@ from avis.whole_file import write_bytes as write_bytes
 
 MANIFEST = "manifest.json"
 PARTS = "_parts"
+PARTS_READ_AT_ONCE = 16
 
 
 def commit_part(
@@ -68,6 +71,11 @@ def commit_part(
 def is_committed(uri: str, part: str) -> bool:
     """Tell whether a part is there, be it in a finished store."""
     return exists(join(uri, PARTS, f"{part}.json")) or exists(join(uri, MANIFEST))
+
+
+def withdraw_part(uri: str, part: str) -> None:
+    """Take a part of an unfinished store back, which is then to be made again."""
+    delete_file(join(uri, PARTS, f"{part}.json"))
 
 
 def committed_parts(uri: str) -> dict[str, dict[str, Any]]:
@@ -170,10 +178,10 @@ def finished(uri: str, inputs: str) -> dict[str, Any] | None:
     """
     if not exists(join(uri, MANIFEST)):
         return None
-    manifest = read_json(join(uri, MANIFEST))
-    if manifest["inputs"] != inputs:
+    manifest = _read_manifest(uri)
+    if manifest.get("inputs") != inputs:
         raise ValueError(
-            f"store belongs to other inputs: got inputs={manifest['inputs']}, expected {inputs}. At {uri}. "
+            f"store belongs to other inputs: got inputs={manifest.get('inputs')}, expected {inputs}. At {uri}. "
             "Choose another place for it, or delete it if you no longer need it."
         )
     return manifest
@@ -185,16 +193,17 @@ def open_manifest(uri: str) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If the store is missing, unfinished, of another schema version, or one of its files has changed its size.
+        If the store is missing, unfinished, of another schema version, one of its files has changed its size, or its
+        manifest is none (see `avis.foreign.check_manifest`).
     """
     if not exists(join(uri, MANIFEST)):
         raise ValueError(
             f"store not finished: got no {MANIFEST}, expected one. At {uri}. Run the stage that writes it to its end."
         )
-    manifest = read_json(join(uri, MANIFEST))
-    if manifest["schema_version"] != SCHEMA_VERSION:
+    manifest = _read_manifest(uri)
+    if (version := manifest.get("schema_version")) != SCHEMA_VERSION:
         raise ValueError(
-            f"store of another version: got schema_version={manifest['schema_version']}, expected {SCHEMA_VERSION}. "
+            f"store of another version: got schema_version={version}, expected {SCHEMA_VERSION}. "
             f"At {uri}. Make it again."
         )
     by_store: dict[str, list[str]] = {}
@@ -202,6 +211,12 @@ def open_manifest(uri: str) -> dict[str, Any]:
         by_store.setdefault(_lies_in(uri, info), []).append(file)
     for holder, files in by_store.items():
         _check_sizes(uri, holder, {file: manifest["files"][file]["bytes"] for file in files})
+    return manifest
+
+
+def _read_manifest(uri: str) -> dict[str, Any]:
+    manifest = read_json(join(uri, MANIFEST))
+    check_manifest(manifest, uri)
     return manifest
 
 
@@ -236,16 +251,19 @@ def read_table(uri: str, table: str, *, columns: list[str] | None = None, prefix
     ValueError
         If the store is unfinished, a file is corrupt, or the table has no part.
     """
-    parts = []
-    for part_uri in part_uris(uri, table, prefix):
-        part = open_part(part_uri)
-        try:
-            parts.append(part.read(columns=columns))
-        except (pa.ArrowInvalid, OSError) as error:
-            raise corrupt_shard(part_uri, error) from error
+    with ThreadPoolExecutor(PARTS_READ_AT_ONCE) as pool:
+        parts = list(pool.map(lambda part: _read_part(part, columns), part_uris(uri, table, prefix)))
     if not parts:
         raise ValueError(
             f"table not in store: got table={table} {prefix}, expected one of {sorted(open_manifest(uri)['rows'])}. "
             f"At {uri}. Make the store again with what you need in it."
         )
     return pa.concat_tables(parts)
+
+
+def _read_part(uri: str, columns: list[str] | None) -> pa.Table:
+    part = open_part(uri)
+    try:
+        return part.read(columns=columns)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise corrupt_shard(uri, error) from error

@@ -18,6 +18,7 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.fs as pafs
 
+from avis.foreign import MAX_JSON_BYTES, parse_json
 from avis.location import filesystem, look_below, read_bytes
 from avis.storage_fault import retried
 
@@ -54,8 +55,14 @@ def write_file(uri: str, file: IO[bytes]) -> None:
 
 
 def read_json(uri: str) -> dict[str, Any]:
-    """Read a JSON object."""
-    return dict(json.loads(read_bytes(uri)))
+    """Read a JSON object.
+
+    Raises
+    ------
+    ValueError
+        See `avis.foreign.parse_json`.
+    """
+    return parse_json(read_bytes(uri, at_most=MAX_JSON_BYTES + 1), uri)
 
 
 def write_json(uri: str, value: dict[str, Any]) -> None:

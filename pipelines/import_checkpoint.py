@@ -23,6 +23,7 @@ from avis.checkpoints.components import Component
 from avis.checkpoints.from_toolkit import import_checkpoint
 from avis.engine.config import resolve
 from avis.engine.entry import pipeline
+from avis.lineage import UNKNOWN
 
 
 @pipeline("import_checkpoint")
@@ -38,6 +39,7 @@ def main(cfg: DictConfig) -> None:
     imported = import_checkpoint(weights, checkpoint, source=Component(settings["source"]), recipe=settings)
     sizes = ", ".join(f"{name}={value}" for name, value in imported.node().items() if name != "_target_")
     print(f"{imported.model_class.__name__}: {sizes}")
+    print(f"trained on: {UNKNOWN}")
     print(checkpoint)
 
 

@@ -39,7 +39,7 @@ def main(cfg: DictConfig) -> None:
     checkpoint = Checkpoint.open(location.absolute(asked["checkpoint"]))
     recipe = ScoreRecipe.of(fill(asked, checkpoint.recipe))
     made_with_it = location.join(recipe.output_dir, "scored", checkpoint.digest[:12])
-    utterances = prepare(recipe)
+    utterances = prepare(recipe, seen=checkpoint.lineage.before.speakers)
     scores = score(recipe, checkpoint, utterances, made_with_it)
     show_decisions(scores, recipe.operating_point)
     answered = with_answers(scores)

@@ -21,9 +21,9 @@ from omegaconf import DictConfig
 from avis.engine.entry import pipeline
 from avis.engine.prepare import prepare
 from avis.engine.rehearse import rehearse
-from avis.engine.runs import open_run, resumable, save_run
+from avis.engine.runs import open_run, save_run, started_on
 from avis.engine.score import check_trials, origin, score, show_decisions
-from avis.engine.train import checkpoint_choice, train
+from avis.engine.train import checkpoint_choice, find_ancestors, train
 from avis.engine.workers.ray_log import MESSAGES
 from avis.evaluation.evaluate import evaluate, show, with_answers
 
@@ -31,14 +31,15 @@ from avis.evaluation.evaluate import evaluate, show, with_answers
 @pipeline("train")
 def main(cfg: DictConfig) -> None:
     """Compose the run and take it through the stages."""
-    run_dir, recipe = open_run(cfg)
-    MESSAGES.move_below(run_dir)
-    if not cfg.resume:
-        rehearse(recipe)  # what does not go together fails here, not after hours of preparing
-    utterances = prepare(recipe)  # Ray Data decodes, checks and shards to Parquet
-    check_trials(recipe, utterances)
-    save_run(run_dir, recipe, utterances)
-    with resumable(run_dir):
+    with open_run(cfg) as (run_dir, recipe):
+        MESSAGES.move_below(run_dir)
+        if not cfg.resume:
+            rehearse(recipe)  # what does not go together fails here, not after hours of preparing
+        ancestors = find_ancestors(recipe, run_dir)  # whom they know is neither held out nor tested
+        seen = ancestors.speakers
+        utterances = started_on(recipe) or prepare(recipe, seen=seen)  # Ray Data decodes, checks and shards to Parquet
+        check_trials(recipe, utterances, ancestors)
+        save_run(run_dir, recipe, utterances)
         checkpoint = train(recipe, utterances, run_dir)  # Ray Data streams features into Ray Train + Lightning DDP
         choice = checkpoint_choice(recipe, utterances)
         print(f"checkpoint: {choice}", flush=True)

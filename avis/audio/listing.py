@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import pyarrow.fs as pafs
 
-from avis.location import WEB_SCHEMES, exists, filesystem, is_uri, join, look_below, parent, split_query
+from avis.location import exists, filesystem, is_uri, join, look_below, parent, split_query
 from avis.storage_fault import StorageError, is_definite, mount_missing, retried
+from avis.through_fsspec import WEB_SCHEMES
 
 AUDIO_SUFFIXES = (
     *(".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".sph", ".aif", ".aiff", ".au", ".caf", ".w64"),

@@ -1,7 +1,7 @@
-"""A checkpoint, opened once: the weights, the recipe they were trained by, and the speakers they were trained on."""
+"""A checkpoint, opened once: the weights, the recipe they were trained by, and what they were trained on."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,16 +9,29 @@ import torch
 from torch import Tensor, nn
 
 from avis import location
-from avis.checkpoints.components import build
+from avis.checkpoints.ancestry import read_lineage
+from avis.checkpoints.components import ROOMS, build, leaves
+from avis.checkpoints.foreign_weights import check_finite, check_weights, no_larger
+from avis.foreign import MAX_WHOLE, check_archive, check_plain
+from avis.lineage import Lineage
 from avis.storage_fault import StorageError
 
 FIELDS = ("state_dict", "recipe", "speakers", "epoch", "global_step")
 """What a model needs of a checkpoint file; the rest is its training's."""
 
+HISTORY = "history"
+"""Field of what each epoch came to; earlier versions and imports have none."""
+
 RECIPE = ("model", "features", "sharding")
 """What a model needs of a recipe."""
 
+MAX_SAMPLE_RATE = 1_000_000
+MAX_IN_FRONT_END = 1 << 15
+"""Largest number of a front end, which has no weights to be measured by; 25 layers of 1024 values side by side fit."""
+
 BLOCK_BYTES = 1 << 22
+OF_PICKLE = "WeightsUnpickler error: "
+"""Where torch begins to say what it found that is no data."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,21 +46,24 @@ class Checkpoint:
         SHA-256 of the file.
     recipe : mapping
         The configuration of its training, as plain data.
-    speakers : list of str
-        Names of the training speakers; none where the model was imported.
+    lineage : Lineage
+        What the model and those before it were trained on.
     epoch, global_step : int
         How far its training had come.
     weights : mapping of str to Tensor
         On the CPU: ``model.*``, ``loss.*`` and, where the front end learnt, ``front_end.*``.
+    history : list of dict
+        What the epochs of its training came to; see `avis.reports.learning_cautions.learning_cautions`.
     """
 
     uri: str
     digest: str
     recipe: Mapping[str, Any]
-    speakers: list[str]
+    lineage: Lineage
     epoch: int
     global_step: int
     weights: Mapping[str, Tensor]
+    history: Sequence[Mapping[str, float]] = ()
 
     @classmethod
     def open(cls, uri: str) -> "Checkpoint":
@@ -56,11 +72,24 @@ class Checkpoint:
         Raises
         ------
         ValueError
-            If it is not a checkpoint of AVIS.
+            If it is not a checkpoint of AVIS, or holds anything but ordinary tensors and plain data.
         """
         read = read_checkpoint(uri)
-        fields = {key: read[key] for key in FIELDS if key != "state_dict"}
-        return cls(uri=uri, digest=_digest(uri), weights=read["state_dict"], **fields)
+        _check_fields(read, uri)
+        fields = {key: read[key] for key in ("recipe", "epoch", "global_step")}
+        lineage = read_lineage(read, uri)
+        history = read.get(HISTORY, [])
+        return cls(uri=uri, digest=_digest(uri), weights=read["state_dict"], lineage=lineage, history=history, **fields)
+
+    @property
+    def speakers(self) -> list[str]:
+        """Names of the training speakers; none where the model was imported."""
+        return list(self.lineage.own.speakers or [])
+
+    @property
+    def inherited(self) -> Lineage:
+        """What a model inherits that comes from this one."""
+        return self.lineage.as_parent(self.uri, self.digest)
 
     @property
     def sample_rate(self) -> int:
@@ -73,14 +102,17 @@ class Checkpoint:
         return any(key.startswith("front_end.") for key in self.weights)
 
     def build_model(self) -> nn.Module:
-        """Build the model and load its weights.
+        """Build the model and load its weights, which say how large it may be.
 
         Raises
         ------
         ValueError
-            If the weights do not fit the model that the recipe names.
+            If the weights do not fit the model that the recipe names, or are not finite.
         """
-        return self._with_weights(self._build("model", self.recipe["model"]), "model.")
+        node, weights = self.recipe["model"], self._own("model.")
+        with no_larger(weights):
+            self._build("model", node)
+        return self._with_weights(self._build("model", node), weights)
 
     def build_front_end(self) -> nn.Module:
         """Build the front end, and load its weights if it was trained with the model.
@@ -90,23 +122,37 @@ class Checkpoint:
         ValueError
             See `build_model`.
         """
-        front_end = self._build("features.front_end", self.recipe["features"]["front_end"])
-        return self._with_weights(front_end, "front_end.") if self.front_end_learnt else front_end
+        node = self.recipe["features"]["front_end"]
+        for key, value in leaves(node, "recipe.features.front_end").items():
+            if isinstance(value, int | float) and abs(value) > MAX_IN_FRONT_END and not key.endswith("sample_rate"):
+                raise ValueError(
+                    f"front end too large: got {key}={value}, expected at most {MAX_IN_FRONT_END}. At {self.uri}. "
+                    "Give a checkpoint written by pipelines/train.py."
+                )
+        front_end = self._build("features.front_end", node)
+        return self._with_weights(front_end, self._own("front_end.")) if self.front_end_learnt else front_end
 
     def _build(self, key: str, node: Any) -> nn.Module:
         try:
-            module: nn.Module = build(node)
-        except (TypeError, ValueError) as error:
+            module = build(node, ROOMS[key.partition(".")[0]])
+            if not isinstance(module, nn.Module):
+                raise TypeError(f"a {type(module).__name__}")
+        except (ImportError, OSError):
+            raise
+        except Exception as error:  # what the arguments of a stranger make of any class
             raise ValueError(
                 f"recipe of a checkpoint refused: got {error}, expected a component of this version of AVIS. At "
                 f"{self.uri}, recipe.{key}. Give a checkpoint written by pipelines/train.py."
             ) from error
         return module
 
-    def _with_weights(self, module: nn.Module, prefix: str) -> nn.Module:
-        own = {key.removeprefix(prefix): value for key, value in self.weights.items() if key.startswith(prefix)}
+    def _own(self, prefix: str) -> dict[str, Tensor]:
+        return {key.removeprefix(prefix): value for key, value in self.weights.items() if key.startswith(prefix)}
+
+    def _with_weights(self, module: nn.Module, weights: Mapping[str, Tensor]) -> nn.Module:
+        check_finite(weights, self.uri)
         try:
-            module.load_state_dict(own)
+            module.load_state_dict(weights)
         except RuntimeError as error:
             raise ValueError(
                 f"checkpoint of another architecture: got {str(error).splitlines()[1].strip()!r}, expected the weights "
@@ -125,6 +171,7 @@ def read_checkpoint(uri: str) -> dict[str, Any]:
     """
     try:
         with location.open_seekable(uri) as file:
+            check_archive(file)
             checkpoint = torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise ValueError(
@@ -133,19 +180,48 @@ def read_checkpoint(uri: str) -> dict[str, Any]:
     except StorageError:
         raise
     except Exception as error:
-        first_line = str(error).partition("\n")[0]
+        what = str(error).partition(OF_PICKLE)[2] or str(error)  # before it stands advice to load it all the same
+        first_line = what.partition("\n")[0]
         raise ValueError(
             f"not a checkpoint: got {type(error).__name__} ({first_line}), expected a file written by "
             f"pipelines/train.py. At {uri}. Give the path of a run's best.ckpt."
         ) from error
     lacking = [key for key in FIELDS if not isinstance(checkpoint, dict) or key not in checkpoint]
-    lacking = lacking or [f"recipe.{key}" for key in RECIPE if key not in checkpoint["recipe"]]
     if lacking:
         raise ValueError(
             f"not a checkpoint of AVIS: got a file without {', '.join(lacking)}, expected these. At {uri}. "
             "Give a checkpoint written by pipelines/train.py."
         )
     return checkpoint
+
+
+def _check_fields(read: Mapping[str, Any], uri: str) -> None:
+    """Refuse a checkpoint whose fields are not what `Checkpoint` says of them."""
+    check_weights(read["state_dict"], uri)
+    recipe, speakers = read["recipe"], read["speakers"]
+    check_plain(recipe, f"{uri}, recipe")
+    groups: dict[str, Any] = {key: recipe.get(key) if isinstance(recipe, dict) else None for key in RECIPE}
+    wrong = [f"recipe.{key}" for key, group in groups.items() if not isinstance(group, dict)]
+    if not wrong:
+        rate, front_end = groups["sharding"].get("sample_rate"), groups["features"].get("front_end")
+        wrong += [] if type(rate) is int and 0 < rate <= MAX_SAMPLE_RATE else ["recipe.sharding.sample_rate"]
+        wrong += [] if isinstance(front_end, dict) else ["recipe.features.front_end"]
+    if not (isinstance(speakers, list) and all(isinstance(speaker, str) for speaker in speakers)):
+        wrong.append("speakers")
+    wrong += [] if _is_history(read.get(HISTORY, [])) else [HISTORY]
+    wrong += [key for key in ("epoch", "global_step") if type(read[key]) is not int or not 0 <= read[key] < MAX_WHOLE]
+    if wrong:
+        raise ValueError(
+            f"not a checkpoint of AVIS: got a file without {', '.join(wrong)} of the right type, expected these. At "
+            f"{uri}. Give a checkpoint written by pipelines/train.py."
+        )
+
+
+def _is_history(history: Any) -> bool:
+    keys = {"loss", "accuracy", "eer", "utterances"}
+    if not (isinstance(history, list) and all(isinstance(epoch, dict) and set(epoch) == keys for epoch in history)):
+        return False
+    return all(type(value) is float for epoch in history for value in epoch.values())
 
 
 def _digest(uri: str) -> str:

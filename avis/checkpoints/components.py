@@ -2,16 +2,34 @@
 
 import functools
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
-PACKAGES = (
-    *("avis.augment", "avis.corpora", "avis.features", "avis.losses", "avis.models", "avis.scoring", "avis.training"),
-    *("avis.checkpoints.teacher", "avis.evaluation.settings", "avis.evaluation.identification"),
-    *("avis.inspection.suspects", "avis.engine.shards.sharding", "avis.engine.workers.compute", "torch.optim"),
-)
-"""Where components are defined. What a configuration names elsewhere is never called: a checkpoint may be anyone's."""
+from avis.foreign import check_plain
+
+ROOMS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("scoring", "calibration", "trials", "pairing", "trial_checks", "fusion"), ("avis.scoring",)),
+    "augment": ("avis.augment",),
+    "compute": ("avis.engine.workers.compute",),
+    "corpus": ("avis.corpora",),
+    "evaluation": ("avis.evaluation.settings", "avis.evaluation.identification"),
+    "features": ("avis.features", "avis.training.placement"),
+    "loss": ("avis.losses", "avis.checkpoints.teacher"),
+    "model": ("avis.models",),
+    "optimizer": ("torch.optim", "avis.training.layer_rates"),
+    "rules": ("avis.inspection.suspects",),
+    "scheduler": ("avis.training.schedules",),
+    "sharding": ("avis.engine.shards.sharding",),
+    "source": ("avis.models.imported",),
+    "trainer": ("avis.training.settings",),
+}
+"""By group of a configuration, where its components are defined.
+
+What a configuration names elsewhere is never called: a checkpoint may be anyone's. So these are packages without
+functions that write, but for the corpus of synthetic voices.
+"""
+PACKAGES = tuple(sorted({package for packages in ROOMS.values() for package in packages}))
 
 TARGET, PARTIAL = "_target_", "_partial_"
 """Keys of plain data that are Hydra's: the path, and that further arguments are given later."""
@@ -36,48 +54,65 @@ class Component(Generic[Built]):
         return cast(Built, build(self.plain))
 
 
-def build(node: Any) -> Any:
+def build(node: Any, packages: Collection[str] = PACKAGES) -> Any:
     """Build plain data: every mapping with a ``_target_`` becomes what that returns of its arguments, built first.
+
+    Nothing is built before all of it is known to be plain data and to name components of the packages.
 
     Raises
     ------
     ValueError
-        See `find_component`.
+        See `find_component` and `avis.foreign.check_plain`.
     """
+    check_plain(node, "component")
+    for path in _targets(node):
+        find_component(path, packages)
+    return _built(node)
+
+
+def _targets(node: Any) -> Iterator[Any]:
+    if isinstance(node, Mapping | list | tuple):
+        if isinstance(node, Mapping) and TARGET in node:
+            yield node[TARGET]
+        for item in node.values() if isinstance(node, Mapping) else node:
+            yield from _targets(item)
+
+
+def _built(node: Any) -> Any:
     if isinstance(node, Mapping):
-        arguments = {key: build(value) for key, value in node.items() if key not in (TARGET, PARTIAL)}
+        arguments = {key: _built(value) for key, value in node.items() if key not in (TARGET, PARTIAL)}
         if TARGET not in node:
             return arguments
         target = find_component(node[TARGET])
         return functools.partial(target, **arguments) if node.get(PARTIAL) else target(**arguments)
-    return [build(item) for item in node] if isinstance(node, list | tuple) else node
+    return [_built(item) for item in node] if isinstance(node, list | tuple) else node
 
 
-def find_component(path: str) -> Callable[..., Any]:
-    """Return the class or function of a dotted path.
+def find_component(path: Any, packages: Collection[str] = PACKAGES) -> Callable[..., Any]:
+    """Return the public class or function of a dotted path.
 
     Raises
     ------
     ValueError
-        If it is not defined in one of `PACKAGES`.
+        If it is not defined in one of the packages.
     """
     module, _, name = str(path).rpartition(".")
     try:
-        if not _is_in_packages(module):
+        if not _is_in(packages, module) or name.startswith("_"):
             raise ImportError("no such component")
         target = getattr(importlib.import_module(module), name)
-        if not (callable(target) and _is_in_packages(target.__module__)):
+        if not (callable(target) and _is_in(packages, target.__module__)):
             raise AttributeError(f"{name} is defined elsewhere")
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, ValueError) as error:
         raise ValueError(
             f"unknown component: got _target_={path}, expected the dotted path of a class or function of "
-            f"{', '.join(PACKAGES)} ({error})."
+            f"{', '.join(packages)} ({error})."
         ) from error
     return cast(Callable[..., Any], target)
 
 
-def _is_in_packages(module: str) -> bool:
-    return any(module == package or module.startswith(f"{package}.") for package in PACKAGES)
+def _is_in(packages: Collection[str], module: str) -> bool:
+    return any(module == package or module.startswith(f"{package}.") for package in packages)
 
 
 def leaves(node: Any, key: str = "") -> dict[str, Any]:

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from avis import store
-from avis.checkpoints.checkpoint import FIELDS, Checkpoint
+from avis.checkpoints.ancestry import lineage_fields
+from avis.checkpoints.checkpoint import Checkpoint
 
 MIN_COSINE = 0.9999
 MIN_COSINE_INT8 = 0.9
@@ -105,7 +106,11 @@ def export(checkpoint: Checkpoint, file: str, *, format: str) -> Parity:
             f"unknown format: got format={format!r}, expected one of {sorted(WRITERS)}. At format. Choose one of these."
         )
     whole = WaveformEmbedder.of(checkpoint)
-    about = {"sample_rate": checkpoint.sample_rate, "checkpoint": checkpoint.digest}
+    about = {
+        "sample_rate": checkpoint.sample_rate,
+        "checkpoint": checkpoint.digest,
+        "trained_on": str(checkpoint.lineage),
+    }
     with tempfile.TemporaryDirectory() as folder, torch.no_grad():
         path = os.path.join(folder, "exported")
         try:
@@ -251,7 +256,8 @@ def _say_in_metadata(path: str, about: Mapping[str, Any]) -> None:
 
 def _write_avis(whole: nn.Module, checkpoint: Checkpoint, path: str, about: Mapping[str, Any]) -> Embed:
     weights = {key: value for key, value in checkpoint.weights.items() if not key.startswith("loss.")}
-    torch.save({"state_dict": weights, **{key: getattr(checkpoint, key) for key in FIELDS[1:]}}, path)
+    kept = {key: getattr(checkpoint, key) for key in ("recipe", "epoch", "global_step")}
+    torch.save({"state_dict": weights, **kept, **lineage_fields(checkpoint.lineage)}, path)
     return WaveformEmbedder.of(Checkpoint.open(path))
 
 

@@ -15,8 +15,10 @@ from torch import Tensor
 import avis
 from avis import location, store
 from avis.checkpoints.components import TARGET, Component, build
+from avis.checkpoints.foreign_weights import check_weights
 from avis.checkpoints.nemo_archive import model_weights
 from avis.checkpoints.toolkit_settings import REDIMNET, check_settings
+from avis.foreign import check_archive, check_plain
 from avis.models.imported.renaming import Imported
 
 SCALARS: list[Any] = [
@@ -53,7 +55,7 @@ def import_checkpoint(
 ) -> Imported:
     """Write the checkpoint of AVIS that computes what another toolkit's does, and return its model.
 
-    It names no training speakers, so trials on them cannot be refused.
+    It names no training speakers: what it was trained on is unknown, and trials cannot be checked against it.
 
     Parameters
     ----------
@@ -117,9 +119,11 @@ def state_dict(data: bytes, path: str) -> dict[str, Tensor]:
             f"At {path}. Fetch it again."
         )
     try:
+        if file.startswith(ZIP):
+            check_archive(io.BytesIO(file))
         with torch.serialization.safe_globals(SCALARS):
             loaded = torch.load(io.BytesIO(file), map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, zipfile.BadZipFile) as error:
         first_line = str(error).partition("\n")[0]
         raise ValueError(
             f"weights cannot be loaded safely: got {type(error).__name__} ({first_line}), expected named tensors that "
@@ -127,6 +131,7 @@ def state_dict(data: bytes, path: str) -> dict[str, Tensor]:
         ) from error
     if isinstance(loaded, dict) and IDRND_SETTINGS in loaded:
         where = f"{path}, {IDRND_SETTINGS}"
+        check_plain(loaded[IDRND_SETTINGS], where)
         check_settings(loaded[IDRND_SETTINGS], REDIMNET, model="ReDimNet", where=where)
     for wrapper in WRAPPERS:
         if isinstance(loaded, dict) and isinstance(loaded.get(wrapper), dict):
@@ -136,6 +141,7 @@ def state_dict(data: bytes, path: str) -> dict[str, Tensor]:
             f"no state dict: got {type(loaded).__name__}, expected named tensors, alone or under one of {WRAPPERS}. At "
             f"{path}. Save the model's state_dict alone with the toolkit it is from."
         )
+    check_weights(loaded, path)
     if all(key.startswith(DISTRIBUTED) for key in loaded):
         return {key.removeprefix(DISTRIBUTED): value for key, value in loaded.items()}
     return dict(loaded)

@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from avis import location
+from avis.checkpoints.ancestry import TEACHER
 from avis.checkpoints.checkpoint import Checkpoint
 from avis.checkpoints.components import TARGET, leaves
 from avis.losses.building import Unbuilt
 from avis.losses.distillation import Distillation
 
 FRONT_END = "features.front_end"
-TEACHER = "teacher_checkpoint"
-"""Argument of a loss that names its teacher."""
 
 
 def distillation(

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from avis.audio.listing import existing_root
 from avis.corpora.files import NO_SESSION, check_split, read_text, source, sources_table
-from avis.corpora.manifest import look_up
+from avis.corpora.manifest import check_inside, look_up
 from avis.location import join
 
 ATTRIBUTES = {"gender": "gender", "age": "age", "accent": "accents", "accents": "accents", "locale": "language"}
@@ -57,12 +57,15 @@ class CommonVoice:
         Raises
         ------
         ValueError
-            The root or the list is missing, the list is empty, or a line of it does not fit its header.
+            The root or the list is missing, the list is empty, a line of it does not fit its header, or one leads out
+            of the folder ``clips``.
         """
         root = existing_root(self.root)
         clips = read_tsv(join(root, self.tsv))
         listed = [row["path"] if posixpath.splitext(row["path"])[1] else row["path"] + SUFFIX for row in clips]
-        files = look_up(listed, root=join(root, "clips"))
+        clips_root = join(root, "clips")
+        check_inside(listed, root=clips_root, where=join(root, self.tsv), advice="Fetch the corpus again.")
+        files = look_up(listed, root=clips_root)
         rows = []
         for row, file in zip(clips, files, strict=True):
             attributes = {name: row[key] for key, name in ATTRIBUTES.items() if row.get(key)}

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from avis.audio.listing import existing_root
 from avis.corpora.files import NO_SESSION, check_split, named, read_text, say_merged, source, sources_table
-from avis.corpora.manifest import look_up
+from avis.corpora.manifest import ALLOWED, check_inside, look_up
 from avis.corpora.segment import WHOLE, Segment, parse_segment
 from avis.location import exists, join, split_query
 from avis.names import name
@@ -42,10 +42,12 @@ class Kaldi:
     root : str
         Folder with the files named above.
     audio_root : str or None
-        What relative paths in ``wav.scp`` are relative to (in Kaldi the folder that a recipe runs in), a folder or a
-        URI; None for ``root``.
+        What the audio lies below, and relative paths in ``wav.scp`` are relative to (in Kaldi the folder that a recipe
+        runs in), a folder or a URI; None for ``root``.
     split : str
         ``train`` or ``test``.
+    allow_outside : bool
+        Read files that do not lie below ``audio_root`` too, see `avis.corpora.manifest.check_inside`.
 
     References
     ----------
@@ -56,6 +58,7 @@ class Kaldi:
     root: str
     audio_root: str | None
     split: str
+    allow_outside: bool = False
 
     def __post_init__(self) -> None:
         check_split(self.split, where=f"corpus {self.name}")
@@ -66,8 +69,8 @@ class Kaldi:
         Raises
         ------
         ValueError
-            A file is missing, a line is off its format or repeats an id, ``wav.scp`` holds a command, or the files
-            don't agree on the utterances.
+            A file is missing, a line is off its format or repeats an id, ``wav.scp`` holds a command or leads out of
+            the root, or the files don't agree on the utterances.
         """
         root = existing_root(self.root)
         paths = read_paths(join(root, "wav.scp"))
@@ -78,6 +81,9 @@ class Kaldi:
         _check_same(set(speakers), set(segments), root)
         channels = _read_channels(join(root, "reco2file_and_channel"))
         audio_root = root if self.audio_root is None else existing_root(self.audio_root)
+        if not self.allow_outside:
+            advice = ALLOWED.format(key="audio_root")
+            check_inside(list(paths.values()), root=audio_root, where=join(root, "wav.scp"), advice=advice)
         files = dict(zip(paths, look_up(list(paths.values()), root=audio_root), strict=True))
         labelled = {label: _optional(join(root, file)) for file, label in ATTRIBUTES.items()}
         rows = []

@@ -1,5 +1,6 @@
 """Read a corpus that somebody has already listed in a CSV, JSONL or Parquet file."""
 
+import posixpath
 import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass
@@ -10,16 +11,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from avis.audio.listing import AudioFile, audio_file, stat_audio
-from avis.corpora.files import NO_SESSION, SPLITS, check_split, in_order, spell_gender, without_suffix
+from avis.corpora.files import NO_SESSION, SPLITS, check_split, in_order, named, spell_gender, without_suffix
 from avis.corpora.segment import COLUMNS as SEGMENT
 from avis.corpora.segment import WHOLE, Segment, parse_segment
 from avis.corpora.text_table import read_text_table
-from avis.location import absolute, filesystem, is_uri, parent, split_query
+from avis.location import absolute, filesystem, is_uri, join, parent, split_query
 from avis.schema import SOURCES
 from avis.storage_fault import retried
 
 REQUIRED = ("path", "speaker")
 OPTIONAL = ("utt_id", "session", "split", *SEGMENT)
+ALLOWED = "Give corpus.{key}=<folder that holds them>, or, if you trust the list, corpus.allow_outside=true."
+"""What is to be done about paths that lead out of a root."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,12 +50,15 @@ class Manifest:
         What relative paths are relative to, a folder or a URI; None for the folder of the table.
     split : str
         ``train`` or ``test``, for rows that do not say.
+    allow_outside : bool
+        Read files that do not lie below ``root`` too, see `check_inside`.
     """
 
     name: str
     path: str
     root: str | None
     split: str
+    allow_outside: bool = False
 
     required: ClassVar[tuple[str, ...]] = REQUIRED
     may_be_unknown: ClassVar[bool] = False
@@ -66,8 +72,8 @@ class Manifest:
         Raises
         ------
         ValueError
-            The table is missing, empty, damaged or lacks a column, or a row lacks a value or has an unknown split or
-            segment.
+            The table is missing, empty, damaged or lacks a column, or a row lacks a value, has an unknown split or
+            segment, or leads out of the root.
         """
         root = absolute(parent(self.path) if self.root is None else self.root)
         tables, number = [], 1
@@ -78,7 +84,10 @@ class Manifest:
 
     def _sources(self, rows: pa.RecordBatch, number: int, root: str) -> pa.Table:
         """Return the sources of some rows, the first of which has the given number in the manifest."""
-        files = look_up(rows["path"].to_pylist(), root=root)
+        paths = rows["path"].to_pylist()
+        if not self.allow_outside:
+            check_inside(paths, root=root, where=self.path, advice=ALLOWED.format(key="root"))
+        files = look_up(paths, root=root)
         segments = _segments(rows, self.path, number)
         names = [
             given or without_suffix(file.relative) + segment.suffix
@@ -107,6 +116,46 @@ class Manifest:
             if name not in SPLITS:
                 check_split(name, where=f"{self.path} row {number + pc.index(split, name).as_py()}")
         return split
+
+
+def check_inside(paths: list[str], *, root: str, where: str, advice: str) -> None:
+    """Refuse a list that leads to other files than those below a root: it may be a stranger's.
+
+    Paths are taken by their names. What is linked into the root belongs to it, as in listed folders.
+
+    Parameters
+    ----------
+    paths : list of str
+        As `look_up` takes them.
+    root : str
+        A folder or a URI.
+    where, advice : str
+        The list, and what to do about it, for errors.
+
+    Raises
+    ------
+    ValueError
+        Naming the first few.
+    """
+    outside = [path for path in paths if not is_inside(path, root)]
+    if outside:
+        raise ValueError(
+            f"paths lead out of the corpus: got num_paths={len(outside)}, expected none that is not below {root}. At "
+            f"{where}: {named(outside)}. {advice}"
+        )
+
+
+def is_inside(path: str, root: str) -> bool:
+    """Return whether a path, taken relative to a root, lies below it.
+
+    >>> [is_inside(path, "/data") for path in ("a/../b.wav", "/data/b.wav", "../b.wav", "/data/../b.wav", "s3://b/c")]
+    [True, True, False, False, False]
+    """
+    if not path.startswith("/") and ".." not in path and not is_uri(path):
+        return True
+    (head, query), (top, root_query) = (split_query(each.removeprefix("file://")) for each in (join(root, path), root))
+    normal, top = posixpath.normpath(head), posixpath.normpath(top).rstrip("/")
+    return normal.startswith(f"{top}/") and query == root_query
 
 
 def look_up(paths: list[str], *, root: str) -> list[AudioFile]:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -89,6 +89,11 @@ class Synthetic:
         return join(absolute(self.root), digest)
 
     @property
+    def is_written(self) -> bool:
+        """Whether all of the files are there."""
+        return exists(join(self.folder, LAST_FILE))
+
+    @property
     def trials_path(self) -> str:
         """Path of the trials of the test speakers, written by `sources`.
 
@@ -99,21 +104,24 @@ class Synthetic:
 
     @property
     def trial_lists(self) -> dict[str, tuple[str, str | None]]:
-        """The trials by the corpus's name, which name utterances."""
+        """The trials by the corpus's name, which name utterances; they are written if they are not there."""
+        if not exists(self.trials_path):
+            self._write_trials()
         return {self.name: (self.trials_path, None)}
 
     def sources(self) -> pa.Table:
         """Write the files where they are missing and list them as a table in schema `avis.schema.SOURCES`."""
         last = join(self.folder, LAST_FILE)
-        if not exists(last):
+        if not self.is_written:
             for split, speaker in self._speakers():
                 self._write_speaker(split, speaker)
-            write_bytes(self.trials_path, "".join(f"{line}\n" for line in self._trials()).encode())
+            self._write_trials()
             write_bytes(last, json.dumps(self._parameters(), indent=2, sort_keys=True).encode())
         rows = []
         for split in SPLIT_KEYS:
             for file in list_audio(join(self.folder, split)):
                 speaker_name, session, _ = file.relative.split("/")
+                file = replace(file, modified_ns=0)  # a copy is the same, since the parameters alone make it
                 rows.append(source(file, corpus=self.name, split=split, speaker=speaker_name, session=session))
         return sources_table(rows)
 
@@ -145,6 +153,9 @@ class Synthetic:
                 if not exists(path):
                     samples = self.waveform(split, speaker=speaker, session=session, utterance=utterance)
                     write_bytes(path, encode(samples, sample_rate=SAMPLE_RATE, encoding="flac"))
+
+    def _write_trials(self) -> None:
+        write_bytes(self.trials_path, "".join(f"{line}\n" for line in self._trials()).encode())
 
     def _trials(self) -> list[str]:
         test = range(self.num_test_speakers)

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from avis.corpora.files import ROWS_AT_ONCE, batches, named, say_merged
+from avis.foreign import check_parquet
 from avis.location import read_bytes, split_query
 from avis.names import as_text, names, number_text
 from avis.storage_fault import StorageError
@@ -177,6 +178,7 @@ def _parquet(data: bytes, path: str) -> Iterator[pa.RecordBatch]:
     number = 0
     try:
         file = pq.ParquetFile(pa.BufferReader(data))
+        check_parquet(file, len(data), path)
         schema = file.schema_arrow
         if nested := [field.name for field in schema if pa.types.is_nested(field.type)]:
             raise ValueError(

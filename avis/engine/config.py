@@ -1,6 +1,7 @@
 """Check a configuration before anything starts."""
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, get_type_hints
 
@@ -8,8 +9,12 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, InterpolationToMissingValueError, MissingMandatoryValue
 from pydantic import ConfigDict, NonNegativeInt, TypeAdapter, ValidationError
 
-from avis.checkpoints.components import PARTIAL, TARGET, find_component
+from avis import location
+from avis.checkpoints.components import PACKAGES, PARTIAL, ROOMS, TARGET, find_component, leaves
+from avis.corpora.synthetic import Synthetic
 from avis.engine.shards.sharding import Sharding, prepared_otherwise
+from avis.training.example_settings import FROM_TRAINER
+from avis.training.settings import Training
 
 NOTHING = "none"
 """Switches a key off, where null would stand for the checkpoint's own; so does an empty group."""
@@ -28,6 +33,11 @@ TOP_LEVEL: dict[str, Any] = {
     "seed": NonNegativeInt,
 }
 """Types of keys that stand in no component; a word may switch a group off, see `NOTHING`."""
+
+GROUPS_TAKEN = ("augment", "corpus", "scoring", "calibration")
+"""Groups that are taken of a checkpoint unless a command line chooses others."""
+SCORED_BY = ("augment", "features", "sharding", "trainer")
+"""Groups of a checkpoint's recipe that scoring goes by, whatever the command line says."""
 
 
 def resolve(cfg: DictConfig) -> dict[str, Any]:
@@ -54,11 +64,15 @@ def check_composed(cfg: DictConfig) -> dict[str, Any]:
         raise ValueError(
             f"value missing: got none, expected one. At {key}. Give it on the command line: {key}=<value>."
         ) from error
+    _check_groups(plain)
+    return plain
+
+
+def _check_groups(plain: Mapping[str, Any]) -> None:
     for key, value in plain.items():
         if key in TOP_LEVEL and not _holds_target(value):
             _check_type(value, TOP_LEVEL[key], key)
-    check(plain, "")
-    return plain
+    check(dict(plain), "")
 
 
 def switch_off(plain: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,10 +80,32 @@ def switch_off(plain: Mapping[str, Any]) -> dict[str, Any]:
     return {key: None if value in (NOTHING, {}) else value for key, value in plain.items()}
 
 
+def moved_to(output_dir: str, saved: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a saved configuration for the folder in which its outputs lie now.
+
+    A path in that folder follows it where it is there and no longer where it was.
+    """
+    before = str(saved.get("output_dir", output_dir))
+
+    def moved(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: moved(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [moved(item) for item in value]
+        inside = location.below(value, before) if isinstance(value, str) else value
+        if inside == value or location.exists(value):
+            return value
+        there = location.join(output_dir, inside)
+        return there if location.exists(there) else value
+
+    return {**{key: moved(value) for key, value in saved.items()}, "output_dir": output_dir}
+
+
 def fill(asked: Mapping[str, Any], of_checkpoint: Mapping[str, Any]) -> dict[str, Any]:
     """Return a configuration with the checkpoint's own where it has null, in its ``sharding`` too.
 
-    The store that the checkpoint's corpus extends goes with that corpus alone, prepared as it was.
+    The store that the checkpoint's corpus extends goes with that corpus alone, prepared as it was. What is taken of the
+    checkpoint is checked as a command line is; see `_check_taken` for what it may lead to.
 
     Parameters
     ----------
@@ -83,11 +119,75 @@ def fill(asked: Mapping[str, Any], of_checkpoint: Mapping[str, Any]) -> dict[str
     ValueError
         If ``sharding`` changes what belongs to the training, or a value does not fit.
     """
+    _check_scored_by(of_checkpoint, asked["checkpoint"])
+    of_checkpoint = moved_to(asked["output_dir"], of_checkpoint)
     sharding = prepared_otherwise(of_checkpoint["sharding"], asked["sharding"])
     check_arguments(Sharding, sharding, "sharding")
     extends = None if asked.get("corpus") or sharding != of_checkpoint["sharding"] else of_checkpoint.get("extends")
     known = {key: value for key, value in asked.items() if value is not None}
-    return switch_off({**dict.fromkeys(asked), **of_checkpoint, "extends": extends, **known, "sharding": sharding})
+    filled = switch_off({**dict.fromkeys(asked), **of_checkpoint, "extends": extends, **known, "sharding": sharding})
+    _check_taken({key: filled.get(key) for key in {*asked, *GROUPS_TAKEN} - {*known}}, asked)
+    return filled
+
+
+def _check_scored_by(of_checkpoint: Mapping[str, Any], checkpoint: str) -> None:
+    """Refuse a checkpoint's recipe that lacks what scoring goes by and no command line gives, or has it otherwise."""
+    if lacking := [key for key in SCORED_BY if not isinstance(of_checkpoint.get(key), dict)]:
+        raise ValueError(
+            f"recipe of a checkpoint refused: got no {', '.join(lacking)}, expected all of {', '.join(SCORED_BY)}. At "
+            f"{checkpoint}. Give one written by pipelines/train.py or import_checkpoint.py."
+        )
+    groups = {key: of_checkpoint[key] for key in SCORED_BY}
+    trainer = {key: value for key, value in groups["trainer"].items() if key in FROM_TRAINER}
+    groups["trainer"] = {**trainer, TARGET: _path(Training), PARTIAL: True}
+    groups["sharding"] = {**groups["sharding"], TARGET: _path(Sharding)}
+    _check_own(groups, checkpoint)
+
+
+def _path(component: type) -> str:
+    return f"{component.__module__}.{component.__qualname__}"
+
+
+def _check_own(groups: Mapping[str, Any], checkpoint: str) -> None:
+    try:
+        _check_groups(groups)
+    except ValueError as error:
+        raise ValueError(f"{error} It stands in the recipe of {checkpoint}.") from error
+
+
+def _check_taken(taken: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+    """Refuse what a checkpoint may not lead to, beside values that a command line may not have.
+
+    It may be a stranger's, or one's own under another ``output_dir``: it may name paths to read from. But it leads to
+    no hosts beside its own and that of ``output_dir``, and synthetic voices are written below ``output_dir`` alone.
+    """
+    _check_own(taken, asked["checkpoint"])
+    checkpoint, output_dir = (location.absolute(str(asked[key])) for key in ("checkpoint", "output_dir"))
+    hosts = {location.host(checkpoint), location.host(output_dir), ""}
+    is_own = location.below(checkpoint, output_dir) != checkpoint
+    for key, value in leaves(dict(taken)).items():
+        if isinstance(value, str) and location.host(value) not in hosts and not is_own:
+            raise ValueError(
+                f"host of a checkpoint from elsewhere: got {key}={value}, expected a path, or a URI on its own host. "
+                f"At {asked['checkpoint']}. Give {key.partition('.')[0]}=... on the command line, or, if you trust "
+                "it, put its run below output_dir."
+            )
+    sources = (taken.get("corpus") or {}).get("sources") or {}
+    if not isinstance(sources, dict) or not all(isinstance(node, dict) and TARGET in node for node in sources.values()):
+        raise ValueError(
+            f"no corpus: got corpus.sources={str(sources)[:100]}, expected components by their names. At "
+            f"{asked['checkpoint']}. Give corpus=... on the command line."
+        )
+    for name, node in sources.items():
+        if find_component(node[TARGET]) is not Synthetic:
+            continue
+        voices = Synthetic(**{key: value for key, value in node.items() if key != TARGET})
+        if not voices.is_written and location.below(voices.folder, output_dir) == voices.folder:
+            raise ValueError(
+                f"voices of a checkpoint from elsewhere: got corpus.sources.{name}.root={voices.root}, expected a "
+                f"folder below output_dir={asked['output_dir']}, since they are yet to be written. "
+                f"At {asked['checkpoint']}. Give corpus=synthetic."
+            )
 
 
 def check(node: Any, key: str) -> None:
@@ -105,7 +205,7 @@ def check(node: Any, key: str) -> None:
 
 def _check_target(node: dict[str, Any], key: str) -> None:
     try:
-        target = find_component(node[TARGET])
+        target = find_component(node[TARGET], ROOMS.get(re.split(r"[.\[]", key)[0], PACKAGES))
     except ValueError as error:
         raise ValueError(f"{error} At {key}. Correct the path.") from error
     check_arguments(target, node, key)

@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from types import TracebackType
 from typing import NoReturn
 
 import hydra
@@ -24,18 +25,28 @@ from rich.text import Text
 from avis import location
 from avis.engine.suggestions import explain
 from avis.engine.workers.ray_log import MESSAGES
+from avis.engine.workers.stopping import STOPPING
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
 """Environment variable; at 1 every error keeps its traceback."""
 
 EXIT_ERROR = 1
-EXIT_INTERRUPTED = 130
-"""What shells say of a process that Ctrl-C ended: 128 and the number of the signal."""
 
 OUT_OF_MEMORY = ("MemoryError", "OutOfMemoryError")
 """Python's, torch's and Ray's own names for it."""
 
 WORDED = re.compile(r".+: got .*\bexpected\b", re.DOTALL)
+
+
+def _end_early(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Say no more of Ctrl-C than that, while a script still imports what it needs."""
+    if issubclass(kind, KeyboardInterrupt) and os.environ.get(FULL_ERROR) != "1":
+        _say("stopped")
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+sys.excepthook = _end_early
 
 
 def pipeline(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callable[[], None]]:
@@ -51,12 +62,13 @@ def pipeline(config_name: str) -> Callable[[Callable[[DictConfig], None]], Calla
         @functools.wraps(main)
         def start() -> None:
             show_tracebacks = os.environ.get(FULL_ERROR) == "1"
-            try:
-                _run(main, config_name)
-            except BaseException as error:
-                if show_tracebacks:
-                    raise
-                _end(error, _configs(main), config_name)
+            with STOPPING.listening():
+                try:
+                    _run(main, config_name)
+                except BaseException as error:
+                    if show_tracebacks:
+                        raise
+                    _end(error, _configs(main), config_name)
 
         return start
 
@@ -107,8 +119,8 @@ def _end(error: BaseException, configs: Path, config_name: str) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(EXIT_ERROR)
     if isinstance(error, KeyboardInterrupt):
-        _say(str(error) or "stopped")
-        sys.exit(EXIT_INTERRUPTED)
+        _say(str(error) or f"stopped{f' by {STOPPING.told_by}' if STOPPING.told_by else ''}")
+        sys.exit(STOPPING.exit_status)
     if type(error).__name__ in OUT_OF_MEMORY:
         message = str(error).partition("\n")[0] or type(error).__name__
         _say(f"out of memory: got {message}. Lower trainer.batch_size, or take a larger machine.")

@@ -1,6 +1,7 @@
 """Turn corpora into an utterances store: decode, check, shard to Parquet."""
 
 import time
+from collections.abc import Collection
 from functools import partial
 from typing import Any
 
@@ -12,38 +13,58 @@ from avis.checkpoints.components import Component
 from avis.digest import fingerprint, table_digest
 from avis.engine.prepare_recipe import PrepareRecipe
 from avis.engine.shards.extension import Extension, extendable, plan_extension
+from avis.engine.shards.places import wherever_they_lie
 from avis.engine.shards.shard_maker import ShardMaker
-from avis.engine.shards.sharding import EXAMPLES_SHOWN, Sharding, plan_shards
+from avis.engine.shards.sharding import EXAMPLES_SHOWN, Sharding, pass_over, plan_shards
+from avis.engine.shards.wrong_rejects import FAULT, withdraw_wrong_parts, wrong_rejects
 from avis.engine.workers.parts import run_parts
 from avis.schema import REJECTS
 
 
-def prepare(recipe: PrepareRecipe) -> str:
+def prepare(recipe: PrepareRecipe, *, seen: Collection[str] = ()) -> str:
     """Write the utterances store of the configured corpora, or what is missing of it, and return its URI.
 
     The store lies in a folder named by the hash of its inputs (the files' names, sizes and times, and the sharding),
-    so that it is found again, and other inputs never overwrite it. With ``extends``, shards of that store whose files
-    are as they were are taken over where they lie, and only the others are made.
+    so that it is found again, wherever the corpora have moved to, and other inputs never overwrite it; one that lacks
+    files because their storage failed an earlier version is followed by another. With ``extends``, shards of that store
+    whose files are as they were are taken over where they lie, and only the others are made.
+
+    Parameters
+    ----------
+    recipe : PrepareRecipe
+    seen : collection of str
+        Speakers that are not held out where others can be, since models that a training comes from were trained on
+        them. Where none of them would be, the store is the same as without.
 
     Raises
     ------
     ValueError
-        If a speaker is in both train and test, more files were rejected than `Sharding` allows, or the store to
-        extend was made with other settings.
+        If a speaker is in both train and test, more files were rejected than `Sharding` allows, the store to extend
+        was made with other settings, or too few speakers are left to be held out.
+    StorageError
+        If files could not be reached; what could be made of the others is kept.
     """
     sharding, base = recipe.sharding, recipe.extends
     sources = pa.concat_tables([_list_corpus(name, corpus) for name, corpus in recipe.corpora.items()])
     of_base = [store.open_manifest(base)["inputs"]] if base else []
-    inputs = fingerprint([avis.__version__, sharding.made_from, table_digest(sources), *of_base])
-    uri = location.join(recipe.output_dir, "stores", inputs)
-    if manifest := store.finished(uri, inputs):
+    passed_over = pass_over(sources, sharding, seen=seen) if seen and not base else []
+    held_back = [passed_over] if passed_over else []
+    files = table_digest(wherever_they_lie(sources))
+    inputs = fingerprint([avis.__version__, sharding.made_from, files, *of_base, *held_back])
+    stores = location.join(recipe.output_dir, "stores")
+    manifest = store.finished(uri := location.join(stores, inputs), inputs)
+    if manifest and (wrong := wrong_rejects(uri, manifest["files"], sources)):
+        print(f"{uri} rejected {len(wrong)} files that its storage failed at: their shards are made again", flush=True)
+        base, of_base, inputs = uri, [inputs], fingerprint([inputs, FAULT])
+        manifest = store.finished(uri := location.join(stores, inputs), inputs)
+    if manifest:
         _check_rejects(uri, manifest["files"], len(sources), sharding.max_reject_share)
         return uri
     extension = plan_extension(base, sources, sharding) if base else None
     if base and extension and not extension.differs:
         print(f"{base} has these files: there is nothing to add")
         return base
-    tasks, taken_over = _plan(uri, sources, sharding, base, extension)
+    tasks, taken_over = _plan(uri, sources, sharding, passed_over, base, extension)
     make = partial(
         ShardMaker,
         sample_rate=sharding.sample_rate,
@@ -53,6 +74,7 @@ def prepare(recipe: PrepareRecipe) -> str:
         trim=sharding.trim,
         min_duration_s=sharding.min_duration_s,
     )
+    withdraw_wrong_parts(uri, tasks)
     run_parts(uri, tasks, make, compute=recipe.compute, label="prepare", row_group_rows=sharding.row_group_rows)
     made = {file: info for record in store.committed_parts(uri).values() for file, info in record.items()}
     _check_rejects(uri, {**taken_over, **made}, len(sources), sharding.max_reject_share)
@@ -70,14 +92,21 @@ def _list_corpus(name: str, corpus: Component[Any]) -> pa.Table:
 
 
 def _plan(
-    uri: str, sources: pa.Table, sharding: Sharding, base: str | None, extension: Extension | None
+    uri: str,
+    sources: pa.Table,
+    sharding: Sharding,
+    passed_over: list[str],
+    base: str | None,
+    extension: Extension | None,
 ) -> tuple[dict[str, pa.Table], dict[str, dict[str, Any]]]:
     """Return the shards to make and the files to take over, and say how a store that is there already differs."""
     if base and extension:
         print(f"took over {extension.num_unchanged} shards of {base}; {extension}")
         return extension.tasks, store.take_over(base, uri, extension.unchanged_files)
-    tasks = plan_shards(sources, sharding)
-    if not location.exists(uri) and (extensible := extendable(location.parent(uri), sources, sharding)):
+    tasks = plan_shards(sources, sharding, passed_over=passed_over)
+    if passed_over:
+        print(f"held out are speakers that no model before was trained on: {len(passed_over)} were passed over")
+    elif not location.exists(uri) and (extensible := extendable(location.parent(uri), sources, sharding)):
         before, since = extensible
         decodes = f"{since} since {before}: extends={before} decodes only those"
         print(decodes if since.differs else f"{before} has these files: extends={before} takes it as it is")

@@ -59,7 +59,13 @@ class PrepareRecipe:
         ValueError
             If a value is out of range, or two do not go together.
         """
-        return cls(plain=plain, **cls._parts(plain))
+        try:
+            return cls(plain=plain, **cls._parts(plain))
+        except (AttributeError, KeyError, TypeError) as error:  # only of a checkpoint, whose groups are not composed
+            raise ValueError(
+                f"recipe incomplete: got {type(error).__name__} ({error}), expected the keys that --cfg job shows. At "
+                "the configuration, or the recipe of its checkpoint. Give the group that lacks it on the command line."
+            ) from error
 
     def changed(self: Made, settings: Mapping[str, Any]) -> Made:
         """Return the recipe with other values of some settings, named by their keys from the outermost on."""

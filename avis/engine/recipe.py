@@ -12,6 +12,7 @@ from avis.engine.prepare_recipe import PrepareRecipe, arguments
 from avis.engine.scoring_settings import BackendSettings, CalibrationSettings, operating_point
 from avis.evaluation.identification import Identification
 from avis.evaluation.settings import Evaluation
+from avis.foreign import is_name
 from avis.losses.building import Unbuilt
 from avis.metrics.operating_point import OperatingPoint
 from avis.scoring.gallery import Gallery
@@ -122,6 +123,11 @@ def trial_sources(trials: Any) -> dict[str, str | Component[Pairing | Gallery]] 
         raise ValueError(
             f"no trial list: got trials={trials}, expected a path, or paths by their names. At trials. Give "
             "trials=<path> or trials={<name>: <path>}."
+        )
+    if odd := [name for name in named if not is_name(name)]:
+        raise ValueError(
+            f"no name of a trial list: got {odd[0]!r}, expected one that a file may have. At trials. Give "
+            "trials={<name>: <path>} with another name."
         )
     return {name: Component(node) if isinstance(node, Mapping) else str(node) for name, node in named.items()}
 

@@ -1,6 +1,7 @@
 """Score trial lists with a checkpoint: embed, fit what is to be fitted, compare, decide."""
 
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -18,8 +19,11 @@ from avis.engine.trials.embeddings import StoreEmbedder
 from avis.engine.trials.lists import TrialList, enrolled, named_models, named_utterances, read_index, read_lists
 from avis.engine.trials.scoring import Scorer, score_list
 from avis.engine.trials.vectors import TrialVectorMaker
-from avis.evaluation.score_table import CALIBRATION, CHECKPOINT, ORIGIN, ScoreTable
+from avis.evaluation.score_table import CALIBRATION, CHECKPOINT, ORIGIN, TRAINED_ON, ScoreTable
+from avis.lineage import Lineage, TrainedOn, audio_codes, spelled
 from avis.metrics.operating_point import OperatingPoint
+from avis.reports.learning_cautions import learning_cautions
+from avis.scoring.backend import Backend
 from avis.scoring.trial_ids import gather
 
 
@@ -30,25 +34,31 @@ def score(recipe: ScoreRecipe, checkpoint: Checkpoint, utterances: str, run_dir:
     ------
     ValueError
         If a list cannot be read or made or fails the configured checks (``trial_checks``), or a speaker to calibrate on
-        was trained on or is tested.
+        was trained on, by the model or one before it, or is tested.
     """
     build_backend(recipe.scoring)  # what does not go together fails here, not after hours of embedding
     calibration, index = build_calibration(recipe), read_index(utterances)
-    trials = _read_trials(recipe, index, trained=checkpoint.speakers)
+    trials = _read_trials(recipe, index, lineage=checkpoint.lineage)
+    unchecked = checkpoint.lineage.warnings()
+    for warning in unchecked:
+        print(f"warning: {warning}", flush=True)
     embedder = StoreEmbedder(checkpoint, utterances, run_dir, recipe.compute)
     embedded = embedder.embed(named_utterances(trials.lists), label="embed trials")
     backend = fitted_backend(recipe.scoring, embedder, index, tested=trials.speakers, seed=recipe.seed)
     measures = calibration.measures if calibration else []
     make_vectors = TrialVectorMaker(backend, measures, recipe.enrolment_mean, run_dir, recipe.compute)
-    warnings: list[str] = []
+    doubts = [*learning_cautions(checkpoint.history), *_of_cohort(backend)]
+    for doubt in doubts:
+        print(f"warning: {doubt}", flush=True)
     if calibration is not None:
         calibrated_on = with_models(trials.calibration, index, named_models(trials.lists))
         calibrator = Calibrator(recipe, embedder, make_vectors, index)
-        calibration, warnings = calibrator.fitted(calibration, calibrated_on)
+        calibration, miscalibrated = calibrator.fitted(calibration, calibrated_on)
+        doubts += miscalibrated
         make_vectors = replace(make_vectors, measures=calibration.measures if calibration else [])
     vectors = make_vectors.gather(embedded, index, enrolled(trials.lists))
     scorer = Scorer(backend, calibration, recipe.operating_point if calibration else None)
-    facts = {"warnings": warnings, ORIGIN: origin(recipe, checkpoint, utterances), **_facts(scorer)}
+    facts = {"warnings": [*unchecked, *doubts], ORIGIN: origin(recipe, checkpoint, utterances), **_facts(scorer)}
     return {
         name: score_list(
             name,
@@ -61,6 +71,10 @@ def score(recipe: ScoreRecipe, checkpoint: Checkpoint, utterances: str, run_dir:
         )
         for name, listed in trials.lists.items()
     }
+
+
+def _of_cohort(backend: Backend) -> list[str]:
+    return backend.normalized.cohort_cautions() if backend.normalized else []
 
 
 def _facts(scorer: Scorer) -> dict[str, Any]:
@@ -79,27 +93,56 @@ def origin(recipe: ScoreRecipe, checkpoint: Checkpoint, utterances: str) -> dict
         "utterances": utterances,
         "checkpoint": checkpoint.uri,
         CHECKPOINT: checkpoint.digest,
+        TRAINED_ON: str(checkpoint.lineage),
         "configuration hash": fingerprint(recipe.plain),
     }
 
 
-def check_trials(recipe: ScoreRecipe, utterances: str) -> None:
+def check_trials(recipe: ScoreRecipe, utterances: str, ancestors: Lineage) -> None:
     """Check before a training that its trials can be scored after it.
+
+    Parameters
+    ----------
+    recipe : ScoreRecipe
+    utterances : str
+        The store that is to be trained on.
+    ancestors : Lineage
+        What the models that the training comes from were trained on.
 
     Raises
     ------
     ValueError
         If a list cannot be read or made or fails the configured checks (``trial_checks``), a speaker to calibrate on
-        is to be trained on or tested, or the back-end, its calibration and the operating point don't fit each other.
+        is to be trained on or tested, a held-out speaker was trained on before, or the back-end, its calibration and
+        the operating point don't fit each other.
     """
     build_backend(recipe.scoring)
     calibration, index = build_calibration(recipe), read_index(utterances)
-    trained = index.filter(pc.equal(index["split"], "train"))["speaker"].unique().to_pylist()
-    trials = _read_trials(recipe, index, trained=trained)
+    _check_held_out(index.filter(pc.equal(index["split"], "validation")), ancestors)
+    trained = TrainedOn.utterances(index.filter(pc.equal(index["split"], "train")))
+    trials = _read_trials(recipe, index, lineage=ancestors.then(trained))
     if calibration is not None and trials.calibration is None:
         raise ValueError(
             "nothing to calibrate on: got calibration.trials=null and no validation speakers in the store, expected "
             f"one or the other. At {utterances}. Give calibration.trials=<path>, or hold out speakers."
+        )
+
+
+def _check_held_out(held_out: pa.Table, ancestors: Lineage) -> None:
+    """Refuse to choose a checkpoint by speakers that a model before it was trained on.
+
+    A speaker under another name is told by the audio, if most of it was trained on; a copy or two may be a wrong label.
+    """
+    speakers = held_out["speaker"].to_pylist()
+    heard = ancestors.heard(audio_codes(held_out["sha256"]))
+    total, known = Counter(speakers), Counter(speakers[row] for row in heard)
+    found = {speakers[row]: model for row, model in heard.items() if 2 * known[speakers[row]] > total[speakers[row]]}
+    found |= ancestors.seen(total)
+    if found:
+        raise ValueError(
+            f"held-out speaker trained on before: got {len(found)} of {len(total)} held-out speakers, expected none, "
+            f"since a checkpoint must not be chosen by what its model knows already. At {spelled(found)}. Name their "
+            "corpus as it was named then, and leave extends out, so that others are held out."
         )
 
 
@@ -111,13 +154,13 @@ class _Trials(NamedTuple):
     speakers: set[str]
 
 
-def _read_trials(recipe: ScoreRecipe, index: pa.Table, *, trained: Collection[str]) -> _Trials:
-    lists = read_lists(recipe, index, trained=trained)
+def _read_trials(recipe: ScoreRecipe, index: pa.Table, *, lineage: Lineage) -> _Trials:
+    lists = read_lists(recipe, index, lineage=lineage)
     tested = set(index["speaker"].take(gather(named_utterances(lists), index["utt_id"])).drop_null().to_pylist())
     calibration = calibration_trials(recipe, index)
     if calibration is None:
         return _Trials(lists, None, tested)
-    calibrated_on = check_calibration_speakers(calibration, index, trained=trained, tested=tested)
+    calibrated_on = check_calibration_speakers(calibration, index, lineage=lineage, tested=tested)
     return _Trials(lists, calibration, tested | calibrated_on)
 
 

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import avis
 from avis import location, store
 from avis.evaluation.conditions import equalised_by_protocol, subgroups_by_column
-from avis.evaluation.list_report import list_report, read_calibration, read_fusion
+from avis.evaluation.list_report import list_report, read_calibration, read_fusion, read_origin
 from avis.evaluation.matching import PAIR
 from avis.evaluation.metrics_json import to_json
-from avis.evaluation.score_table import NO_SPEAKERS, SPEAKERS, ScoreTable, aligned, read_scores
+from avis.evaluation.score_table import NO_SPEAKERS, SPEAKERS, TRAINED_ON, ScoreTable, aligned, read_scores
 from avis.evaluation.settings import Evaluation
 from avis.metrics.bootstrap import paired_difference, speaker_intervals
 from avis.metrics.equalised import condition_columns
@@ -21,6 +21,7 @@ from avis.metrics.list_metrics import Baseline, ListMetrics
 from avis.metrics.out_of_core import LongList, count_long_list
 from avis.metrics.summary import summarize, summary_of
 from avis.metrics.trials import Trials
+from avis.reports.cautions import by_chance
 from avis.reports.html import PICTURES, report_page
 from avis.reports.page import ListReport, Report
 from avis.reports.wording import capped_at, fitted_on, fused_systems
@@ -84,6 +85,7 @@ def evaluate(
             of_list,
             fusion=read_fusion(uri),
             calibration=read_calibration(uri, evaluation.figure_set),
+            trained_on=read_origin(uri).get(TRAINED_ON),
             scores=location.below(uri, out),
         )
         resampling = evaluation.resampling if evaluation.draws else None
@@ -91,7 +93,8 @@ def evaluate(
     _write_pictures(reports, out)
     page = report_page(Report("Speaker verification", reports, {**facts, "AVIS": avis.__version__}))
     store.write_bytes(location.join(out, REPORT), page.encode())
-    store.write_json(location.join(out, METRICS), {name: to_json(of_list) for name, of_list in metrics.items()})
+    lists = {report.name: {**to_json(report.metrics), "cautions": report.cautions} for report in reports}
+    store.write_json(location.join(out, METRICS), lists)
     return Evaluated(metrics, location.join(out, METRICS), location.join(out, REPORT))
 
 
@@ -242,6 +245,7 @@ def _lines(metrics: ListMetrics) -> list[str]:
         lines.append(f"log-likelihood ratios {capped_at(calibration)}, calibrated on {fitted_on(calibration)}")
     if summary.reversed:
         lines.append("targets score lower than non-targets; is the sign of the scores turned?")
+    lines += [f"warning: {words}" for words in by_chance(metrics)]
     if identification := metrics.identification:
         ranks = ", ".join(f"{share:.2%} at rank {rank}" for rank, share in identification.closed_set.items())
         lines.append(f"identified {ranks} among {identification.num_speakers} speakers")

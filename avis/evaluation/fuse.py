@@ -10,17 +10,20 @@ import pyarrow.compute as pc
 
 from avis import location, store
 from avis.digest import fingerprint, table_digest
+from avis.evaluation.list_report import read_origin
 from avis.evaluation.score_table import (
     CALIBRATION,
     CHECKPOINT,
     FUSION,
     ORIGIN,
     SPEAKERS,
+    TRAINED_ON,
     TRIALS_PER_PART,
     ScoreTable,
     speaker_numbers,
 )
 from avis.evaluation.systems import Systems, join_systems
+from avis.lineage import UNKNOWN
 from avis.metrics.eer import equal_error_rate
 from avis.metrics.list_metrics import FusedSystem, FusionFacts
 from avis.names import shared
@@ -92,6 +95,9 @@ def fuse(scores: Sequence[str], development: Sequence[str], out: str, *, fusion:
     origins: dict[str, str] = {}
     for name, system in systems.items():
         origins |= {f"scores of {name}": system.scores, f"development of {name}": system.development}
+    trained_on = {name: read_origin(system.scores).get(TRAINED_ON) for name, system in systems.items()}
+    if any(trained_on.values()):
+        origins[TRAINED_ON] = "; ".join(f"{name}: {words or UNKNOWN}" for name, words in trained_on.items())
     fused_of = dataclasses.asdict(FusionFacts(systems, fusion.offset))
     facts = {"warnings": warnings, ORIGIN: origins, FUSION: fused_of, **_facts_of_list(scores)}
     fused = _write(tested, slice(None), fusion, location.join(out, "scores", "fused"), facts)

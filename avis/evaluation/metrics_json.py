@@ -57,6 +57,8 @@ def to_json(metrics: ListMetrics) -> dict[str, Any]:
     for key, facts in (("fusion", metrics.fusion), ("calibration", metrics.calibration)):
         if facts is not None:
             tree[key] = dataclasses.asdict(facts)
+    if metrics.trained_on is not None:
+        tree["trained_on"] = metrics.trained_on
     return {**tree, "scores": metrics.scores}
 
 

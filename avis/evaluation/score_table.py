@@ -24,6 +24,9 @@ ORIGIN = "origin"
 CHECKPOINT = "checkpoint SHA-256"
 """Key of the origin: what distinguishes one system from another."""
 
+TRAINED_ON = "trained on"
+"""Key of the origin: what the model and those before it were trained on, in words."""
+
 CALIBRATION = "calibration"
 """Key of a manifest: what the ratios' calibration rests on, and where they are capped."""
 

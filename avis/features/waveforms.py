@@ -2,6 +2,9 @@
 
 import torch
 
+MAX_FRAME_SAMPLES = 1 << 14
+"""A third of a second at 48 kHz; what is made for frames of ten times as many no longer fits into memory."""
+
 
 def check_waveforms(waveforms: torch.Tensor, *, min_samples: int, name: str) -> None:
     """Refuse what is not floating point in [-1, 1], or is too short for one frame.
@@ -29,13 +32,13 @@ def frame_sizes(*, sample_rate: int, frame_length_ms: float, frame_shift_ms: flo
     Raises
     ------
     ValueError
-        For a frame of less than two samples or a shift of less than one.
+        For a frame of less than two samples or more than `MAX_FRAME_SAMPLES`, or a shift of less than one.
     """
     length, shift = int(sample_rate * frame_length_ms * 0.001), int(sample_rate * frame_shift_ms * 0.001)
-    if length < 2 or shift < 1:
+    if not 2 <= length <= MAX_FRAME_SAMPLES or shift < 1:
         raise ValueError(
             f"A frame must hold two samples and move by one: got frame_length_ms={frame_length_ms} ms and "
-            f"frame_shift_ms={frame_shift_ms} ms, expected at least 2 and 1 samples at {sample_rate} Hz. "
-            "At features.front_end. Both are in milliseconds."
+            f"frame_shift_ms={frame_shift_ms} ms, expected 2 to {MAX_FRAME_SAMPLES} and at least 1 samples at "
+            f"{sample_rate} Hz. At features.front_end. Both are in milliseconds."
         )
     return length, shift

@@ -29,7 +29,7 @@ class ClassMixing(nn.Module):
     Raises
     ------
     ValueError
-        If ``classification`` is another kind of loss or ``mixed_weight`` is negative.
+        If ``classification`` is another kind of loss, there are fewer than 3 speakers or ``mixed_weight`` is negative.
 
     References
     ----------
@@ -45,6 +45,11 @@ class ClassMixing(nn.Module):
                 f"speakers without a direction cannot be mixed: got {type(built).__name__} with "
                 f"{getattr(built, 'num_subcenters', 0)} directions per speaker, expected a loss over cosines with 1. "
                 "At loss.classification. Choose aam_softmax or am_softmax with num_subcenters=1."
+            )
+        if num_speakers < 3:
+            raise ValueError(
+                f"one mixed speaker has nobody to be told from: got num_speakers={num_speakers}, expected at least 3. "
+                "At loss. Train on more speakers, or choose another loss, as loss=aam_softmax."
             )
         check_weight("mixed_weight", mixed_weight)
         self.classification, self.mixed_weight = built, mixed_weight

@@ -33,7 +33,7 @@ class SpeakerClassifier(nn.Module, ABC):
     Raises
     ------
     ValueError
-        If ``sample_rate`` or ``balance`` is out of range.
+        If there is one speaker, or ``sample_rate`` or ``balance`` is out of range.
 
     References
     ----------
@@ -48,6 +48,11 @@ class SpeakerClassifier(nn.Module, ABC):
         self, *, embedding_dim: int, num_speakers: int, num_subcenters: int, sample_rate: float, balance: float
     ) -> None:
         super().__init__()
+        if num_speakers < 2:
+            raise ValueError(
+                f"nobody to tell a speaker from: got num_speakers={num_speakers}, expected at least 2. At loss. Train "
+                "on more speakers."
+            )
         if not 0 < sample_rate <= 1:
             raise ValueError(
                 f"a step compares with a share of the speakers: got sample_rate={sample_rate}, expected above 0 up to "

@@ -126,6 +126,8 @@ class ListMetrics(ListFigures):
         What the scores were fused of, where they were.
     calibration : CalibrationFacts or None
         What is known of the ratios' calibration, where AVIS calibrated them.
+    trained_on : str or None
+        What the model and those before it were trained on, in words, where AVIS scored the trials.
     """
 
     identification: IdentificationFigures | None = None
@@ -135,3 +137,4 @@ class ListMetrics(ListFigures):
     baseline: Baseline | None = None
     fusion: FusionFacts | None = None
     calibration: CalibrationFacts | None = None
+    trained_on: str | None = None

@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Mapping
 
 from avis.metrics.binomial import binomial_interval
-from avis.metrics.figures import CALIBRATION_LOSS, CLLR, FMR, FNMR, FNMR_AT_FMR, MIN_CLLR
+from avis.metrics.figures import CALIBRATION_LOSS, CLLR, EER, FMR, FNMR, FNMR_AT_FMR, MIN_CLLR
 from avis.metrics.list_metrics import ListMetrics
 from avis.metrics.subgroups import LEAST_ERRORS
 from avis.metrics.summary import Summary
+from avis.reports.learning_cautions import chance_limit
 from avis.reports.wording import capped_at, percent
 
 LEAST_SPEAKERS = 30
@@ -21,10 +22,13 @@ MOST_CALIBRATION_LOSS = 0.1
 
 _LEAST_LOSS = 0.02
 _CONFIDENCE = 0.95
+_CHANCE = 0.5
 
 _FLAGS = {
     "shared_speakers": "{} speakers of these trials were also trained on, so the error rates are too good to be true.",
+    "shared_audio": "{} utterances of these trials were trained on, sample by sample: that is no test.",
     "self_trials": "{} trials compare an utterance with itself; their score is always perfect.",
+    "same_audio": "{} trials compare the same recording under two ids; their score is always perfect.",
     "duplicates": "{} trials repeat another one and count twice.",
     "contradictions": "{} pairs are called same speaker in one trial and different speakers in another.",
     "wrong_answers": "{} trials have an answer that their speakers contradict.",
@@ -44,6 +48,7 @@ def cautions(metrics: ListMetrics, flagged: Mapping[str, int]) -> list[str]:
     """
     return [
         *_wrong(metrics.summary),
+        *by_chance(metrics),
         *_suspect(flagged),
         *_uncertain(metrics),
         *_miscalibrated(metrics),
@@ -57,6 +62,19 @@ def _wrong(summary: Summary) -> Iterator[str]:
             "Same-speaker trials score lower than different-speaker ones: the sign of the scores is probably turned "
             "(distances instead of similarities), or the answers are."
         )
+
+
+def by_chance(metrics: ListMetrics) -> Iterator[str]:
+    """Yield that the scores may be guesses, where their error rate does not tell them from that."""
+    summary, interval = metrics.summary, metrics.intervals and metrics.intervals.figures.get(EER)
+    eer = summary.figures.get(EER, 0.0)
+    limit = chance_limit(min(summary.num_target, summary.num_nontarget))
+    if summary.reversed or (interval.high < _CHANCE if interval else eer < limit):
+        return
+    yield (
+        f"Not told from chance: {percent(eer)} is an equal error rate that guesses, whose true one is "
+        f"{percent(_CHANCE)}, may have on these trials. The scores say nothing, or the trials are too few to tell."
+    )
 
 
 def _suspect(flagged: Mapping[str, int]) -> Iterator[str]:

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import jinja2
 from markupsafe import Markup
 
-from avis.reports.cautions import cautions
 from avis.reports.figure_rows import (
     difference_rows,
     equalised_notes,
@@ -89,7 +88,7 @@ def _list_view(report: ListReport) -> dict[str, Any]:
         "name": report.name,
         "headlines": headline_rows(metrics),
         "confidence": f"{metrics.intervals.draws.confidence:.0%} interval" if metrics.intervals else "",
-        "cautions": [*report.warnings, *cautions(metrics, report.flagged)],
+        "cautions": report.cautions,
         "reading": reading(metrics),
         "rows": list(figure_rows(metrics).values()),
         "protocols": protocol_rows(metrics),

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from avis.metrics.list_metrics import ListMetrics
+from avis.reports.cautions import cautions
 from avis.reports.worst_trials import Trial
 
 
@@ -36,6 +37,11 @@ class ListReport(NamedTuple):
     facts: Mapping[str, str] = {}
     flagged: Mapping[str, int] = {}
     warnings: Sequence[str] = ()
+
+    @property
+    def cautions(self) -> list[str]:
+        """What should keep a reader from believing the figures too much, in sentences."""
+        return [*self.warnings, *cautions(self.metrics, self.flagged)]
 
 
 class Report(NamedTuple):

@@ -135,3 +135,7 @@ class NormalizedBackend(Backend, Protocol):
     @abstractmethod
     def describe_cohort(self) -> str:
         """Return how large the cohort is and how much of it counts, in words."""
+
+    @abstractmethod
+    def cohort_cautions(self) -> list[str]:
+        """Return what the size of the cohort says against the normalised scores, in sentences."""

@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from avis.foreign import read_parquet
 from avis.location import read_bytes
 from avis.names import names
 from avis.schema import ENROLMENTS
@@ -40,7 +40,7 @@ def read_enrolments(path: str | Path) -> pa.Table:
     name = str(path)
     try:
         data = read_bytes(name)
-        table = pq.read_table(pa.BufferReader(data)) if data[:4] == b"PAR1" else _from_text(data)
+        table = read_parquet(data, name) if data[:4] == b"PAR1" else _from_text(data)
         columns = [names(table[column], where=f"{name} column {column}") for column in ENROLMENTS.names]
         table = pa.Table.from_arrays(columns, ENROLMENTS.names)
     except StorageError:

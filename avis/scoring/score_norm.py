@@ -10,6 +10,8 @@ from avis.scoring.length_norm import check_embeddings
 from avis.scoring.scatter import speaker_scatter
 
 MIN_DEVIATION = 1e-6
+SMALL_COHORT = 10
+"""Of fewer scores a deviation is off by a quarter and more (its standard error is 1 / sqrt(2 n))."""
 
 
 class ScoreNorm(Backend):
@@ -55,6 +57,11 @@ class ScoreNorm(Backend):
         self._members = check_embeddings(embeddings)
         if self.cohort == "speakers":
             self._members = speaker_scatter(self._members, speakers).means
+        if len(self._members) < 2:
+            raise ValueError(
+                f"A deviation needs two scores: got a cohort of {len(self._members)} training {self.cohort}, expected "
+                "at least 2. At scoring. Add training speakers, or choose scoring=cosine."
+            )
         self._cohort = self.backend.transform(self._members)
 
     def adapt(self, embeddings: NDArray[np.floating]) -> None:
@@ -109,6 +116,23 @@ class ScoreNorm(Backend):
         if self.top_n is None:
             return size
         return f"{size}, {'all' if self.top_n >= len(self._cohort) else f'the nearest {self.top_n:,}'} of which count"
+
+    def cohort_cautions(self) -> list[str]:
+        """Return what the size of the cohort says against the normalised scores, in sentences."""
+        assert self._cohort is not None, "fit or restore the back-end before its cohort is judged"
+        size = len(self._cohort)
+        cautions = []
+        if size < SMALL_COHORT:
+            cautions.append(
+                f"Score normalisation by a cohort of {size} training {self.cohort}: means and deviations of fewer than "
+                f"{SMALL_COHORT} are rough. Add training speakers, or set scoring.backend.cohort=utterances."
+            )
+        if self.top_n is not None and self.top_n >= size:
+            cautions.append(
+                f"Score normalisation is not adaptive: all {size} training {self.cohort} of the cohort count for "
+                f"everybody, since there are no more than scoring.backend.top_n={self.top_n}. Lower it."
+            )
+        return cautions
 
     def state(self) -> dict[str, NDArray]:
         """Return what `fit` learnt, as arrays to keep."""

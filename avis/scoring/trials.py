@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from avis.foreign import read_parquet
 from avis.location import read_bytes
 from avis.names import is_text, names
 from avis.schema import TRIALS
@@ -67,12 +67,13 @@ def read_trials(path: str | Path) -> pa.Table:
             f"trial list cannot be read: got {error.strerror or error}, expected a file. At {name}. "
             "Correct trials=<path>."
         ) from error
-    if data[:4] == b"PAR1":
-        table = pq.read_table(pa.BufferReader(data))
-        table = table.rename_columns(named_columns(table.column_names, TRIAL_LIST.columns, at=f"At {name}."))
-        trials = _from_table(table, Source(name, "row", np.arange(1, table.num_rows + 1)))
-    else:
-        trials = _from_table(*read_text(data, name, TRIAL_LIST))
+    try:
+        trials = _from_parquet(data, name) if data[:4] == b"PAR1" else _from_table(*read_text(data, name, TRIAL_LIST))
+    except pa.ArrowInvalid as error:
+        raise ValueError(
+            f"trial list cannot be parsed: got {str(error).splitlines()[0]!r}, expected a whole table. At {name}. "
+            "Write it again."
+        ) from error
     if trials.num_rows == 0:
         raise ValueError(
             f"A trial list has trials: got trials=0, expected at least one. At {name}. Check that the file is whole."
@@ -90,6 +91,12 @@ def check_both_kinds(trials: pa.Table, *, where: str) -> None:
             f"num_nontarget={len(known) - num_target}, expected at least one of each. At {where}. "
             "Add the missing kind, or leave every answer empty if none is known."
         )
+
+
+def _from_parquet(data: bytes, name: str) -> pa.Table:
+    table = read_parquet(data, name)
+    table = table.rename_columns(named_columns(table.column_names, TRIAL_LIST.columns, at=f"At {name}."))
+    return _from_table(table, Source(name, "row", np.arange(1, table.num_rows + 1)))
 
 
 def _from_table(table: pa.Table, source: Source) -> pa.Table:

@@ -1,23 +1,22 @@
 """Run a training over a stream of batches with Lightning."""
 
+import contextlib
 import logging
-from collections.abc import Iterable
-from functools import partial
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from avis import location
-from avis.checkpoints.run_checkpoints import BEST, EPOCH, LAST, last_checkpoint
-from avis.run_folder import CHECKPOINTS
+from avis.checkpoints.run_checkpoints import last_checkpoint
 from avis.training.module import SpeakerVerifier
 from avis.training.progress import EpochStream, Progress
-from avis.training.remote import CheckpointsAt, local_logs, local_name
+from avis.training.remote import CheckpointsAt, local_logs
+from avis.training.saving import Saving, Stopped
 from avis.training.settings import Training
 
 VALIDATION_BATCH = 64
@@ -33,22 +32,25 @@ def fit(
     settings: Training,
     run_dir: str,
     data_cpus: float,
+    stop_asked: Callable[[], bool],
     moving: bool = False,
     **distribution: Any,
 ) -> None:
-    """Train to the end of the plan; go on from the run's last checkpoint if it has one.
+    """Train to the end of the plan, or until asked to stop; go on from the run's last checkpoint if it has one.
 
-    Writes ``checkpoints/best.ckpt`` (lowest error rate on held-out speakers), ``checkpoints/last.ckpt`` and logs for
-    TensorBoard and as CSV below ``run_dir``, a local folder or a URI.
+    Writes ``checkpoints/best.ckpt`` (lowest error rate on held-out speakers), ``checkpoints/last.ckpt``, the one before
+    as ``last-1.ckpt``, and logs for TensorBoard and as CSV below ``run_dir``, a local folder or a URI.
 
     Parameters
     ----------
     batches : iterable of dict
-        The examples of `avis.training.examples.ExampleMaker.block`, from the first epoch that is still to do.
+        The examples of `avis.training.examples.ExampleMaker.block`, from the first step that is still to do.
     validation : tuple
         This worker's share of the held-out utterances; see `avis.training.examples.validation_examples`.
     data_cpus : float
         CPUs that make examples beside the training; 0 if ``batches`` makes them in this process.
+    stop_asked : callable
+        See `avis.training.saving.Saving`.
     moving : bool
         Say how far the training is in one line that is redrawn; see `avis.training.progress.Progress`.
     **distribution
@@ -56,15 +58,15 @@ def fit(
     """
     stream = EpochStream(batches, module.steps_per_epoch)
     progress = Progress(stream, interval_s=settings.log_interval_s, data_cpus=data_cpus, moving=moving)
-    checkpoints = location.join(run_dir, CHECKPOINTS)
-    plugins = [CheckpointsAt(checkpoints), *distribution.pop("plugins", [])]
+    saving = Saving(run_dir, average_epochs=settings.average_epochs, stop_asked=stop_asked)
+    plugins = [CheckpointsAt(run_dir), *distribution.pop("plugins", [])]
     with local_logs(run_dir) as (logs, copying):
         num_logs = len(location.names_in(location.join(run_dir, "csv")))
         trainer = pl.Trainer(
             max_epochs=module.num_epochs,
             precision=_precision(settings.precision),
             gradient_clip_val=settings.gradient_clip,
-            callbacks=[*_saved(checkpoints, settings.average_epochs), progress, *copying],
+            callbacks=[progress, *copying, saving],
             plugins=plugins,
             logger=[TensorBoardLogger(logs, name="tensorboard", version=""), CSVLogger(logs, "csv", num_logs)],
             log_every_n_steps=1,
@@ -74,29 +76,14 @@ def fit(
             use_distributed_sampler=False,
             **distribution,
         )
-        trainer.fit(module, stream, _loader(*validation), ckpt_path=last_checkpoint(run_dir), weights_only=True)
+        with contextlib.suppress(Stopped):
+            trainer.fit(module, stream, _loader(*validation), ckpt_path=last_checkpoint(run_dir), weights_only=True)
 
 
 def _precision(name: str) -> Any:
     if name == "auto":
         return "16-mixed" if torch.cuda.is_available() else "32-true"
     return name
-
-
-def _saved(checkpoints: str, average_epochs: int) -> list[ModelCheckpoint]:
-    """Return what saves the best and the last epoch, and so many last ones as are averaged."""
-    save = partial(
-        ModelCheckpoint,
-        dirpath=local_name(checkpoints),
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-        auto_insert_metric_name=False,
-    )
-    # Two of them, since Lightning's save_last leaves out the epochs that are not the best.
-    saved = [save(filename=BEST, monitor="val/eer", mode="min"), save(filename=LAST)]
-    if average_epochs:
-        saved.append(save(filename=f"{EPOCH}{{epoch}}", monitor="epoch", mode="max", save_top_k=average_epochs))
-    return saved
 
 
 def _loader(inputs: dict[str, Tensor], speakers: list[str]) -> DataLoader[Any]:

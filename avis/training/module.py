@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from avis.augment.mixup import mixup
-from avis.checkpoints.checkpoint import Checkpoint
+from avis.checkpoints.ancestry import lineage_fields
+from avis.checkpoints.checkpoint import HISTORY, Checkpoint
+from avis.lineage import Lineage
 from avis.losses.margin import set_margins
 from avis.metrics.eer import equal_error_rate
 from avis.metrics.roc import accuracy
@@ -43,8 +45,8 @@ class SpeakerVerifier(pl.LightningModule):
         Length of the training, by which progress is measured: the same recipe on 1 or 64 workers.
     recipe : dict
         The resolved configuration, plain data; it is kept in the checkpoint, so that the model can be built again.
-    speakers : list of str
-        The training speakers; kept in the checkpoint, so that a test on one of them can be refused.
+    lineage : Lineage
+        What it and the models before it are trained on; kept in the checkpoint, so that a test on that can be refused.
     crops : DrawnCrops, optional
         Cuts the waveforms of each training batch; without it they are trained on as they come.
     """
@@ -62,15 +64,17 @@ class SpeakerVerifier(pl.LightningModule):
         num_epochs: int,
         steps_per_epoch: int,
         recipe: dict[str, Any],
-        speakers: list[str],
+        lineage: Lineage,
         crops: DrawnCrops | None = None,
     ) -> None:
         super().__init__()
         self.front_end, self.model, self.loss = front_end, model, loss
         self.make_optimizer, self.learning_rate, self.margin = optimizer, learning_rate, margin
         self.mixup_alpha, self.num_epochs, self.steps_per_epoch = mixup_alpha, num_epochs, steps_per_epoch
-        self.recipe, self.speakers, self.crops = recipe, speakers, crops
+        self.recipe, self.lineage, self.crops = recipe, lineage, crops
         self.validation: list[tuple[Tensor, list[str]]] = []
+        self.history: list[dict[str, float]] = []
+        self.sums = torch.zeros(3)
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Embed a batch of examples."""
@@ -89,7 +93,7 @@ class SpeakerVerifier(pl.LightningModule):
         """
         own, given = self.state_dict(), dict(checkpoint.weights)
         heads = {key: given.pop(key) for key in list(given) if key.startswith("loss.")}
-        if checkpoint.speakers == self.speakers:
+        if checkpoint.speakers == self.lineage.own.speakers:
             given |= {
                 key: first for key, value in heads.items() if (first := _first_rows(value, own.get(key))) is not None
             }
@@ -111,6 +115,10 @@ class SpeakerVerifier(pl.LightningModule):
         self.peak_learning_rates = [group["lr"] for group in self.optimizer.param_groups]
         return self.optimizer
 
+    def on_train_epoch_start(self) -> None:
+        """Begin to add up losses, accuracies and steps."""
+        self.sums = torch.zeros(3, device=self.device)
+
     def on_train_batch_start(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         """Set learning rate and margin by the training's progress."""
         self.set_progress((self.current_epoch + batch_idx / self.steps_per_epoch) / self.num_epochs)
@@ -131,8 +139,9 @@ class SpeakerVerifier(pl.LightningModule):
                 f"training diverged: got loss={loss.item()}, expected a finite number. At epoch {self.current_epoch}, "
                 f"step {batch_idx}. Lower optimizer.lr or lengthen the warm-up."
             )
-        rate = self.optimizer.param_groups[0]["lr"]
-        self.log_dict({"train/loss": loss, "train/accuracy": correct.float().mean(), "train/learning_rate": rate})
+        rate, found = self.optimizer.param_groups[0]["lr"], correct.float().mean()
+        self.log_dict({"train/loss": loss, "train/accuracy": found, "train/learning_rate": rate})
+        self.sums += torch.stack([loss.detach().float(), found, torch.ones_like(found)])
         return loss
 
     def _loss_of(self, batch: dict[str, Tensor], batch_idx: int) -> tuple[Tensor, Tensor]:
@@ -165,10 +174,17 @@ class SpeakerVerifier(pl.LightningModule):
         eer, threshold = equal_error_rate(scores, target)
         metrics = {"val/eer": eer, "val/accuracy": accuracy(scores, target, threshold)}
         self.log_dict(metrics, sync_dist=True)
+        loss, found, steps = self.sums.tolist()
+        means = {"loss": loss / max(1.0, steps), "accuracy": found / max(1.0, steps)}
+        self.history.append({**means, "eer": eer, "utterances": float(len(speakers))})
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the recipe and the training speakers with the weights."""
-        checkpoint["recipe"], checkpoint["speakers"] = self.recipe, self.speakers
+        """Keep the recipe, the lineage and the history with the weights."""
+        checkpoint |= {"recipe": self.recipe, HISTORY: self.history, **lineage_fields(self.lineage)}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on with the history of the epochs before."""
+        self.history = list(checkpoint.get(HISTORY, []))
 
 
 def _first_rows(value: Tensor, own: Tensor | None) -> Tensor | None:

@@ -139,7 +139,7 @@ class Plan:
     ) -> None:
         self.row_groups, self.seed = row_groups, seed
         self.groups_per_block, self.passes_per_epoch = groups_per_block, passes_per_epoch
-        self.utterances_per_speaker = utterances_per_speaker
+        self.global_batch, self.utterances_per_speaker = global_batch, utterances_per_speaker
         self.blocks_per_pass = -(-len(row_groups) // groups_per_block)
         self.blocks_per_epoch = self.blocks_per_pass * passes_per_epoch
         left_out = (utterances_per_speaker - 1) * self.blocks_per_pass
@@ -161,6 +161,15 @@ class Plan:
         groups = [self.row_groups[i] for i in self._shuffled(pass_)[start : start + self.groups_per_block]]
         order = np.random.default_rng([self.seed, pass_, index]).permutation(sum(g.num_rows for g in groups))
         return Block(epoch, pass_, groups, order[: self._take(pass_, index)], self.utterances_per_speaker)
+
+    def find(self, epoch: int, step: int) -> tuple[int, int]:
+        """Return the number of the block with the first example of a step, and how many come before it in the block."""
+        first = epoch * self.passes_per_epoch
+        rows = np.concatenate([self._rows(pass_) for pass_ in range(first, first + self.passes_per_epoch)])
+        ends = np.minimum(np.cumsum(rows), self.examples_per_epoch)
+        before = step * self.global_batch
+        place = int(np.searchsorted(ends, before, side="right"))
+        return epoch * self.blocks_per_epoch + place, before - (int(ends[place - 1]) if place else 0)
 
     def _shuffled(self, pass_: int) -> np.ndarray:
         return np.random.default_rng([self.seed, pass_]).permutation(len(self.row_groups))

@@ -17,19 +17,32 @@ MOVING_INTERVAL_S = 1.0
 
 
 class EpochStream:
-    """Cut one endless stream of batches into epochs, and measure the time spent waiting for it, and for its first."""
+    """Cut one endless stream of batches into epochs, and measure the time spent waiting for it, and for its first.
+
+    A checkpoint keeps how many steps of an epoch were handed out: a stream of the others takes up from there.
+    """
 
     def __init__(self, batches: Iterable[dict[str, Tensor]], steps_per_epoch: int) -> None:
         self.batches: Iterator[dict[str, Tensor]] = iter(batches)
         self.steps_per_epoch = steps_per_epoch
+        self.step = 0
         self.waited_s = 0.0
         self.first_wait_s: float | None = None
+
+    def state_dict(self) -> dict[str, int]:
+        """Return how many steps of this epoch were handed out, and how many it has."""
+        return {"step": self.step, "steps_per_epoch": self.steps_per_epoch}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Take up after the steps of an epoch that were done before."""
+        self.step = state["step"]
 
     def __len__(self) -> int:
         return self.steps_per_epoch
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
-        for _ in range(self.steps_per_epoch):
+        self.step %= self.steps_per_epoch
+        for _ in range(self.step, self.steps_per_epoch):
             started = time.perf_counter()
             batch = next(self.batches, None)
             assert batch is not None, "the stream ended before its plan"
@@ -37,6 +50,7 @@ class EpochStream:
             self.waited_s += wait_s
             if self.first_wait_s is None:
                 self.first_wait_s = wait_s
+            self.step += 1
             yield batch
 
 

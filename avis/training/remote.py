@@ -9,45 +9,70 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+import pyarrow.fs as pafs
 import torch
 from lightning.pytorch.plugins.io import CheckpointIO
 
 from avis import location, store
-from avis.checkpoints.checkpoint import read_checkpoint
-
-
-def local_name(folder: str) -> str:
-    """Return what Lightning takes for the folder of the checkpoints: a path, the same on each machine, for a URI too.
-
-    >>> local_name("s3://bucket/runs/a/checkpoints?region=eu-west-1"), local_name("/runs/a/checkpoints")
-    ('/s3/bucket/runs/a/checkpoints', '/runs/a/checkpoints')
-    """
-    head = location.split_query(folder)[0]
-    return f"/{head.replace('://', '/')}" if location.is_uri(folder) else folder
+from avis.checkpoints.run_checkpoints import BEFORE_LAST, LAST, read_last
+from avis.run_folder import CHECKPOINTS
+from avis.whole_file import UNFINISHED
 
 
 class CheckpointsAt(CheckpointIO):
-    """Write checkpoints into ``folder``, a local path or URI, whole or not at all; nothing lies in `local_name`."""
+    """Write checkpoints into a run's folder, at a local path or URI, whole or not at all; Lightning gives names alone.
 
-    def __init__(self, folder: str) -> None:
-        self.folder = folder
+    Of the last one, the one before it is kept too.
+    """
+
+    def __init__(self, run_dir: str) -> None:
+        self.run_dir, self.last_is_whole = run_dir, True
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Save one under the last part of ``path``."""
+        """Save one under a name."""
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
+        if path == LAST and self.last_is_whole:
+            _keep(self._at(LAST), self._at(BEFORE_LAST))
         store.write_file(self._at(path), buffer)
+        self.last_is_whole = self.last_is_whole or path == LAST
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
-        """Load the one at ``path``, a local path or URI, onto the CPU."""
-        return read_checkpoint(str(path))
+        """Load the last one that can be read onto the CPU."""
+        last = read_last(self.run_dir)
+        assert last is not None, "nothing to load"
+        self.last_is_whole = last.unreadable is None
+        return dict(last.content)
 
     def remove_checkpoint(self, path: Any) -> None:
-        """Remove the one under the last part of ``path``."""
+        """Remove the one of a name, if there is one."""
         store.delete_file(self._at(path))
 
-    def _at(self, path: Any) -> str:
-        return location.join(self.folder, os.path.basename(path))
+    def _at(self, name: str) -> str:
+        return location.join(self.run_dir, CHECKPOINTS, f"{name}.ckpt")
+
+
+def _keep(path: str, copy: str) -> None:
+    """Keep a file, if it is there, under another name as well, until it is written anew; at no time is there none."""
+    if not location.exists(path):
+        return
+    system, source = location.filesystem(path)
+    if isinstance(system, pafs.LocalFileSystem):
+        linked = f"{copy}{UNFINISHED}"
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(linked)
+        try:
+            os.link(path, linked)
+        except OSError:  # a file system without links
+            os.replace(path, copy)
+        else:
+            os.replace(linked, copy)
+        return
+    try:
+        system.copy_file(source, location.filesystem(copy)[1])
+    except OSError:  # S3 copies no more than 5 GB by itself
+        with location.open_seekable(path) as file:
+            store.write_file(copy, file)
 
 
 class LogsAt(pl.Callback):

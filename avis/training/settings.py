@@ -51,6 +51,8 @@ class Training:
     mixup_alpha : float
         Of the Beta distribution that shares are drawn from at which waveforms of a batch are mixed in pairs, labels
         likewise; 0 mixes nothing.
+    max_minutes : float or None
+        So long a job trains at most; then the run stops with a checkpoint of its last step, to be gone on with.
     average_epochs : int
         So many last epochs' weights are averaged, and trials scored with that; 0 takes the best epoch's.
 
@@ -76,6 +78,7 @@ class Training:
     gradient_clip: PositiveFloat
     log_interval_s: PositiveFloat
     mixup_alpha: NonNegativeFloat
+    max_minutes: PositiveFloat | None
     average_epochs: NonNegativeInt
 
     def __post_init__(self) -> None:
@@ -85,6 +88,31 @@ class Training:
                 f"num_epochs={self.num_epochs}. At trainer.average_epochs. Lower it."
             )
         crop_bounds(self.crop_s)
+
+    def local_batch(self, num_workers: int) -> int:
+        """Return the examples of a step on each of so many workers.
+
+        Raises
+        ------
+        ValueError
+            If the batch cannot be dealt out, or leaves a worker one speaker, of whom a loss has nobody to tell him
+            from.
+        """
+        size = self.utterances_per_speaker
+        if self.batch_size % (num_workers * size):
+            raise ValueError(
+                f"batch does not divide: got trainer.batch_size={self.batch_size} for {num_workers} workers and "
+                f"{size} utterances per speaker, expected a multiple. At trainer.batch_size. "
+                "Change it, trainer.utterances_per_speaker or compute.num_workers."
+            )
+        local = self.batch_size // num_workers
+        if size > 1 and local < 2 * size:
+            raise ValueError(
+                f"one speaker in a worker's batch: got trainer.batch_size={self.batch_size} for {num_workers} workers "
+                f"and {size} utterances per speaker, expected {2 * size} or more for each worker. At "
+                "trainer.batch_size. Raise it, or lower trainer.utterances_per_speaker or compute.num_workers."
+            )
+        return local
 
     def check_placement(self, placement: str) -> None:
         """Refuse settings that need features computed elsewhere.

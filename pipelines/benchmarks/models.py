@@ -13,7 +13,7 @@ from avis import location, store
 from avis.engine.config import resolve
 from avis.engine.prepare import prepare
 from avis.engine.recipe import Recipe
-from avis.engine.runs import save_run
+from avis.engine.runs import STARTED_ON, save_run
 from avis.engine.score import score
 from avis.engine.train import train
 from avis.evaluation.evaluate import evaluate
@@ -75,7 +75,7 @@ def families(recipe: Recipe, *, choices: Sequence[str] = SMALL, overrides: Seque
 def _trained_and_evaluated(recipe: Recipe, utterances: str, run_dir: str) -> dict[str, Any]:
     """Return the metrics of a run, which is begun or gone on with unless it has them."""
     config, metrics = location.join(run_dir, CONFIG), location.join(run_dir, METRICS)
-    asked = {**recipe.plain, "utterances": utterances}
+    asked = {**recipe.plain, STARTED_ON: location.below(utterances, recipe.output_dir)}
     saved = store.read_json(config) if location.exists(config) else asked
     if saved != {**asked, "compute": saved["compute"]}:
         raise ValueError(

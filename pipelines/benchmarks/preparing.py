@@ -129,7 +129,7 @@ def listing(
     return replace(
         recipe,
         output_dir=output_dir,
-        corpora={"listed": Component({**listed, "path": str(table)})},
+        corpora={"listed": Component({**listed, "path": str(table), "allow_outside": True})},
         extends=None,
         sharding=replace(recipe.sharding, **sharding),
         compute=replace(recipe.compute, where=where),

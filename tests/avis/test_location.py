@@ -60,10 +60,19 @@ class Quiet(SimpleHTTPRequestHandler):
 @pytest.mark.parametrize(
     ("uri", "error", "reason"),
     [
-        ("nosuch://a/b", pa.ArrowInvalid, "Protocol not known"),
+        ("nosuch://a/b", pa.ArrowInvalid, "no scheme that is known"),
         ("az://a/b", StorageError, "Install adlfs"),  # on this node: no reason to reject a recording
     ],
 )
 def test_a_scheme_that_nothing_opens_is_named(uri: str, error: type[Exception], reason: str):
     with pytest.raises(error, match=f"no file system: got {uri[:-3]}.*{reason}.*At {uri}"):
         location.read_bytes(uri)
+
+
+@pytest.mark.parametrize("scheme", ["filecache::file", "simplecache::memory", "filecache", "reference", "zip", "dir"])
+def test_no_path_is_read_through_another_one_nor_written_anywhere(tmp_path: Path, scheme: str):
+    (tmp_path / "list.txt").write_text("content")
+    kept = f"?cache_storage={tmp_path}/kept&same_names=True&target_protocol=file&fo={tmp_path}/list.txt"
+    with pytest.raises(pa.ArrowInvalid, match=f"no file system: got {scheme}://"):
+        location.read_bytes(f"{scheme}://{tmp_path}/list.txt{kept}")
+    assert not (tmp_path / "kept").exists()

@@ -75,7 +75,7 @@ def test_two_steps(experiment: str, tiny_store: str, narrow: Callable[[str], dic
     module = build_module(inputs)
     optimizer = module.configure_optimizers()
     before = {name: weight.detach().clone() for name, weight in module.named_parameters() if weight.requires_grad}
-    for batch in islice(local_batches(inputs, first_block=0), 2):
+    for batch in islice(local_batches(inputs), 2):
         module.set_progress(0.5)
         loss, _ = module.loss(module(batch), batch["speaker"])
         assert torch.isfinite(loss)
@@ -124,7 +124,7 @@ def test_fine_tuning_all_of_a_front_end_starts_from_the_stage_before(
     recipe = narrow(f"{experiment}_joint") | {"start_from": str(tmp_path / "average.ckpt"), "seed": 1}
     work = gather_inputs(Recipe.of(recipe), tiny_store, num_workers=1)
     second = build_module(work)
-    batch = next(local_batches(work, first_block=0))
+    batch = next(local_batches(work))
     torch.testing.assert_close(second.eval()(batch), first.eval()(batch), rtol=1e-4, atol=1e-5)
     assert all(weight.requires_grad for weight in second.parameters())
     assert second.loss.weight.equal(first.loss.weight)

@@ -1,5 +1,6 @@
 """A model of another toolkit is imported, scored and exported as a user does it."""
 
+import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from avis.lineage import UNKNOWN
 from avis.models.ecapa_tdnn import EcapaTdnn
 from avis.models.pooling import AttentiveStatisticsPooling
 
@@ -64,11 +66,17 @@ def test_an_imported_checkpoint_scores_trials_and_is_exported(
     files = ["weights=embedding_model.ckpt", "checkpoint=ecapa.ckpt"]
     start("import_checkpoint", "source=speechbrain_ecapa", *files, "sharding.num_validation_speakers=2")
     said = capsys.readouterr().out.splitlines()
-    assert said[-2].startswith("EcapaTdnn: num_mels=80, channels=8,")
+    assert said[-3].startswith("EcapaTdnn: num_mels=80, channels=8,")
+    assert said[-2] == f"trained on: {UNKNOWN}"
     assert said[-1] == str(tmp_path / "ecapa.ckpt")
     corpus = [override for override in tiny["prepare"] if override.startswith("corpus.")]
     start("score", "checkpoint=ecapa.ckpt", "compute=debug", "corpus=synthetic", *corpus)
-    assert "EER" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "EER" in printed
+    assert printed.count(UNKNOWN) == 1
+    [page] = tmp_path.rglob("report.html")
+    assert page.read_text().count(UNKNOWN) == 2, "a caution, and what was evaluated"
+    assert json.loads((page.parent / "metrics.json").read_text())["synthetic"]["trained_on"] == UNKNOWN
     assert not list(tmp_path.glob("*.npz")), "a plain cosine has nothing to keep"
     start("score", "checkpoint=ecapa.ckpt", "compute=debug", "corpus=synthetic", "scoring=cosine", *corpus)
     assert len(list(tmp_path.glob("backend-*.npz"))) == 1, "the mean of the training split"

@@ -3,16 +3,19 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from avis.checkpoints.checkpoint import read_checkpoint
+from avis.checkpoints.run_checkpoints import next_position
 
 PIPELINES = Path(__file__).parents[2] / "pipelines"
 NAMES = sorted(path.stem for path in PIPELINES.glob("*.py") if path.stem not in ("__init__", "benchmark"))
@@ -25,10 +28,13 @@ def test_the_main_job_ends_with_an_equal_error_rate(main_job: tuple[Path, str]):
     assert set(metrics) == {"synthetic"}
     assert 0 <= metrics["synthetic"]["eer"] <= 1
     assert metrics["synthetic"]["num_target"] == 4 * 2 * 2
+    assert metrics["synthetic"]["trained_on"] == "4 speakers of synthetic"
     assert f"synthetic: EER {metrics['synthetic']['eer']:.2%}" in said
     choice = "the lowest EER of 2 held-out speakers, which is coarse"
     assert f"checkpoint: {choice}" in said
     assert choice in (run / "report.html").read_text()
+    [caution] = [each for each in metrics["synthetic"]["cautions"] if "4 speakers" in each]
+    assert caution in (run / "report.html").read_text()
     for line in (f"metrics: {run}/metrics.json", f"report:  {run}/report.html"):
         assert line in said
     for file in ("config.json", "report.html", "checkpoints/best.ckpt", "checkpoints/last.ckpt"):
@@ -82,6 +88,43 @@ def test_a_killed_driver_is_gone_on_with(tmp_path: Path, tiny: dict[str, list[st
     assert last["epoch"] == num_epochs - 1
     assert last["global_step"] % num_epochs == 0
     assert (run / "metrics.json").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("where", "number", "status"),
+    [
+        ("debug", signal.SIGINT, 130),
+        ("debug", signal.SIGUSR1, 75),
+        ("local", signal.SIGINT, 130),
+        ("local", signal.SIGTERM, 143),
+    ],
+)
+def test_a_training_that_is_told_to_stop_goes_on_by_the_command_that_it_says(
+    tmp_path: Path, tiny: dict[str, list[str]], where: str, number: signal.Signals, status: int
+):
+    run = tmp_path / "out puts" / "runs" / "told"
+    long = ["trainer.passes_per_epoch=30", "trainer.log_interval_s=0.2", f"compute={where}", "compute.num_workers=2"]
+    command = [sys.executable, str(PIPELINES / "train.py"), "run=told", "output_dir=out puts", *tiny["train"], *long]
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": tmp_path}
+    with subprocess.Popen(command, env={**os.environ, "HYDRA_FULL_ERROR": "0"}, **pipes) as driver:
+        assert driver.stdout is not None
+        assert driver.stderr is not None
+        said = ""
+        for line in driver.stdout:
+            if re.search(r"epoch 1/2 train \d+/120", line) and not re.search(r"epoch 1/2 train \d+/120", said):
+                driver.send_signal(number)
+            said += line
+        told = driver.stderr.read()
+    assert driver.returncode == status, told
+    [step] = re.findall(r"stopped after step (\d+)/120 of epoch 1/2, saved", said)
+    assert next_position(str(run)) == (0, int(step))
+    [goes_on] = re.findall(rf"stopped by {number.name}: .* Go on with: python (.*)\n", told)
+    done = subprocess.run([sys.executable, *shlex.split(goes_on)], timeout=600, **pipes)
+    assert done.returncode == 0, done.stderr
+    steps = [int(step) for step in re.findall(r"epoch 1/2 train (\d+)/120", done.stdout)]
+    assert steps[0] > int(step), "what was finished was trained again"
+    assert read_checkpoint(str(run / "checkpoints" / "last.ckpt"))["global_step"] == 240
 
 
 @pytest.mark.parametrize("name", NAMES)

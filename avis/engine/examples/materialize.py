@@ -1,7 +1,6 @@
 """Compute the features of a training before it starts: some augmented copies of every utterance, once."""
 
 import functools
-import os
 from collections.abc import Callable, Mapping
 
 import pyarrow as pa
@@ -62,7 +61,7 @@ def materialize(
     compute : Compute
     """
     copies = examples.features.copies
-    inputs = fingerprint([avis.__version__, examples.seed, examples.plain, os.path.basename(utterances)])
+    inputs = fingerprint([avis.__version__, examples.seed, examples.plain, location.stem(utterances)])
     uri = location.join(output_dir, "features", inputs)
     if store.finished(uri, inputs):
         return uri

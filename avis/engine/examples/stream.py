@@ -12,8 +12,10 @@ from torch import Tensor
 
 from avis.augment.bank import Bank
 from avis.checkpoints.checkpoint import Checkpoint
+from avis.checkpoints.run_checkpoints import START, Position
 from avis.engine.recipe import Recipe
 from avis.engine.workers.data_context import data_context
+from avis.lineage import Lineage
 from avis.training.examples import ExampleMaker
 from avis.training.plan import Plan, RowGroup
 from avis.training.stored import StoredExamples
@@ -42,6 +44,8 @@ class TrainingInputs:
         URI of the features of ``features.placement=materialize``.
     start : Checkpoint or None
         The checkpoint whose weights the training starts with.
+    lineage : Lineage
+        What the model and those before it are trained on.
     """
 
     recipe: Recipe
@@ -52,6 +56,7 @@ class TrainingInputs:
     banks: dict[str, Bank]
     stored: str | None
     start: Checkpoint | None
+    lineage: Lineage
 
     def example_source(self) -> ExampleMaker | StoredExamples:
         """Return what makes the examples of the plan's blocks, or reads them."""
@@ -61,14 +66,14 @@ class TrainingInputs:
         return StoredExamples(self.stored, copies=examples.features.copies, speeds=examples.speeds)
 
 
-def example_stream(reference: ray.ObjectRef, *, first_block: int, last_block: int) -> ray.data.Dataset:
-    """Stream the examples of a plan's blocks, in order, made by tasks anywhere in the cluster."""
+def example_stream(reference: ray.ObjectRef, plan: Plan, *, start: Position, num_epochs: int) -> ray.data.Dataset:
+    """Stream the examples of a plan from a position on, in order, made by tasks anywhere in the cluster."""
     data_context().execution_options.preserve_order = True
-    num_blocks = last_block - first_block
+    first_block, done = plan.find(*start)
+    num_blocks = num_epochs * plan.blocks_per_epoch - first_block
     numbers = ray.data.range(num_blocks, override_num_blocks=min(num_blocks, MAX_READ_TASKS))
-    return numbers.map_batches(
-        functools.partial(_make_examples, reference=[reference], first_block=first_block), batch_size=1, num_cpus=1
-    )
+    make = functools.partial(_make_examples, reference=[reference], first_block=first_block, done=done)
+    return numbers.map_batches(make, batch_size=1, num_cpus=1)
 
 
 @functools.lru_cache(maxsize=1)
@@ -78,19 +83,23 @@ def _source_of(reference: ray.ObjectRef) -> tuple[TrainingInputs, ExampleMaker |
 
 
 def _make_examples(
-    batch: dict[str, np.ndarray], *, reference: list[ray.ObjectRef], first_block: int
+    batch: dict[str, np.ndarray], *, reference: list[ray.ObjectRef], first_block: int, done: int
 ) -> dict[str, np.ndarray]:
     inputs, source = _source_of(reference[0])
-    block = inputs.plan.block(first_block + int(batch["id"][0]))
-    return source.block(block, speakers=inputs.speakers, banks=inputs.banks)
+    number = int(batch["id"][0])
+    made = source.block(inputs.plan.block(first_block + number), speakers=inputs.speakers, banks=inputs.banks)
+    return {key: values[done:] for key, values in made.items()} if number == 0 else made
 
 
-def local_batches(inputs: TrainingInputs, *, first_block: int) -> Iterator[dict[str, Tensor]]:
-    """Make the batches of a plan in this process."""
+def local_batches(inputs: TrainingInputs, *, start: Position = START) -> Iterator[dict[str, Tensor]]:
+    """Make the batches of a plan from a position on in this process."""
     trainer, plan, source = inputs.recipe.trainer, inputs.plan, inputs.example_source()
+    first_block, done = plan.find(*start)
     remaining: dict[str, np.ndarray] = {}
     for number in range(first_block, trainer.num_epochs * plan.blocks_per_epoch):
         made = source.block(plan.block(number), speakers=inputs.speakers, banks=inputs.banks)
+        if number == first_block:
+            made = {key: values[done:] for key, values in made.items()}
         if not len(made["speaker"]):
             continue
         remaining = {key: np.concatenate([remaining[key], made[key]]) if remaining else made[key] for key in made}

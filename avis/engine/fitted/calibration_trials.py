@@ -1,6 +1,6 @@
 """Choose the trials that calibrations are fitted on, by speakers who are neither trained on nor tested."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -9,13 +9,12 @@ import pyarrow.compute as pc
 
 from avis.engine.recipe import ScoreRecipe
 from avis.engine.trials.crops import crop_ids
+from avis.lineage import Lineage, spelled
 from avis.names import shared
 from avis.schema import ENROLMENTS, TRIALS
 from avis.scoring.pairing import Pairing
 from avis.scoring.trial_ids import gather, resolve
 from avis.scoring.trials import check_both_kinds, read_trials
-
-NAMES_SHOWN = 5
 
 
 def calibration_trials(recipe: ScoreRecipe, index: pa.Table) -> pa.Table | None:
@@ -151,15 +150,13 @@ def with_models(trials: pa.Table | None, index: pa.Table, tested: pa.Table | Non
     return CalibrationTrials(trials.set_column(0, TRIALS.field("enroll"), pa.array(enrolled)), table, size)
 
 
-def check_calibration_speakers(
-    trials: pa.Table, index: pa.Table, *, trained: Collection[str], tested: set[str]
-) -> set[str]:
+def check_calibration_speakers(trials: pa.Table, index: pa.Table, *, lineage: Lineage, tested: set[str]) -> set[str]:
     """Return the speakers of the calibration trials.
 
     Raises
     ------
     ValueError
-        If one of them is trained on or tested, or not known.
+        If one of them is trained on, by the model or one before it, or tested, or not known.
     """
     rows = gather(utterances_of(trials), index["utt_id"])
     spoken = index["speaker"].take(rows)
@@ -169,12 +166,12 @@ def check_calibration_speakers(
             "nobody could say whether they are trained on or tested. At calibration.trials. Name their speakers."
         )
     speakers = set(spoken.to_pylist())
-    for others, what in ((trained, "trained on"), (tested, "tested")):
-        both = shared(speakers, others)
-        if both:
+    both = {"trained on": lineage.seen(speakers), "tested": dict.fromkeys(shared(speakers, tested), "")}
+    for what, found in both.items():
+        if found:
             raise ValueError(
-                f"calibration speaker {what}: got {len(both)} speakers of the calibration trials among those {what}, "
-                f"expected none. At {', '.join(both[:NAMES_SHOWN])}. Calibrate on other speakers, or leave "
+                f"calibration speaker {what}: got {len(found)} speakers of the calibration trials among those {what}, "
+                f"expected none. At {spelled(found)}. Calibrate on other speakers, or leave "
                 "calibration.trials=null for the validation speakers."
             )
     return speakers

@@ -1,12 +1,14 @@
 """Save what was fitted beside the checkpoint it was fitted for, and find it again."""
 
 import io
+import zipfile
 from collections.abc import Callable
 
 import numpy as np
 
 from avis import location, store
 from avis.digest import fingerprint
+from avis.foreign import check_archive
 from avis.scoring.backend import Stateful
 
 FORMAT = 2
@@ -39,7 +41,7 @@ def fitted_once(
     Raises
     ------
     ValueError
-        If there is nothing to fit it on and none was saved, or several.
+        If there is nothing to fit it on and none was saved, or several, or what was saved is not its state.
     """
     folder, recipe = location.parent(checkpoint), fingerprint([FORMAT, recipe])
     names = [f"{kind}-{recipe}-{data}.npz"]
@@ -54,10 +56,25 @@ def fitted_once(
             )
     path = location.join(folder, names[0])
     if location.exists(path):
-        with np.load(io.BytesIO(location.read_bytes(path)), allow_pickle=False) as state:
-            fitted.restore(dict(state))
+        _restore(fitted, location.read_bytes(path), path)
         return
     fit()
     buffer = io.BytesIO()
     np.savez(buffer, **fitted.state())  # type: ignore[arg-type]
     store.write_bytes(path, buffer.getvalue())
+
+
+def _restore(fitted: Stateful, data: bytes, path: str) -> None:
+    try:
+        check_archive(io.BytesIO(data))
+        with np.load(io.BytesIO(data), allow_pickle=False) as file:
+            state = dict(file)
+        for name, values in state.items():
+            if values.dtype.kind not in "fiu" or not np.isfinite(values).all():
+                raise ValueError(f"{name} of {values.dtype}, or not finite")
+        fitted.restore(state)
+    except (ValueError, AssertionError, EOFError, MemoryError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"fitted state unusable: got {error}, expected finite numbers as AVIS saved them. At {path}. Delete it "
+            "and score once on the training corpus."
+        ) from error

@@ -10,7 +10,9 @@ import pyarrow.compute as pc
 
 import avis
 from avis import location, store
+from avis.engine.shards.places import where_they_lie_now
 from avis.engine.shards.sharding import Sharding, cut, place
+from avis.engine.shards.wrong_rejects import wrong_rejects
 from avis.names import names
 from avis.schema import PLACED
 
@@ -34,7 +36,8 @@ class Extension:
     num_unchanged : int
         Number of shards that stay.
     same, new, changed, removed : int
-        Files, or segments of them, by what became of them since the base was made.
+        Files, or segments of them, by what became of them since the base was made; changed are also those that were
+        rejected because their storage failed.
     """
 
     unchanged_files: dict[str, dict[str, Any]]
@@ -68,11 +71,13 @@ def plan_extension(base: str, sources: pa.Table, sharding: Sharding) -> Extensio
     files = [(file, info) for file, info in sorted(manifest["files"].items()) if file.startswith("sources/")]
     names = [store.part_of(file) for file, _ in files]
     tables = [store.open_part(store.file_uri(base, file, info)).read() for file, info in files]
-    old = pa.concat_tables([PLACED.empty_table(), *tables]).cast(PLACED)
+    old = pa.concat_tables([PLACED.empty_table(), *(where_they_lie_now(table, sources) for table in tables)]).cast(
+        PLACED
+    )
     rows = place(sources, _held_out(old))
     _check_held_out(base, rows)
     match = _match(old, rows)
-    changed = _changed(old, rows, match)
+    changed = _changed(old, rows, match) | _wrongly_rejected(old, wrong_rejects(base, manifest["files"], rows))
     unchanged, tasks, start = set(), {}, 0
     for name, table in zip(names, tables, strict=True):
         here = slice(start, start := start + len(table))
@@ -134,6 +139,12 @@ def _changed(old: pa.Table, rows: pa.Table, match: np.ndarray) -> np.ndarray:
             pairs = zip(before[name].to_pylist(), now[name].to_pylist(), strict=True)
             changed[there] |= np.array([one != other for one, other in pairs])
     return changed
+
+
+def _wrongly_rejected(old: pa.Table, wrong: set[tuple[str, str]]) -> np.ndarray:
+    return np.array(
+        [key in wrong for key in zip(old["utt_id"].to_pylist(), old["path"].to_pylist(), strict=True)], bool
+    )
 
 
 def _check_settings(base: str, manifest: dict[str, Any], sharding: Sharding) -> None:

@@ -19,6 +19,9 @@ MIN_SHARDS = 8
 
 BYTES_PER_SAMPLE = 2
 
+LEAST_HELD_OUT, LEAST_TRAINED_ON = 2, 2
+"""Speakers without whom there is no different-speaker pair to validate on, and nobody to tell a speaker from."""
+
 EXAMPLES_SHOWN = 5
 
 OF_THE_TRAINING = {
@@ -113,15 +116,46 @@ def prepared_otherwise(own: Mapping[str, Any], given: Mapping[str, Any]) -> dict
     return {**own, **new, "vad": None if new.get("vad") == "none" else new.get("vad", own["vad"])}
 
 
-def plan_shards(sources: pa.Table, sharding: Sharding) -> dict[str, pa.Table]:
+def plan_shards(sources: pa.Table, sharding: Sharding, *, passed_over: Collection[str] = ()) -> dict[str, pa.Table]:
     """Assign every source to a shard, globally shuffled within its split.
+
+    Parameters
+    ----------
+    sources : pyarrow.Table
+    sharding : Sharding
+    passed_over : collection of str
+        Speakers that are not held out; see `pass_over`.
 
     Returns
     -------
     dict of str to pyarrow.Table
         ``<split>-<number>`` to the rows of that shard, each split in shards of its own.
     """
-    return cut(place(sources, _hold_out(sources, sharding)), sharding)
+    passed = set(passed_over)
+    held_out = [speaker for speaker in _in_turn(sources, sharding) if speaker not in passed]
+    return cut(place(sources, held_out[: sharding.num_validation_speakers]), sharding)
+
+
+def pass_over(sources: pa.Table, sharding: Sharding, *, seen: Collection[str]) -> list[str]:
+    """Return the speakers whose turn to be held out it is, but who were seen by a model that a training comes from.
+
+    Raises
+    ------
+    ValueError
+        If others are too few.
+    """
+    in_turn, num = _in_turn(sources, sharding), sharding.num_validation_speakers
+    known = set(names.shared(in_turn, seen))
+    unseen = [place for place, speaker in enumerate(in_turn) if speaker not in known]
+    if len(unseen) < num and in_turn:
+        fewer = f"Hold out {len(unseen)}, add speakers" if len(unseen) > 1 else "Add two speakers or more"
+        raise ValueError(
+            f"held-out speakers: got sharding.num_validation_speakers={num}, expected at most {len(unseen)}, since a "
+            f"model before this one was trained on the other {len(known)} and cannot be judged by them. At "
+            f"{len(in_turn)} training speakers with two utterances or more. {fewer}, or give the corpus "
+            "another name if they are other people."
+        )
+    return sorted(known.intersection(in_turn[: unseen[num - 1]])) if unseen else []
 
 
 def place(sources: pa.Table, held_out: Collection[str]) -> pa.Table:
@@ -206,18 +240,26 @@ def _halved(rows: np.ndarray, num_bytes: np.ndarray, most: float) -> Iterator[np
         yield from _halved(half, num_bytes, most)
 
 
-def _hold_out(sources: pa.Table, sharding: Sharding) -> set[str]:
+def _in_turn(sources: pa.Table, sharding: Sharding) -> list[str]:
+    """Return the training speakers with two utterances or more in the order in which they are held out."""
     per_speaker = sources.filter(pc.equal(sources["split"], "train"))["speaker"].value_counts()
     counts = {row["values"]: row["counts"] for row in per_speaker.to_pylist()}
     training = sorted(name for name, count in counts.items() if count > 1)
-    if counts and not 1 < sharding.num_validation_speakers < len(training):
+    most = min(len(training), len(counts) - LEAST_TRAINED_ON)
+    if counts and most < LEAST_HELD_OUT:
+        raise ValueError(
+            f"too few training speakers: got {len(counts)}, {len(training)} of them with two utterances or more, "
+            f"expected at least {LEAST_TRAINED_ON} to learn from beside {LEAST_HELD_OUT} with two utterances or more "
+            "to hold out. At the split train. Add speakers."
+        )
+    if counts and not LEAST_HELD_OUT <= sharding.num_validation_speakers <= most:
         raise ValueError(
             f"held-out speakers: got sharding.num_validation_speakers={sharding.num_validation_speakers}, expected "
-            f"between 2 and {len(training) - 1}. At {len(training)} training speakers with two utterances or more. "
-            "Hold out fewer, or add speakers."
+            f"{LEAST_HELD_OUT} to {most}. At {len(counts)} training speakers, {len(training)} of them with two "
+            f"utterances or more. Hold out as many, which leaves {LEAST_TRAINED_ON} or more to learn from."
         )
     order = np.random.default_rng([sharding.seed, 1]).permutation(len(training))
-    return {training[index] for index in order[: sharding.num_validation_speakers]}
+    return [training[index] for index in order]
 
 
 def _check_speakers(sources: pa.Table) -> None:

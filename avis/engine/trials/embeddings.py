@@ -169,15 +169,16 @@ class StoreEmbedder:
             The embeddings table, sorted by ``utt_id``.
         """
         ids = set(wanted.to_pylist())
-        tasks = self._tasks(ids)
+        manifest = store.open_manifest(self.utterances)
+        tasks = self._tasks(ids, manifest["files"])
         cropped = [dataclasses.astuple(crops)] if crops else []
-        identity = [self.checkpoint.digest, self.utterances, sorted(ids), copies, *cropped]
+        identity = [self.checkpoint.digest, manifest["inputs"], sorted(ids), copies, *cropped]
         inputs = fingerprint(identity)
         folder = location.join(self.run_dir, "embeddings")
         uri = location.join(folder, inputs)
         if not store.finished(uri, inputs):
             shared = {} if copies or crops else tasks
-            made_from = {part: fingerprint([self.checkpoint.digest, task.to_pydict()]) for part, task in shared.items()}
+            made_from = {part: self._made_from(part, task, manifest["files"]) for part, task in shared.items()}
             files = _embedded_already(folder, uri, made_from)
             todo = {part: task for part, task in tasks.items() if f"embeddings/{part}.parquet" not in files}
             self.compute.connect()
@@ -195,10 +196,17 @@ class StoreEmbedder:
             store.finish(uri, parts=todo, inputs=inputs, facts=facts, taken_over=files)
         return store.read_table(uri, "embeddings").sort_by("utt_id")
 
-    def _tasks(self, wanted: set[str]) -> dict[str, pa.Table]:
+    def _made_from(self, part: str, task: pa.Table, files: Mapping[str, dict[str, Any]]) -> str:
+        """Return what tells the embeddings of a part, wherever it lies."""
+        return fingerprint(
+            [self.checkpoint.digest, files[f"utterances/{part}.parquet"]["sha256"], *task["utt_id"].to_pylist()]
+        )
+
+    def _tasks(self, wanted: set[str], files: Mapping[str, dict[str, Any]]) -> dict[str, pa.Table]:
         """Return the wanted rows of each part of the store that has any."""
         tasks = {}
-        for uri in store.part_uris(self.utterances, "utterances"):
+        for file in sorted(file for file in files if file.startswith("utterances/")):
+            uri = store.file_uri(self.utterances, file, files[file])
             ids = [name for name in store.open_part(uri).read(["utt_id"])["utt_id"].to_pylist() if name in wanted]
             if ids:
                 tasks[location.stem(uri)] = pa.table({"uri": [uri] * len(ids), "utt_id": ids})

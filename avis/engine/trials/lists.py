@@ -1,7 +1,7 @@
 """Get the configured trial lists ready for scoring: read or made, recognised, checked, in the ids of a store."""
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from avis import location, store
 from avis.checkpoints.components import Component
 from avis.engine.recipe import ScoreRecipe
+from avis.lineage import Lineage
 from avis.schema import ENROLMENTS, SCORES, TRIALS
 from avis.scoring.enrolment import expand, read_enrolments
 from avis.scoring.gallery import Gallery
@@ -50,7 +51,7 @@ def read_index(utterances: str) -> pa.Table:
     return index
 
 
-def read_lists(recipe: ScoreRecipe, index: pa.Table, *, trained: Collection[str]) -> dict[str, TrialList]:
+def read_lists(recipe: ScoreRecipe, index: pa.Table, *, lineage: Lineage) -> dict[str, TrialList]:
     """Return the configured lists by their names.
 
     Parameters
@@ -58,8 +59,8 @@ def read_lists(recipe: ScoreRecipe, index: pa.Table, *, trained: Collection[str]
     recipe : ScoreRecipe
     index : pyarrow.Table
         See `read_index`.
-    trained : collection of str
-        Speakers that the model was trained on, or will be.
+    lineage : Lineage
+        What the model was trained on, or will be, and the models before it.
 
     Raises
     ------
@@ -75,10 +76,10 @@ def read_lists(recipe: ScoreRecipe, index: pa.Table, *, trained: Collection[str]
             listed, facts = _from_file(source, models=path is not None)
         _check_columns(listed, name)
         if path is None:
-            models, (trials, flagged) = None, checks.apply(listed, index, trained=trained)
+            models, (trials, flagged) = None, checks.apply(listed, index, lineage=lineage)
         else:
             read = read_enrolments(location.absolute(path))
-            trials, models, flagged = _resolve_models(listed, read, index, checks, trained)
+            trials, models, flagged = _resolve_models(listed, read, index, checks, lineage)
         lists[name] = TrialList(trials, models, {"list": facts, "flagged": flagged})
     return lists
 
@@ -122,7 +123,7 @@ def _check_columns(trials: pa.Table, name: str) -> None:
 
 
 def _resolve_models(
-    trials: pa.Table, enrolments: pa.Table, index: pa.Table, checks: TrialChecks, trained: Collection[str]
+    trials: pa.Table, enrolments: pa.Table, index: pa.Table, checks: TrialChecks, lineage: Lineage
 ) -> tuple[pa.Table, pa.Table, dict[str, int]]:
     """Bring trials of enrolment models into the ids of the store, and return the models that they name.
 
@@ -133,7 +134,7 @@ def _resolve_models(
     models = enrolments.take(pa.array(named))
     rows, tests = _rows_of(models["utt_id"], index), _rows_of(trials["test"], index)
     pairs, answers = np.stack([rows[member], tests[trial]]), trials["target"].take(pa.array(trial))
-    flagged = {"missing_ids": 0} | checks.check(pairs, answers, index, trained=trained)
+    flagged = {"missing_ids": 0} | checks.check(pairs, answers, index, lineage=lineage)
     counted = pa.table({"model": models["enroll_model"], "speaker": index["speaker"].take(rows)}).group_by("model")
     several = counted.aggregate([("speaker", "count_distinct")])
     several = several.filter(pc.greater(several["speaker_count_distinct"], 1))["model"]

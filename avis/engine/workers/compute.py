@@ -11,6 +11,7 @@ from pydantic import NonNegativeInt, PositiveInt
 from avis.engine.workers.console import WORKER_LINES
 from avis.engine.workers.process_setup import RUNTIME_ENV, setup
 from avis.engine.workers.ray_log import MESSAGES
+from avis.engine.workers.stopping import STOPPING, alone_told_of_time
 
 MIN_LOGICAL_CPUS = 4
 CPUS_BESIDE_TRAINERS = 2
@@ -31,7 +32,8 @@ class Compute:
     use_gpu : bool or None
         Train and embed on GPUs; None uses them where there are some.
     max_restarts : int
-        How often a training whose worker died is restarted from its last checkpoint.
+        How often a training whose worker died is restarted from its last checkpoint. What its code or data raise is
+        not tried again.
     """
 
     where: Literal["local", "debug", "cluster"]
@@ -57,14 +59,16 @@ class Compute:
             ray.init(address="auto", runtime_env=RUNTIME_ENV)
         else:
             cpus = max(MIN_LOGICAL_CPUS, os.cpu_count() or 1, (self.num_workers or 0) + CPUS_BESIDE_TRAINERS)
-            ray.init(
-                address="local",
-                num_cpus=cpus,
-                include_dashboard=False,
-                logging_level=logging.WARNING,
-                runtime_env=RUNTIME_ENV,
-            )
+            with alone_told_of_time():
+                ray.init(
+                    address="local",
+                    num_cpus=cpus,
+                    include_dashboard=False,
+                    logging_level=logging.WARNING,
+                    runtime_env=RUNTIME_ENV,
+                )
         WORKER_LINES.listen()
+        STOPPING.listen()  # Ray has a handler of its own
 
     def num_gpus(self) -> int:
         """Return the GPUs that this run may use.
@@ -110,7 +114,9 @@ class Compute:
             )
 
     def num_train_workers(self) -> int:
-        """Return the number of training processes."""
+        """Return the number of training processes; connects to Ray if only that tells."""
         if self.in_process:
             return 1
+        if self.num_workers is None and self.use_gpu is not False:
+            self.connect()
         return self.num_workers or self.num_gpus() or 2

@@ -3,7 +3,8 @@
 A stage is a list of tasks (one per output part) and a class that turns a task into tables. Ray Data spreads the tasks
 over a pool of actors; each writes its own part and leaves a record (see `avis.store`). Parts depend on their task
 alone, so the bytes are the same whatever the number of workers, and a rerun does only what is missing. A part that
-kills its worker again and again ends the run, or loses the row that does it (see `avis.engine.workers.attempts`).
+kills its worker again and again ends the run, or loses the row that does it (see `avis.engine.workers.attempts`). A
+part whose storage fails is left out, uncommitted, and the run ends when the others are made, or when these are many.
 """
 
 import uuid
@@ -21,6 +22,10 @@ from avis.engine.workers.attempts import Attempts
 from avis.engine.workers.compute import Compute
 from avis.engine.workers.console import on_terminal, show_progress
 from avis.engine.workers.data_context import data_context
+from avis.storage_fault import StorageError
+
+UNREACHED_PARTS, UNREACHED_SHARE = 3, 0.1
+"""Parts that their storage failed at, and their share of those tried, above which the run ends at once."""
 
 
 class PartMaker(Protocol):
@@ -51,9 +56,14 @@ class _PartWriter:
     def __init__(self, uri: str, make: Callable[[], PartMaker], row_group_rows: int, run: str | None) -> None:
         self.uri, self.maker, self.row_group_rows, self.run = uri, make(), row_group_rows, run
 
-    def write(self, part: str, task: pa.Table) -> None:
-        if not store.is_committed(self.uri, part):  # by another driver, or by a worker that died after it
-            store.commit_part(self.uri, part, self._made(part, task), row_group_rows=self.row_group_rows)
+    def write(self, part: str, task: pa.Table) -> str | None:
+        """Write a part unless it is there; return what its storage failed with."""
+        try:
+            if not store.is_committed(self.uri, part):  # by another driver, or by a worker that died after it
+                store.commit_part(self.uri, part, self._made(part, task), row_group_rows=self.row_group_rows)
+        except StorageError as error:
+            return str(error)
+        return None
 
     def _made(self, part: str, task: pa.Table) -> Iterator[dict[str, pa.Table]]:
         attempts = Attempts(self.uri, part, self.run) if self.run else None
@@ -66,9 +76,9 @@ class _PartWriter:
                 yield self.maker(task.slice(start, self.maker.task_rows))
 
     def __call__(self, batch: pa.Table) -> pa.Table:
-        for part, task in zip(batch["part"].to_pylist(), batch["task"].to_pylist(), strict=True):
-            self.write(part, pa.ipc.open_stream(task).read_all())
-        return batch.select(["part"])
+        parts, tasks = batch["part"].to_pylist(), map(pa.ipc.open_stream, batch["task"].to_pylist())
+        failed = [self.write(part, task.read_all()) for part, task in zip(parts, tasks, strict=True)]
+        return pa.table({"part": parts, "failed": pa.array(failed, pa.string())})
 
 
 def run_parts(
@@ -100,6 +110,8 @@ def run_parts(
 
     Raises
     ------
+    StorageError
+        If parts are left that their storage failed at.
     KeyboardInterrupt
         If it is interrupted (Ctrl-C), with how far it came.
     """
@@ -108,29 +120,44 @@ def run_parts(
     if not pending:
         return
     run = _in_process if compute.in_process else partial(_stream, compute, num_gpus)
+    failed: dict[str, str] = {}
     try:
-        for _ in show_progress(
+        shown = show_progress(
             run(pending, uri, make, row_group_rows),
             label,
             len(pending),
             moving=on_terminal() and not compute.in_process,
-        ):
-            pass
+        )
+        for num_tried, row in enumerate(shown, start=1):
+            if row["failed"]:
+                failed[row["part"]] = row["failed"]
+            if len(failed) >= UNREACHED_PARTS and len(failed) > UNREACHED_SHARE * num_tried:
+                break
     except KeyboardInterrupt:
         num_done = len(tasks.keys() & store.committed_parts(uri).keys())
         raise KeyboardInterrupt(
             f"stopped: {num_done} of {len(tasks)} parts of {label} are finished. At {uri}. "
             "Run the same command again: it goes on from there."
         ) from None
+    if failed:
+        raise _left_out(failed, tasks, label, uri)
+
+
+def _left_out(failed: dict[str, str], tasks: dict[str, pa.Table], label: str, uri: str) -> StorageError:
+    rows = sum(len(tasks[part]) for part in failed)
+    example, said = next(iter(failed.items()))
+    return StorageError(
+        f"storage failed: got {len(failed)} of {len(tasks)} parts of {label} ({rows} rows) left out, expected none. "
+        f"At {uri}, {example} for one: {said}"
+    )
 
 
 def _in_process(
     pending: dict[str, pa.Table], uri: str, make: Callable[[], PartMaker], row_group_rows: int
-) -> Iterator[str]:
+) -> Iterator[dict[str, Any]]:
     writer = _PartWriter(uri, make, row_group_rows, None)
     for part, task in pending.items():
-        writer.write(part, task)
-        yield part
+        yield {"part": part, "failed": writer.write(part, task)}
 
 
 def _stream(

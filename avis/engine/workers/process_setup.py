@@ -22,4 +22,3 @@ def setup() -> None:
     for name, level in QUIET.items():
         logging.getLogger(name).setLevel(level)
     warnings.filterwarnings("ignore", module="lightning.pytorch.utilities._pytree")
-    warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")

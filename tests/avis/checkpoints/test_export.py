@@ -93,7 +93,8 @@ def test_torchscript_embeds_as_the_checkpoint_does(overrides: list[str], tmp_pat
     assert export(checkpoint, file, format="torchscript").least > MIN_COSINE
     extra = {"avis": ""}
     exported = torch.jit.load(file, _extra_files=extra)
-    assert json.loads(extra["avis"])["sample_rate"] == 16000
+    about = json.loads(extra["avis"])
+    assert (about["sample_rate"], about["trained_on"]) == (16000, str(checkpoint.lineage))
     for waveform in utterances():
         torch.testing.assert_close(exported(waveform), whole(waveform), rtol=1e-3, atol=1e-4)
 
@@ -218,6 +219,7 @@ def test_a_checkpoint_without_what_training_needs(tmp_path: Path):
     assert export(checkpoint, str(file), format="avis").least > MIN_COSINE
     small = Checkpoint.open(str(file))
     assert small.recipe == checkpoint.recipe
+    assert str(small.lineage) == str(checkpoint.lineage)
     assert set(checkpoint.weights) - set(small.weights) == {"loss.weight"}
     assert "optimizer_states" not in read_checkpoint(str(file))
 

@@ -60,6 +60,38 @@ def test_an_archive_cut_short_is_refused(mode: str, kept: float):
         model_weights(whole[: int(len(whole) * kept)], "x")
 
 
+def test_an_archive_that_unpacks_out_of_nothing_is_refused():
+    bomb = packed(("model_config.yaml", SETTINGS), ("model_weights.ckpt", bytes(1 << 26)), mode="w:gz")
+    with pytest.raises(ValueError, match=r"damaged archive: got ReadError \(more than \d+ bytes in \d+\)"):
+        model_weights(bomb, "x")
+
+
+@pytest.mark.parametrize("size", [1 << 40, len(WEIGHTS) + 5000])
+def test_a_file_longer_than_its_archive_is_refused(size: int):
+    member = tarfile.TarInfo("model_weights.ckpt")
+    member.size = size
+    archive = packed(("model_config.yaml", SETTINGS))[:1024] + member.tobuf() + WEIGHTS
+    with pytest.raises(ValueError, match=r"(damaged archive|no model in the archive): got "):
+        model_weights(archive, "x")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "a0: &a0 [x, x]\n" + "".join(f"a{n + 1}: &a{n + 1} [*a{n}, *a{n}]\n" for n in range(20)),
+        "[" * 5000,
+        "!!python/object/apply:os.system [touch canary]",
+        "a: &a\n  b: *a\n",
+        "a: .nan",
+    ],
+)
+def test_settings_that_are_no_plain_data_are_refused(settings: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"(unreadable settings|settings are no plain data): got .*At x, model_config"):
+        model_weights(packed(("model_config.yaml", settings), ("model_weights.ckpt", WEIGHTS)), "x")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("rest", [b"", b"no deflated stream"])
 def test_what_only_begins_like_an_archive_is_refused(rest: bytes):
     with pytest.raises(ValueError, match=r"damaged archive"):

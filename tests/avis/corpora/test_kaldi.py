@@ -12,8 +12,8 @@ def write(root: Path, **files: str) -> Path:
     return root
 
 
-def corpus(root: Path, audio_root: str | None = None) -> Kaldi:
-    return Kaldi(name="k", root=str(root), audio_root=audio_root, split="test")
+def corpus(root: Path, audio_root: str | None = None, *, allow_outside: bool = False) -> Kaldi:
+    return Kaldi(name="k", root=str(root), audio_root=audio_root, split="test", allow_outside=allow_outside)
 
 
 def test_recordings_that_are_utterances(tmp_path: Path) -> None:
@@ -26,7 +26,7 @@ def test_recordings_that_are_utterances(tmp_path: Path) -> None:
         utt2lang="s1-u2 deu\n",
         spk2utt="s1 s1-u1 s1-u2\ns2 s2-u1\n",
     )
-    table = corpus(tmp_path).sources().sort_by("utt_id")
+    table = corpus(tmp_path, allow_outside=True).sources().sort_by("utt_id")
     assert table["utt_id"].to_pylist() == ["k/s1-u1", "k/s1-u2", "k/s2-u1"]
     assert table["path"].to_pylist() == [f"{tmp_path}/a b.wav", f"{tmp_path}/audio/2.flac", "file:///none/x.wav"]
     assert table["size_bytes"].to_pylist() == [3, -1, -1]
@@ -37,7 +37,7 @@ def test_recordings_that_are_utterances(tmp_path: Path) -> None:
         {"gender": "m"},
     ]
     assert set(table["end_s"].to_pylist()) == {None}
-    elsewhere = corpus(tmp_path, str(tmp_path.parent)).sources()
+    elsewhere = corpus(tmp_path, str(tmp_path.parent), allow_outside=True).sources()
     assert f"{tmp_path.parent}/audio/2.flac" in elsewhere["path"].to_pylist()
 
 
@@ -49,7 +49,7 @@ def test_segments_and_sides_of_calls(tmp_path: Path) -> None:
         segments="u1 sw2001-A 0.98 5.5\nu2 sw2001-B 11.25 -1\nu3 sw2001-A 0.00 2\nu4 meeting 0 -1\n",
         utt2spk="u1 ann\nu2 bob\nu3 ann\nu4 bob\n",
     )
-    table = corpus(tmp_path).sources().sort_by("utt_id")
+    table = corpus(tmp_path, allow_outside=True).sources().sort_by("utt_id")
     columns = ("utt_id", "session", "path", "start_s", "end_s", "channel")
     assert [tuple(row.values()) for row in table.select(columns).to_pylist()] == [
         ("k/u1", "k/ann/sw2001-A", "/c/sw2001.sph", 0.98, 5.5, 1),
@@ -57,6 +57,17 @@ def test_segments_and_sides_of_calls(tmp_path: Path) -> None:
         ("k/u3", "k/ann/sw2001-A", "/c/sw2001.sph", 0.0, 2.0, 1),
         ("k/u4", "k/bob/meeting", "/c/m.wav", 0.0, None, 3),
     ]
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../x.wav", "a/../../x.wav", "s3://bucket/x.wav", "http://host/x.wav"])
+def test_a_list_leads_to_no_other_files_unless_allowed(tmp_path: Path, path: str) -> None:
+    inside = tmp_path / "audio"
+    inside.mkdir()
+    write(tmp_path, wav_scp=f"u1 {inside}/a.wav\nu2 {path}\n", utt2spk="u1 s\nu2 s\n")
+    with pytest.raises(ValueError, match=rf"num_paths=1, .*At {tmp_path}/wav\.scp: {path}\. Give corpus\.audio_root"):
+        corpus(tmp_path).sources()
+    with pytest.raises(ValueError, match=r"num_paths=1, .*corpus\.allow_outside=true"):
+        corpus(tmp_path, str(inside)).sources()
 
 
 @pytest.mark.parametrize("command", ["sph2pipe -f wav {} |", "touch {} |  ", "| touch {}"])

@@ -138,6 +138,22 @@ def test_absolute_paths_and_uris(tmp_path: Path) -> None:
     assert relative["modified_ns"].to_pylist() == [(tmp_path / "out.wav").stat().st_mtime_ns]
 
 
+@pytest.mark.parametrize("path", ["/etc/passwd", "../a.wav", "file:///etc/passwd", "s3://bucket/a.wav"])
+def test_a_table_leads_to_no_other_files_unless_allowed(tmp_path: Path, path: str) -> None:
+    listed = corpus(tmp_path / "list.csv", f"path,speaker\na.wav,s\n{path},s\n")
+    with pytest.raises(ValueError, match=rf"num_paths=1, .*list\.csv: {path}\. Give corpus\.root=.*allow_outside=true"):
+        listed.sources()
+
+
+def test_what_is_linked_into_a_corpus_belongs_to_it(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a.wav").write_bytes(b"xyz")
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / "linked").symlink_to(tmp_path / "elsewhere")
+    table = corpus(tmp_path / "corpus" / "list.csv", "path,speaker\nlinked/a.wav,s\n").sources()
+    assert table["size_bytes"].to_pylist() == [3]
+
+
 def test_a_file_of_unknown_size_counts_as_one_that_is_missing() -> None:
     info = pafs.FileInfo("a.wav", pafs.FileType.File)  # as of web servers that do not tell
     assert audio_file(info, path="http://x/a.wav", relative="a.wav").size_bytes == -1

@@ -88,6 +88,9 @@ OWN = {
     "operating_point": {"p_target": 0.5},
     "enrolments": "own.csv",
     "scoring": {"backend": 1},
+    "augment": {"chain": None},
+    "features": {"placement": "stream"},
+    "trainer": {"crop_s": 1.0},
     "model": {"channels": 3},
     "extends": "stores/a",
     "sharding": {

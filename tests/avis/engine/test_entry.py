@@ -2,6 +2,8 @@
 
 import os
 import runpy
+import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -94,6 +96,19 @@ def test_ctrl_c_ends_with_what_shells_expect(run: Run, capsys: pytest.CaptureFix
     assert run("raise KeyboardInterrupt('stopped: 2 of 6 parts are finished.')") == 130
     assert run("raise KeyboardInterrupt") == 130
     assert capsys.readouterr().err == "stopped: 2 of 6 parts are finished.\nstopped\n"
+
+
+def test_ctrl_c_has_no_traceback_either_while_a_script_imports():
+    script = "import avis.engine.entry, signal; signal.raise_signal(signal.SIGINT)"
+    environment = {**os.environ, "HYDRA_FULL_ERROR": "0"}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "stopped\n")
+
+
+@pytest.mark.parametrize(("number", "status"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGUSR1", 75)])
+def test_a_signal_ends_with_a_status_of_its_own(run: Run, capsys: pytest.CaptureFixture[str], number: str, status: int):
+    assert run(f"import signal; signal.raise_signal(signal.{number})") == status
+    assert capsys.readouterr().err == f"stopped by {number}\n"
 
 
 def test_all_tracebacks_are_shown_on_request(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

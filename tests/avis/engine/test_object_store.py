@@ -12,7 +12,7 @@ import pytest
 import soundfile as sf
 
 from avis import location, store
-from avis.checkpoints.run_checkpoints import next_epoch
+from avis.checkpoints.run_checkpoints import next_position
 from avis.corpora.folder import Folder
 from avis.engine import train as engine
 from avis.engine.prepare import prepare
@@ -175,11 +175,11 @@ def test_a_whole_run_on_s3_goes_on_after_a_break(
         patch.setattr(engine, "local_batches", lambda *args, **more: itertools.islice(batches(*args, **more), 5))
         with pytest.raises(AssertionError, match="the stream ended"):
             engine.train(cfg, utterances, run_dir)
-    assert next_epoch(run_dir) == 1
+    assert next_position(run_dir) == (1, 0)
     on_ray = cfg.changed({"compute.where": "local", "compute.num_workers": 2, "compute.use_gpu": False})
     checkpoint = engine.train(on_ray, utterances, run_dir)
-    assert next_epoch(run_dir) == 2
-    assert location.names_in(location.join(run_dir, "checkpoints")) == ["best.ckpt", "last.ckpt"]
+    assert next_position(run_dir) == (2, 0)
+    assert location.names_in(location.join(run_dir, "checkpoints")) == ["best.ckpt", "last-1.ckpt", "last.ckpt"]
     assert location.names_in(location.join(run_dir, "csv")) == ["version_0", "version_1"]
     logged = location.names_in(location.join(run_dir, "tensorboard"))
     assert sum(name.startswith("events.") for name in logged) == 2

@@ -12,11 +12,12 @@ from avis.engine.rehearse import rehearse
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 PAIRS = ["trainer.utterances_per_speaker=2"]
+TWO_WORKERS = ["compute=cluster", "compute.num_workers=2"]  # so many need no connection to be counted
 
 
 def rehearsed(*overrides: str) -> None:
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        cfg = compose("train", list(overrides))
+        cfg = compose("train", ["compute=debug", *overrides])
     rehearse(Recipe.of(resolve(cfg)))
 
 
@@ -34,9 +35,9 @@ def test_every_loss_goes_with_pairs(loss: str):
         (["features=raw"], r"given waveforms: got model\.num_mels=1.* model=rawnet3"),
         (
             ["model=rawnet3", "features=fbank_80"],
-            r"RawNet3 filters waveforms itself: got features\.shape=\[1, 100, 80\]",
+            r"RawNet3 filters waveforms itself: got features\.shape=\[2, 98, 80\]",
         ),
-        (["model=adapter_mfa"], r"got features\.shape=\[1, 100, 80\], expected .*mels = 25600"),
+        (["model=adapter_mfa"], r"got features\.shape=\[2, 98, 80\], expected .*mels = 25600"),
         (["model=resnet34_small", "model/pooling=correlation", "features=fbank_60"], r"got channels=512 with rows=10"),
         (["trainer.mixup_alpha=0.2"], r"expected device.* At trainer\.mixup_alpha"),
         (["features.placement=materialize", *PAIRS], r"placement=materialize, expected 1"),
@@ -46,15 +47,29 @@ def test_every_loss_goes_with_pairs(loss: str):
         ),
         (["trainer.crop_s=[3.0,0.6]"], r"expected one, or the shortest and the longest.* At trainer\.crop_s"),
         (
-            ["trainer.precision=16-mixed", "compute=debug", "compute.use_gpu=false"],
+            ["trainer.precision=16-mixed", "compute.use_gpu=false"],
             r"got precision=16-mixed on CPUs.* At trainer\.precision\. Set trainer\.precision=auto",
         ),
+        (["trainer.precision=bf16-true"], r"cannot take a step: got RuntimeError.*dtype.* At .*trainer\.precision"),
+        (["optimizer.lr=-1"], r"cannot take a step: got ValueError \(Invalid learning rate"),
+        (["trainer.crop_s=0.01"], r"crop shorter than a frame: got trainer\.crop_s=0\.01 s.* At trainer\.crop_s"),
+        (["trainer.batch_size=1"], r"local batch of 1: got trainer\.batch_size=1 for 1 workers, expected at least 2"),
+        ([*TWO_WORKERS, "trainer.batch_size=2"], r"local batch of 1: .*for 2 workers, expected at least 4"),
+        ([*TWO_WORKERS, "trainer.batch_size=3"], r"batch does not divide: got trainer\.batch_size=3 for 2 workers"),
+        (
+            ["loss=ge2e", *PAIRS, *TWO_WORKERS, "trainer.batch_size=4"],
+            r"one speaker in a worker's batch: got trainer\.batch_size=4 for 2 workers .* expected 4 or more for each",
+        ),
     ],
-    ids=lambda value: str(value[0]) if isinstance(value, list) else "",
+    ids=lambda value: str(value[-1]) if isinstance(value, list) else "",
 )
 def test_what_does_not_go_together(overrides: list[str], message: str):
     with pytest.raises(ValueError, match=message):
         rehearsed(*overrides)
+
+
+def test_a_batch_of_one_will_do_without_batch_normalisation():
+    rehearsed("model=mhfa", "model.num_mels=80", "model.num_layers=1", "trainer.batch_size=1")
 
 
 def test_a_wrong_teacher(tmp_path: Path):

@@ -20,6 +20,7 @@ from avis.engine.recipe import Recipe
 from avis.engine.score import check_trials, score
 from avis.engine.trials import scoring
 from avis.engine.trials.embeddings import Embedder
+from avis.lineage import Lineage
 
 
 def own_trials(cfg: Recipe) -> tuple[list[tuple[str, str]], list[bool]]:
@@ -221,13 +222,13 @@ def test_trials_of_training_speakers_are_refused(
     with pytest.raises(ValueError, match=message):
         score(with_trials(tiny_recipe, tmp_path, lines), checkpoint, tiny_store, str(tmp_path / "run"))
     with pytest.raises(ValueError, match=message):
-        check_trials(with_trials(tiny_recipe, tmp_path, lines), tiny_store)
+        check_trials(with_trials(tiny_recipe, tmp_path, lines), tiny_store, Lineage())
 
 
 def test_trials_are_checked_before_the_training(tiny_recipe: Recipe, tiny_store: str, tmp_path: Path):
-    check_trials(tiny_recipe, tiny_store)
+    check_trials(tiny_recipe, tiny_store, Lineage())
     with pytest.raises(ValueError, match=r"trial list cannot be read: .*nowhere\.txt"):
-        check_trials(tiny_recipe.changed({"trials": str(tmp_path / "nowhere.txt")}), tiny_store)
+        check_trials(tiny_recipe.changed({"trials": str(tmp_path / "nowhere.txt")}), tiny_store, Lineage())
 
 
 def test_several_lists_and_lists_without_answers(

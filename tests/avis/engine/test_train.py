@@ -16,6 +16,7 @@ from avis import store
 from avis.checkpoints.checkpoint import Checkpoint
 from avis.checkpoints.run_checkpoints import best_checkpoint, last_checkpoint
 from avis.engine.recipe import Recipe
+from avis.engine.score import score
 from avis.engine.train import checkpoint_choice, gather_inputs, train
 from avis.metrics.eer import equal_error_rate
 from avis.training import activation_checkpointing
@@ -228,3 +229,26 @@ def test_many_held_out_speakers_choose(tiny_recipe: Recipe, tmp_path: Path):
     store.commit_part(str(tmp_path / "s"), "validation-00000", {"utterances": held_out}, row_group_rows=10)
     store.finish(str(tmp_path / "s"), parts=[], inputs="x", facts={})
     assert checkpoint_choice(tiny_recipe, str(tmp_path / "s")) == "the lowest EER of 30 held-out speakers"
+
+
+def test_a_training_that_does_not_learn_says_so(
+    tiny_recipe: Recipe, tiny_store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    recipe = tiny_recipe.changed({"optimizer.lr": 1e-12, "augment.chain": None})
+    checkpoint = train(recipe, tiny_store, str(tmp_path))
+    assert len(checkpoint.history) == recipe.trainer.num_epochs
+    score(recipe, checkpoint, tiny_store, str(tmp_path))
+    assert re.search("warning: Not(hing learnt| told from chance): the ", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"trainer.crop_s": 5.0}, r"no utterance fills a crop: got crop_s=5\.0 s, expected at most 1\.50 s"),
+        ({"trainer.max_validation_utterances": 1}, "nothing to validate on: got 1 utterances of 1 held-out speakers"),
+        ({"trainer.batch_size": 2}, r"local batch of 1: got trainer\.batch_size=2 for 2 workers"),
+    ],
+)
+def test_what_cannot_be_learnt_is_refused(on_ray: Recipe, tiny_store: str, settings: dict[str, float], message: str):
+    with pytest.raises(ValueError, match=message):
+        gather_inputs(on_ray.changed(settings), tiny_store, 2)

@@ -42,6 +42,8 @@ def test_metrics_are_the_promised_figures(
     uri = request.getfixturevalue(form)("scores", [*LINES, ""] if form == "text" else EIGHT)
     result = evaluate({"vox1_o": uri}, str(tmp_path / "out"), facts={"run": "r1"}, evaluation=evaluation())
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    cautions = {name: of_list.pop("cautions") for name, of_list in metrics.items()}
+    assert any("Too few trials" in caution for caution in cautions["vox1_o"])
     assert {name: to_json(of_list) for name, of_list in result.metrics.items()} == metrics
     assert set(metrics) == {"vox1_o"}
     found = metrics["vox1_o"]

@@ -13,7 +13,8 @@ import pytest
 from avis import store
 from avis.evaluation.evaluate import evaluate, show
 from avis.evaluation.fuse import fuse, system_names
-from avis.evaluation.score_table import ORIGIN, ScoreTable, read_scores
+from avis.evaluation.list_report import read_origin
+from avis.evaluation.score_table import ORIGIN, TRAINED_ON, ScoreTable, read_scores
 from avis.evaluation.settings import Evaluation
 from avis.metrics.eer import equal_error_rate
 from avis.metrics.figures import CLLR, MIN_CLLR
@@ -224,6 +225,16 @@ def test_development_scores_in_another_order_are_refused(tmp_path: Path):
     fused((stores[:2], stores[2:]), tmp_path / "out")
     with pytest.raises(ValueError, match=r"of another system: .*db, made with the checkpoint b, .* of .*ea, a"):
         fused((stores[:2], stores[:1:-1]), tmp_path / "out")
+
+
+def test_what_each_system_was_trained_on_is_known_of_the_fusion(given: Given, tmp_path: Path):
+    one, other = systems("e", seed=0)
+    tables = [
+        as_store(tmp_path / "a", one, **{ORIGIN: {TRAINED_ON: "4 speakers of vox"}}),
+        as_store(tmp_path / "b", other),
+    ]
+    scores, _ = fused((tables, given[1]), tmp_path / "out")
+    assert read_origin(scores)[TRAINED_ON] == "a: 4 speakers of vox; b: unknown, cannot be checked"
 
 
 def test_flaws_of_the_list_that_any_system_knows_are_known_of_the_fusion(given: Given, tmp_path: Path):

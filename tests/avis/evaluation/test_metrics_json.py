@@ -88,6 +88,7 @@ def test_what_is_known_of_the_scores_and_a_baseline_are_there_where_they_are():
         baseline=Baseline("other", SUMMARY, differences),
         fusion=FusionFacts({"a": FusedSystem("a", "b", "llr", 0.5, None)}, -2.0),
         calibration=CalibrationFacts(-2.0, 3.0, 9, 1200, 3456, (4.6,)),
+        trained_on="4 speakers of vox",
     )
     eer = {"difference": -0.1, "interval": [-0.2, 0.0], "p_value": 0.04}
     system = {"scores": "a", "development": "b", "column": "llr", "weight": 0.5, "eer": None}
@@ -98,6 +99,7 @@ def test_what_is_known_of_the_scores_and_a_baseline_are_there_where_they_are():
         "baseline": {"scores": "other", "metrics": PLAIN, "differences": {"figures": {"eer": eer}, **FACTS}},
         "fusion": {"systems": {"a": system}, "offset": -2.0},
         "calibration": {**facts, "beyond": [4.6]},
+        "trained_on": "4 speakers of vox",
         "scores": "",
     }
     assert json.dumps(to_json(metrics)) == json.dumps(expected)

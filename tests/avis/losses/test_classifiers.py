@@ -241,6 +241,12 @@ def test_speaker_out_of_range_is_refused(speaker: int):
         build("softmax")(torch.randn(2, 6), torch.tensor([0, speaker]))
 
 
+@pytest.mark.parametrize("name", ALL)
+def test_one_speaker_is_refused(name: str):
+    with pytest.raises(ValueError, match="got num_speakers=1, expected at least 2"):
+        build(name, num_speakers=1)
+
+
 @pytest.mark.parametrize("values", [{"sample_rate": 0.0}, {"sample_rate": 1.1}, {"balance": -0.1}, {"balance": 1.5}])
 def test_shares_out_of_range_are_refused(values: dict[str, float]):
     with pytest.raises(ValueError, match=f"got {next(iter(values))}="):

@@ -127,6 +127,11 @@ def test_speakers_without_one_direction_cannot_be_mixed(head: Head):
         mixing(head)
 
 
+def test_two_speakers_mix_to_one_alone():
+    with pytest.raises(ValueError, match=r"got num_speakers=2, expected at least 3.* loss=aam_softmax"):
+        ClassMixing(embedding_dim=DIM, num_speakers=2, classification=AAM, mixed_weight=1.0)
+
+
 def test_negative_weights_are_refused():
     with pytest.raises(ValueError, match="got comparison_weight=-1"):
         joint(AAM, weight=-1.0)

@@ -43,6 +43,8 @@ def test_a_sound_result_has_no_warning() -> None:
         (sound(), {"shared_speakers": 4}, "4 speakers of these trials were also trained on"),
         (sound(), {"duplicates": 1200}, "1,200 trials repeat another"),
         (sound(), {"self_trials": 2}, "2 trials compare an utterance with itself"),
+        (sound(), {"same_audio": 2}, "2 trials compare the same recording under two ids"),
+        (sound(), {"shared_audio": 3}, "3 utterances of these trials were trained on, sample by sample"),
         (sound(), {"contradictions": 1}, "1 pairs are called"),
         (sound(), {"wrong_answers": 3}, "3 trials have an answer that their speakers contradict"),
         (sound(), {"missing_ids": 5}, "5 trials were left out"),
@@ -53,6 +55,7 @@ def test_a_sound_result_has_no_warning() -> None:
             "false-alarm rate of 0.10\N{NO-BREAK SPACE}%: 29,999, but the rule of 30 asks for 30,000",
         ),
         (sound(None), {}, "no interval: no speakers"),
+        (sound(figures=FIGURES | {EER: 0.49}), {}, "Not told from chance: 49.00"),
         (sound(DRAWS._replace(num_speakers=12)), {}, "Only 12 speakers"),
         (sound(DRAWS._replace(num_empty=7)), {}, "7 of 1,000 draws"),
         (sound(figures=FIGURES | {CLLR: 0.13, CALIBRATION_LOSS: 0.03}), {}, "Miscalibrated: of a Cllr of 0.130 bits"),
@@ -61,6 +64,20 @@ def test_a_sound_result_has_no_warning() -> None:
 def test_each_reason_has_its_warning(metrics: ListMetrics, flagged: dict[str, int], words: str) -> None:
     [warning] = cautions(metrics, flagged)
     assert words in warning
+
+
+def test_an_interval_tells_from_chance() -> None:
+    def said(high: float) -> list[str]:
+        metrics = replace(sound(figures=FIGURES | {EER: 0.4}), intervals=Intervals({EER: Interval(0.3, high)}, DRAWS))
+        return [each for each in cautions(metrics, {}) if "chance" in each]
+
+    assert said(0.49) == []
+    assert len(said(0.51)) == 1
+
+
+def test_equal_scores_are_not_told_from_chance() -> None:
+    metrics = ListMetrics(summary=summarize([0.5] * 2000, [1, 0] * 1000))
+    assert any("Not told from chance: 50.00" in each for each in cautions(metrics, {}))
 
 
 def test_no_error_is_not_called_certain() -> None:

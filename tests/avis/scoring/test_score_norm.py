@@ -126,6 +126,32 @@ def test_the_cohort_is_described() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("num_speakers", "top_n", "words"),
+    [
+        (12, 4, []),
+        (12, None, []),
+        (12, 12, ["not adaptive: all 12 training speakers"]),
+        (9, 4, ["a cohort of 9 training speakers"]),
+        (9, 300, ["a cohort of 9", "not adaptive: all 9"]),
+    ],
+)
+def test_a_small_cohort_is_warned_of(num_speakers: int, top_n: int | None, words: list[str]) -> None:
+    backend = Cosine(center=True)
+    norm = SNorm(backend=backend, cohort="speakers") if top_n is None else AsNorm(backend=backend, top_n=top_n)
+    embeddings, speakers = voices(0)
+    norm.fit(embeddings[speakers < num_speakers], speakers[speakers < num_speakers])
+    for caution, said in zip(norm.cohort_cautions(), words, strict=True):
+        assert said in caution
+
+
+def test_a_cohort_of_one_is_refused() -> None:
+    embeddings, speakers = voices(0)
+    norm = AsNorm(backend=Cosine(center=True), top_n=4, cohort="utterances")
+    with pytest.raises(ValueError, match="got a cohort of 1 training utterances, expected at least 2"):
+        norm.fit(embeddings[:1], speakers[:1])
+
+
 def standard(raw: float, scores: np.ndarray, counted: np.ndarray) -> float:
     return (raw - scores[counted].mean()) / scores[counted].std()
 

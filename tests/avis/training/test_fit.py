@@ -1,6 +1,10 @@
 """A whole training in this process: what it leaves behind, and going on with it."""
 
 import csv
+import re
+import shutil
+import signal
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,11 +17,14 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from avis import store
 from avis.checkpoints.checkpoint import read_checkpoint
 from avis.checkpoints.components import build
-from avis.checkpoints.run_checkpoints import best_checkpoint, last_checkpoint, next_epoch
+from avis.checkpoints.run_checkpoints import best_checkpoint, last_checkpoint, next_position
 from avis.engine import train as engine
 from avis.engine.recipe import Recipe
 from avis.engine.train import train
-from avis.training.remote import local_logs
+from avis.engine.workers.stopping import STOPPING
+from avis.storage_fault import StorageError
+from avis.training import saving
+from avis.training.remote import CheckpointsAt, local_logs
 
 STEPS = 4  # 16 utterances of 4 speakers in batches of 4
 LOGGED = {"train/loss", "train/accuracy", "train/learning_rate", "train/samples_per_s", "train/waiting_share"}
@@ -43,8 +50,8 @@ def test_a_checkpoint_runs_no_code_and_holds_recipe_speakers_and_weights(tiny_re
         prefix = "model."
         weights = {k.removeprefix(prefix): v for k, v in loaded["state_dict"].items() if k.startswith(prefix)}
         assert model.load_state_dict(weights)
-    assert next_epoch(tiny_run) == 2
-    assert next_epoch(f"{tiny_run}/nothing") == 0
+    assert next_position(tiny_run) == (2, 0)
+    assert next_position(f"{tiny_run}/nothing") == (0, 0)
 
 
 def test_best_is_the_epoch_with_the_lowest_held_out_error_rate(tiny_run: str):
@@ -92,7 +99,7 @@ def test_going_on_after_an_epoch_equals_the_undisturbed_run(
         patch.setattr(engine, "local_batches", cut_off)
         with pytest.raises(ConnectionError, match="power cut"):
             train(tiny_recipe, tiny_store, run_dir)
-    assert next_epoch(run_dir) == 1
+    assert next_position(run_dir) == (1, 0)
     train(tiny_recipe, tiny_store, run_dir)
     undisturbed, resumed = (read_checkpoint(str(last_checkpoint(run))) for run in (tiny_run, run_dir))
     assert resumed["epoch"] == undisturbed["epoch"] == 1
@@ -106,6 +113,101 @@ def test_going_on_after_an_epoch_equals_the_undisturbed_run(
     assert sorted(path.name for path in Path(run_dir, "csv").iterdir()) == ["version_0", "version_1"]
     assert column(run_dir, "train/loss")[-STEPS:] == pytest.approx(column(tiny_run, "train/loss")[-STEPS:], rel=1e-5)
     assert column(run_dir, "val/eer")[-1] == pytest.approx(column(tiny_run, "val/eer")[-1])
+
+
+@pytest.mark.parametrize("step", [pytest.param(2, marks=pytest.mark.slow), STEPS, STEPS + 3])
+def test_stopped_after_a_step_and_gone_on_with_equals_the_undisturbed_run(
+    tiny_recipe: Recipe, tiny_store: str, tiny_run: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+):
+    """A signal during the last step of an epoch lets it end with its validation."""
+    local_batches = engine.local_batches
+
+    def told_to_stop(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        for number, batch in enumerate(local_batches(*args, **kwargs), 1):
+            if number == step:
+                signal.raise_signal(signal.SIGTERM)
+            yield batch
+
+    monkeypatch.setattr(saving, "CHECK_S", 0.0)  # a question at every step
+    run_dir = str(tmp_path / "run")
+    with monkeypatch.context() as patch, STOPPING.listening():
+        patch.setattr(engine, "local_batches", told_to_stop)
+        with pytest.raises(KeyboardInterrupt):
+            train(tiny_recipe, tiny_store, run_dir)
+    assert next_position(run_dir) == divmod(step, STEPS)
+    assert len(column(run_dir, "train/loss")) == step
+    assert len(column(run_dir, "val/eer")) == step // STEPS
+    shutil.move(run_dir, tmp_path / "moved")  # the state says nothing of where it lies
+    with STOPPING.listening():
+        train(tiny_recipe, tiny_store, str(tmp_path / "moved"))
+    for name in ("train/loss", "train/learning_rate", "val/eer", "epoch", "step"):
+        assert column(str(tmp_path / "moved"), name) == pytest.approx(column(tiny_run, name), rel=1e-5), name
+    undisturbed, resumed = (read_checkpoint(str(last_checkpoint(run))) for run in (tiny_run, f"{tmp_path}/moved"))
+    for name, weights in undisturbed["state_dict"].items():
+        torch.testing.assert_close(resumed["state_dict"][name], weights, rtol=1e-5, atol=1e-6)
+
+
+def test_an_epoch_that_is_worse_never_takes_the_place_of_the_best(
+    tiny_recipe: Recipe, tiny_store: str, tiny_run: str, tmp_path: Path
+):
+    """Not after a move, not where the best is of an epoch that is repeated, nor in a run that Lightning saved."""
+    run_dir = str(shutil.copytree(tiny_run, tmp_path / "moved"))
+    path = best_checkpoint(run_dir)
+    for state in (
+        {"Saving": {"val/eer": 0.0}},
+        {"ModelCheckpoint{'monitor': 'val/eer', 'mode': 'min'}": {"best_model_score": torch.tensor(0.0)}},
+    ):
+        torch.save({**read_checkpoint(path), "callbacks": state, "epoch": 7}, path)
+        shutil.copy(f"{tiny_run}/checkpoints/last-1.ckpt", str(last_checkpoint(run_dir)))
+        assert next_position(run_dir) == (1, 0)
+        train(tiny_recipe, tiny_store, run_dir)
+        assert read_checkpoint(path)["epoch"] == 7
+        assert next_position(run_dir) == (2, 0)
+
+
+@pytest.mark.parametrize("damage", ["empty", "half", "flipped", "text"])
+def test_a_damaged_last_checkpoint_gives_way_to_the_one_before(
+    tiny_recipe: Recipe,
+    tiny_store: str,
+    tiny_run: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    damage: str,
+):
+    run_dir = str(shutil.copytree(tiny_run, tmp_path / "run"))
+    last = Path(run_dir, "checkpoints", "last.ckpt")
+    whole = last.read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 0xFF
+    last.write_bytes({"empty": b"", "half": whole[: len(whole) // 2], "flipped": bytes(flipped), "text": b"x"}[damage])
+    before = last.with_name("last-1.ckpt")
+    assert next_position(run_dir) == (1, 0)
+    monkeypatch.setattr(engine, "_train_in_process", lambda *args, **more: None)
+    train(tiny_recipe, tiny_store, run_dir)
+    assert re.search(
+        rf"warning: checkpoint damaged: .* goes on from the checkpoint before, {before}", capsys.readouterr().out
+    )
+    kept = before.read_bytes()
+    files = CheckpointsAt(run_dir)
+    files.save_checkpoint(files.load_checkpoint(last), "last")
+    assert before.read_bytes() == kept, "the damaged one took the place of the whole one"
+    assert next_position(run_dir) == (1, 0)
+    for path in (last, before):
+        path.write_bytes(b"x")
+    with pytest.raises(ValueError, match=r"run cannot go on: got no checkpoint .*start_from=.*best\.ckpt"):
+        train(tiny_recipe, tiny_store, run_dir)
+
+
+def test_a_last_checkpoint_that_cannot_be_reached_is_not_damaged(tiny_run: str, monkeypatch: pytest.MonkeyPatch):
+    def unreachable(*_: object, **__: object) -> None:
+        raise StorageError("503 SLOW_DOWN")
+
+    for reader in ((torch, "load"), (zipfile, "ZipFile")):
+        with monkeypatch.context() as patch:
+            patch.setattr(*reader, unreachable)
+            with pytest.raises(StorageError, match="503"):
+                next_position(tiny_run)
 
 
 def test_the_same_seed_gives_the_same_losses_and_another_seed_others(

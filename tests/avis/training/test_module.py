@@ -12,7 +12,9 @@ from sklearn.metrics import roc_curve
 from torch import Tensor, nn
 
 from avis.augment.mixup import mixup
+from avis.checkpoints.ancestry import read_lineage
 from avis.checkpoints.checkpoint import Checkpoint
+from avis.lineage import Lineage, TrainedOn
 from avis.losses.aam_softmax import AamSoftmax
 from avis.losses.ge2e import Ge2e
 from avis.models.ecapa_tdnn import EcapaTdnn
@@ -22,6 +24,7 @@ from avis.training.schedules import MarginRamp, WarmupCosine
 
 NUM_SPEAKERS, NUM_MELS = 4, 20
 PEAK = 0.01
+LINEAGE = Lineage().then(TrainedOn(speakers=["a", "b", "c", "d"], audio=np.array([3, 5])))
 
 
 class LoggedVerifier(SpeakerVerifier):
@@ -51,7 +54,7 @@ def verifier(model: nn.Module, dim: int, *, steps: int = 10) -> LoggedVerifier:
         num_epochs=2,
         steps_per_epoch=steps,
         recipe={"seed": 0},
-        speakers=["a", "b", "c", "d"],
+        lineage=LINEAGE,
     )
 
 
@@ -185,17 +188,18 @@ def test_a_loss_that_is_no_number_stops_the_training():
         module.training_step(batch, 3)
 
 
-def test_checkpoints_hold_recipe_and_speakers():
+def test_checkpoints_hold_recipe_and_lineage():
     checkpoint: dict[str, Any] = {}
     verifier(ecapa(), 8).on_save_checkpoint(checkpoint)
-    assert checkpoint == {"recipe": {"seed": 0}, "speakers": ["a", "b", "c", "d"]}
+    assert (checkpoint["recipe"], checkpoint["speakers"]) == ({"seed": 0}, ["a", "b", "c", "d"])
+    assert read_lineage(checkpoint, "x").heard(np.array([4, 5])) == {1: ""}
 
 
 def test_the_weights_of_a_loss_without_rows_are_taken_over_too():
     module, other = verifier(nn.Linear(3, 2), 2), verifier(nn.Linear(3, 2), 2)
     module.loss, other.loss = Ge2e(utterances_per_speaker=2), Ge2e(utterances_per_speaker=2)
     other.loss.scale.data.fill_(3.0)
-    trained = {"recipe": {}, "speakers": other.speakers, "epoch": 0, "global_step": 0, "weights": other.state_dict()}
+    trained = {"recipe": {}, "lineage": other.lineage, "epoch": 0, "global_step": 0, "weights": other.state_dict()}
     module.start_from(Checkpoint(uri="other.ckpt", digest="", **trained))
     assert module.loss.scale.item() == 3.0
 

@@ -167,3 +167,15 @@ def test_utterances_that_are_long_enough(capsys: pytest.CaptureFixture[str]):
     assert capsys.readouterr().out == ""
     with pytest.raises(ValueError, match=r"got at most 0\.30 s, expected .*At trainer\.min_utterance_s"):
         find_long_enough(np.array([0.3, 0.1]), 2.0)
+
+
+@pytest.mark.parametrize(("passes", "batch", "groups"), [(1, 1, 2), (2, 4, 2), (3, 10, 1), (1, 18, 100)])
+def test_a_step_is_found_in_the_plan(uri: str, passes: int, batch: int, groups: int):
+    made = plan(uri, passes=passes, batch=batch, groups=groups)
+    for epoch in range(2):
+        first = epoch * made.blocks_per_epoch
+        of_epoch = utterances(made, first, first + made.blocks_per_epoch)
+        for step in range(made.steps_per_epoch):
+            block, before = made.find(epoch, step)
+            assert utterances(made, block, first + made.blocks_per_epoch)[before:] == of_epoch[step * batch :]
+            assert before < len(made.block(block).order)

@@ -31,7 +31,7 @@ def placed(recipe: Recipe, placement: str, output_dir: Path) -> Recipe:
 
 
 def batches_of(recipe: Recipe, utterances: str) -> list[dict[str, torch.Tensor]]:
-    return list(local_batches(gather_inputs(recipe, utterances, 1), first_block=0))
+    return list(local_batches(gather_inputs(recipe, utterances, 1)))
 
 
 def test_the_three_placements_give_the_same_batches(tiny_recipe: Recipe, tiny_store: str, tmp_path: Path):
@@ -114,7 +114,7 @@ def test_crops_of_drawn_length_train_on_the_device_alone(tiny_recipe: Recipe, ti
     crops, front_end = build_module(inputs).crops, tiny_recipe.examples.features.build_front_end()
     assert crops is not None
     lengths = set()
-    for step, batch in enumerate(local_batches(inputs, first_block=0)):
+    for step, batch in enumerate(local_batches(inputs)):
         assert batch["waveforms"].shape == (4, 16000)
         cut = crops.cut(batch, *divmod(step, inputs.plan.steps_per_epoch))
         features = features_of(cut, front_end)

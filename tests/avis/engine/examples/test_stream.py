@@ -14,6 +14,7 @@ import torch
 
 from avis import store
 from avis.audio.codec import read_all
+from avis.checkpoints.run_checkpoints import Position
 from avis.engine.examples.banks import make_banks
 from avis.engine.examples.stream import TrainingInputs, example_stream, local_batches
 from avis.engine.recipe import Recipe
@@ -40,26 +41,27 @@ def in_process(work: TrainingInputs, first: int, last: int) -> dict[str, np.ndar
 def test_examples_are_the_same_bits_on_ray(ray_session: None, inputs: TrainingInputs):
     plan = inputs.plan
     assert [len(plan.block(number).order) for number in range(8)] == [4, 4, 4, 0] * 2
-    stream = example_stream(ray.put(inputs), first_block=1, last_block=8)
+    stream = example_stream(ray.put(inputs), plan, start=Position(0, 1), num_epochs=2)
     batches = list(stream.iter_batches(batch_size=4, batch_format="numpy"))
     streamed = {key: np.concatenate([batch[key] for batch in batches]) for key in batches[0]}
-    expected = in_process(inputs, 1, 8)
+    expected = in_process(inputs, 0, 8)
     assert streamed["features"].dtype == np.float32
-    assert streamed["epoch"].tolist() == [0] * 8 + [1] * 12
+    assert streamed["epoch"].tolist() == [0] * (12 - BATCH) + [1] * 12
     for key in ("features", "speaker", "epoch"):
-        np.testing.assert_array_equal(streamed[key], expected[key])
+        np.testing.assert_array_equal(streamed[key], expected[key][BATCH:])
     assert (streamed["seconds"] > 0).all()
 
 
-def test_local_batches_are_the_examples_in_order_and_go_on_at_any_epoch(inputs: TrainingInputs):
-    batches = list(local_batches(inputs, first_block=0))
+def test_local_batches_are_the_examples_in_order_and_go_on_at_any_step(inputs: TrainingInputs):
+    batches = list(local_batches(inputs))
     assert [len(batch["speaker"]) for batch in batches] == [BATCH] * 4
     expected = in_process(inputs, 0, 8)
     np.testing.assert_array_equal(torch.cat([batch["features"] for batch in batches]).numpy(), expected["features"])
     np.testing.assert_array_equal(torch.cat([batch["speaker"] for batch in batches]).numpy(), expected["speaker"])
-    second = list(local_batches(inputs, first_block=inputs.plan.blocks_per_epoch))
-    for one, other in itertools.zip_longest(second, batches[2:]):
-        assert torch.equal(one["features"], other["features"])
+    for step in range(4):
+        rest = local_batches(inputs, start=Position(*divmod(step, 2)))
+        for one, other in itertools.zip_longest(rest, batches[step:]):
+            assert torch.equal(one["features"], other["features"])
 
 
 def test_examples_are_made_in_this_process_when_debugging(inputs: TrainingInputs, monkeypatch: pytest.MonkeyPatch):
@@ -68,7 +70,7 @@ def test_examples_are_made_in_this_process_when_debugging(inputs: TrainingInputs
     monkeypatch.setattr(
         ExampleMaker, "example", lambda self, row, **kw: (made_in.append(os.getpid()), example(self, row, **kw))[1]
     )
-    next(local_batches(inputs, first_block=0))
+    next(local_batches(inputs))
     assert set(made_in) == {os.getpid()}
 
 
@@ -150,7 +152,7 @@ def test_short_utterances_are_not_trained_on(tiny_recipe: Recipe, half_short: st
     all_speakers = store.read_table(half_short, "utterances", columns=["speaker"], prefix="train-")[
         "speaker"
     ].to_pylist()
-    batches = itertools.islice(local_batches(work, first_block=0), work.plan.steps_per_epoch)
+    batches = itertools.islice(local_batches(work), work.plan.steps_per_epoch)
     names = sorted(work.speakers)
     assert sorted(names[int(batch["speaker"])] for batch in batches) == sorted(all_speakers[::2])
     assert set(names) == set(all_speakers)

@@ -15,6 +15,7 @@ from avis.digest import fingerprint
 from avis.engine.recipe import Recipe
 from avis.engine.score import check_trials, score, show_decisions
 from avis.evaluation.list_report import read_origin
+from avis.lineage import Lineage
 
 Calibrated = Callable[..., Recipe]
 POINT = {"p_target": 0.05, "c_miss": 1.0, "c_fa": 1.0}
@@ -144,7 +145,10 @@ def test_calibration_speakers_are_neither_trained_on_nor_tested(
     calibrated: Calibrated,
 ):
     cfg = calibrated(tiny_recipe, trials=write_list(tmp_path / "list.txt", index, split))
-    for run in (lambda: check_trials(cfg, tiny_store), lambda: score(cfg, checkpoint, tiny_store, str(tmp_path / "r"))):
+    for run in (
+        lambda: check_trials(cfg, tiny_store, Lineage()),
+        lambda: score(cfg, checkpoint, tiny_store, str(tmp_path / "r")),
+    ):
         with pytest.raises(ValueError, match=rf"calibration speaker {what}: got 4 speakers .* At synthetic/"):
             run()
 
@@ -177,7 +181,7 @@ def test_what_does_not_fit_is_refused_before_the_training(
         return calibrated(tiny_recipe, **change)
 
     with pytest.raises(ValueError, match=message):
-        check_trials(composed(), tiny_store)
+        check_trials(composed(), tiny_store, Lineage())
 
 
 def test_a_back_end_is_adapted_to_the_utterances_of_a_corpus(

@@ -15,6 +15,7 @@ from avis.engine.fitted.calibration_trials import (
 )
 from avis.engine.recipe import Recipe
 from avis.engine.trials.crops import Crops
+from avis.lineage import Lineage, TrainedOn
 from avis.scoring.calibration import log_duration, quality_features
 
 RATE = 16_000
@@ -107,12 +108,16 @@ def test_models_are_cropped_utterance_by_utterance() -> None:
     assert found.size == 2
 
 
+def trained_on(*speakers: str) -> Lineage:
+    return Lineage((TrainedOn(speakers=speakers),))
+
+
 @pytest.mark.parametrize("written", ["c/Zo\u00eb", "c/Zoe\u0308", "c/ZO\u00cb", "c/Zo\u00eb\u00a0", "c/\u200bZo\u00eb"])
 def test_a_calibration_speaker_trained_on_is_found_however_the_name_is_written(written: str):
     trials = pa.table({"enroll": ["c/1"], "test": ["c/2"], "target": [False]})
     index = pa.table({"utt_id": ["c/1", "c/2"], "speaker": ["c/Zo\u00eb", "c/b"]})
     for trained, tested, what in (([written], set(), "trained on"), ([], {written}, "tested")):
         with pytest.raises(ValueError, match=rf"calibration speaker {what}: got 1 speakers .* At c/Zo\u00eb\."):
-            check_calibration_speakers(trials, index, trained=trained, tested=tested)
-    found = check_calibration_speakers(trials, index, trained=["c/Zoe"], tested={"c/Zoe"})
+            check_calibration_speakers(trials, index, lineage=trained_on(*trained), tested=tested)
+    found = check_calibration_speakers(trials, index, lineage=trained_on("c/Zoe"), tested={"c/Zoe"})
     assert found == {"c/Zo\u00eb", "c/b"}

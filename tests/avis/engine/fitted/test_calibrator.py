@@ -19,6 +19,7 @@ from avis.engine.trials.crops import Crops
 from avis.engine.trials.embeddings import Embedder, StoreEmbedder
 from avis.engine.trials.lists import named_models, read_index, read_lists
 from avis.engine.trials.vectors import TrialVectorMaker
+from avis.lineage import Lineage
 from avis.scoring.calibration import Calibration
 from avis.training.examples import features_of
 
@@ -38,7 +39,7 @@ def fitted_on(recipe: Recipe, checkpoint: Checkpoint, utterances: str, run_dir: 
     calibration = Recording(**{key: value for key, value in settings.items() if key != "_target_"})
     embedder = StoreEmbedder(checkpoint, utterances, str(run_dir), recipe.compute)
     make = TrialVectorMaker(backend, calibration.measures, recipe.enrolment_mean, str(run_dir), recipe.compute)
-    tested = named_models(read_lists(recipe, index, trained=[]))
+    tested = named_models(read_lists(recipe, index, lineage=Lineage()))
     trials = with_models(calibration_trials(recipe, index), index, tested)
     for saved in Path(checkpoint.uri).parent.glob("calibration-*.npz"):
         saved.unlink()

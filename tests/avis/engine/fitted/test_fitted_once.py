@@ -29,3 +29,28 @@ def test_what_was_fitted_by_an_earlier_version_is_fitted_anew(tmp_path: Path, mo
     assert [mean_of(tmp_path, 1.0), mean_of(tmp_path, 2.0)] == [1.0, 1.0]
     monkeypatch.setattr(kept, "FORMAT", kept.FORMAT + 1)
     assert mean_of(tmp_path, 2.0) == 2.0
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"mean": np.array([np.nan])},
+        {"mean": np.array(["a"])},
+        {"mean": np.array([1j])},
+        {"other": np.zeros(1)},
+    ],
+)
+def test_what_is_no_state_of_numbers_is_refused(tmp_path: Path, state: dict[str, np.ndarray]):
+    mean_of(tmp_path, 1.0)
+    [saved] = tmp_path.iterdir()
+    np.savez(saved, **state)
+    with pytest.raises(ValueError, match=rf"fitted state unusable: got .*At {saved}\. Delete it"):
+        mean_of(tmp_path, 1.0)
+
+
+def test_a_state_that_unpacks_out_of_nothing_is_refused(tmp_path: Path):
+    mean_of(tmp_path, 1.0)
+    [saved] = tmp_path.iterdir()
+    np.savez_compressed(saved, mean=np.zeros(10_000_000))
+    with pytest.raises(ValueError, match="fitted state unusable: got 1 compressed entries"):
+        mean_of(tmp_path, 1.0)

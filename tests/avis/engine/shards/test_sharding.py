@@ -37,17 +37,17 @@ def test_another_seed_shuffles_and_holds_out_otherwise(tiny_recipe: Recipe, tiny
 def test_two_corpora_with_the_same_names_are_joined_without_clashes(
     recipe: Callable[..., Recipe], speakers_folder: Callable[..., Path], tmp_path: Path
 ):
-    one = speakers_folder(tmp_path / "one", num_speakers=3)
-    two = speakers_folder(tmp_path / "two", num_speakers=3)
+    one = speakers_folder(tmp_path / "one", num_speakers=4)
+    two = speakers_folder(tmp_path / "two", num_speakers=4)
     composed = recipe(f"corpus.root={one}", f"output_dir={tmp_path}", name="prepare", corpus="folder")
     source = dict(composed.corpora["folder"].plain)
     joined = {"one": source | {"name": "one"}, "two": source | {"name": "two", "root": str(two), "split": "test"}}
     both = composed.changed({"corpus.sources": joined})
     table = store.read_table(prepare(both), "utterances", columns=["utt_id", "speaker", "split", "corpus"])
-    assert len(set(table["utt_id"].to_pylist())) == 12
-    assert {row["speaker"] for row in table.to_pylist() if row["split"] == "test"} == {f"two/s{i}" for i in range(3)}
+    assert len(set(table["utt_id"].to_pylist())) == 16
+    assert {row["speaker"] for row in table.to_pylist() if row["split"] == "test"} == {f"two/s{i}" for i in range(4)}
     same = composed.changed({"corpus.sources": {"one": source, "again": source}})
-    with pytest.raises(ValueError, match=r"too many rejects: got 6 of 12 files \(6 duplicate_id\)"):
+    with pytest.raises(ValueError, match=r"too many rejects: got 8 of 16 files \(8 duplicate_id\)"):
         prepare(same)
 
 
@@ -111,11 +111,19 @@ def test_files_whose_names_differ_in_form_alone_are_duplicates():
     assert placed["duplicate_of"].to_pylist() == [None, "/0.wav"]
 
 
-@pytest.mark.parametrize("held_out", [0, 1, 4])
+def test_three_speakers_are_too_few(
+    recipe: Callable[..., Recipe], speakers_folder: Callable[..., Path], tmp_path: Path
+):
+    overrides = [f"corpus.root={speakers_folder(tmp_path / 'audio', num_speakers=3)}", f"output_dir={tmp_path}"]
+    with pytest.raises(ValueError, match=r"too few training speakers: got 3.* at least 2 to learn from beside 2"):
+        prepare(recipe(*overrides, name="prepare", corpus="folder"))
+
+
+@pytest.mark.parametrize("held_out", [0, 1, 3])
 def test_held_out_speakers_must_be_some_but_not_all(
     recipe: Callable[..., Recipe], speakers_folder: Callable[..., Path], tmp_path: Path, held_out: int
 ):
-    """One alone makes no non-target trial to choose checkpoints by."""
+    """One alone makes no non-target trial to choose checkpoints by, and one trained on is told from nobody."""
     root = speakers_folder(tmp_path / "audio", num_speakers=4)
     overrides = [f"sharding.num_validation_speakers={held_out}", f"corpus.root={root}", f"output_dir={tmp_path}"]
     with pytest.raises(ValueError, match=f"held-out speakers: got sharding.num_validation_speakers={held_out}"):

@@ -12,6 +12,7 @@ from avis.checkpoints.run_checkpoints import best_checkpoint
 from avis.engine.recipe import Recipe
 from avis.engine.score import score
 from avis.engine.trials.lists import read_index, read_lists
+from avis.lineage import Lineage, TrainedOn
 from avis.scoring.known_lists import KnownList
 
 PAIRING = {
@@ -24,11 +25,16 @@ PAIRING = {
     "balanced": True,
     "seed": 0,
 }
+SHA256 = [f"{number:064x}" for number in range(3)]
 LINES = (
     "1 test_0000/session_0/000 test_0000/session_1/000\n"
     "0 test_0000/session_0/000 test_0001/session_1/000\n"
     "0 test_0001/session_1/000.flac test_0000/session_0/000\n"
 )
+
+
+def trained_on(*speakers: str) -> Lineage:
+    return Lineage((TrainedOn(speakers=speakers),))
 
 
 def test_a_file_is_recognised_by_its_bytes(
@@ -38,12 +44,12 @@ def test_a_file_is_recognised_by_its_bytes(
     path.write_text(LINES)
     md5 = hashlib.md5(LINES.encode()).hexdigest()
     cfg, index = tiny_recipe.changed({"trials": str(path)}), read_index(tiny_store)
-    [(name, listed)] = read_lists(cfg, index, trained=[]).items()
+    [(name, listed)] = read_lists(cfg, index, lineage=Lineage()).items()
     assert name == "some"
     assert listed.facts["list"] == {"name": None, "certainty": None, "md5": md5}
     assert {check: num for check, num in listed.facts["flagged"].items() if num} == {"duplicates": 1}
     monkeypatch.setattr("avis.scoring.known_lists.KNOWN_LISTS", (KnownList("Some", md5, 1, 2),))
-    [listed] = read_lists(cfg, index, trained=[]).values()
+    [listed] = read_lists(cfg, index, lineage=Lineage()).values()
     assert listed.facts["list"] == {"name": "Some", "certainty": "checksum", "md5": md5}
 
 
@@ -51,12 +57,12 @@ def test_a_file_of_one_kind_of_trial_is_not_scored(tiny_recipe: Recipe, tiny_sto
     path = tmp_path / "targets.txt"
     path.write_text(LINES.splitlines()[0])
     with pytest.raises(ValueError, match=rf"both kinds of trial: got num_target=1 and num_nontarget=0.* At {path}"):
-        read_lists(tiny_recipe.changed({"trials": str(path)}), read_index(tiny_store), trained=[])
+        read_lists(tiny_recipe.changed({"trials": str(path)}), read_index(tiny_store), lineage=Lineage())
 
 
 def test_a_list_is_made_where_the_configuration_pairs(tiny_recipe: Recipe, tiny_store: str):
     cfg = tiny_recipe.changed({"trials": {"dev": PAIRING}})
-    [(name, listed)] = read_lists(cfg, read_index(tiny_store), trained=[]).items()
+    [(name, listed)] = read_lists(cfg, read_index(tiny_store), lineage=Lineage()).items()
     assert name == "dev"
     assert listed.trials["target"].to_pylist() == [True] * 5 + [False] * 5
     assert listed.facts["list"] == {"name": None, "certainty": None, "pairing": PAIRING}
@@ -70,12 +76,14 @@ def test_trials_of_held_out_speakers_pass_and_of_training_speakers_do_not(tiny_r
     for split in ("validation", "train"):
         cfg = tiny_recipe.changed({"trials": {split: PAIRING | {"split": split}}})
         if split == "validation":
-            assert len(read_lists(cfg, index, trained=trained)[split].trials) > 0
+            assert len(read_lists(cfg, index, lineage=trained_on(*trained))[split].trials) > 0
             continue
         with pytest.raises(ValueError, match=rf"got {len(trained)} speakers .* among those trained on"):
-            read_lists(cfg, index, trained=trained)
-        flagging = cfg.changed({"trial_checks.shared_speakers": "flag"})
-        assert read_lists(flagging, index, trained=trained)[split].facts["flagged"]["shared_speakers"] == len(trained)
+            read_lists(cfg, index, lineage=trained_on(*trained))
+        flagging = cfg.changed({"trial_checks.shared_speakers": "flag", "trial_checks.shared_audio": "flag"})
+        assert read_lists(flagging, index, lineage=trained_on(*trained))[split].facts["flagged"][
+            "shared_speakers"
+        ] == len(trained)
 
 
 def test_the_manifest_of_the_scores_says_what_was_scored(
@@ -92,7 +100,9 @@ def test_the_manifest_of_the_scores_says_what_was_scored(
     assert manifest["flagged"] == {
         "missing_ids": 1,
         "shared_speakers": 0,
+        "shared_audio": 0,
         "self_trials": 0,
+        "same_audio": 0,
         "duplicates": 1,
         "contradictions": 0,
         "wrong_answers": 0,
@@ -109,10 +119,10 @@ def test_an_enrolled_speaker_trained_on_is_found_however_the_names_are_written(
     (tmp_path / "list.csv").write_text("enroll,test,label\nm\u00eb,b/2,imp\nn,b/2,tgt\n", encoding="utf-8")
     cfg = tiny_recipe.changed({"trials": str(tmp_path / "list.csv"), "enrolments": str(tmp_path / "models.csv")})
     speakers = {"c/Zo\u00eb/1": "c/Zo\u00eb", "c/b/1": "c/b", "c/b/2": "c/b"}
-    index = pa.table({"utt_id": [*speakers], "speaker": [*speakers.values()], "corpus": ["c"] * 3})
-    [listed] = read_lists(cfg, index, trained=["c/x"]).values()
+    index = pa.table({"utt_id": [*speakers], "speaker": [*speakers.values()], "corpus": ["c"] * 3, "sha256": SHA256})
+    [listed] = read_lists(cfg, index, lineage=trained_on("c/x")).values()
     assert listed.models is not None
     assert listed.models.to_pylist()[0] == {"enroll_model": "m\u00eb", "utt_id": "c/Zo\u00eb/1"}
     assert listed.trials["target"].to_pylist() == [False, True]
     with pytest.raises(ValueError, match=r"speaker in both train and test: got 1 speakers.*At c/Zo\u00eb\."):
-        read_lists(cfg, index, trained=["c/x", trained])
+        read_lists(cfg, index, lineage=trained_on("c/x", trained))

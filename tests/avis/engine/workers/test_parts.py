@@ -1,7 +1,7 @@
 """Stages by parts: each part once, in process as on Ray, and the user's error as it was raised."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from ray.exceptions import RayTaskError
 from avis import store
 from avis.engine.workers.compute import Compute
 from avis.engine.workers.parts import run_parts, user_error
+from avis.storage_fault import StorageError
 
 TASKS = {f"part-{i}": pa.table({"x": list(range(i, i + 3))}) for i in range(6)}
 
@@ -22,7 +23,9 @@ def computes(where: str) -> Compute:
     return Compute(where=where, num_workers=None, use_gpu=None, max_restarts=0)  # type: ignore[arg-type]
 
 
-def squares_maker(log: str, fail_at: int | None = None) -> Callable[[pa.Table], dict[str, pa.Table]]:
+def squares_maker(
+    log: str, fail_at: int | None = None, unreached: Collection[int] = ()
+) -> Callable[[pa.Table], dict[str, pa.Table]]:
     """Return what squares a task, and leaves a file per call; defined inside, so that it travels by value."""
 
     class Squares:
@@ -30,6 +33,8 @@ def squares_maker(log: str, fail_at: int | None = None) -> Callable[[pa.Table], 
             first = task["x"][0].as_py()
             if first == fail_at:
                 raise ValueError(f"cannot square: got x={first}")
+            if first in unreached:
+                raise StorageError("storage does not answer: got EIO, expected an answer. At /x, mount /, node a.")
             with open(f"{log}/{first}", "a") as file:
                 file.write("once ")
             return {"squares": pa.table({"y": [x * x for x in task["x"].to_pylist()]})}
@@ -69,6 +74,27 @@ def test_every_part_is_made_once_and_a_rerun_makes_what_is_missing(tmp_path: Pat
     assert {path: path.stat().st_mtime_ns for path in times} == times
     store.finish(uri, parts=[], inputs="abc", facts={})
     assert store.read_table(uri, "squares")["y"].to_pylist() == [x * x for i in range(6) for x in range(i, i + 3)]
+
+
+def test_a_part_whose_storage_fails_is_left_out_and_the_others_are_made(tmp_path: Path, compute: Compute):
+    uri, log = str(tmp_path / "store"), tmp_path / "log"
+    log.mkdir()
+    expected = (
+        r"storage failed: got 1 of 6 parts of square \(3 rows\) left out, expected none\. "
+        f"At {uri}, part-2 for one: storage does not answer: got EIO, expected an answer. At /x, mount /, node a."
+    )
+    with pytest.raises(StorageError, match=expected):
+        run_parts(uri, TASKS, by_value(log, unreached=[2]), compute=compute, label="square")
+    assert set(store.committed_parts(uri)) == set(TASKS) - {"part-2"}
+    run_parts(uri, TASKS, by_value(log), compute=compute, label="square")
+    assert calls(log) == {str(i): "once " for i in range(6)}
+
+
+def test_a_run_ends_where_many_parts_are_out_of_reach(tmp_path: Path):
+    made = by_value(tmp_path, unreached=range(1, 6))
+    with pytest.raises(StorageError, match="got 3 of 6 parts"):
+        run_parts(str(tmp_path / "store"), TASKS, made, compute=computes("debug"), label="square")
+    assert set(store.committed_parts(str(tmp_path / "store"))) == {"part-0"}
 
 
 def test_an_interrupted_run_says_how_far_it_came(tmp_path: Path):

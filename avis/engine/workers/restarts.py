@@ -1,0 +1,82 @@
+"""Go on with a training that lost a worker, and only then: what its code or data raise would come again."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch.distributed
+from ray.exceptions import RayTaskError
+from ray.train import TrainingFailedError
+
+from avis.engine.workers.parts import raise_cause, user_error
+from avis.storage_fault import StorageError
+
+PEER_GONE = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "NCCL", "Gloo")
+"""What the workers that are left say when one is gone, of which Ray itself may hear later."""
+
+
+def restarted(fit: Callable[[], Any], max_restarts: int) -> None:
+    """Call ``fit`` until it ends, again where a worker was lost or storage did not answer.
+
+    Parameters
+    ----------
+    fit : callable
+        Of a `ray.train.torch.TorchTrainer` without failures of its own; it goes on from the last checkpoint.
+    max_restarts : int
+        How often it is called again.
+
+    Raises
+    ------
+    ValueError
+        If workers are lost more often.
+    StorageError
+        If storage does not answer more often.
+    Exception
+        What the training itself raised on a worker, at the first time.
+    """
+    for restart in range(max_restarts + 1):
+        try:
+            fit()
+            return
+        except TrainingFailedError as error:
+            loss = _loss(error)
+        if restart < max_restarts:
+            print(f"training: stopped by {_told(loss)}; restart {restart + 1} of {max_restarts}", flush=True)
+    if isinstance(loss, StorageError):
+        raise loss
+    raise ValueError(
+        f"training worker lost: got {max_restarts + 1} losses, the last by {_told(loss)}, expected at most "
+        f"compute.max_restarts={max_restarts}. At the training. If memory ran out, lower trainer.batch_size or "
+        "compute.num_workers; resume=<run> goes on from the last checkpoint."
+    )
+
+
+def _loss(error: TrainingFailedError) -> BaseException:
+    """Return by what a worker was lost; raise what else ended the training."""
+    failures = getattr(error, "worker_failures", None)
+    if not failures:
+        raise_cause(error)
+    causes = [user_error(failures[rank]) for rank in sorted(failures)]
+    lost = [cause for cause in causes if _is_loss(cause)]
+    raised = [failures[rank] for rank, cause in zip(sorted(failures), causes, strict=True) if not _is_collateral(cause)]
+    if raised and not lost:
+        raise_cause(raised[0])
+    return (lost or causes)[0]
+
+
+def _told(loss: BaseException) -> str:
+    cause = getattr(loss, "health_check_failure", loss)
+    return f"{type(cause).__name__}: {(str(cause).splitlines() or [''])[0]}"
+
+
+def _is_loss(cause: BaseException) -> bool:
+    """Return whether Ray itself reports it, such as the death of an actor or a node, not what it ran; or storage."""
+    if isinstance(cause, StorageError):
+        return True
+    return type(cause).__module__.partition(".")[0] == "ray" and not isinstance(cause, RayTaskError)
+
+
+def _is_collateral(cause: BaseException) -> bool:
+    """Return whether it is what a worker meets when another is gone."""
+    if isinstance(cause, torch.distributed.DistError | ConnectionError):
+        return True
+    return isinstance(cause, RuntimeError) and any(words in str(cause) for words in PEER_GONE)
