@@ -127,6 +127,7 @@ def test_onnx_embeds_as_the_checkpoint_does(overrides: list[str], tmp_path: Path
         np.testing.assert_allclose(embeddings, whole(waveform).numpy(), rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 @torch.inference_mode()
 def test_onnx_takes_any_number_of_utterances_in_8_bits_too(tmp_path: Path):
     onnxruntime = pytest.importorskip("onnxruntime")
