@@ -177,5 +177,5 @@ def test_a_million_trials_take_a_second_or_two() -> None:
 def test_an_unknown_speaker_contradicts_no_answer_and_is_nobody_elses() -> None:
     unknown = STORE.set_column(1, "speaker", pa.array(["vox/a", None, None, "vox/b", None]))
     trials = listed(("a1", "a2", False), ("a2", "b1", True), ("a2", "c1", False), ("b2", "a1", True))
-    _, flagged = checks().apply(trials, unknown, trained=[])
+    _, flagged = checks().apply(trials, unknown, lineage=trained_on())
     assert flagged == NOTHING | {"wrong_answers": 1}
