@@ -31,7 +31,8 @@ SOURCES = pa.schema(
 The stretch is ``start_s`` to ``end_s`` in seconds of the file, null meaning its end; ``channel`` counts from 1, null
 where the corpus doesn't tell channels apart. ``utt_id`` is ``<corpus>/<name>``, the name being the path below the root
 without the audio suffix unless the corpus has names of its own; ``speaker`` is ``<corpus>/<speaker>``;
-``session`` is ``<speaker>/<session>``, all globally unique and in the form in which `avis.names` compares them.
+``session`` is ``<speaker>/<session>``, all globally unique and in the form in which `avis.names` compares them; both
+are empty where nobody knows who speaks, which no two recordings have in common.
 ``split`` is ``train`` or ``test``.
 """
 

@@ -8,7 +8,7 @@ Three examples:
 All its settings:
     checkpoint=<path>       a run's checkpoints/best.ckpt, or an imported one
     file=<file>             the file to write
-    format=<name>           onnx, torchscript, or avis: a checkpoint without optimiser and loss
+    format=<name>           onnx, onnx_int8, torchscript, or avis: a checkpoint without optimiser and loss
 
 The file is compared with the checkpoint on utterances of 0.5 to 10 s, and not written where they differ.
 """
@@ -27,8 +27,11 @@ def main(cfg: DictConfig) -> None:
     """Export one checkpoint."""
     settings = resolve(cfg)
     file = location.absolute(settings["file"])
-    cosine = export(Checkpoint.open(location.absolute(settings["checkpoint"])), file, format=settings["format"])
-    print(f"least cosine with the checkpoint's embeddings: {cosine:.7f}")
+    parity = export(Checkpoint.open(location.absolute(settings["checkpoint"])), file, format=settings["format"])
+    print(
+        f"cosine with the checkpoint's embeddings of {parity.num} synthetic recordings: least {parity.least:.7f}, "
+        f"mean {parity.mean:.7f}"
+    )
     print(file)
 
 

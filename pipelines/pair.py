@@ -38,8 +38,9 @@ def main(cfg: DictConfig) -> None:
         pq.write_table(trials, sink, compression="zstd")
         path = location.join(recipe.output_dir, "trials", f"{name}.parquet")
         store.write_bytes(path, sink.getvalue())
-        num_target = pc.sum(trials["target"]).as_py()
-        print(f"{num_target} target, {len(trials) - num_target} non-target trials: {path}")
+        num_target, num_unknown = pc.sum(trials["target"]).as_py() or 0, trials["target"].null_count
+        unknown = f", {num_unknown} trials without answers" if num_unknown else ""
+        print(f"{num_target} target, {len(trials) - num_target - num_unknown} non-target trials{unknown}: {path}")
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from avis.engine.entry import pipeline
 from avis.engine.prepare import prepare
 from avis.engine.recipe import ScoreRecipe
 from avis.engine.score import origin, score, show_decisions
+from avis.evaluation.best_names import show_best_names
 from avis.evaluation.evaluate import evaluate, show, with_answers
 
 
@@ -42,7 +43,10 @@ def main(cfg: DictConfig) -> None:
     utterances = prepare(recipe, seen=checkpoint.lineage.before.speakers)
     scores = score(recipe, checkpoint, utterances, made_with_it)
     show_decisions(scores, recipe.operating_point)
-    if answered := with_answers(scores):
+    answered = with_answers(scores)
+    unanswered = {name: uri for name, uri in scores.items() if name not in answered}
+    show_best_names(unanswered, made_with_it, recipe.evaluation)
+    if answered:
         out = location.join(made_with_it, "evaluated", fingerprint(sorted(answered.values())))
         show(evaluate(answered, out, facts=origin(recipe, checkpoint, utterances), evaluation=recipe.evaluation))
 

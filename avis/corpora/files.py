@@ -88,8 +88,8 @@ def source(
     }
 
 
-def sources_table(rows: Iterable[dict[str, object]]) -> pa.Table:
-    """Return rows made by `source` as a table in schema `avis.schema.SOURCES`, sorted by path, then id.
+def sources_table(rows: Iterable[dict[str, object]], *, may_be_unknown: bool = False) -> pa.Table:
+    """Return rows made by `source` as a table in schema `avis.schema.SOURCES`, sorted by path, then id; see `in_order`.
 
     Raises
     ------
@@ -109,18 +109,19 @@ def sources_table(rows: Iterable[dict[str, object]]) -> pa.Table:
         raise ValueError(
             f"file name not UTF-8: got num_files={len(bad)}, expected none. At {named(map(ascii, bad))}. Rename them."
         )
-    return in_order(tables)
+    return in_order(tables, may_be_unknown=may_be_unknown)
 
 
-def in_order(tables: Iterable[pa.Table]) -> pa.Table:
+def in_order(tables: Iterable[pa.Table], *, may_be_unknown: bool = False) -> pa.Table:
     """Join tables in schema `avis.schema.SOURCES` to one, its ids as `avis.names` has them, sorted by path, then id.
 
-    It is said which speakers are written in several ways.
+    It is said which speakers are written in several ways. With ``may_be_unknown``, speaker and session are empty where
+    the speaker has no name.
 
     Raises
     ------
     ValueError
-        A recording has no speaker.
+        A recording has no speaker, and must have one.
     """
     table = pa.concat_tables([SOURCES.empty_table(), *tables])
     say_merged(table["speaker"].unique().to_pylist())
@@ -128,8 +129,12 @@ def in_order(tables: Iterable[pa.Table]) -> pa.Table:
         compared = names(table[column], where=column)
         table = table.set_column(SOURCES.get_field_index(column), SOURCES.field(column), compared)
     nobody = pc.binary_join_element_wise(names(table["corpus"], where="corpus"), "", "/")
-    unknown = table["path"].filter(pc.equal(table["speaker"], nobody))
-    if len(unknown):
+    is_unknown = pc.equal(table["speaker"], nobody)
+    if may_be_unknown:
+        for column in ("speaker", "session"):
+            known = pc.if_else(is_unknown, "", table[column])
+            table = table.set_column(SOURCES.get_field_index(column), SOURCES.field(column), known)
+    elif len(unknown := table["path"].filter(is_unknown)):
         raise ValueError(
             f"speaker unknown: got num_recordings={len(unknown)} without a name, expected none. "
             f"At {named(unknown.to_pylist())}. Say who speaks, or leave them out."

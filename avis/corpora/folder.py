@@ -46,7 +46,8 @@ class Folder:
         if stray:
             raise ValueError(
                 f"audio outside a speaker's folder: got num_files={len(stray)}, expected speaker/file or "
-                f"speaker/session/file below root={self.root!r}. At {named(stray)}. Move them or correct the root."
+                f"speaker/session/file below root={self.root!r}. At {named(stray)}. Move them, correct the root, or "
+                "take corpus=unlabelled where nobody knows who speaks."
             )
         return sources_table(self._source(file) for file in files)
 

@@ -73,7 +73,7 @@ class Kaldi:
             the root, or the files don't agree on the utterances.
         """
         root = existing_root(self.root)
-        paths = _read_paths(join(root, "wav.scp"))
+        paths = read_paths(join(root, "wav.scp"))
         speakers = read_table(join(root, "utt2spk"), num_fields=1)
         say_merged(speaker for [speaker] in speakers.values())
         is_cut = exists(join(root, "segments"))
@@ -135,7 +135,14 @@ def _optional(path: str) -> dict[str, list[str]]:
     return read_table(path, num_fields=1) if exists(path) else {}
 
 
-def _read_paths(path: str) -> dict[str, str]:
+def read_paths(path: str) -> dict[str, str]:
+    """Read a ``wav.scp``: where each recording is, by its id.
+
+    Raises
+    ------
+    ValueError
+        See `read_table`; or a line holds a command.
+    """
     paths = {recording: value for recording, [value] in read_table(path, num_fields=1).items()}
     commands = [recording for recording, value in paths.items() if value.endswith("|") or value.startswith("|")]
     if commands:

@@ -4,6 +4,7 @@ import posixpath
 import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -59,6 +60,9 @@ class Manifest:
     split: str
     allow_outside: bool = False
 
+    required: ClassVar[tuple[str, ...]] = REQUIRED
+    may_be_unknown: ClassVar[bool] = False
+
     def __post_init__(self) -> None:
         check_split(self.split, where=f"corpus {self.name}")
 
@@ -73,10 +77,10 @@ class Manifest:
         """
         root = absolute(parent(self.path) if self.root is None else self.root)
         tables, number = [], 1
-        for rows in read_text_table(self.path, required=REQUIRED):
+        for rows in read_text_table(self.path, required=self.required):
             tables.append(self._sources(rows, number, root))
             number += len(rows)
-        return in_order(tables)
+        return in_order(tables, may_be_unknown=self.may_be_unknown)
 
     def _sources(self, rows: pa.RecordBatch, number: int, root: str) -> pa.Table:
         """Return the sources of some rows, the first of which has the given number in the manifest."""
@@ -89,7 +93,7 @@ class Manifest:
             given or without_suffix(file.relative) + segment.suffix
             for given, file, segment in zip(_column(rows, "utt_id").to_pylist(), files, segments, strict=True)
         ]
-        speaker = _below(self.name, rows["speaker"])
+        speaker = _below(self.name, _column(rows, "speaker"))
         columns = {
             "utt_id": _below(self.name, pa.array(names, pa.string())),
             "speaker": speaker,

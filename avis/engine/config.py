@@ -24,7 +24,9 @@ TOP_LEVEL: dict[str, Any] = {
     **dict.fromkeys(("compute", "sharding", "model", "features", "augment", "loss", "optimizer", "scheduler"), Group),
     **dict.fromkeys(("trainer", "evaluation", "trial_checks", "rules", "fusion", "source"), Group),
     **dict.fromkeys(("corpus", "scoring", "calibration", "operating_point", "trials"), Group | str | None),
-    **dict.fromkeys(("extends", "start_from", "enrolments", "enrolment_mean", "baseline"), str | None),
+    **dict.fromkeys(
+        ("extends", "start_from", "enrolments", "enrolment_mean", "baseline", "development_trials", "audio"), str | None
+    ),
     **dict.fromkeys(("scores", "development", "runs"), str | list[str] | None),
     **dict.fromkeys(("output_dir", "checkpoint", "store", "file", "format", "weights"), str),
     **dict.fromkeys(("run", "resume"), str | int | None),

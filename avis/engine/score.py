@@ -165,7 +165,7 @@ class _Trials(NamedTuple):
 def _read_trials(recipe: ScoreRecipe, utterances: str, index: pa.Table, *, lineage: Lineage) -> _Trials:
     rejects = read_rejects(utterances)
     lists = read_lists(recipe, index, lineage=lineage, rejects=rejects)
-    tested = set(index["speaker"].take(gather(named_utterances(lists), index["utt_id"])).to_pylist())
+    tested = set(index["speaker"].take(gather(named_utterances(lists), index["utt_id"])).drop_null().to_pylist())
     calibration = calibration_trials(recipe, index, rejects=rejects)
     if calibration is None:
         return _Trials(lists, None, tested)

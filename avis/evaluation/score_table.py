@@ -10,12 +10,12 @@ import pyarrow.compute as pc
 
 from avis import location, store
 from avis.evaluation.matching import PAIR, matching_rows
-from avis.evaluation.score_lines import FORMATS, text_scores
+from avis.evaluation.score_lines import FORMATS, SCORE_FILE, text_scores
 from avis.metrics.scores import check
 from avis.metrics.trials import Trials
 from avis.names import as_text, is_text, names
 from avis.schema import DECIDING_SCORES
-from avis.scoring.trials import as_answers
+from avis.scoring.trial_text import as_answers, named_columns
 
 TRIALS_PER_PART = 500_000
 ORIGIN = "origin"
@@ -48,8 +48,8 @@ class ScoreTable:
     Parameters
     ----------
     uri : str
-        A scores table, a Parquet file with columns ``target`` and ``score``, or a text file; see
-        `avis.evaluation.score_lines`.
+        A scores table, a Parquet file with columns ``target`` and ``score`` or spelled otherwise (see
+        `avis.scoring.trial_text.SPELLINGS`), or a text file; see `avis.evaluation.score_lines`.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class ScoreTable:
 
     def __init__(self, uri: str) -> None:
         self.uri = uri
-        self._text: pa.Table | None = None
+        self._whole: pa.Table | None = None
         self._parts: list[str] = []
         if location.is_folder(uri):
             self._parts = store.part_uris(uri, "scores")
@@ -82,14 +82,22 @@ class ScoreTable:
         elif _is_parquet(uri):
             self._parts = [uri]
         else:
-            self._text = text_scores(location.read_bytes(uri), uri)
-        files = [store.open_part(part) for part in self._parts]
-        self._empty = (files[0].schema_arrow if self._text is None else self._text.schema).empty_table()
+            self._whole = text_scores(location.read_bytes(uri), uri).combine_chunks()
+        schema = store.open_part(self._parts[0]).schema_arrow if self._whole is None else self._whole.schema
+        named = named_columns(schema.names, SCORE_FILE.columns, at=f"At {uri}.")
+        self._written = dict(zip(named, schema.names, strict=True))
+        self._empty = schema.empty_table().rename_columns(named)
+        if "target" not in named and {*PAIR} <= {*named}:
+            batches = [self._empty, *(pa.Table.from_batches([batch]) for batch in self._batches(named))]
+            read = pa.concat_tables(batches).combine_chunks()
+            self._whole = read.append_column("target", pa.nulls(len(read), pa.bool_()))
+            self._empty = self._whole.schema.empty_table()
         optional = set(DECIDING_SCORES) - {"score"}
         self.columns = [name for name in self._empty.column_names if name not in optional or self._has_values(name)]
-        self.num_trials = self._text.num_rows if self._text is not None else sum(f.metadata.num_rows for f in files)
-        self.require({"target", "score"})
-        self.deciding = next(name for name in DECIDING_SCORES if name in self.columns)
+        files = [store.open_part(part) for part in self._parts] if self._whole is None else []
+        self.num_trials = sum(f.metadata.num_rows for f in files) if self._whole is None else len(self._whole)
+        self.deciding = next((name for name in DECIDING_SCORES if name in self.columns), "score")
+        self.require({"target", self.deciding})
 
     def _has_values(self, column: str) -> bool:
         """Tell whether any trial has a value, reading no more than it takes."""
@@ -109,7 +117,7 @@ class ScoreTable:
         if lacking:
             raise ValueError(
                 f"columns missing: got {self.columns}, expected {', '.join(sorted(columns))}. At {self.uri}. "
-                f"Add {', '.join(lacking)}{'' if self._text is None else f': lines may be {FORMATS}'}."
+                f"Add {', '.join(lacking)}{'' if self._whole is None else f': lines may be {FORMATS}'}."
             )
 
     def take_answers(self, pairs: pa.Table, target: np.ndarray) -> None:
@@ -127,10 +135,10 @@ class ScoreTable:
         ValueError
             If they are not the same trials.
         """
-        if self._text is None or "enroll" not in self.columns or not self._text["target"].null_count:
+        if self._whole is None or "enroll" not in self.columns or not self._whole["target"].null_count:
             return
-        rows = matching_rows(self._text.select(list(PAIR)), pairs, self.uri)
-        self._text = self._text.set_column(self.columns.index("target"), "target", pa.array(target[rows]))
+        rows = matching_rows(self._whole.select(list(PAIR)), pairs, self.uri)
+        self._whole = self._whole.set_column(self.columns.index("target"), "target", pa.array(target[rows]))
 
     def table(self, columns: list[str], *, answered: bool = True) -> pa.Table:
         """Read some columns of all trials, of which ``target`` is one unless answers may be unknown.
@@ -145,8 +153,9 @@ class ScoreTable:
 
     def rows(self, columns: list[str], numbers: list[int]) -> pa.Table:
         """Read some columns of a few trials, whose numbers count from 0, in the order asked for."""
-        if self._text is not None:
-            return self._text.select(columns).take(pa.array(numbers, pa.int64()))
+        if self._whole is not None:
+            return self._whole.select(columns).take(pa.array(numbers, pa.int64()))
+        written = [self._written[name] for name in columns]
         asked_for, first = np.array(numbers, dtype=np.int64), 0
         tables, places = [self._empty.select(columns)], [np.zeros(0, dtype=np.int64)]
         for uri in self._parts:
@@ -156,7 +165,7 @@ class ScoreTable:
                 places.append(np.flatnonzero((asked_for >= first) & (asked_for < end)))
                 if places[-1].size:
                     try:
-                        table = file.read_row_group(group, columns=columns).select(columns)
+                        table = file.read_row_group(group, columns=written).select(written).rename_columns(columns)
                     except (pa.ArrowInvalid, OSError) as error:
                         raise store.corrupt_shard(uri, error) from error
                     tables.append(table.take(pa.array(asked_for[places[-1]] - first)))
@@ -169,14 +178,18 @@ class ScoreTable:
             yield score_values(table[column]), table["target"].to_numpy(zero_copy_only=False)
 
     def _tables(self, columns: list[str], *, answered: bool = True) -> Iterator[pa.Table]:
-        read = (pa.Table.from_batches([batch]).select(columns) for batch in self._batches(columns))
-        for table in read if self._text is None else [self._text.select(columns)]:
-            yield self._answered(table, required=answered)
+        for batch in self._batches(columns):
+            yield self._answered(pa.Table.from_batches([batch]), required=answered)
 
     def _batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
+        if self._whole is not None:
+            yield from self._whole.select(columns).to_batches()
+            return
+        written = [self._written[name] for name in columns]
         for uri in self._parts:
             try:
-                yield from store.open_part(uri).iter_batches(CHUNK_TRIALS, columns=columns)
+                for batch in store.open_part(uri).iter_batches(CHUNK_TRIALS, columns=written):
+                    yield batch.select(written).rename_columns(columns)
             except (pa.ArrowInvalid, OSError) as error:
                 raise store.corrupt_shard(uri, error) from error
 
@@ -188,7 +201,7 @@ class ScoreTable:
         if required and table["target"].null_count:
             raise ValueError(
                 f"answers unknown: got {table['target'].null_count} trials without target, expected none. "
-                f"At {self.uri}. Evaluate a list whose answers are known; text has lines 'enroll test label score'."
+                f"At {self.uri}. Give the list that has the answers as trials=<list>."
             )
         return table
 

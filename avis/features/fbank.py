@@ -105,7 +105,8 @@ class Fbank(torch.nn.Module):
         ValueError
             For waveforms that are not float32, or shorter than one frame.
         """
-        if waveforms.dim() > 1 and waveforms.device.type == "cpu":  # row by row: the frames of one fit into caches
+        is_rows = waveforms.dim() > 1 and not torch.compiler.is_exporting()
+        if is_rows and waveforms.device.type == "cpu":  # row by row: the frames of one fit into caches
             return torch.stack([self(row) for row in waveforms])
         features = self.log_mels(self.frames(waveforms))
         return features - features.mean(dim=-2, keepdim=True) if self.mean_norm else features

@@ -15,6 +15,9 @@ class Gallery:
     Each enrolled utterance is an enrolment of its own; a speaker counts with the best of theirs. Speakers with one
     session may be enrolled without a probe of their own.
 
+    Where there are utterances of unknown speakers, nothing is drawn: these are the probes, all others are enrolled, and
+    nobody has the answers.
+
     Parameters
     ----------
     split : str
@@ -52,7 +55,7 @@ class Gallery:
         Parameters
         ----------
         utterances : pyarrow.Table
-            Columns ``utt_id``, ``speaker``, ``session`` and ``split`` of a store.
+            Columns ``utt_id``, ``speaker`` (null where unknown), ``session`` and ``split`` of a store.
 
         Returns
         -------
@@ -66,6 +69,8 @@ class Gallery:
         """
         order = [(name, "ascending") for name in ("speaker", "session", "utt_id")]
         rows = rows_of_split(utterances, self.split).sort_by(order)
+        if rows["speaker"].null_count:
+            return self._named(rows)
         enrolled, probed = self._drawn(rows)
         speaker = np.asarray(pc.dictionary_encode(rows["speaker"]).combine_chunks().indices)
         target = speaker[np.tile(enrolled, len(probed))] == speaker[np.repeat(probed, len(enrolled))]
@@ -73,13 +78,21 @@ class Gallery:
             raise ValueError(
                 f"nothing to identify: got {np.unique(speaker[enrolled]).size} enrolled speakers and {len(probed)} "
                 f"probes, {np.count_nonzero(target)} of {target.size} trials by the same speaker, expected some of "
-                f"each kind. At split={self.split} with strangers={self.strangers}. Add speakers with several sessions."
+                f"each kind. At split={self.split} with strangers={self.strangers}. Add speakers with several "
+                "sessions, or tell known from unknown ones by corpus=gallery."
             )
-        ids = (
-            rows["utt_id"].take(np.tile(enrolled, len(probed))),
-            rows["utt_id"].take(np.repeat(probed, len(enrolled))),
-        )
-        return pa.Table.from_arrays([*ids, pa.array(target)], schema=TRIALS)
+        return _trials(rows["utt_id"], enrolled, probed, pa.array(target))
+
+    def _named(self, rows: pa.Table) -> pa.Table:
+        """Try every utterance of an unknown speaker against all others."""
+        is_unknown = np.asarray(pc.is_null(rows["speaker"]))
+        enrolled, probed = np.flatnonzero(~is_unknown), np.flatnonzero(is_unknown)
+        if not len(enrolled):
+            raise ValueError(
+                f"nobody to identify: got {len(probed)} utterances of unknown speakers and none of known ones, "
+                f"expected some of both. At split={self.split}. Enrol somebody: corpus=gallery has a folder of each."
+            )
+        return _trials(rows["utt_id"], enrolled, probed, pa.nulls(len(enrolled) * len(probed), pa.bool_()))
 
     def _drawn(self, rows: pa.Table) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Draw the rows of enrolments and of probes, both rising, from rows sorted by speaker and session."""
@@ -104,3 +117,9 @@ class Gallery:
         if len(probed) > self.max_probes:
             probed = probed[np.sort(distinct(stream, len(probed), self.max_probes))]
         return enrolled, probed
+
+
+def _trials(ids: pa.ChunkedArray, enrolled: NDArray[np.int64], probed: NDArray[np.int64], target: pa.Array) -> pa.Table:
+    """Return the trials of every probe against every enrolment, probe by probe."""
+    sides = (ids.take(np.tile(enrolled, len(probed))), ids.take(np.repeat(probed, len(enrolled))))
+    return pa.Table.from_arrays([*sides, target], schema=TRIALS)

@@ -75,6 +75,12 @@ class Pairing:
             If there is no such split, an utterance lacks an attribute of ``same``, or a kind has no possible pair.
         """
         rows = rows_of_split(utterances, self.split)
+        if num_unknown := rows["speaker"].null_count:
+            raise ValueError(
+                f"speakers unknown: got {num_unknown} of {len(rows)} utterances without a speaker, expected none, "
+                f"since nobody knows which pairs are target. At split={self.split}. Give a list of pairs as "
+                "trials=<list>, or name the speakers of all."
+            )
         columns = {name: self._condition(rows, name) for name in self.same}
         keys = pa.table({**{f"same {name}": column for name, column in columns.items()}, **_ids(rows)})
         keys = keys.sort_by([(name, "ascending") for name in keys.column_names])

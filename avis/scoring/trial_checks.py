@@ -47,6 +47,9 @@ _RULES = {
 }
 _MAX_NAMED_PAIRS = 5
 
+UNKNOWN = -1
+"""In place of the number of a speaker whom nobody knows; as an index, the last."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrialChecks:
@@ -70,7 +73,8 @@ class TrialChecks:
     contradictions : {"refuse", "flag"}
         Pairs of utterances that are called target in one trial and non-target in another, in either order.
     wrong_answers : {"refuse", "flag"}
-        Trials called target whose utterances are of two speakers, or non-target whose are of one.
+        Trials called target whose utterances are of two speakers, or non-target whose are of one; where a speaker is
+        not known, nothing can be said.
     """
 
     missing_ids: Literal["refuse", "leave_out"]
@@ -97,7 +101,7 @@ class TrialChecks:
         trials : pyarrow.Table
             The list as `avis.scoring.trials.read_trials` returns it.
         utterances : pyarrow.Table
-            Columns ``utt_id``, ``speaker``, ``corpus`` and ``sha256`` of the store.
+            Columns ``utt_id``, ``speaker`` (null where unknown), ``corpus`` and ``sha256`` of the store.
         lineage : Lineage
             What the model was trained on, or will be, and the models before it.
         rejects : pyarrow.Table
@@ -137,7 +141,7 @@ class TrialChecks:
         flagged = self._check_against_training(named_utterances, audio[named], lineage)
         coded = utterances["speaker"].combine_chunks().dictionary_encode()
         _, person = np.unique([fold(each) for each in coded.dictionary.to_pylist()], return_inverse=True)
-        speaker = person[np.asarray(coded.indices)]
+        speaker = np.append(person, UNKNOWN)[np.asarray(pc.fill_null(coded.indices, UNKNOWN))]
         for check, pairs in _offending_pairs(enroll, test, target, speaker=speaker, audio=audio).items():
             examples = (utterances["utt_id"].take(pair).to_pylist() for pair in pairs[:_MAX_NAMED_PAIRS])
             self._decide(check, len(pairs), "; ".join(map(" ".join, examples)))
@@ -148,7 +152,7 @@ class TrialChecks:
         self, utterances: pa.Table, audio: NDArray[np.int64], lineage: Lineage
     ) -> dict[str, int]:
         """Check what the utterances of the trials have in common with what was trained on."""
-        seen = lineage.seen(utterances["speaker"].unique().to_pylist())
+        seen = lineage.seen(utterances["speaker"].drop_null().unique().to_pylist())
         self._decide("shared_speakers", len(seen), spelled(seen))
         heard = lineage.heard(audio)
         ids = utterances["utt_id"].take(pa.array(list(heard), pa.int64())).to_pylist()
@@ -187,6 +191,7 @@ def _offending_pairs(
     num_utterances = len(speaker)
     pair = np.minimum(enroll, test) * num_utterances + np.maximum(enroll, test)
     known = np.asarray(pc.is_valid(target))
+    heard = known & (speaker[enroll] != UNKNOWN) & (speaker[test] != UNKNOWN)
     answer = np.asarray(pc.fill_null(target, False))
     answered = np.sort((2 * pair + answer)[known])
     offending = {
@@ -194,7 +199,7 @@ def _offending_pairs(
         "same_audio": pair[(enroll != test) & (audio[enroll] == audio[test])],
         "duplicates": _repeated(np.sort(pair)),
         "contradictions": _repeated(answered[np.diff(answered, prepend=-1) > 0] // 2),
-        "wrong_answers": pair[known & (answer != (speaker[enroll] == speaker[test]))],
+        "wrong_answers": pair[heard & (answer != (speaker[enroll] == speaker[test]))],
     }
     return {check: np.stack(np.divmod(codes, num_utterances), axis=1) for check, codes in offending.items()}
 

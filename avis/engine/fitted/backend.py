@@ -100,7 +100,7 @@ def fitted_backend(
 def _training_utterances(index: pa.Table, speakers: Sequence[str]) -> pa.Table:
     if not speakers:
         return index.filter(pc.equal(index["split"], "train"))
-    known = shared(index["speaker"].unique().to_pylist(), speakers)
+    known = shared(index["speaker"].drop_null().unique().to_pylist(), speakers)
     return index.filter(pc.is_in(index["speaker"], pa.array(known, pa.string())))
 
 
@@ -111,10 +111,10 @@ def _sample(training: pa.Table, num: int, seed: int) -> pa.Table:
 
 
 def _domain(index: pa.Table, corpus: str | None, tested: set[str]) -> pa.Table:
-    """Return the utterances to adapt to: of the corpus, except of the speakers that are tested."""
+    """Return the utterances to adapt to: of the corpus, except of the speakers that are tested or unknown."""
     if corpus is None:
         return index.slice(0, 0)
-    untested = pc.invert(pc.is_in(index["speaker"], pa.array(sorted(tested), pa.string())))
+    untested = pc.invert(pc.is_in(index["speaker"], pa.array([*sorted(tested), None], pa.string())))
     domain = index.filter(pc.and_(pc.equal(index["corpus"], corpus), untested))
     if len(domain) < 2:
         raise ValueError(

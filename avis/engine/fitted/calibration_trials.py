@@ -165,10 +165,16 @@ def check_calibration_speakers(trials: pa.Table, index: pa.Table, *, lineage: Li
     Raises
     ------
     ValueError
-        If one of them is trained on, by the model or one before it, or tested.
+        If one of them is trained on, by the model or one before it, or tested, or not known.
     """
     rows = gather(utterances_of(trials), index["utt_id"])
-    speakers = set(index["speaker"].take(rows).to_pylist())
+    spoken = index["speaker"].take(rows)
+    if spoken.null_count:
+        raise ValueError(
+            f"calibration speakers unknown: got {spoken.null_count} utterances without a speaker, expected none, since "
+            "nobody could say whether they are trained on or tested. At calibration.trials. Name their speakers."
+        )
+    speakers = set(spoken.to_pylist())
     both = {"trained on": lineage.seen(speakers), "tested": dict.fromkeys(shared(speakers, tested), "")}
     for what, found in both.items():
         if found:

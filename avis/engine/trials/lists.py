@@ -48,8 +48,12 @@ class TrialList(NamedTuple):
 
 
 def read_index(utterances: str) -> pa.Table:
-    """Return the columns of a store that trials are made, checked and calibrated by."""
-    return store.read_table(utterances, "utterances", columns=INDEX_COLUMNS)
+    """Return the columns of a store that trials are made, checked and calibrated by; unknown speakers are null."""
+    index = store.read_table(utterances, "utterances", columns=INDEX_COLUMNS)
+    for name in ("speaker", "session"):
+        known = pc.if_else(pc.equal(index[name], ""), None, index[name])
+        index = index.set_column(index.column_names.index(name), name, known)
+    return index
 
 
 def read_rejects(utterances: str) -> pa.Table:

@@ -74,10 +74,12 @@ def test_a_few_rows_are_read_in_the_order_asked_for(
         assert scores.rows(["score"], []).num_rows == 0
 
 
-@pytest.mark.parametrize("line", ["a b 1 0.5 x", "a b maybe 0.5", "a b 1 x", "1 0.5", "a b 0.5"])
-def test_lines_of_another_format_than_the_first_are_errors(text: Callable[..., str], line: str):
-    with pytest.raises(ValueError, match=r"score line malformed: .*:2\. Correct the line"):
-        ScoreTable(text("scores", ["a b 1 0.5", line]))
+def test_a_parquet_file_may_spell_its_columns_otherwise(written: Callable[..., str]):
+    spelled = pa.table({"Label": [1, 0], "Probe": ["b", "c"], "LLR": [2.0, -1.0], "enrol": ["a", "a"]})
+    scores = ScoreTable(written("other", spelled))
+    assert (scores.deciding, scores.columns) == ("llr", ["target", "test", "llr", "enroll"])
+    assert scores.table(["enroll", "llr"], answered=False).to_pydict() == {"enroll": ["a", "a"], "llr": [2.0, -1.0]}
+    assert scores.rows(["test", "llr"], [1]).to_pylist() == [{"test": "c", "llr": -1.0}]
 
 
 def test_speakers_and_conditions_are_read_however_they_are_written(written: Callable[..., str]):

@@ -83,3 +83,15 @@ def test_probes_are_capped_evenly() -> None:
 def test_what_makes_no_list_is_refused(changes: dict[str, Any], shape: dict[str, list[int]], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Gallery(**ALL | changes).pairs(utterances(shape=shape))
+
+
+def test_whoever_is_unknown_is_tried_against_everybody_known():
+    speakers = ["anna", None, "bob", None, "anna"]
+    columns = {"utt_id": list("abcde"), "speaker": speakers, "session": speakers, "split": ["test"] * 5}
+    gallery = Gallery(**ALL)
+    trials = gallery.pairs(pa.table(columns))
+    pairs = {(row["enroll"], row["test"]) for row in trials.to_pylist()}
+    assert pairs == {(known, unknown) for known in "ace" for unknown in "bd"}
+    assert trials["target"].null_count == len(trials) == 6
+    with pytest.raises(ValueError, match="nobody to identify: got 2 utterances of unknown speakers"):
+        gallery.pairs(pa.table(columns).take([1, 3]))

@@ -184,3 +184,10 @@ def test_memory_does_not_grow_with_the_number_of_possible_pairs() -> None:
     assert time.process_time() - start < 5.0
     assert len(trials) == 200_000
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000
+
+
+def test_unknown_speakers_are_not_paired():
+    pairing = Pairing(**ALL)
+    columns = {"utt_id": ["a", "b"], "speaker": pa.nulls(2, pa.string()), "session": pa.nulls(2, pa.string())}
+    with pytest.raises(ValueError, match="speakers unknown: got 2 of 2 utterances"):
+        pairing.pairs(pa.table(columns | {"corpus": ["u", "u"], "split": ["test", "test"]}))

@@ -172,3 +172,10 @@ def test_a_million_trials_take_a_second_or_two() -> None:
     _, flagged = checks().apply(trials, store, lineage=trained_on())
     assert time.process_time() - start < 4.0
     assert flagged["duplicates"] == 1_000_000 - len(set(zip(*np.sort(rows, axis=0).tolist(), strict=True)))
+
+
+def test_an_unknown_speaker_contradicts_no_answer_and_is_nobody_elses() -> None:
+    unknown = STORE.set_column(1, "speaker", pa.array(["vox/a", None, None, "vox/b", None]))
+    trials = listed(("a1", "a2", False), ("a2", "b1", True), ("a2", "c1", False), ("b2", "a1", True))
+    _, flagged = checks().apply(trials, unknown, lineage=trained_on())
+    assert flagged == NOTHING | {"wrong_answers": 1}

@@ -145,8 +145,11 @@ def test_answers_may_all_be_unknown(tmp_path: Path, content: str) -> None:
         ("a b\n\nc d e\n", r"has 2 words: got 'c d e'.*list line 3\."),
         ("1 a\n0 b c\n", r"must be known: got '1 a'.*list line 1\."),
         ("0.7 target\n", r"must be known: got '0.7 target'"),
-        ("\n1 a target\n0 b nontarget\n", r"may be VoxCeleb's or Kaldi's.*list line 2\."),
-        ("1 a target\nx b c\n", r"may be VoxCeleb's or Kaldi's.*list line 1\."),
+        (
+            "\n1 a target\n0 b nontarget\n",
+            r"may be '<label> <enroll> <test>' or '<enroll> <test> <label>'.*list line 2\.",
+        ),
+        ("1 a target\nx b c\n", r"may be '<label> <enroll> <test>' or '<enroll> <test> <label>'.*list line 1\."),
         ("\nenroll\ttest\tmodelid\tsegmentid\n", r"names its columns in one way.*list line 2\."),
         ("modelid\tsegmentid\ttarget\ttargettype\n", r"names its columns in one way.*list line 1\."),
         ("modelid\tsegmentid\ttargettype\n1\ta\ttarget\n2\tb\tunknown\n", r"target='unknown'.*list line 3\."),
