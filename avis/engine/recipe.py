@@ -38,7 +38,7 @@ class ScoreRecipe(PrepareRecipe):
     enrolment_mean : {"embeddings", "scores"}
         What is averaged over the utterances of an enrolment model.
     max_window_s : float
-        What is longer is embedded in windows; see `avis.engine.trials.embeddings.Embedder`.
+        What is longer is embedded in windows; see `avis.engine.trials.embedder.Embedder`.
     trial_checks : TrialChecks
     scoring : BackendSettings
     calibration : CalibrationSettings or None

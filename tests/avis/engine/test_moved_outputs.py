@@ -16,7 +16,7 @@ from avis.engine.prepare import prepare
 from avis.engine.recipe import Recipe
 from avis.engine.score import score
 from avis.engine.shards.shard_maker import ShardMaker
-from avis.engine.trials.embeddings import Embedder
+from avis.engine.trials.embedder import Embedder
 from avis.engine.trials.scoring import PairScorer
 from avis.inspection.findings import inspect_store
 from avis.inspection.suspects import Rules

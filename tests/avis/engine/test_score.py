@@ -19,7 +19,7 @@ from avis.engine.prepare import prepare
 from avis.engine.recipe import Recipe
 from avis.engine.score import check_trials, score
 from avis.engine.trials import scoring
-from avis.engine.trials.embeddings import Embedder
+from avis.engine.trials.embedder import Embedder
 from avis.lineage import Lineage
 
 

@@ -16,7 +16,8 @@ from avis.engine.fitted.calibration import Calibrator
 from avis.engine.fitted.calibration_trials import calibration_trials, with_models
 from avis.engine.recipe import Recipe
 from avis.engine.trials.crops import Crops
-from avis.engine.trials.embeddings import Embedder, StoreEmbedder
+from avis.engine.trials.embedder import Embedder
+from avis.engine.trials.embeddings import StoreEmbedder
 from avis.engine.trials.lists import named_models, read_index, read_lists
 from avis.engine.trials.vectors import TrialVectorMaker
 from avis.lineage import Lineage

@@ -17,7 +17,8 @@ from avis.checkpoints.run_checkpoints import best_checkpoint
 from avis.engine.prepare import prepare
 from avis.engine.recipe import Recipe
 from avis.engine.shards import shard_maker
-from avis.engine.trials.embeddings import Embedder, StoreEmbedder
+from avis.engine.trials.embedder import Embedder
+from avis.engine.trials.embeddings import StoreEmbedder
 from avis.inspection.findings import inspect_store
 from avis.inspection.suspects import Rules
 

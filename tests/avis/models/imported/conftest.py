@@ -13,7 +13,7 @@ from avis.checkpoints.checkpoint import Checkpoint
 from avis.checkpoints.components import Component
 from avis.checkpoints.from_toolkit import import_checkpoint
 from avis.engine.config import resolve
-from avis.engine.trials.embeddings import Embedder
+from avis.engine.trials.embedder import Embedder
 from avis.models.imported.renaming import Imported
 
 CONFIGS = Path(__file__).parents[4] / "configs"

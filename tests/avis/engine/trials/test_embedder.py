@@ -13,7 +13,8 @@ from avis.audio.crop import windows
 from avis.checkpoints.checkpoint import Checkpoint
 from avis.checkpoints.run_checkpoints import best_checkpoint
 from avis.engine.recipe import Recipe
-from avis.engine.trials.embeddings import Embedder, StoreEmbedder
+from avis.engine.trials.embedder import Embedder
+from avis.engine.trials.embeddings import StoreEmbedder
 from avis.engine.trials.lists import read_index
 from avis.engine.trials.vectors import embedding_matrix
 
