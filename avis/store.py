@@ -73,11 +73,6 @@ def is_committed(uri: str, part: str) -> bool:
     return exists(join(uri, PARTS, f"{part}.json")) or exists(join(uri, MANIFEST))
 
 
-def withdraw_part(uri: str, part: str) -> None:
-    """Take a part of an unfinished store back, which is then to be made again."""
-    delete_file(join(uri, PARTS, f"{part}.json"))
-
-
 def committed_parts(uri: str) -> dict[str, dict[str, Any]]:
     """Return the records of the parts that an unfinished store already holds."""
     records = {}

@@ -17,7 +17,6 @@ from avis.engine.shards.extension import Extension, extendable, plan_extension
 from avis.engine.shards.places import wherever_they_lie
 from avis.engine.shards.shard_maker import ShardMaker
 from avis.engine.shards.sharding import EXAMPLES_SHOWN, Sharding, pass_over, plan_shards
-from avis.engine.shards.wrong_rejects import FAULT, withdraw_wrong_parts, wrong_rejects
 from avis.engine.workers.parts import run_parts
 from avis.schema import REJECTS
 
@@ -26,9 +25,9 @@ def prepare(recipe: PrepareRecipe, *, seen: Collection[str] = ()) -> str:
     """Write the utterances store of the configured corpora, or what is missing of it, and return its URI.
 
     The store lies in a folder named by the hash of its inputs (the files' names, sizes and times, and the sharding),
-    so that it is found again, wherever the corpora have moved to, and other inputs never overwrite it; one that lacks
-    files because their storage failed an earlier version is followed by another. With ``extends``, shards of that store
-    whose files are as they were are taken over where they lie, and only the others are made.
+    so that it is found again, wherever the corpora have moved to, and other inputs never overwrite it. With
+    ``extends``, shards of that store whose files are as they were are taken over where they lie, and only the others
+    are made.
 
     Parameters
     ----------
@@ -52,13 +51,8 @@ def prepare(recipe: PrepareRecipe, *, seen: Collection[str] = ()) -> str:
     held_back = [passed_over] if passed_over else []
     files = table_digest(wherever_they_lie(sources))
     inputs = fingerprint([avis.__version__, sharding.made_from, files, *of_base, *held_back])
-    stores = location.join(recipe.output_dir, "stores")
-    manifest = store.finished(uri := location.join(stores, inputs), inputs)
-    if manifest and (wrong := wrong_rejects(uri, manifest["files"], sources)):
-        print(f"{uri} rejected {len(wrong)} files that its storage failed at: their shards are made again", flush=True)
-        base, of_base, inputs = uri, [inputs], fingerprint([inputs, FAULT])
-        manifest = store.finished(uri := location.join(stores, inputs), inputs)
-    if manifest:
+    uri = location.join(recipe.output_dir, "stores", inputs)
+    if manifest := store.finished(uri, inputs):
         _check_rejects(uri, manifest["files"], len(sources), sharding.max_reject_share)
         return uri
     extension = plan_extension(base, sources, sharding) if base else None
@@ -75,7 +69,6 @@ def prepare(recipe: PrepareRecipe, *, seen: Collection[str] = ()) -> str:
         trim=sharding.trim,
         min_duration_s=sharding.min_duration_s,
     )
-    withdraw_wrong_parts(uri, tasks)
     run_parts(uri, tasks, make, compute=recipe.compute, label="prepare", row_group_rows=sharding.row_group_rows)
     made = {file: info for record in store.committed_parts(uri).values() for file, info in record.items()}
     _check_rejects(uri, {**taken_over, **made}, len(sources), sharding.max_reject_share)

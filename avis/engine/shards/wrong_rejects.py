@@ -30,16 +30,3 @@ def wrong_rejects(uri: str, files: Mapping[str, dict[str, Any]], sources: pa.Tab
     there = sources["path"].filter(pc.greater_equal(sources["size_bytes"], 0))
     wrong = suspects.filter(pc.is_in(suspects["path"], value_set=there.combine_chunks()))
     return set(zip(wrong["utt_id"].to_pylist(), wrong["path"].to_pylist(), strict=True))
-
-
-def withdraw_wrong_parts(uri: str, tasks: Mapping[str, pa.Table]) -> None:
-    """Take back parts of an unfinished store that hold wrong rejects, and say how many."""
-    wrong = [
-        part
-        for part, files in store.committed_parts(uri).items()
-        if part in tasks and wrong_rejects(uri, files, tasks[part])
-    ]
-    for part in wrong:
-        store.withdraw_part(uri, part)
-    if wrong:
-        print(f"{len(wrong)} parts hold rejects that were faults of the storage: they are made again", flush=True)
