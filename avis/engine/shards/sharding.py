@@ -250,7 +250,7 @@ def _in_turn(sources: pa.Table, sharding: Sharding) -> list[str]:
         raise ValueError(
             f"too few training speakers: got {len(counts)}, {len(training)} of them with two utterances or more, "
             f"expected at least {LEAST_TRAINED_ON} to learn from beside {LEAST_HELD_OUT} with two utterances or more "
-            "to hold out. At the split train. Add speakers."
+            "to hold out. At the split train. Add speakers, or give corpus.split=test where nothing is trained on them."
         )
     if counts and not LEAST_HELD_OUT <= sharding.num_validation_speakers <= most:
         raise ValueError(

@@ -150,8 +150,8 @@ def test_every_reject_is_named_with_its_reason(
 def test_what_is_no_speech_is_trimmed_or_rejected(
     recipe: Callable[..., Recipe], tmp_path: Path, speakers_folder: Folder
 ):
-    root = speakers_folder(tmp_path / "audio", num_speakers=3, num_files=0)
-    for speaker in range(3):
+    root = speakers_folder(tmp_path / "audio", num_speakers=4, num_files=0)
+    for speaker in range(4):
         for number in range(2):
             samples = noise(4.0, seed=speaker + 10 * number)
             samples[:SAMPLE_RATE] *= 0.01
@@ -262,7 +262,7 @@ def test_the_channel_is_chosen_where_the_corpus_names_none(
     noisy, clean = (
         np.sin(2 * np.pi * f * t) * on_off / 4 + n * noise(2, seed=1) for f, n in ((500, 0.3), (1500, 0.01))
     )
-    for number in range(6):
+    for number in range(8):
         write(tmp_path / f"s{number // 2}" / f"{number}.wav", np.stack([noisy, clean], axis=1))
     overrides = [f"corpus.root={tmp_path}", f"sharding.channel={channel}", f"output_dir={tmp_path}/out"]
     uri = prepare(recipe(*overrides, name="prepare", corpus="folder"))
@@ -281,7 +281,7 @@ def test_recordings_are_prepared_without_rejects(shared: Path, recipe: Callable[
     files = sorted(path for path in (shared / "speech").rglob("*") if path.suffix in (".mp3", ".wav", ".flac"))[::200]
     manifest = tmp_path / "list.csv"
     manifest.write_text("path,speaker\n" + "".join(f"{path},{number}\n" for number, path in enumerate(files)))
-    overrides = [f"corpus.path={manifest}", "corpus.split=test", f"output_dir={tmp_path}"]
+    overrides = [f"corpus.path={manifest}", f"corpus.root={shared}", "corpus.split=test", f"output_dir={tmp_path}"]
     uri = prepare(recipe(*overrides, name="prepare", corpus="manifest"))
     assert store.open_manifest(uri)["rows"] == {"utterances": len(files), "rejects": 0, "sources": len(files)}
     for row in store.read_table(uri, "utterances").to_pylist():

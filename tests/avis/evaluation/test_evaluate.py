@@ -146,6 +146,7 @@ def test_speakers_give_intervals_groups_and_a_comparison(
     settings = evaluation(subgroups=["gender", "duration_s"], operating_points=points)
     result = evaluate({"list": ours}, str(tmp_path / "out"), facts={}, evaluation=settings, baseline=theirs)
     found = json.loads((tmp_path / "out" / "metrics.json").read_text())["list"]
+    assert "Only 15 speakers: the intervals are rough and rather too narrow." in found.pop("cautions")
     assert found == to_json(result.metrics["list"])
     low, high = found["intervals"]["figures"]["eer"]
     assert low < found["eer"] < high
@@ -242,7 +243,7 @@ def test_a_long_list_has_the_figures_of_one_in_memory(
     assert "these 600 are more than evaluation.trials_in_memory=100. Raise it" in long["intervals_note"]
     assert long["intervals_note"] in (tmp_path / "out" / "report.html").read_text()
     assert len(list((tmp_path / "out").glob("x-*.png"))) == 5
-    for key in set(short) - {"intervals", "cllr", "calibration_loss"}:
+    for key in set(short) - {"intervals", "cllr", "calibration_loss", "cautions"}:
         assert long[key] == short[key]
     assert long["cllr"] == pytest.approx(short["cllr"], abs=1e-12)
     with pytest.raises(ValueError, match="list too long: got 600 trials"):
