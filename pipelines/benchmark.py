@@ -4,7 +4,7 @@
     python pipelines/benchmark.py plain     # the whole training as a plain single-process loop, then scored
     python pipelines/benchmark.py scoring   # 10 million trials with AS-norm: trials/s, memory; and loops over pairs
     python pipelines/benchmark.py metrics   # all figures of ten million scores against two plain sorts of them, and
-                                            # a list longer than memory: 100 million trials or +long_trials=<number>
+                                            # a list longer than memory, of 100 million trials
     python pipelines/benchmark.py augment augment=every   # what each transform takes, in ms per second of audio
     python pipelines/benchmark.py features  # Kaldi mels of a second of audio on one core, ours and torchaudio's
     python pipelines/benchmark.py prepare   # audio hours per core hour beside a plain loop; two workers beside one

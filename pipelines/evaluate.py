@@ -5,13 +5,12 @@ Three examples; scores are a table of AVIS, or Parquet, CSV or lines as WeSpeake
     python pipelines/evaluate.py scores=<path> baseline=<path>
     python pipelines/evaluate.py scores=[<path>,<path>] development=[<path>,<path>]
 
-Six settings that matter:
+Five settings that matter:
     scores=<path>                        several, in brackets, are fused
     trials=<list>                        has the answers, where the scores do not
     development=[<path>,...]             their scores of a list of other speakers, on which the fusion is fitted
     baseline=<path>                      scores of another system on the same trials: is the difference real?
     evaluation.subgroups=[<column>,...]  all figures by gender, duration or another column of the trials
-    evaluation.bootstrap_draws=<n>       draws of speakers behind the intervals
 """
 
 from typing import Any

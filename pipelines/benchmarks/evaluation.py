@@ -23,7 +23,7 @@ LONG_TRIALS, TRIALS_PER_WRITE, LONG_TARGET_SHARE = 100_000_000, 1_000_000, 0.1
 REPEATS = 3
 
 
-def metrics(recipe: ScoreRecipe, *, num_scores: int = NUM_SCORES) -> None:
+def metrics(recipe: ScoreRecipe, *, num_scores: int = NUM_SCORES, long_trials: int = LONG_TRIALS) -> None:
     """Compare stating all figures of a trial list with sorting its scores, then evaluate ``long_trials`` trials."""
     for target_share in TARGET_SHARES:
         rng = np.random.default_rng(recipe.seed)
@@ -31,7 +31,7 @@ def metrics(recipe: ScoreRecipe, *, num_scores: int = NUM_SCORES) -> None:
         for dtype in (np.float32, np.float64):
             print(f"{num_scores:,} {np.dtype(dtype).name} scores, {target_share:.0%} of them targets:")
             _compare_with_sorts(rng.normal(3.0 * target).astype(dtype), target, recipe.evaluation.figure_set)
-    _evaluate_long_list(recipe.plain.get("long_trials", LONG_TRIALS), recipe.evaluation, seed=recipe.seed)
+    _evaluate_long_list(long_trials, recipe.evaluation, seed=recipe.seed)
 
 
 def _compare_with_sorts(scores: NDArray[np.floating], target: NDArray[np.bool_], figure_set: FigureSet) -> None:
