@@ -211,7 +211,7 @@ DATA: dict[str, Callable[[Honest], object]] = {
     "a corpus without a class": of_recipe("corpus", {"sources": {"calls": {"root": "/"}}}),
     "corpora in a list": of_recipe("corpus", {"sources": [1]}),
     "a list that is written to `../../list`": of_recipe("trials", {"../../list": "/data/trials.txt"}),
-    "a list that is written to `/tmp/list`": of_recipe("trials", {"/tmp/list": "/data/trials.txt"}),
+    "a list that is written to `/elsewhere/list`": of_recipe("trials", {"/elsewhere/list": "/data/trials.txt"}),
     "trials at another host": of_recipe("trials", {"list": "https://stranger.example/trials.txt"}),
     "a corpus at another host": of_recipe("corpus.sources.folder.root", "s3://stranger/x?endpoint_override=host"),
     "noise at another host": of_recipe(
@@ -221,7 +221,7 @@ DATA: dict[str, Callable[[Honest], object]] = {
     "voices written elsewhere": of_recipe(
         "corpus.sources.folder",
         {
-            **{"_target_": "avis.corpora.synthetic.Synthetic", "name": "s", "root": "/tmp/elsewhere", "seed": 0},
+            **{"_target_": "avis.corpora.synthetic.Synthetic", "name": "s", "root": "/elsewhere", "seed": 0},
             **{"num_train_speakers": 1000, "num_test_speakers": 2, "num_sessions": 2, "num_utterances": 1},
             "duration_s": 1.0,
         },
