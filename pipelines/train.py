@@ -18,12 +18,13 @@ Five settings that matter:
 
 from omegaconf import DictConfig
 
+from avis.checkpoints.run_checkpoints import find_ancestors
 from avis.engine.entry import pipeline
 from avis.engine.prepare import prepare
 from avis.engine.rehearse import rehearse
 from avis.engine.runs import open_run, save_run, started_on
 from avis.engine.score import check_trials, origin, score, show_decisions
-from avis.engine.train import checkpoint_choice, find_ancestors, train
+from avis.engine.train import checkpoint_choice, train
 from avis.engine.workers.ray_log import MESSAGES
 from avis.evaluation.evaluate import evaluate, show, with_answers
 
@@ -35,12 +36,12 @@ def main(cfg: DictConfig) -> None:
         MESSAGES.move_below(run_dir)
         if not cfg.resume:
             rehearse(recipe)  # what does not go together fails here, not after hours of preparing
-        ancestors = find_ancestors(recipe, run_dir)  # whom they know is neither held out nor tested
+        ancestors = find_ancestors(recipe.plain, run_dir)  # whom they know is neither held out nor tested
         seen = ancestors.speakers
         utterances = started_on(recipe) or prepare(recipe, seen=seen)  # Ray Data decodes, checks and shards to Parquet
         check_trials(recipe, utterances, ancestors)
         save_run(run_dir, recipe, utterances)
-        checkpoint = train(recipe, utterances, run_dir)  # Ray Data streams features into Ray Train + Lightning DDP
+        checkpoint = train(recipe, utterances, run_dir)  # tasks feed Ray Train + Lightning DDP with examples
         choice = checkpoint_choice(recipe, utterances)
         print(f"checkpoint: {choice}", flush=True)
         scores = score(recipe, checkpoint, utterances, run_dir)  # Ray actors embed; trials are scored in parallel

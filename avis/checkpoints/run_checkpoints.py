@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import torch
 
 from avis import location, store
-from avis.checkpoints.ancestry import LINEAGE
-from avis.checkpoints.checkpoint import FIELDS, HISTORY, read_checkpoint
+from avis.checkpoints.ancestry import LINEAGE, parents, read_lineage
+from avis.checkpoints.checkpoint import FIELDS, HISTORY, Checkpoint, read_checkpoint
+from avis.lineage import Lineage
 from avis.run_folder import CHECKPOINTS
 
 BEST, LAST, BEFORE_LAST, AVERAGE = "best", "last", "last-1", "average"
@@ -154,3 +155,19 @@ def best_error_rate(run_dir: str) -> float | None:
 def _chose_best(key: str, state: Mapping[str, Any]) -> bool:
     """Tell the state of what saved the checkpoint: today's, or that of Lightning's own in runs of earlier versions."""
     return HELD_OUT in state or (key.startswith("ModelCheckpoint") and HELD_OUT in key)
+
+
+def find_ancestors(recipe: Mapping[str, Any], run_dir: str | None = None) -> Lineage:
+    """Return what the models were trained on that a training starts from and is taught by.
+
+    A run that goes on has that in its last checkpoint, wherever theirs are by now.
+
+    Raises
+    ------
+    ValueError
+        If one of them is not a checkpoint of AVIS.
+    """
+    paths = [location.absolute(path) for path in parents(recipe)]
+    if paths and run_dir and (last := read_last(run_dir)):
+        return read_lineage(last.content, last.path).before
+    return Lineage.joined(Checkpoint.open(path).inherited for path in paths)

@@ -1,4 +1,4 @@
-"""Train on a cluster: Ray Data workers make examples and stream them into Ray Train workers running Lightning DDP."""
+"""Train on a cluster: tasks make examples, anywhere in it, and feed Ray Train workers running Lightning DDP."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -6,20 +6,16 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import ray
-import ray.data
 import ray.train
 import torch
 from lightning.pytorch.plugins.environments import LightningEnvironment
-from ray.data import ExecutionOptions
-from ray.train import DataConfig, FailureConfig, RunConfig, ScalingConfig
+from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.lightning import RayDDPStrategy, RayLightningEnvironment
 from ray.train.torch import TorchTrainer
 from torch import Tensor
 
 from avis import location, store
-from avis.checkpoints.ancestry import parents, read_lineage
 from avis.checkpoints.checkpoint import Checkpoint
 from avis.checkpoints.run_checkpoints import (
     START,
@@ -30,15 +26,13 @@ from avis.checkpoints.run_checkpoints import (
     read_last,
     run_history,
 )
-from avis.engine.examples.banks import make_banks
-from avis.engine.examples.materialize import materialize
-from avis.engine.examples.stream import TrainingInputs, example_stream, local_batches
+from avis.engine.examples.batches import local_batches, streamed_batches
+from avis.engine.examples.inputs import TrainingInputs, gather_inputs, held_out_speakers
 from avis.engine.recipe import Recipe
 from avis.engine.workers.console import WORKER_LINES
 from avis.engine.workers.restarts import restarted
 from avis.engine.workers.stop_request import StopRequest, wait_for
 from avis.engine.workers.stopping import STOPPING
-from avis.lineage import Lineage, TrainedOn
 from avis.losses.building import build_loss
 from avis.losses.classifier import weigh_speakers
 from avis.losses.distillation import watch_student
@@ -46,12 +40,9 @@ from avis.losses.head_memory import say_head_memory
 from avis.reports.cautions import LEAST_SPEAKERS
 from avis.run_folder import CHECKPOINTS, RAY_TRAIN
 from avis.training.activation_checkpointing import checkpoint_activations
-from avis.training.examples import speaker_counts, speaker_index, validation_examples
+from avis.training.examples import validation_examples
 from avis.training.fit import fit
-from avis.training.learnable import check_held_out, check_local_batch, check_trained_on
 from avis.training.module import SpeakerVerifier
-from avis.training.plan import Plan, find_long_enough, keep_rows, list_row_groups
-from avis.training.repetition import say_repetition
 
 
 def train(recipe: Recipe, utterances: str, run_dir: str) -> Checkpoint:
@@ -87,22 +78,6 @@ def train(recipe: Recipe, utterances: str, run_dir: str) -> Checkpoint:
     return replace(chosen, history=run_history(run_dir))
 
 
-def find_ancestors(recipe: Recipe, run_dir: str | None = None) -> Lineage:
-    """Return what the models were trained on that a training starts from and is taught by.
-
-    A run that goes on has that in its last checkpoint, wherever theirs are by now.
-
-    Raises
-    ------
-    ValueError
-        If one of them is not a checkpoint of AVIS.
-    """
-    paths = [location.absolute(path) for path in parents(recipe.plain)]
-    if paths and run_dir and (last := read_last(run_dir)):
-        return read_lineage(last.content, last.path).before
-    return Lineage.joined(Checkpoint.open(path).inherited for path in paths)
-
-
 def _start(run_dir: str) -> Position:
     """Return where a training starts or goes on, and say so where its last checkpoint is damaged."""
     last = read_last(run_dir)
@@ -113,53 +88,6 @@ def _start(run_dir: str) -> Position:
     return last.position
 
 
-def gather_inputs(recipe: Recipe, utterances: str, num_workers: int) -> TrainingInputs:
-    """Plan a training and gather what its workers need, features computed beforehand among it.
-
-    Raises
-    ------
-    ValueError
-        If the store cannot serve the recipe, or settings do not go together.
-    """
-    recipe = recipe.with_teachers()
-    features = recipe.examples.features
-    features.build_front_end()
-    recipe.trainer.check_placement(features.placement)
-    check_local_batch(recipe.trainer, recipe.model, num_workers)
-    groups = list_row_groups(utterances, "train")
-    rows = store.read_table(utterances, "utterances", columns=["speaker", "num_samples", "sha256"], prefix="train-")
-    durations_s = rows["num_samples"].to_numpy() / recipe.sharding.sample_rate
-    long_enough = find_long_enough(durations_s, recipe.trainer.min_utterance_s)
-    check_trained_on(rows["speaker"].filter(pa.array(long_enough)), durations_s, recipe.trainer.crop_s)
-    check_held_out(held_out_speakers(recipe, utterances), num_workers)
-    plan = Plan(
-        keep_rows(groups, long_enough),
-        seed=recipe.seed,
-        groups_per_block=recipe.trainer.groups_per_block,
-        passes_per_epoch=recipe.trainer.passes_per_epoch,
-        global_batch=recipe.trainer.batch_size,
-        utterances_per_speaker=recipe.trainer.utterances_per_speaker,
-    )
-    say_repetition(plan, rows["speaker"].filter(pa.array(long_enough)).to_pylist())
-    start = Checkpoint.open(recipe.start_from) if recipe.start_from else None
-    banks, stored = make_banks(recipe.examples, utterances), None
-    if features.placement == "materialize":
-        stored = materialize(
-            recipe.examples, utterances, groups, banks, output_dir=recipe.output_dir, compute=recipe.compute
-        )
-    return TrainingInputs(
-        recipe=recipe,
-        plan=plan,
-        validation=list_row_groups(utterances, "validation"),
-        speakers=speaker_index(rows["speaker"]),
-        utterances_per_speaker=speaker_counts(rows["speaker"]),
-        banks=banks,
-        stored=stored,
-        start=start,
-        lineage=find_ancestors(recipe).then(TrainedOn.utterances(rows)),
-    )
-
-
 def checkpoint_choice(recipe: Recipe, utterances: str) -> str:
     """Say how the checkpoint of a training was chosen, and that few held-out speakers choose coarsely."""
     if epochs := recipe.trainer.average_epochs:
@@ -167,12 +95,6 @@ def checkpoint_choice(recipe: Recipe, utterances: str) -> str:
     num = len(held_out_speakers(recipe, utterances).unique())
     few = f", which is coarse: with fewer than {LEAST_SPEAKERS} it may be they who set epochs apart"
     return f"the lowest EER of {num} held-out speakers{few if num < LEAST_SPEAKERS else ''}"
-
-
-def held_out_speakers(recipe: Recipe, utterances: str) -> pa.ChunkedArray:
-    """Return the speakers of the utterances that are validated on."""
-    held_out = store.read_table(utterances, "utterances", columns=["speaker"], prefix="validation-")["speaker"]
-    return held_out[: recipe.trainer.max_validation_utterances]
 
 
 def build_module(inputs: TrainingInputs) -> SpeakerVerifier:
@@ -194,7 +116,7 @@ def build_module(inputs: TrainingInputs) -> SpeakerVerifier:
         margin=recipe.margin.build(),
         mixup_alpha=recipe.trainer.mixup_alpha,
         num_epochs=recipe.trainer.num_epochs,
-        steps_per_epoch=inputs.plan.steps_per_epoch,
+        steps_per_epoch=inputs.examples.plan.steps_per_epoch,
         recipe=dict(recipe.plain),
         lineage=inputs.lineage,
         crops=recipe.examples.drawn_crops(front_end),
@@ -220,7 +142,7 @@ def fit_on_worker(
         inputs.recipe.examples.build_maker(training=False, augment=trainer.validation_augment),
         inputs.validation,
         max_utterances=trainer.max_validation_utterances,
-        banks=inputs.banks,
+        banks=inputs.examples.banks,
         rank=rank,
         world_size=world_size,
     )
@@ -242,7 +164,7 @@ def _train_in_process(inputs: TrainingInputs, run_dir: str, start: Position, *, 
     try:
         fit_on_worker(
             inputs,
-            local_batches(inputs, start=start),
+            local_batches(inputs.examples, start=start),
             run_dir,
             rank=0,
             world_size=1,
@@ -257,18 +179,14 @@ def _train_in_process(inputs: TrainingInputs, run_dir: str, start: Position, *, 
 
 
 def _train_on_ray(inputs: TrainingInputs, run_dir: str, *, num_workers: int, use_gpu: bool) -> None:
-    recipe, reference, plan = inputs.recipe, ray.put(inputs), inputs.plan
     request = ray.remote(num_cpus=0)(StopRequest).remote()
     system, folder = location.filesystem(run_dir)
-
-    def stream() -> ray.data.Dataset:
-        start = next_position(run_dir)
-        return example_stream(reference, plan, start=start, num_epochs=recipe.trainer.num_epochs)
-
+    others = {name: value for name, value in vars(inputs).items() if name != "examples"}
     trainer = TorchTrainer(
         _train_worker,
         train_loop_config={
-            "inputs": [reference],
+            "examples": [ray.put(inputs.examples)],
+            "others": [ray.put(others)],
             "run_dir": run_dir,
             "request": request,
             "moving": WORKER_LINES.redrawn,
@@ -280,29 +198,34 @@ def _train_on_ray(inputs: TrainingInputs, run_dir: str, *, num_workers: int, use
             storage_filesystem=system if location.is_uri(run_dir) else None,
             failure_config=FailureConfig(max_failures=0),  # `restarted` tells losses from errors, which Ray does not
         ),
-        datasets={"train": stream},
-        dataset_config=DataConfig(execution_options=ExecutionOptions(preserve_order=True), enable_shard_locality=False),
     )
     with WORKER_LINES.moving():
-        wait_for(partial(restarted, trainer.fit, recipe.compute.max_restarts), request)
+        wait_for(partial(restarted, trainer.fit, inputs.recipe.compute.max_restarts), request)
 
 
 def _train_worker(config: dict[str, Any]) -> None:
-    inputs: TrainingInputs = ray.get(config["inputs"][0])
-    request, context = config["request"], ray.train.get_context()
-    world_size = context.get_world_size()
-    batches = ray.train.get_dataset_shard("train").iter_torch_batches(
-        batch_size=inputs.recipe.trainer.batch_size // world_size, prefetch_batches=2, drop_last=True
+    reference = config["examples"][0]
+    inputs = TrainingInputs(examples=ray.get(reference), **ray.get(config["others"][0]))
+    run_dir, request, context = config["run_dir"], config["request"], ray.train.get_context()
+    rank, num_workers = context.get_world_rank(), context.get_world_size()
+    data_cpus = max(1, ray.cluster_resources().get("CPU", 0) - num_workers)
+    batches = streamed_batches(
+        reference,
+        inputs.examples.plan,
+        start=next_position(run_dir),
+        rank=rank,
+        num_workers=num_workers,
+        data_cpus=data_cpus,
     )
     fit_on_worker(
         inputs,
         batches,
-        config["run_dir"],
-        rank=context.get_world_rank(),
-        world_size=world_size,
+        run_dir,
+        rank=rank,
+        world_size=num_workers,
         moving=config["moving"],
         stop_asked=lambda: ray.get(request.is_made.remote()),
-        data_cpus=max(1, ray.cluster_resources().get("CPU", 0) - world_size),
+        data_cpus=data_cpus,
         strategy=RayDDPStrategy(),
         plugins=[RayLightningEnvironment()],
         devices="auto",

@@ -23,6 +23,7 @@ from avis.training.grouping import DRAWN_BY, SPEED_DRAWN_BY, in_groups
 from avis.training.plan import Block, RowGroup, read_block
 
 COLUMNS = ["utt_id", "speaker", "audio", "num_samples"]
+READING_S = "reading_s"
 VALIDATION_PASS = -1
 STAGES = ("decode", "augment", "features")
 """What an example costs: reading and decoding its crop, augmenting it, computing its features."""
@@ -86,7 +87,7 @@ class ExampleMaker:
         Returns
         -------
         inputs : dict
-            ``features`` float32 [frames, mels], or ``waveforms`` float32 [samples] and, where something is masked,
+            ``features`` float16 [frames, mels], or ``waveforms`` float32 [samples] and, where something is masked,
             ``masked`` bool [frames, mels]; ``seconds`` float32 [stages], what each of `STAGES` took.
         speed : int
             Index of the drawn factor in ``speeds``.
@@ -101,7 +102,7 @@ class ExampleMaker:
         if self.augment is not None:
             waveform = self.augment(waveform, rng, banks)
         clock.append(time.perf_counter())
-        inputs = self._inputs(waveform, rng)
+        inputs = self._inputs(waveform, rng, row["utt_id"])
         clock.append(time.perf_counter())
         return inputs | {"seconds": np.diff(clock).astype(np.float32)}, speed
 
@@ -113,7 +114,7 @@ class ExampleMaker:
             cropped = change_speed(cropped, factor)
         return tile(cropped, self.crop_samples)
 
-    def _inputs(self, waveform: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def _inputs(self, waveform: np.ndarray, rng: np.random.Generator, utt_id: str) -> dict[str, np.ndarray]:
         masked = {}
         if self.features is not None and self.spec_augment is not None:
             shape = self.features.num_frames(len(waveform)), self.features.dim
@@ -123,31 +124,54 @@ class ExampleMaker:
         features = self.features(torch.from_numpy(waveform))
         if masked:
             features = mask_features(features, torch.from_numpy(masked["masked"]))
-        return {"features": features.numpy()}
+        return {"features": half(features, utt_id)}
 
-    def block(self, block: Block, *, speakers: Mapping[str, int], banks: Mapping[str, Bank]) -> dict[str, np.ndarray]:
-        """Make the examples of a block.
+    def read(self, block: Block) -> pa.Table:
+        """Read the rows of a block, in the order in which examples are made of them."""
+        started = time.perf_counter()
+        rows = in_groups(read_block(block, COLUMNS), block.utterances_per_speaker)
+        return with_reading_time(rows, time.perf_counter() - started)
+
+    def make(
+        self, rows: pa.Table, *, pass_: int, speakers: Mapping[str, int], banks: Mapping[str, Bank]
+    ) -> dict[str, np.ndarray]:
+        """Make the examples of some rows that `read` gave.
 
         Returns
         -------
         dict
-            The inputs of `example`, joined to [rows, ...], reading the block counted as decoding; ``speaker`` int64
-            [rows], counting a voice at each speed as a speaker of its own; ``epoch`` int64 [rows]. A block without
-            rows has ``speaker`` and ``epoch`` alone.
+            The inputs of `example`, joined to [rows, ...], reading counted as decoding; ``speaker`` int64 [rows],
+            counting a voice at each speed as a speaker of its own.
         """
-        started = time.perf_counter()
-        rows = in_groups(read_block(block, COLUMNS).to_pylist(), block.utterances_per_speaker)
-        reading_s = (time.perf_counter() - started) / max(1, len(rows))
-        made = [self.example(row, pass_=block.pass_, banks=banks) for row in rows]
-        labels = [speakers[row["speaker"]] + speed * len(speakers) for row, (_, speed) in zip(rows, made, strict=True)]
-        joined = {key: np.stack([inputs[key] for inputs, _ in made]) for key in (made[0][0] if made else ())}
-        if made:
-            joined["seconds"][:, 0] += reading_s
-        return {
-            **joined,
-            "speaker": np.array(labels, np.int64),
-            "epoch": np.full(len(labels), block.epoch, np.int64),
-        }
+        each = rows.to_pylist()
+        made = [self.example(row, pass_=pass_, banks=banks) for row in each]
+        labels = [speakers[row["speaker"]] + speed * len(speakers) for row, (_, speed) in zip(each, made, strict=True)]
+        joined = {key: np.stack([inputs[key] for inputs, _ in made]) for key in made[0][0]}
+        joined["seconds"][:, 0] += rows[READING_S].to_numpy()
+        return {**joined, "speaker": np.array(labels, np.int64)}
+
+
+def half(features: torch.Tensor, utt_id: str) -> np.ndarray:
+    """Return features as they travel and are kept, float16.
+
+    Raises
+    ------
+    ValueError
+        If they leave the range of 16-bit numbers.
+    """
+    travelling = features.half()
+    if not torch.isfinite(travelling).all():
+        raise ValueError(
+            f"features out of range: got {features.abs().max():.3g}, expected at most {np.finfo(np.float16).max:.3g}, "
+            f"as they travel in 16 bits. At {utt_id}. Set features.placement=device, or normalise them."
+        )
+    return travelling.numpy()
+
+
+def with_reading_time(rows: pa.Table, seconds: float) -> pa.Table:
+    """Note with each of some rows its share of the time that reading them took."""
+    share = np.full(len(rows), seconds / max(1, len(rows)), np.float32)
+    return rows.append_column(READING_S, pa.array(share))
 
 
 def validation_examples(
@@ -206,7 +230,7 @@ def features_of(
 ) -> torch.Tensor:
     """Return the features of examples, computed here if `ExampleMaker` left that to others."""
     if "features" in inputs:
-        return inputs["features"]
+        return inputs["features"].float()
     assert front_end is not None, "waveforms need a front end"
     features = front_end(inputs["waveforms"])
     return mask_features(features, inputs["masked"]) if "masked" in inputs else features

@@ -1,38 +1,41 @@
 """Group the utterances of a block by speaker, for losses that compare utterances of a batch."""
 
 from collections.abc import Sequence
-from typing import Any
+
+import pyarrow as pa
 
 DRAWN_BY, SPEED_DRAWN_BY = "drawn_by", "speed_drawn_by"
 """Names of what an example's crop and augmentation, and its speed, are drawn by."""
 
 
-def in_groups(rows: list[dict[str, Any]], size: int) -> list[dict[str, Any]]:
+def in_groups(rows: pa.Table, size: int) -> pa.Table:
     """Order rows of the utterances table so that ``size`` in turn are of one speaker, as `speaker_groups` has it.
 
     The rows of a group draw one speed, that of the first, since a voice at another speed is another speaker. A row
     that comes again draws another crop and another augmentation.
 
-    >>> rows = [{"utt_id": "u1", "speaker": "a"}, {"utt_id": "u2", "speaker": "b"}]
-    >>> [row["drawn_by"] for row in in_groups(rows, 2)]
+    >>> rows = pa.table({"utt_id": ["u1", "u2"], "speaker": ["a", "b"]})
+    >>> in_groups(rows, 2)["drawn_by"].to_pylist()
     ['u1', 'u1 again 1']
     """
     if size == 1:
         return rows
-    visits = [0] * len(rows)
-    grouped = []
-    for group in speaker_groups([row["speaker"] for row in rows], size):
-        speed_drawn_by = _visit(rows, visits, group[0])
+    names, visits = rows["utt_id"].to_pylist(), [0] * len(rows)
+    positions, drawn_by, speed_drawn_by = [], [], []
+    for group in speaker_groups(rows["speaker"].to_pylist(), size):
+        speed_drawn_by += [_visit(names, visits, group[0])] * size
         for position in group:
-            drawn_by = _visit(rows, visits, position)
+            drawn_by.append(_visit(names, visits, position))
             visits[position] += 1
-            grouped.append(rows[position] | {DRAWN_BY: drawn_by, SPEED_DRAWN_BY: speed_drawn_by})
-    return grouped
+        positions += group
+    grouped = rows.take(pa.array(positions, pa.int64()))
+    grouped = grouped.append_column(DRAWN_BY, pa.array(drawn_by, pa.string()))
+    return grouped.append_column(SPEED_DRAWN_BY, pa.array(speed_drawn_by, pa.string()))
 
 
-def _visit(rows: list[dict[str, Any]], visits: list[int], position: int) -> str:
+def _visit(names: list[str], visits: list[int], position: int) -> str:
     again = f" again {visits[position]}" if visits[position] else ""
-    return f"{rows[position]['utt_id']}{again}"
+    return f"{names[position]}{again}"
 
 
 def speaker_groups(speakers: Sequence[str], size: int) -> list[list[int]]:

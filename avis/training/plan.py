@@ -6,12 +6,21 @@ shuffles their rows and makes the examples. Everything follows from (seed, pass)
 number of workers and a training can go on at any block.
 """
 
+from bisect import bisect_right
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 
 from avis import store
+
+PORTION_ROWS = 64
+"""Examples that one task makes at most: enough to be worth a task, few enough for the first batch to come soon."""
+
+READ_AT_ONCE = 16
+"""Row groups: object stores are slow to answer, not slow."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +57,30 @@ class Block:
     row_groups: list[RowGroup]
     order: np.ndarray
     utterances_per_speaker: int = 1
+
+
+@dataclass(frozen=True)
+class Portion:
+    """Rows of a block of which one task makes examples.
+
+    Attributes
+    ----------
+    epoch, pass_ : int
+        Those of the block.
+    block : int
+        Its number.
+    start, stop : int
+        Which of its rows.
+    place : int
+        How many examples come before them in the epoch.
+    """
+
+    epoch: int
+    pass_: int
+    block: int
+    start: int
+    stop: int
+    place: int
 
 
 def list_row_groups(uri: str, split: str) -> list[RowGroup]:
@@ -122,6 +155,7 @@ class Plan:
     global_batch : int
         Examples per optimiser step over all workers; an epoch's last rows that do not fill one are left out, others
         each time.
+    num_epochs : int
     utterances_per_speaker : int
         Examples in turn that are of one speaker. A block's last rows that do not fill a group are left out; the
         length of an epoch allows for the most that can be.
@@ -135,9 +169,10 @@ class Plan:
         groups_per_block: int,
         passes_per_epoch: int,
         global_batch: int,
+        num_epochs: int,
         utterances_per_speaker: int = 1,
     ) -> None:
-        self.row_groups, self.seed = row_groups, seed
+        self.row_groups, self.seed, self.num_epochs = row_groups, seed, num_epochs
         self.groups_per_block, self.passes_per_epoch = groups_per_block, passes_per_epoch
         self.global_batch, self.utterances_per_speaker = global_batch, utterances_per_speaker
         self.blocks_per_pass = -(-len(row_groups) // groups_per_block)
@@ -154,13 +189,49 @@ class Plan:
 
     def block(self, number: int) -> Block:
         """Return a block by its number, counted from the start of the training."""
-        epoch, place = divmod(number, self.blocks_per_epoch)
-        pass_ = epoch * self.passes_per_epoch + place // self.blocks_per_pass
-        index = place % self.blocks_per_pass
+        epoch, pass_, index = self._locate(number)
         start = index * self.groups_per_block
         groups = [self.row_groups[i] for i in self._shuffled(pass_)[start : start + self.groups_per_block]]
         order = np.random.default_rng([self.seed, pass_, index]).permutation(sum(g.num_rows for g in groups))
         return Block(epoch, pass_, groups, order[: self._take(pass_, index)], self.utterances_per_speaker)
+
+    def portions(self, epoch: int, step: int) -> Iterator[Portion]:
+        """Cut what is left of a training into portions, from the first example of a step on, in order.
+
+        None crosses the boundary of two batches that are no larger than `PORTION_ROWS`, nor that of two blocks.
+        """
+        most = min(self.global_batch, PORTION_ROWS)
+        (first, start), place = self.find(epoch, step), step * self.global_batch
+        for number in range(first, self.num_epochs * self.blocks_per_epoch):
+            epoch, pass_, index = self._locate(number)
+            if number % self.blocks_per_epoch == 0:
+                place = start
+            rows = self._take(pass_, index)
+            while start < rows:
+                stop = min(rows, start + most - place % most)
+                yield Portion(epoch, pass_, number, start, stop, place)
+                start, place = stop, place + stop - start
+            start = 0
+
+    def share(self, rank: int, num_workers: int) -> tuple[int, int]:
+        """Return which examples of each global batch one of so many workers gets: from the first to before the second.
+
+        Shares differ by one group of a speaker's examples at most.
+        """
+        groups, size = self.global_batch // self.utterances_per_speaker, self.utterances_per_speaker
+        return size * (rank * groups // num_workers), size * ((rank + 1) * groups // num_workers)
+
+    def pieces(self, portion: Portion, num_workers: int) -> list[tuple[int, int, int]]:
+        """Return which rows of a portion each worker's batches get: ``(rank, start, stop)``, in order."""
+        pieces, place, end = [], portion.place, portion.place + portion.stop - portion.start
+        ends = [self.share(rank, num_workers)[1] for rank in range(num_workers)]
+        while place < end:
+            batch, position = divmod(place, self.global_batch)
+            rank = bisect_right(ends, position)
+            stop = min(end, batch * self.global_batch + ends[rank])
+            pieces.append((rank, place - portion.place, stop - portion.place))
+            place = stop
+        return pieces
 
     def find(self, epoch: int, step: int) -> tuple[int, int]:
         """Return the number of the block with the first example of a step, and how many come before it in the block."""
@@ -170,6 +241,12 @@ class Plan:
         before = step * self.global_batch
         place = int(np.searchsorted(ends, before, side="right"))
         return epoch * self.blocks_per_epoch + place, before - (int(ends[place - 1]) if place else 0)
+
+    def _locate(self, number: int) -> tuple[int, int, int]:
+        """Return the epoch and pass of a block, and which one of the pass it is."""
+        epoch, place = divmod(number, self.blocks_per_epoch)
+        passes, index = divmod(place, self.blocks_per_pass)
+        return epoch, epoch * self.passes_per_epoch + passes, index
 
     def _shuffled(self, pass_: int) -> np.ndarray:
         return np.random.default_rng([self.seed, pass_]).permutation(len(self.row_groups))
@@ -190,10 +267,10 @@ class Plan:
 
 def read_block(block: Block, columns: list[str]) -> pa.Table:
     """Read a block's rows in their order."""
-    parts: dict[str, object] = {}
-    tables = []
-    for group in block.row_groups:
-        part = parts.setdefault(group.uri, store.open_part(group.uri))
-        table = store.read_row_group(part, group.uri, group.index, columns)
-        tables.append(table if group.positions is None else table.take(list(group.positions)))
-    return pa.concat_tables(tables).take(pa.array(block.order))
+
+    def read(group: RowGroup) -> pa.Table:
+        table = store.read_row_group(store.open_part(group.uri), group.uri, group.index, columns)
+        return table if group.positions is None else table.take(list(group.positions))
+
+    with ThreadPoolExecutor(READ_AT_ONCE) as pool:
+        return pa.concat_tables(pool.map(read, block.row_groups)).take(pa.array(block.order))

@@ -18,11 +18,12 @@ from ray.train.torch import TorchTrainer
 from avis import location
 from avis.checkpoints.checkpoint import Checkpoint
 from avis.checkpoints.run_checkpoints import best_checkpoint
-from avis.engine.examples.stream import TrainingInputs, local_batches
+from avis.engine.examples.batches import local_batches
+from avis.engine.examples.inputs import TrainingInputs, gather_inputs
 from avis.engine.prepare import prepare
 from avis.engine.recipe import Recipe
 from avis.engine.score import score
-from avis.engine.train import build_module, fit_on_worker, gather_inputs, train
+from avis.engine.train import build_module, fit_on_worker, train
 from avis.evaluation.evaluate import evaluate, show
 from avis.training.module import SpeakerVerifier
 from pipelines.benchmarks.measuring import PeakMemory
@@ -85,7 +86,7 @@ def _memory_worker(config: dict[str, Any]) -> None:
     inputs: TrainingInputs = ray.get(config["inputs"][0])
     context = ray.train.get_context()
     rank, world_size = context.get_world_rank(), context.get_world_size()
-    made = itertools.islice(local_batches(inputs), BATCHES_IN_MEMORY)
+    made = itertools.islice(local_batches(inputs.examples), BATCHES_IN_MEMORY)
     batches = [{key: value[rank::world_size] for key, value in batch.items()} for batch in made]
     distribution = {"strategy": RayDDPStrategy(), "plugins": [RayLightningEnvironment()], "data_cpus": 1}
     fit_on_worker(inputs, itertools.cycle(batches), config["run_dir"], rank, world_size, **distribution)
@@ -108,7 +109,7 @@ def _plain_steps(inputs: TrainingInputs, module: SpeakerVerifier, num_steps: int
     optimizer = module.configure_optimizers()
     total = module.num_epochs * module.steps_per_epoch
     started, samples = time.perf_counter(), 0
-    for step, batch in enumerate(itertools.islice(local_batches(inputs), num_steps)):
+    for step, batch in enumerate(itertools.islice(local_batches(inputs.examples), num_steps)):
         module.set_progress(step / total)
         if module.crops is not None:
             batch = module.crops.cut(batch, *divmod(step, module.steps_per_epoch))

@@ -11,9 +11,10 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from avis.engine.config import resolve
-from avis.engine.examples.stream import local_batches
+from avis.engine.examples.batches import local_batches
+from avis.engine.examples.inputs import gather_inputs
 from avis.engine.recipe import Recipe
-from avis.engine.train import build_module, gather_inputs
+from avis.engine.train import build_module
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 EXPERIMENTS = sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))
@@ -75,7 +76,7 @@ def test_two_steps(experiment: str, tiny_store: str, narrow: Callable[[str], dic
     module = build_module(inputs)
     optimizer = module.configure_optimizers()
     before = {name: weight.detach().clone() for name, weight in module.named_parameters() if weight.requires_grad}
-    for batch in islice(local_batches(inputs), 2):
+    for batch in islice(local_batches(inputs.examples), 2):
         module.set_progress(0.5)
         loss, _ = module.loss(module(batch), batch["speaker"])
         assert torch.isfinite(loss)
@@ -124,7 +125,7 @@ def test_fine_tuning_all_of_a_front_end_starts_from_the_stage_before(
     recipe = narrow(f"{experiment}_joint") | {"start_from": str(tmp_path / "average.ckpt"), "seed": 1}
     work = gather_inputs(Recipe.of(recipe), tiny_store, num_workers=1)
     second = build_module(work)
-    batch = next(local_batches(work))
+    batch = next(local_batches(work.examples))
     torch.testing.assert_close(second.eval()(batch), first.eval()(batch), rtol=1e-4, atol=1e-5)
     assert all(weight.requires_grad for weight in second.parameters())
     assert second.loss.weight.equal(first.loss.weight)

@@ -42,7 +42,7 @@ def make_banks(examples: ExampleSettings, utterances: str) -> dict[str, Bank]:
 def _speech_bank(examples: ExampleSettings, utterances: str) -> Bank:
     """Take the first utterances of a few shuffled row groups: any will do as babble."""
     groups, num_utterances = list_row_groups(utterances, "train"), examples.babble_utterances
-    shuffled = Plan(groups, seed=examples.seed, groups_per_block=1, passes_per_epoch=1, global_batch=1)
+    shuffled = Plan(groups, seed=examples.seed, groups_per_block=1, passes_per_epoch=1, global_batch=1, num_epochs=1)
     voices: list[np.ndarray] = []
     for number in range(shuffled.blocks_per_pass):
         if len(voices) >= num_utterances:

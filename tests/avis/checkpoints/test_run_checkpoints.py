@@ -7,8 +7,9 @@ import torch
 
 from avis.checkpoints.checkpoint import Checkpoint, read_checkpoint
 from avis.checkpoints.run_checkpoints import best_checkpoint, last_checkpoint
+from avis.engine.examples.inputs import gather_inputs
 from avis.engine.recipe import Recipe
-from avis.engine.train import build_module, gather_inputs, train
+from avis.engine.train import build_module, train
 
 
 def test_the_last_epochs_are_averaged_and_used(tiny_recipe: Recipe, tiny_store: str, tmp_path: Path):

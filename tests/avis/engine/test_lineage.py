@@ -10,13 +10,14 @@ import torch
 from avis import store
 from avis.audio.listing import AudioFile
 from avis.checkpoints.checkpoint import Checkpoint, read_checkpoint
-from avis.checkpoints.run_checkpoints import best_checkpoint
+from avis.checkpoints.run_checkpoints import best_checkpoint, find_ancestors
 from avis.corpora.files import source, sources_table
+from avis.engine.examples.inputs import gather_inputs
 from avis.engine.prepare import prepare
 from avis.engine.recipe import Recipe
 from avis.engine.score import check_trials, score
 from avis.engine.shards.sharding import pass_over, plan_shards
-from avis.engine.train import build_module, find_ancestors, gather_inputs
+from avis.engine.train import build_module
 from avis.lineage import Lineage, TrainedOn, audio_codes
 
 
@@ -54,7 +55,7 @@ def test_all_models_before_are_kept_and_found(tiny_recipe: Recipe, tiny_store: s
     assert third.lineage.models[2].digest == first.digest
     assert third.lineage.models[2].audio.tolist() == first.lineage.own.audio.tolist()
     from_both = tiny_recipe.changed({"loss": loss, "start_from": first.uri})
-    assert [each.model for each in find_ancestors(from_both).models] == [first.uri, second]
+    assert [each.model for each in find_ancestors(from_both.plain).models] == [first.uri, second]
 
 
 def test_a_run_that_goes_on_needs_not_the_files_it_came_from(
@@ -65,9 +66,9 @@ def test_a_run_that_goes_on_needs_not_the_files_it_came_from(
     recipe = tiny_recipe.changed({"start_from": start})
     saved(tmp_path / "checkpoints", "last.ckpt", recipe, tiny_store)
     Path(start).unlink()
-    assert [each.model for each in find_ancestors(recipe, str(tmp_path)).models] == [start]
+    assert [each.model for each in find_ancestors(recipe.plain, str(tmp_path)).models] == [start]
     with pytest.raises(ValueError, match="checkpoint missing"):
-        find_ancestors(recipe, str(tmp_path / "another"))
+        find_ancestors(recipe.plain, str(tmp_path / "another"))
 
 
 def shifted(checkpoint: str, path: Path, **fields: object) -> str:

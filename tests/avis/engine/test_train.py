@@ -15,9 +15,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from avis import store
 from avis.checkpoints.checkpoint import Checkpoint
 from avis.checkpoints.run_checkpoints import best_checkpoint, last_checkpoint
+from avis.engine.examples.inputs import gather_inputs
 from avis.engine.recipe import Recipe
 from avis.engine.score import score
-from avis.engine.train import checkpoint_choice, gather_inputs, train
+from avis.engine.train import checkpoint_choice, train
 from avis.metrics.eer import equal_error_rate
 from avis.training import activation_checkpointing
 from avis.training.examples import validation_examples

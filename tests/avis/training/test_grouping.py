@@ -3,6 +3,7 @@
 from collections import Counter
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from avis.training.grouping import in_groups, speaker_groups
@@ -42,14 +43,13 @@ def test_rounds_keep_a_speaker_s_groups_apart():
 
 
 def test_repeated_rows_draw_anew_and_a_group_draws_one_speed():
-    rows = [{"utt_id": f"u{i}", "speaker": speaker} for i, speaker in enumerate("aaabcc")]
+    rows = pa.table({"utt_id": [f"u{i}" for i in range(6)], "speaker": list("aaabcc")})
     made = in_groups(rows, 2)
-    assert [row["utt_id"] for row in made] == ["u0", "u1", "u4", "u5", "u2", "u0"]
-    assert [row["drawn_by"] for row in made] == ["u0", "u1", "u4", "u5", "u2", "u0 again 1"]
-    assert [row["speed_drawn_by"] for row in made] == ["u0", "u0", "u4", "u4", "u2", "u2"]
-    assert len({row["drawn_by"] for row in made}) == len(made)
+    assert made["utt_id"].to_pylist() == ["u0", "u1", "u4", "u5", "u2", "u0"]
+    assert made["drawn_by"].to_pylist() == ["u0", "u1", "u4", "u5", "u2", "u0 again 1"]
+    assert made["speed_drawn_by"].to_pylist() == ["u0", "u0", "u4", "u4", "u2", "u2"]
 
 
 def test_one_at_a_time_changes_nothing():
-    rows = [{"utt_id": "u0", "speaker": "b"}, {"utt_id": "u1", "speaker": "a"}]
+    rows = pa.table({"utt_id": ["u0", "u1"], "speaker": ["b", "a"]})
     assert in_groups(rows, 1) == rows

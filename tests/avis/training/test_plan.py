@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from avis import store
-from avis.training.plan import Plan, RowGroup, find_long_enough, keep_rows, list_row_groups, read_block
+from avis.training.plan import PORTION_ROWS, Plan, RowGroup, find_long_enough, keep_rows, list_row_groups, read_block
 
 PARTS = {"train-00000": 11, "train-00001": 0, "train-00002": 7, "test-00000": 4, "validation-00000": 3}
 ROW_GROUP_ROWS = 3
@@ -23,9 +23,15 @@ def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
     return uri
 
 
-def plan(uri: str, *, seed: int = 0, groups: int = 2, passes: int = 1, batch: int = 1) -> Plan:
+def plan(uri: str, *, seed: int = 0, groups: int = 2, passes: int = 1, batch: int = 1, size: int = 1) -> Plan:
     return Plan(
-        list_row_groups(uri, "train"), seed=seed, groups_per_block=groups, passes_per_epoch=passes, global_batch=batch
+        list_row_groups(uri, "train"),
+        seed=seed,
+        groups_per_block=groups,
+        passes_per_epoch=passes,
+        global_batch=batch,
+        num_epochs=4,
+        utterances_per_speaker=size,
     )
 
 
@@ -110,7 +116,7 @@ def _group(group: RowGroup) -> list[str]:
 def test_row_groups_are_shuffled_evenly():
     """Every row group is in every place of a pass about equally often."""
     groups = [RowGroup("x", i, 1) for i in range(5)]
-    made = Plan(groups, seed=3, groups_per_block=1, passes_per_epoch=1, global_batch=1)
+    made = Plan(groups, seed=3, groups_per_block=1, passes_per_epoch=1, global_batch=1, num_epochs=2)
     counts = np.zeros((5, 5))
     for number in range(5 * 400):
         counts[number % 5, made.block(number).row_groups[0].index] += 1
@@ -126,14 +132,7 @@ def test_an_epoch_smaller_than_a_batch_is_refused(uri: str):
 @pytest.mark.parametrize("size", [2, 3])
 @pytest.mark.parametrize(("passes", "groups"), [(1, 2), (3, 2), (2, 3), (1, 100)])
 def test_groups_fill_every_block_and_every_epoch(uri: str, size: int, passes: int, groups: int):
-    made = Plan(
-        list_row_groups(uri, "train"),
-        seed=0,
-        groups_per_block=groups,
-        passes_per_epoch=passes,
-        global_batch=size,
-        utterances_per_speaker=size,
-    )
+    made = plan(uri, groups=groups, passes=passes, batch=size, size=size)
     lost = passes * made.blocks_per_pass * (size - 1)
     assert passes * 18 - lost - size < made.examples_per_epoch <= passes * 18
     for epoch in range(4):
@@ -150,7 +149,7 @@ def test_rows_that_are_not_kept_are_never_visited(uri: str):
     keep[[1, 3, 4, 5, 17]] = False
     groups = keep_rows(list_row_groups(uri, "train"), keep)
     assert [group.num_rows for group in groups] == [2, 3, 2, 3, 3]
-    made = Plan(groups, seed=0, groups_per_block=2, passes_per_epoch=1, global_batch=1)
+    made = Plan(groups, seed=0, groups_per_block=2, passes_per_epoch=1, global_batch=1, num_epochs=2)
     names = [*(f"train-00000/{i}" for i in range(11)), *(f"train-00002/{i}" for i in range(7))]
     assert Counter(utterances(made, 0, made.blocks_per_pass)) == Counter(np.array(names)[keep].tolist())
 
@@ -179,3 +178,54 @@ def test_a_step_is_found_in_the_plan(uri: str, passes: int, batch: int, groups: 
             block, before = made.find(epoch, step)
             assert utterances(made, block, first + made.blocks_per_epoch)[before:] == of_epoch[step * batch :]
             assert before < len(made.block(block).order)
+
+
+@pytest.mark.parametrize(("passes", "batch", "size"), [(1, 3, 1), (2, 4, 1), (3, 10, 2), (2, 12, 3)])
+@pytest.mark.parametrize("num_workers", [1, 2, 3])
+def test_every_worker_gets_its_share_of_each_batch_and_no_example_is_lost_or_twice(
+    uri: str, passes: int, batch: int, size: int, num_workers: int
+):
+    made = plan(uri, passes=passes, batch=batch, size=size)
+    of_one = batches(made, 1)
+    assert [len(rows) for rows in of_one[0]] == [batch] * made.steps_per_epoch * 4
+    assert [row for rows in of_one[0] for row in rows] == [
+        (number, row) for number in range(4 * made.blocks_per_epoch) for row in range(len(made.block(number).order))
+    ]
+    shares = batches(made, num_workers)
+    for number, whole in enumerate(of_one[0]):
+        assert [row for share in shares for row in share[number]] == whole
+    sizes = {len(share[0]) for share in shares}
+    assert max(sizes) - min(sizes) <= size
+    assert all(number % size == 0 for number in sizes)
+
+
+def batches(made: Plan, num_workers: int, epoch: int = 0, step: int = 0) -> list[list[list[tuple[int, int]]]]:
+    """Return the rows, as (block, row), of each batch of each worker from a step on."""
+    shares: list[list[list[tuple[int, int]]]] = [[] for _ in range(num_workers)]
+    for portion in made.portions(epoch, step):
+        for rank, start, stop in made.pieces(portion, num_workers):
+            rows = [(portion.block, row) for row in range(portion.start + start, portion.start + stop)]
+            first, end = made.share(rank, num_workers)
+            if not shares[rank] or len(shares[rank][-1]) == end - first:
+                shares[rank].append([])
+            shares[rank][-1] += rows
+    return shares
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_a_training_goes_on_at_any_step_with_the_batches_that_are_left(uri: str, size: int):
+    made = plan(uri, passes=2, batch=4, size=size)
+    whole = batches(made, 2)
+    for done in range(4 * made.steps_per_epoch):
+        rest = batches(made, 2, *divmod(done, made.steps_per_epoch))
+        assert rest == [share[done:] for share in whole]
+
+
+def test_portions_are_small_and_end_where_batches_do(uri: str):
+    made = plan(uri, passes=3, batch=10)
+    portions = list(made.portions(0, 0))
+    assert sum(portion.stop - portion.start for portion in portions) == 4 * made.examples_per_epoch
+    for portion in portions:
+        assert portion.place // 10 == (portion.place + portion.stop - portion.start - 1) // 10
+    large = plan(uri, groups=100, passes=100, batch=PORTION_ROWS * 2)
+    assert max(portion.stop - portion.start for portion in large.portions(0, 0)) <= PORTION_ROWS

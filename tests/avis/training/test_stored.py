@@ -4,7 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from avis.training.examples import half
 from avis.training.stored import copy_part, stored_rows
 
 
@@ -14,7 +16,7 @@ class Loud:
     speeds = (1.0, 0.9)
 
     def example(self, row: dict[str, Any], *, pass_: int, banks: dict[str, Any]) -> tuple[dict[str, np.ndarray], int]:
-        return {"features": np.full((3, 2), row["value"], np.float32)}, pass_
+        return {"features": half(torch.full((3, 2), row["value"]), row["utt_id"])}, pass_
 
 
 def row(value: float) -> dict[str, Any]:
@@ -30,7 +32,7 @@ def test_rows_say_their_speed_and_hold_float16():
 
 @pytest.mark.parametrize("value", [7e4, np.inf, np.nan])
 def test_what_16_bits_cannot_hold_is_refused(value: float):
-    with pytest.raises(ValueError, match=r"features too large to be kept: got .* At u\. Choose features\.placement"):
+    with pytest.raises(ValueError, match=r"features out of range: got .* At u\. Set features\.placement"):
         stored_rows(Loud(), [row(value)], copy=0, banks={})
 
 

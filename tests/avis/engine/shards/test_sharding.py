@@ -208,7 +208,7 @@ def test_utterances_of_a_speaker_lie_together_and_none_is_lost(tiny_recipe: Reci
 def test_of_thousands_of_speakers_a_batch_compares_different_utterances(
     tiny_recipe: Recipe, capsys: pytest.CaptureFixture[str]
 ):
-    sizes = {"seed": 0, "passes_per_epoch": 1, "global_batch": 64, "utterances_per_speaker": 2}
+    sizes = {"seed": 0, "passes_per_epoch": 1, "global_batch": 64, "num_epochs": 1, "utterances_per_speaker": 2}
     groups, speakers, _ = shards_of(3000, together=1, recipe=tiny_recipe)
     apart = Plan(groups, groups_per_block=2, **sizes)
     say_repetition(apart, speakers)

@@ -1,4 +1,4 @@
-"""The stream of examples: the same bits in process and on Ray, from any block on."""
+"""The examples of a training: the same bits in process and on Ray, for any number of workers, from any step on."""
 
 import itertools
 import os
@@ -16,9 +16,10 @@ from avis import store
 from avis.audio.codec import read_all
 from avis.checkpoints.run_checkpoints import Position
 from avis.engine.examples.banks import make_banks
-from avis.engine.examples.stream import TrainingInputs, example_stream, local_batches
+from avis.engine.examples.batches import local_batches
+from avis.engine.examples.feed import Feed
+from avis.engine.examples.inputs import ExampleInputs, gather_inputs
 from avis.engine.recipe import Recipe
-from avis.engine.train import gather_inputs
 from avis.training.examples import ExampleMaker
 from avis.training.plan import list_row_groups, read_block
 
@@ -27,35 +28,43 @@ BATCH = 6
 
 
 @pytest.fixture(scope="module")
-def inputs(tiny_recipe: Recipe, tiny_store: str) -> TrainingInputs:
-    return gather_inputs(tiny_recipe.changed({"trainer.batch_size": BATCH}), tiny_store, 1)
+def inputs(tiny_recipe: Recipe, tiny_store: str) -> ExampleInputs:
+    return gather_inputs(tiny_recipe.changed({"trainer.batch_size": BATCH}), tiny_store, 1).examples
 
 
-def in_process(work: TrainingInputs, first: int, last: int) -> dict[str, np.ndarray]:
-    maker = work.recipe.examples.build_maker()
-    blocks = [maker.block(work.plan.block(n), speakers=work.speakers, banks=work.banks) for n in range(first, last)]
-    full = [block for block in blocks if len(block["speaker"])]
-    return {key: np.concatenate([block[key] for block in full]) for key in full[0]}
+def in_process(inputs: ExampleInputs) -> dict[str, np.ndarray]:
+    """Return all examples of a plan, block by block."""
+    source, plan = inputs.source(), inputs.plan
+    blocks = [plan.block(number) for number in range(plan.num_epochs * plan.blocks_per_epoch)]
+    made = [
+        source.make(source.read(block), pass_=block.pass_, speakers=inputs.speakers, banks=inputs.banks)
+        for block in blocks
+        if len(block.order)
+    ]
+    return {key: np.concatenate([each[key] for each in made]) for key in made[0]}
 
 
-def test_examples_are_the_same_bits_on_ray(ray_session: None, inputs: TrainingInputs):
+@pytest.mark.parametrize("num_workers", [1, 2, 4])
+@pytest.mark.parametrize("start", [Position(0, 0), Position(0, 1), Position(1, 1)])
+def test_workers_share_each_batch_of_the_same_bits_on_ray(
+    ray_session: None, inputs: ExampleInputs, num_workers: int, start: Position
+):
     plan = inputs.plan
-    assert [len(plan.block(number).order) for number in range(8)] == [4, 4, 4, 0] * 2
-    stream = example_stream(ray.put(inputs), plan, start=Position(0, 1), num_epochs=2)
-    batches = list(stream.iter_batches(batch_size=4, batch_format="numpy"))
-    streamed = {key: np.concatenate([batch[key] for batch in batches]) for key in batches[0]}
-    expected = in_process(inputs, 0, 8)
-    assert streamed["features"].dtype == np.float32
-    assert streamed["epoch"].tolist() == [0] * (12 - BATCH) + [1] * 12
-    for key in ("features", "speaker", "epoch"):
-        np.testing.assert_array_equal(streamed[key], expected[key][BATCH:])
-    assert (streamed["seconds"] > 0).all()
+    feed = Feed([ray.put(inputs)], plan, start=start, num_workers=num_workers, data_cpus=2)
+    expected = in_process(inputs)
+    for number in range(start.epoch * plan.steps_per_epoch + start.step, 2 * plan.steps_per_epoch):
+        pieces = [piece for rank in range(num_workers) for piece in ray.get(feed.next(rank))]
+        for key in ("features", "speaker"):
+            batch = np.concatenate([piece[key] for piece in pieces])
+            np.testing.assert_array_equal(batch, expected[key][number * BATCH : (number + 1) * BATCH])
+        assert all((piece["seconds"] > 0).all() for piece in pieces)
+    assert [feed.next(rank) for rank in range(num_workers)] == [[]] * num_workers
 
 
-def test_local_batches_are_the_examples_in_order_and_go_on_at_any_step(inputs: TrainingInputs):
+def test_local_batches_are_the_examples_in_order_and_go_on_at_any_step(inputs: ExampleInputs):
     batches = list(local_batches(inputs))
     assert [len(batch["speaker"]) for batch in batches] == [BATCH] * 4
-    expected = in_process(inputs, 0, 8)
+    expected = in_process(inputs)
     np.testing.assert_array_equal(torch.cat([batch["features"] for batch in batches]).numpy(), expected["features"])
     np.testing.assert_array_equal(torch.cat([batch["speaker"] for batch in batches]).numpy(), expected["speaker"])
     for step in range(4):
@@ -64,7 +73,7 @@ def test_local_batches_are_the_examples_in_order_and_go_on_at_any_step(inputs: T
             assert torch.equal(one["features"], other["features"])
 
 
-def test_examples_are_made_in_this_process_when_debugging(inputs: TrainingInputs, monkeypatch: pytest.MonkeyPatch):
+def test_examples_are_made_in_this_process_when_debugging(inputs: ExampleInputs, monkeypatch: pytest.MonkeyPatch):
     made_in = []
     example = ExampleMaker.example
     monkeypatch.setattr(
@@ -115,7 +124,7 @@ def test_babble_is_of_training_speakers_only(tiny_recipe: Recipe, tiny_store: st
 
 
 def test_a_corrupt_shard_stops_the_stream_with_its_path(
-    ray_session: None, inputs: TrainingInputs, tiny_store: str, tmp_path: Path
+    ray_session: None, inputs: ExampleInputs, tiny_store: str, tmp_path: Path
 ):
     block = inputs.plan.block(0)
     group = block.row_groups[0]
@@ -148,7 +157,7 @@ def half_short(tiny_store: str, tmp_path_factory: pytest.TempPathFactory) -> str
 def test_short_utterances_are_not_trained_on(tiny_recipe: Recipe, half_short: str, tmp_path: Path, placement: str):
     settings = {"trainer.min_utterance_s": 0.6, "trainer.batch_size": 2, "trainer.speeds": [1.0]}
     recipe = tiny_recipe.changed({**settings, "features.placement": placement, "output_dir": str(tmp_path)})
-    work = gather_inputs(recipe, half_short, 1)
+    work = gather_inputs(recipe, half_short, 1).examples
     all_speakers = store.read_table(half_short, "utterances", columns=["speaker"], prefix="train-")[
         "speaker"
     ].to_pylist()

@@ -1,0 +1,86 @@
+"""Give a training its batches: fetched ahead from the tasks that make their examples, or made in its own process."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import numpy as np
+import ray
+import torch
+from ray.train.collective import broadcast_from_rank_zero
+from torch import Tensor
+
+from avis.checkpoints.run_checkpoints import START, Position
+from avis.engine.examples.feed import Feed, Pieces
+from avis.engine.examples.inputs import ExampleInputs
+from avis.training.plan import Plan
+
+BATCHES_AHEAD = 2
+"""That a worker has fetched beside the one that it trains on."""
+
+Batch = dict[str, Tensor]
+
+
+def streamed_batches(
+    reference: ray.ObjectRef,
+    plan: Plan,
+    *,
+    start: Position,
+    rank: int,
+    num_workers: int,
+    data_cpus: float,
+) -> Iterator[Batch]:
+    """Yield a worker's share of each batch from a position on; all workers of a training call it.
+
+    Parameters
+    ----------
+    reference : ray.ObjectRef
+        Of `ExampleInputs`.
+    plan : Plan
+    start : Position
+    rank : int
+    num_workers : int
+        Of the training.
+    data_cpus : float
+        That make examples.
+    """
+    feed = partial(Feed, [reference], plan, start=start, num_workers=num_workers, data_cpus=data_cpus)
+    if num_workers == 1:
+        return _fetched(feed().next, rank)
+    actor = ray.remote(Feed).options(num_cpus=0, scheduling_strategy="DEFAULT")
+    shared = broadcast_from_rank_zero(actor.remote(*feed.args, **feed.keywords) if rank == 0 else None)
+    return _fetched(lambda rank: ray.get(shared.next.remote(rank)), rank)
+
+
+def _fetched(next_pieces: Callable[[int], Pieces], rank: int) -> Iterator[Batch]:
+    """Fetch batches ahead, in a thread of its own."""
+
+    def fetch() -> Batch | None:
+        pieces = ray.get(next_pieces(rank))
+        return _joined(pieces) if pieces else None
+
+    with ThreadPoolExecutor(1) as thread:
+        ahead = deque(thread.submit(fetch) for _ in range(BATCHES_AHEAD))
+        while (batch := ahead.popleft().result()) is not None:
+            ahead.append(thread.submit(fetch))
+            yield batch
+
+
+def local_batches(inputs: ExampleInputs, *, start: Position = START) -> Iterator[Batch]:
+    """Make the batches of a plan from a position on in this process."""
+    plan, source, block = inputs.plan, inputs.source(), -1
+    pieces: list[dict[str, np.ndarray]] = []
+    for portion in plan.portions(*start):
+        if portion.block != block:
+            block, rows = portion.block, source.read(plan.block(portion.block))
+        made = inputs.make(source, rows, portion)
+        for _, first, end in plan.pieces(portion, 1):
+            pieces.append({key: values[first:end] for key, values in made.items()})
+            if sum(len(piece["speaker"]) for piece in pieces) == plan.global_batch:
+                yield _joined(pieces)
+                pieces = []
+
+
+def _joined(pieces: list[dict[str, np.ndarray]]) -> Batch:
+    return {key: torch.from_numpy(np.concatenate([piece[key] for piece in pieces])) for key in pieces[0]}
