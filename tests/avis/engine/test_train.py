@@ -21,7 +21,7 @@ from avis.engine.score import score
 from avis.engine.train import checkpoint_choice, train
 from avis.metrics.eer import equal_error_rate
 from avis.training import activation_checkpointing
-from avis.training.examples import validation_examples
+from avis.training.examples import features_of, validation_examples
 from avis.training.module import SpeakerVerifier
 
 LOGGED = {"train/loss", "train/accuracy", "train/learning_rate", "train/samples_per_s", "train/waiting_share"}
@@ -65,11 +65,13 @@ def test_two_workers_leave_checkpoints_and_logs(on_ray: Recipe, ray_run: str):
 def test_validation_over_uneven_shares_is_that_of_all_utterances(on_ray: Recipe, tiny_store: str, ray_run: str):
     of_all = gather_inputs(on_ray, tiny_store, 2)
     maker = on_ray.examples.build_maker(training=False, augment=False)
-    inputs, speakers = validation_examples(maker, of_all.validation, max_utterances=NUM_VALIDATION, banks=of_all.banks)
+    inputs, speakers = validation_examples(
+        maker, of_all.validation, max_utterances=NUM_VALIDATION, banks=of_all.examples.banks
+    )
     assert len(speakers) == NUM_VALIDATION
     model = Checkpoint.open(str(last_checkpoint(ray_run))).build_model().eval()
     with torch.inference_mode():
-        embeddings = model(inputs["features"]).numpy()
+        embeddings = model(features_of(inputs, None)).numpy()
     scores, target = [], []
     for i in range(NUM_VALIDATION):
         for j in range(i):
