@@ -57,7 +57,7 @@ def rehearse(recipe: Recipe) -> None:
             f"crops of {crop_bounds(trainer.crop_s)[0]} s. At model, loss, optimizer, trainer.crop_s or "
             "trainer.precision. Change what the error speaks of; HYDRA_FULL_ERROR=1 shows where it came up."
         ) from error
-    check_local_batch(trainer, recipe.model, recipe.compute.num_train_workers())
+    check_local_batch(trainer, recipe.model, recipe.compute.num_train_workers()[1])
 
 
 def _features(recipe: Recipe, num: int) -> Tensor:

@@ -29,6 +29,7 @@ from avis.checkpoints.run_checkpoints import (
 from avis.engine.examples.batches import local_batches, streamed_batches
 from avis.engine.examples.inputs import TrainingInputs, gather_inputs, held_out_speakers
 from avis.engine.recipe import Recipe
+from avis.engine.workers import machine
 from avis.engine.workers.console import WORKER_LINES
 from avis.engine.workers.restarts import restarted
 from avis.engine.workers.stop_request import StopRequest, wait_for
@@ -65,7 +66,7 @@ def train(recipe: Recipe, utterances: str, run_dir: str) -> Checkpoint:
         recipe.compute.connect()
         store.clear_unfinished(location.join(run_dir, CHECKPOINTS))
         num_gpus, num_workers = recipe.compute.num_gpus(), recipe.compute.num_train_workers()
-        inputs = gather_inputs(recipe, utterances, num_workers)
+        inputs = gather_inputs(recipe, utterances, num_workers[1])
         with STOPPING.after_a_step(recipe.trainer.max_minutes):
             if recipe.compute.in_process:
                 _train_in_process(inputs, run_dir, start, use_gpu=num_gpus > 0)
@@ -178,9 +179,10 @@ def _train_in_process(inputs: TrainingInputs, run_dir: str, start: Position, *, 
         raise KeyboardInterrupt from None
 
 
-def _train_on_ray(inputs: TrainingInputs, run_dir: str, *, num_workers: int, use_gpu: bool) -> None:
+def _train_on_ray(inputs: TrainingInputs, run_dir: str, *, num_workers: tuple[int, int], use_gpu: bool) -> None:
     request = ray.remote(num_cpus=0)(StopRequest).remote()
     system, folder = location.filesystem(run_dir)
+    least, most = num_workers
     others = {name: value for name, value in vars(inputs).items() if name != "examples"}
     trainer = TorchTrainer(
         _train_worker,
@@ -191,7 +193,10 @@ def _train_on_ray(inputs: TrainingInputs, run_dir: str, *, num_workers: int, use
             "request": request,
             "moving": WORKER_LINES.redrawn,
         },
-        scaling_config=ScalingConfig(num_workers=num_workers, use_gpu=use_gpu),
+        scaling_config=ScalingConfig(
+            num_workers=most if least == most else num_workers,  # type: ignore[arg-type]  # Ray's hints are old
+            use_gpu=use_gpu,
+        ),
         run_config=RunConfig(
             name=RAY_TRAIN,
             storage_path=folder,
@@ -200,13 +205,15 @@ def _train_on_ray(inputs: TrainingInputs, run_dir: str, *, num_workers: int, use
         ),
     )
     with WORKER_LINES.moving():
-        wait_for(partial(restarted, trainer.fit, inputs.recipe.compute.max_restarts), request)
+        max_restarts, progress = inputs.recipe.compute.max_restarts, partial(next_position, run_dir)
+        wait_for(partial(restarted, trainer.fit, max_restarts, progress=progress), request)
 
 
 def _train_worker(config: dict[str, Any]) -> None:
-    reference = config["examples"][0]
+    context, reference = ray.train.get_context(), config["examples"][0]
+    torch.set_num_threads(max(1, machine.cpus() // context.get_local_world_size()))
     inputs = TrainingInputs(examples=ray.get(reference), **ray.get(config["others"][0]))
-    run_dir, request, context = config["run_dir"], config["request"], ray.train.get_context()
+    run_dir, request = config["run_dir"], config["request"]
     rank, num_workers = context.get_world_rank(), context.get_world_size()
     data_cpus = max(1, ray.cluster_resources().get("CPU", 0) - num_workers)
     batches = streamed_batches(

@@ -8,6 +8,7 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.plugins.io import AsyncCheckpointIO
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -58,8 +59,13 @@ def fit(
     """
     stream = EpochStream(batches, module.steps_per_epoch)
     progress = Progress(stream, interval_s=settings.log_interval_s, data_cpus=data_cpus, moving=moving)
-    saving = Saving(run_dir, average_epochs=settings.average_epochs, stop_asked=stop_asked)
-    plugins = [CheckpointsAt(run_dir), *distribution.pop("plugins", [])]
+    saving = Saving(
+        run_dir,
+        average_epochs=settings.average_epochs,
+        checkpoint_minutes=settings.checkpoint_minutes,
+        stop_asked=stop_asked,
+    )
+    plugins = [AsyncCheckpointIO(CheckpointsAt(run_dir)), *distribution.pop("plugins", [])]
     with local_logs(run_dir) as (logs, copying):
         num_logs = len(location.names_in(location.join(run_dir, "csv")))
         trainer = pl.Trainer(

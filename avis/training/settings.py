@@ -53,6 +53,9 @@ class Training:
         likewise; 0 mixes nothing.
     max_minutes : float or None
         So long a job trains at most; then the run stops with a checkpoint of its last step, to be gone on with.
+    checkpoint_minutes : float
+        Between two checkpoints within an epoch, from which a training that was cut off goes on; each epoch ends with
+        one.
     average_epochs : int
         So many last epochs' weights are averaged, and trials scored with that; 0 takes the best epoch's.
 
@@ -79,6 +82,7 @@ class Training:
     log_interval_s: PositiveFloat
     mixup_alpha: NonNegativeFloat
     max_minutes: PositiveFloat | None
+    checkpoint_minutes: PositiveFloat
     average_epochs: NonNegativeInt
 
     def __post_init__(self) -> None:
@@ -90,22 +94,21 @@ class Training:
         crop_bounds(self.crop_s)
 
     def local_batch(self, num_workers: int) -> int:
-        """Return the examples of a step on each of so many workers.
+        """Return the examples of a step that each of so many workers has at least.
 
         Raises
         ------
         ValueError
-            If the batch cannot be dealt out, or leaves a worker one speaker, of whom a loss has nobody to tell him
+            If the batch is not of whole groups, or leaves a worker one speaker, of whom a loss has nobody to tell him
             from.
         """
         size = self.utterances_per_speaker
-        if self.batch_size % (num_workers * size):
+        if self.batch_size % size:
             raise ValueError(
-                f"batch does not divide: got trainer.batch_size={self.batch_size} for {num_workers} workers and "
-                f"{size} utterances per speaker, expected a multiple. At trainer.batch_size. "
-                "Change it, trainer.utterances_per_speaker or compute.num_workers."
+                f"batch does not divide: got trainer.batch_size={self.batch_size} for {size} utterances per speaker, "
+                "expected a multiple. At trainer.batch_size. Change it or trainer.utterances_per_speaker."
             )
-        local = self.batch_size // num_workers
+        local = self.batch_size // size // num_workers * size
         if size > 1 and local < 2 * size:
             raise ValueError(
                 f"one speaker in a worker's batch: got trainer.batch_size={self.batch_size} for {num_workers} workers "

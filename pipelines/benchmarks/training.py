@@ -44,7 +44,7 @@ def ingest(recipe: Recipe, *, plain_steps: int = PLAIN_STEPS) -> None:
     """Compare the pace of training in each placement of features with training from memory and with a plain loop."""
     utterances = prepare(recipe)
     recipe.compute.connect()
-    workers = recipe.compute.num_train_workers()
+    _, workers = recipe.compute.num_train_workers()
     placed = {name: recipe.changed({"features.placement": name}) for name in PLACEMENTS}
     inputs = gather_inputs(placed["stream"], utterances, workers)
     measured = {}

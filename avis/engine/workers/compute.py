@@ -31,19 +31,28 @@ class Compute:
     where : {"local", "debug", "cluster"}
         ``local`` starts a private Ray on this machine, ``debug`` runs everything in this one process (breakpoints
         work, no Ray), ``cluster`` attaches to the Ray cluster that the job was submitted to.
-    num_workers : int or None
-        Training processes; None takes one per GPU, or two where there is no GPU.
+    num_workers : int, list of two ints or None
+        Training processes; the fewest and the most of them, of which there are as many as the cluster has room for at
+        any time; None takes one per GPU, or one where there is no GPU.
     use_gpu : bool or None
         Train and embed on GPUs; None uses them where there are some.
     max_restarts : int
-        How often a training whose worker died is restarted from its last checkpoint. What its code or data raise is
-        not tried again.
+        How often in turn a training whose worker died is restarted from its last checkpoint without getting further;
+        nodes that were taken away do not count. What its code or data raise is not tried again.
     """
 
     where: Literal["local", "debug", "cluster"]
-    num_workers: PositiveInt | None
+    num_workers: PositiveInt | list[PositiveInt] | None
     use_gpu: bool | None
     max_restarts: NonNegativeInt
+
+    def __post_init__(self) -> None:
+        bounds = self.num_workers
+        if isinstance(bounds, list) and (len(bounds) != 2 or bounds[0] > bounds[1]):
+            raise ValueError(
+                f"no range of workers: got num_workers={bounds}, expected the fewest and the most: [2, 8]. At "
+                "compute.num_workers. Correct it, or give one number."
+            )
 
     @property
     def in_process(self) -> bool:
@@ -65,7 +74,7 @@ class Compute:
         else:
             granted = min(machine.cpus(), machine.memory_bytes() // BYTES_PER_WORKER)
             with alone_told_of_time():
-                start(max(MIN_LOGICAL_CPUS, granted, (self.num_workers or 0) + CPUS_BESIDE_TRAINERS))
+                start(max(MIN_LOGICAL_CPUS, granted, self._asked()[1] + CPUS_BESIDE_TRAINERS))
         WORKER_LINES.listen()
         STOPPING.listen()  # Ray has a handler of its own
 
@@ -85,7 +94,7 @@ class Compute:
             available = torch.cuda.device_count()
         else:
             available = int(ray.cluster_resources().get("GPU", 0))
-        needed = self.num_workers or 1
+        needed = max(1, self._asked()[0])
         if available < needed and (self.use_gpu or available):
             raise ValueError(
                 f"GPU missing: got {available} GPUs, expected at least {needed}. At compute.use_gpu and "
@@ -112,10 +121,18 @@ class Compute:
                 "At trainer.precision. Set trainer.precision=auto, which is 16-mixed on GPUs and 32-true elsewhere."
             )
 
-    def num_train_workers(self) -> int:
-        """Return the number of training processes; connects to Ray if only that tells."""
+    def _asked(self) -> tuple[int, int]:
+        """Return the fewest and the most training processes that are asked for, 0 if that is left open."""
+        if isinstance(self.num_workers, list):
+            return self.num_workers[0], self.num_workers[1]
+        return self.num_workers or 0, self.num_workers or 0
+
+    def num_train_workers(self) -> tuple[int, int]:
+        """Return the fewest and the most training processes; connects to Ray if only that tells."""
         if self.in_process:
-            return 1
+            return 1, 1
         if self.num_workers is None and self.use_gpu is not False:
             self.connect()
-        return self.num_workers or self.num_gpus() or 2
+        if self.num_workers:
+            return self._asked()
+        return (num := self.num_gpus() or 1), num

@@ -14,7 +14,7 @@ PEER_GONE = ("Connection closed by peer", "Connection reset by peer", "Broken pi
 """What the workers that are left say when one is gone, of which Ray itself may hear later."""
 
 
-def restarted(fit: Callable[[], Any], max_restarts: int) -> None:
+def restarted(fit: Callable[[], Any], max_restarts: int, *, progress: Callable[[], Any]) -> None:
     """Call ``fit`` until it ends, again where a worker was lost or storage did not answer.
 
     Parameters
@@ -22,7 +22,9 @@ def restarted(fit: Callable[[], Any], max_restarts: int) -> None:
     fit : callable
         Of a `ray.train.torch.TorchTrainer` without failures of its own; it goes on from the last checkpoint.
     max_restarts : int
-        How often it is called again.
+        How often it is called again in turn without getting further; losses of nodes that were taken away do not count.
+    progress : callable
+        Returns how far the training is.
 
     Raises
     ------
@@ -33,19 +35,24 @@ def restarted(fit: Callable[[], Any], max_restarts: int) -> None:
     Exception
         What the training itself raised on a worker, at the first time.
     """
-    for restart in range(max_restarts + 1):
+    losses, reached = 0, progress()
+    while True:
         try:
             fit()
             return
         except TrainingFailedError as error:
             loss = _loss(error)
-        if restart < max_restarts:
-            print(f"training: stopped by {_told(loss)}; restart {restart + 1} of {max_restarts}", flush=True)
+        if (now := progress()) != reached:
+            losses, reached = 0, now
+        losses += not getattr(_cause(loss), "preempted", False)
+        if losses > max_restarts:
+            break
+        print(f"training: stopped by {_told(loss)}; restart {losses} of {max_restarts}", flush=True)
     if isinstance(loss, StorageError):
         raise loss
     raise ValueError(
-        f"training worker lost: got {max_restarts + 1} losses, the last by {_told(loss)}, expected at most "
-        f"compute.max_restarts={max_restarts}. At the training. If memory ran out, lower trainer.batch_size or "
+        f"training worker lost: got {losses} losses without getting further, the last by {_told(loss)}, expected at "
+        f"most compute.max_restarts={max_restarts}. At the training. If memory ran out, lower trainer.batch_size or "
         "compute.num_workers; resume=<run> goes on from the last checkpoint."
     )
 
@@ -63,8 +70,12 @@ def _loss(error: TrainingFailedError) -> BaseException:
     return (lost or causes)[0]
 
 
+def _cause(loss: BaseException) -> BaseException:
+    return getattr(loss, "health_check_failure", loss)
+
+
 def _told(loss: BaseException) -> str:
-    cause = getattr(loss, "health_check_failure", loss)
+    cause = _cause(loss)
     return f"{type(cause).__name__}: {(str(cause).splitlines() or [''])[0]}"
 
 

@@ -108,15 +108,15 @@ def test_a_finished_run_is_not_trained_again(on_ray: Recipe, tiny_store: str, ra
 
 
 def test_a_batch_that_does_not_divide_is_refused(ray_session: None, on_ray: Recipe, tiny_store: str, tmp_path: Path):
-    cfg = on_ray.changed({"trainer.batch_size": 5})
-    message = r"batch does not divide: got trainer\.batch_size=5 for 2 workers and 1 .*compute\.num_workers"
+    cfg = on_ray.changed({"trainer.batch_size": 5, "trainer.utterances_per_speaker": 2})
+    message = r"batch does not divide: got trainer\.batch_size=5 for 2 utterances per speaker"
     with pytest.raises(ValueError, match=message):
         train(cfg, tiny_store, str(tmp_path))
 
 
 def test_batches_that_cannot_be_in_groups_are_refused(on_ray: Recipe, tiny_store: str):
     cfg = on_ray.changed({"trainer.utterances_per_speaker": 2})
-    with pytest.raises(ValueError, match=r"for 2 workers and 2 utterances per speaker, .*At trainer\.batch_size"):
+    with pytest.raises(ValueError, match=r"one speaker in a worker's batch: .*At trainer\.batch_size"):
         gather_inputs(cfg, tiny_store, 2)
     with pytest.raises(ValueError, match=r"placement=materialize, expected 1\. At trainer\.utterances_per_speaker"):
         gather_inputs(cfg.changed({"features.placement": "materialize"}), tiny_store, 1)

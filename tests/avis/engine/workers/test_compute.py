@@ -20,8 +20,8 @@ def test_debugging_needs_no_ray(monkeypatch: pytest.MonkeyPatch):
     debug = compute()
     debug.connect()
     assert debug.in_process
-    assert debug.num_train_workers() == 1
-    assert compute(num_workers=5).num_train_workers() == 1
+    assert debug.num_train_workers() == (1, 1)
+    assert compute(num_workers=5).num_train_workers() == (1, 1)
 
 
 @pytest.mark.parametrize(("where", "address"), [("local", "local"), ("cluster", "auto")])
@@ -59,16 +59,17 @@ def test_a_session_that_is_there_is_used(ray_session: None, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("gpus", "asked", "expected"),
     [
-        (0, {"use_gpu": None}, (0, 2)),
-        (0, {"use_gpu": None, "num_workers": 3}, (0, 3)),
-        (4, {"use_gpu": None}, (4, 4)),
-        (4, {"use_gpu": True, "num_workers": 2}, (4, 2)),
-        (4, {"use_gpu": False}, (0, 2)),
-        (4, {"use_gpu": False, "num_workers": 1}, (0, 1)),
+        (0, {"use_gpu": None}, (0, (1, 1))),
+        (0, {"use_gpu": None, "num_workers": 3}, (0, (3, 3))),
+        (4, {"use_gpu": None}, (4, (4, 4))),
+        (4, {"use_gpu": True, "num_workers": 2}, (4, (2, 2))),
+        (4, {"use_gpu": None, "num_workers": [2, 8]}, (4, (2, 8))),
+        (4, {"use_gpu": False}, (0, (1, 1))),
+        (4, {"use_gpu": False, "num_workers": 1}, (0, (1, 1))),
     ],
 )
 def test_workers_and_gpus_follow_what_is_there(
-    monkeypatch: pytest.MonkeyPatch, gpus: int, asked: dict[str, Any], expected: tuple[int, int]
+    monkeypatch: pytest.MonkeyPatch, gpus: int, asked: dict[str, Any], expected: tuple[int, tuple[int, int]]
 ):
     monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 8.0} | ({"GPU": float(gpus)} if gpus else {}))
     local = compute(where="local", **asked)
@@ -85,6 +86,12 @@ def test_missing_gpus_are_said(
     message = f"GPU missing: got {gpus} GPUs, expected at least {needed}. At compute.use_gpu"
     with pytest.raises(ValueError, match=message):
         compute(where="local", use_gpu=use_gpu, num_workers=num_workers).num_gpus()
+
+
+@pytest.mark.parametrize("bounds", [[3], [4, 2], [1, 2, 3]])
+def test_what_is_no_range_of_workers_is_refused(bounds: list[int]):
+    with pytest.raises(ValueError, match=r"no range of workers: got num_workers=.*expected the fewest and the most"):
+        compute(num_workers=bounds)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")

@@ -1,5 +1,7 @@
 """A lost worker is started again; what the training itself raises is not tried a second time."""
 
+import itertools
+
 import pytest
 import torch.distributed
 from ray.exceptions import ActorDiedError, NodeDiedError, OutOfMemoryError, RayTaskError
@@ -13,6 +15,11 @@ WRONG = ValueError("corrupt shard: got 3 rows, expected 4. At s. Make it again."
 DIED = WorkerHealthCheckFailedError("A worker health check failed.", ActorDiedError())
 PEER = RuntimeError("[gloo/transport/tcp/pair.cc:547] Connection closed by peer [127.0.0.1]:4711")
 IN_DATA = RayTaskError("make_examples", "traceback", WRONG)
+
+
+def nowhere() -> int:
+    """Return the progress of a training that gets no further."""
+    return 0
 
 
 class Fit:
@@ -43,7 +50,7 @@ class Fit:
 )
 def test_a_lost_worker_is_started_again(failures: dict[int, Exception], capsys: pytest.CaptureFixture[str]):
     fit = Fit(failures, failures)
-    restarted(fit, max_restarts=3)
+    restarted(fit, 3, progress=nowhere)
     assert fit.calls == 3
     assert "restart 2 of 3" in capsys.readouterr().out
 
@@ -61,14 +68,28 @@ def test_a_lost_worker_is_started_again(failures: dict[int, Exception], capsys: 
 def test_an_error_is_not_tried_again(failures: dict[int, Exception], raised: Exception):
     fit = Fit(*3 * [failures])
     with pytest.raises(type(raised), match=str(raised)[:10]):
-        restarted(fit, max_restarts=3)
+        restarted(fit, 3, progress=nowhere)
     assert fit.calls == 1
+
+
+def test_restarts_are_renewed_by_progress():
+    fit, reached = Fit(*9 * [{1: DIED}]), itertools.count()
+    restarted(fit, 2, progress=lambda: next(reached) // 2)  # gets further every second time
+    assert fit.calls == 10
+
+
+def test_nodes_that_are_taken_away_do_not_count():
+    taken = ActorDiedError()
+    taken._preempted = True
+    fit = Fit(*9 * [{1: WorkerHealthCheckFailedError("A worker health check failed.", taken)}])
+    restarted(fit, 1, progress=nowhere)
+    assert fit.calls == 10
 
 
 def test_losses_without_end():
     fit = Fit(*5 * [{1: DIED}])
     with pytest.raises(ValueError, match=r"training worker lost: got 3 losses.*compute\.max_restarts=2.*resume=<run>"):
-        restarted(fit, max_restarts=2)
+        restarted(fit, 2, progress=nowhere)
     assert fit.calls == 3
 
 
@@ -78,4 +99,4 @@ def test_a_failure_of_the_controller_is_shown(max_restarts: int):
         raise TrainingFailedError("no placement group")
 
     with pytest.raises(TrainingFailedError, match="no placement group"):
-        restarted(fit, max_restarts)
+        restarted(fit, max_restarts, progress=nowhere)
