@@ -6,7 +6,11 @@ CONFIG = "config.json"
 CHECKPOINTS = "checkpoints"
 METRICS, REPORT = "metrics.json", "report.html"
 RAY_LOG = "ray.log"
-LOGS = ("csv", "tensorboard")
+TRAINING_REPORT, EVENTS = "training.html", "events.jsonl"
+CSV, TENSORBOARD, PROFILE = "csv", "tensorboard", "profile"
+LOGS = (CSV, TENSORBOARD, PROFILE)
+TRACKED = "tracked.json"
+"""What the run is known by at MLflow or Weights & Biases."""
 RAY_TRAIN = "ray_train"
 
 MOST_BYTES = 200

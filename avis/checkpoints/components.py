@@ -15,6 +15,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "corpus": ("avis.corpora",),
     "evaluation": ("avis.evaluation.settings", "avis.evaluation.identification"),
     "features": ("avis.features", "avis.training.placement"),
+    "logger": ("avis.training.logger_settings",),
     "loss": ("avis.losses", "avis.checkpoints.teacher"),
     "model": ("avis.models",),
     "optimizer": ("torch.optim", "avis.training.layer_rates"),

@@ -22,7 +22,7 @@ NOTHING = "none"
 Group = dict[str, Any]
 TOP_LEVEL: dict[str, Any] = {
     **dict.fromkeys(("compute", "sharding", "model", "features", "augment", "loss", "optimizer", "scheduler"), Group),
-    **dict.fromkeys(("trainer", "evaluation", "trial_checks", "rules", "fusion", "source"), Group),
+    **dict.fromkeys(("trainer", "logger", "evaluation", "trial_checks", "rules", "fusion", "source"), Group),
     **dict.fromkeys(("corpus", "scoring", "calibration", "operating_point", "trials"), Group | str | None),
     **dict.fromkeys(
         ("extends", "start_from", "enrolments", "enrolment_mean", "baseline", "development_trials", "audio"), str | None

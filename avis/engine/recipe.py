@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from avis import location
-from avis.checkpoints.components import Component
+from avis.checkpoints.components import ROOMS, Component, build
 from avis.checkpoints.teacher import find_teachers
 from avis.engine.config import check_arguments
 from avis.engine.prepare_recipe import PrepareRecipe, arguments
@@ -19,6 +19,7 @@ from avis.scoring.gallery import Gallery
 from avis.scoring.pairing import Pairing
 from avis.scoring.trial_checks import TrialChecks
 from avis.training.example_settings import ExampleSettings
+from avis.training.logger_settings import Files, Mlflow, Wandb
 from avis.training.schedules import Schedule
 from avis.training.settings import Training
 
@@ -87,6 +88,7 @@ class Recipe(ScoreRecipe):
     learning_rate, margin : Component
         Schedules; see `avis.training.schedules`.
     trainer : Training
+    logger : Files, Mlflow or Wandb
     start_from : str or None
         URI of the checkpoint whose weights the training starts with.
     """
@@ -98,6 +100,7 @@ class Recipe(ScoreRecipe):
     learning_rate: Component[Schedule]
     margin: Component[Schedule]
     trainer: Training
+    logger: Files | Mlflow | Wandb
     start_from: str | None
 
     @classmethod
@@ -108,6 +111,7 @@ class Recipe(ScoreRecipe):
             **{key: Component(plain[key]) for key in ("model", "loss", "optimizer")},
             **{key: Component(plain["scheduler"][key]) for key in ("learning_rate", "margin")},
             "trainer": Training(**arguments(plain["trainer"])),
+            "logger": build(plain["logger"], ROOMS["logger"]) if plain.get("logger") else Files(),
             "start_from": location.absolute(start_from) if start_from else None,
         }
 

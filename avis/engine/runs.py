@@ -20,7 +20,7 @@ from avis.engine.claim import claimed
 from avis.engine.config import moved_to, resolve
 from avis.engine.recipe import Recipe
 from avis.engine.workers.stopping import STOPPING, TIME_LIMIT
-from avis.run_folder import CONFIG, LOGS, RAY_TRAIN, check_run_name
+from avis.run_folder import CONFIG, EVENTS, LOGS, RAY_TRAIN, TRACKED, check_run_name
 
 STARTED_ON = "utterances"
 """In a run's configuration: the store that it was started on."""
@@ -40,7 +40,9 @@ def open_run(cfg: DictConfig) -> Iterator[tuple[str, Recipe]]:
     ------
     ValueError
         If a run of that name was trained already, or there is none to resume, or the resumed one is to be changed, or
-        another process works on it.
+        another process works on it, or its logger has nowhere to log to.
+    ImportError
+        If its logger's package is missing.
     KeyboardInterrupt
         If it was told to stop, with that message.
     """
@@ -53,6 +55,7 @@ def open_run(cfg: DictConfig) -> Iterator[tuple[str, Recipe]]:
         unnamed = f"{time.strftime('%Y%m%d-%H%M%S')}-{fingerprint(plain)[:6]}"
         name = unnamed if plain["run"] is None else check_run_name("run", str(plain["run"]))
         run_dir, recipe = location.join(runs, name), Recipe.of(plain)
+    recipe.logger.check(recipe.output_dir)
     with claimed(run_dir):
         if plain["resume"] is None:
             _check_free(run_dir)
@@ -106,6 +109,8 @@ def _check_free(run_dir: str) -> None:
         system, folder = location.filesystem(location.join(run_dir, left))
         with contextlib.suppress(FileNotFoundError):
             system.delete_dir(folder)
+    for left in (EVENTS, TRACKED):
+        store.delete_file(location.join(run_dir, left))
 
 
 def _how_to_go_on(run_dir: str, said: str) -> str:

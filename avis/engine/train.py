@@ -1,5 +1,6 @@
 """Train on a cluster: tasks make examples, anywhere in it, and feed Ray Train workers running Lightning DDP."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
@@ -29,6 +30,7 @@ from avis.checkpoints.run_checkpoints import (
 from avis.engine.examples.batches import local_batches, streamed_batches
 from avis.engine.examples.inputs import TrainingInputs, gather_inputs, held_out_speakers
 from avis.engine.recipe import Recipe
+from avis.engine.watching import watchers
 from avis.engine.workers import machine
 from avis.engine.workers.console import WORKER_LINES
 from avis.engine.workers.restarts import restarted
@@ -43,7 +45,9 @@ from avis.run_folder import CHECKPOINTS, RAY_TRAIN
 from avis.training.activation_checkpointing import checkpoint_activations
 from avis.training.examples import validation_examples
 from avis.training.fit import fit
+from avis.training.logger_settings import tracker_variables
 from avis.training.module import SpeakerVerifier
+from avis.training.run_events import LOST, note, noted
 
 
 def train(recipe: Recipe, utterances: str, run_dir: str) -> Checkpoint:
@@ -67,7 +71,8 @@ def train(recipe: Recipe, utterances: str, run_dir: str) -> Checkpoint:
         store.clear_unfinished(location.join(run_dir, CHECKPOINTS))
         num_gpus, num_workers = recipe.compute.num_gpus(), recipe.compute.num_train_workers()
         inputs = gather_inputs(recipe, utterances, num_workers[1])
-        with STOPPING.after_a_step(recipe.trainer.max_minutes):
+        watched = noted(run_dir, epoch=start.epoch, step=start.step, told_by=lambda: STOPPING.told_by)
+        with watched, STOPPING.after_a_step(recipe.trainer.max_minutes):
             if recipe.compute.in_process:
                 _train_in_process(inputs, run_dir, start, use_gpu=num_gpus > 0)
             else:
@@ -157,6 +162,7 @@ def fit_on_worker(
         validation,
         settings=trainer,
         run_dir=run_dir,
+        trackers=watchers(inputs.recipe, run_dir) if rank == 0 else (),
         **distribution,
     )
 
@@ -191,6 +197,7 @@ def _train_on_ray(inputs: TrainingInputs, run_dir: str, *, num_workers: tuple[in
             "others": [ray.put(others)],
             "run_dir": run_dir,
             "request": request,
+            "variables": [ray.put(tracker_variables())],  # out of what the dashboard shows
             "moving": WORKER_LINES.redrawn,
         },
         scaling_config=ScalingConfig(
@@ -206,11 +213,13 @@ def _train_on_ray(inputs: TrainingInputs, run_dir: str, *, num_workers: tuple[in
     )
     with WORKER_LINES.moving():
         max_restarts, progress = inputs.recipe.compute.max_restarts, partial(next_position, run_dir)
-        wait_for(partial(restarted, trainer.fit, max_restarts, progress=progress), request)
+        lost = partial(note, run_dir, LOST)
+        wait_for(partial(restarted, trainer.fit, max_restarts, progress=progress, lost=lost), request)
 
 
 def _train_worker(config: dict[str, Any]) -> None:
     context, reference = ray.train.get_context(), config["examples"][0]
+    os.environ.update(ray.get(config["variables"][0]))
     torch.set_num_threads(max(1, machine.cpus() // context.get_local_world_size()))
     inputs = TrainingInputs(examples=ray.get(reference), **ray.get(config["others"][0]))
     run_dir, request = config["run_dir"], config["request"]

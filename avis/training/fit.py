@@ -2,23 +2,26 @@
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from lightning.pytorch.plugins.io import AsyncCheckpointIO
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from avis import location
 from avis.checkpoints.run_checkpoints import last_checkpoint
+from avis.run_folder import CSV, TENSORBOARD
 from avis.training.module import SpeakerVerifier
+from avis.training.profiling import Profile
 from avis.training.progress import EpochStream, Progress
 from avis.training.remote import CheckpointsAt, local_logs
 from avis.training.saving import Saving, Stopped
 from avis.training.settings import Training
+from avis.training.usage import Usage
 
 VALIDATION_BATCH = 64
 
@@ -35,6 +38,7 @@ def fit(
     data_cpus: float,
     stop_asked: Callable[[], bool],
     moving: bool = False,
+    trackers: Sequence[Logger] = (),
     **distribution: Any,
 ) -> None:
     """Train to the end of the plan, or until asked to stop; go on from the run's last checkpoint if it has one.
@@ -54,6 +58,8 @@ def fit(
         See `avis.training.saving.Saving`.
     moving : bool
         Say how far the training is in one line that is redrawn; see `avis.training.progress.Progress`.
+    trackers : sequence of Logger
+        To which the figures go beside the files.
     **distribution
         Strategy, plugins and devices for the Lightning trainer.
     """
@@ -65,16 +71,19 @@ def fit(
         checkpoint_minutes=settings.checkpoint_minutes,
         stop_asked=stop_asked,
     )
+    watching = [Usage(module.steps_per_epoch, interval_s=settings.log_interval_s)]
+    profiling = [Profile(run_dir, steps=module.num_epochs * module.steps_per_epoch)] if settings.profile else []
     plugins = [AsyncCheckpointIO(CheckpointsAt(run_dir)), *distribution.pop("plugins", [])]
     with local_logs(run_dir) as (logs, copying):
-        num_logs = len(location.names_in(location.join(run_dir, "csv")))
+        num_logs = len(location.names_in(location.join(run_dir, CSV)))
+        files = [TensorBoardLogger(logs, name=TENSORBOARD, version=""), CSVLogger(logs, CSV, num_logs)]
         trainer = pl.Trainer(
             max_epochs=module.num_epochs,
             precision=_precision(settings.precision),
             gradient_clip_val=settings.gradient_clip,
-            callbacks=[progress, *copying, saving],
+            callbacks=[*profiling, progress, *watching, *copying, saving],
             plugins=plugins,
-            logger=[TensorBoardLogger(logs, name="tensorboard", version=""), CSVLogger(logs, "csv", num_logs)],
+            logger=[*files, *trackers],
             log_every_n_steps=1,
             enable_progress_bar=False,
             enable_model_summary=False,

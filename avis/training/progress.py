@@ -10,6 +10,7 @@ from torch import Tensor
 
 from avis.training.examples import STAGES
 from avis.training.status_line import moving_line, plain_line
+from avis.training.time_left import TimeLeft
 from avis.training.waiting import shortage
 
 MOVING_INTERVAL_S = 1.0
@@ -74,9 +75,14 @@ class Progress(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Start the clocks."""
-        self.training_since, self.first_step = time.perf_counter(), trainer.global_step
-        self.logged = self.training_since
-        self._count_from(self.training_since)
+        self.logged = time.perf_counter()
+        self.time_left = TimeLeft(
+            steps_per_epoch=self.stream.steps_per_epoch,
+            num_epochs=trainer.max_epochs or 0,
+            step=trainer.global_step,
+            now=self.logged,
+        )
+        self._count_from(self.logged)
 
     def _count_from(self, now: float) -> None:
         self.started, self.samples, self.waited_s = now, 0, self.stream.waited_s
@@ -94,6 +100,7 @@ class Progress(pl.Callback):
             elapsed = now - self.started
             module.log("train/samples_per_s", self.samples / elapsed)
             module.log("train/waiting_share", (self.stream.waited_s - self.waited_s) / elapsed)
+            module.log("time/left_s", self._left_s(trainer, now))
             self._say(trainer, f"train {batch_idx + 1}/{self.stream.steps_per_epoch}")
             self.logged = now
         elif self.moving and now - self.moved >= MOVING_INTERVAL_S:
@@ -115,8 +122,13 @@ class Progress(pl.Callback):
         if advice:
             print(advice, flush=True)
 
+    def on_validation_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Time the validation by itself."""
+        self.time_left.validation_starts(time.perf_counter())
+
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Report the held-out error rate, and leave the validation out of the pace."""
+        self.time_left.validation_ends(time.perf_counter())
         self._say(trainer, "val")
         self.started = time.perf_counter()
 
@@ -137,7 +149,4 @@ class Progress(pl.Callback):
             print(plain_line(epoch, place, figures, left_s), flush=True)
 
     def _left_s(self, trainer: pl.Trainer, now: float) -> float:
-        """Return the seconds until the end of the last epoch, at the pace so far, validations included."""
-        steps = (trainer.max_epochs or 0) * self.stream.steps_per_epoch
-        elapsed_s = now - self.training_since - (self.stream.first_wait_s or 0.0)
-        return elapsed_s / (trainer.global_step - self.first_step) * (steps - trainer.global_step)
+        return self.time_left.seconds(trainer.global_step, now, start_s=self.stream.first_wait_s or 0.0)

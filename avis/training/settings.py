@@ -48,6 +48,8 @@ class Training:
         Largest norm of the gradient.
     log_interval_s : float
         Seconds between progress lines.
+    profile : bool
+        Record a few steps of the first worker; see `avis.training.profiling.Profile`.
     mixup_alpha : float
         Of the Beta distribution that shares are drawn from at which waveforms of a batch are mixed in pairs, labels
         likewise; 0 mixes nothing.
@@ -80,6 +82,7 @@ class Training:
     activation_checkpointing: bool
     gradient_clip: PositiveFloat
     log_interval_s: PositiveFloat
+    profile: bool
     mixup_alpha: NonNegativeFloat
     max_minutes: PositiveFloat | None
     checkpoint_minutes: PositiveFloat

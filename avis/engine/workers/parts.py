@@ -22,6 +22,7 @@ from avis.engine.workers.attempts import Attempts
 from avis.engine.workers.compute import Compute
 from avis.engine.workers.console import on_terminal, show_progress
 from avis.engine.workers.data_context import data_context
+from avis.engine.workers.gauges import PARTS, PARTS_DONE, set_gauges
 from avis.storage_fault import StorageError
 
 UNREACHED_PARTS, UNREACHED_SHARE = 3, 0.1
@@ -129,7 +130,9 @@ def run_parts(
             len(pending),
             moving=on_terminal() and not compute.in_process,
         )
+        set_gauges({PARTS: len(pending), PARTS_DONE: 0}, stage=label)
         for num_tried, row in enumerate(shown, start=1):
+            set_gauges({PARTS_DONE: num_tried - len(failed)}, stage=label)
             if row["failed"]:
                 failed[row["part"]] = row["failed"]
             if len(failed) >= UNREACHED_PARTS and len(failed) > UNREACHED_SHARE * num_tried:

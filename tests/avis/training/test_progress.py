@@ -29,6 +29,7 @@ def train_an_epoch(progress: Progress, *, num_epochs: int, metrics: dict[str, fl
         time.sleep(0.02)
         trainer.global_step += 1
         progress.on_train_batch_end(trainer, module, None, batch, step)
+    progress.on_validation_start(trainer, module)
     progress.on_validation_end(trainer, module)
 
 

@@ -1,0 +1,76 @@
+"""Log what a training takes: memory, GPU, and the CPU seconds that its examples cost, stage by stage."""
+
+import importlib.util
+import os
+import time
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.loggers import CSVLogger
+from torch import Tensor
+
+from avis.training.examples import STAGES
+
+GIB = 2**30
+MEMORY, GPU_MEMORY, GPU_USE = "system/memory_gib", "system/gpu_memory_gib", "system/gpu_use"
+WORK = "work/{}_s"
+"""CPU seconds that the examples of an epoch took in a stage, on all workers."""
+
+
+class Usage(pl.Callback):
+    """Log the first worker's memory and GPU now and then, and at the end of each epoch what its examples cost.
+
+    It also writes the rows of the CSV log out, which Lightning keeps in memory for a hundred steps: a run that is
+    killed lacks the last ``interval_s`` of them.
+
+    Parameters
+    ----------
+    steps_per_epoch : int
+    interval_s : float
+        Between two logs.
+    """
+
+    def __init__(self, steps_per_epoch: int, *, interval_s: float) -> None:
+        self.steps_per_epoch, self.interval_s = steps_per_epoch, interval_s
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Start the clock."""
+        self.logged, self.work = time.monotonic(), torch.zeros(())
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: dict[str, Tensor], batch_idx: int
+    ) -> None:
+        """Add up what a batch cost, without waiting for the device, and log when it is time."""
+        self.work = self.work.to(batch["seconds"].device) + batch["seconds"].sum(dim=0).double() * trainer.world_size
+        last_batch = batch_idx + 1 == self.steps_per_epoch
+        if not last_batch and time.monotonic() - self.logged < self.interval_s:
+            return
+        module.log_dict(usage(module.device))
+        if last_batch:
+            of_stages = zip(STAGES, self.work.tolist(), strict=True)
+            module.log_dict({WORK.format(name): seconds for name, seconds in of_stages})
+            self.work = torch.zeros(())
+        for logger in trainer.loggers:
+            if isinstance(logger, CSVLogger):
+                logger.save()
+        self.logged = time.monotonic()
+
+
+def usage(device: torch.device) -> dict[str, float]:
+    """Return what this process holds in memory, and of a GPU the most it held since the last call and its use.
+
+    The use, a share of the time in which it was busy, needs the package ``nvidia-ml-py``.
+    """
+    figures = {MEMORY: _resident_bytes() / GIB}
+    if device.type == "cuda":
+        figures[GPU_MEMORY] = torch.cuda.max_memory_allocated(device) / GIB
+        torch.cuda.reset_peak_memory_stats(device)
+        if importlib.util.find_spec("pynvml") is not None:
+            figures[GPU_USE] = torch.cuda.utilization(device) / 100
+    return figures
+
+
+def _resident_bytes() -> int:
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
