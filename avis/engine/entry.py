@@ -33,6 +33,9 @@ FULL_ERROR = "HYDRA_FULL_ERROR"
 
 EXIT_ERROR = 1
 
+SEVERAL_OF = "train"
+"""The pipeline whose runs have names, so that several may be started by one command."""
+
 OUT_OF_MEMORY = ("MemoryError", "OutOfMemoryError")
 """Python's, torch's and Ray's own names for it."""
 
@@ -66,7 +69,8 @@ def pipeline(config_name: str) -> Callable[[Callable[[DictConfig], None]], Calla
             with STOPPING.listening():
                 try:
                     sys.argv[1:] = as_typed(sys.argv[1:])
-                    _run(main, config_name)
+                    if not _run_several(main, config_name):
+                        _run(main, config_name)
                 except BaseException as error:
                     if show_tracebacks:
                         raise
@@ -75,6 +79,17 @@ def pipeline(config_name: str) -> Callable[[Callable[[DictConfig], None]], Calla
         return start
 
     return decorate
+
+
+def _run_several(main: Callable[[DictConfig], None], config_name: str) -> bool:
+    """Start the runs that one command line of the main job stands for, if those are several."""
+    if config_name != SEVERAL_OF or not {"-m", "--multirun"} & set(sys.argv[1:]):
+        return False
+    from avis.engine.multirun import is_multirun, run_all  # costs seconds, which other pipelines need not spend
+
+    if several := is_multirun(sys.argv[1:]):
+        run_all(sys.argv[1:], _configs(main), config_name)
+    return several
 
 
 def _run(main: Callable[[DictConfig], None], config_name: str) -> None:

@@ -6,16 +6,39 @@ from typing import Any
 
 from lightning.pytorch.loggers import Logger
 
+import avis
 from avis import location
+from avis.checkpoints.checkpoint import Checkpoint
+from avis.checkpoints.components import TARGET
 from avis.engine.recipe import Recipe
 from avis.engine.workers.gauges import set_gauges
 from avis.training.trackers import trackers
+from avis.training.training_report import write_training_report
 
 
 def watchers(recipe: Recipe, run_dir: str) -> list[Logger]:
     """Return the loggers of a run's tracker and of Ray's metrics, for the worker that logs."""
     others = trackers(recipe.logger, run_dir, output_dir=recipe.output_dir, recipe=recipe.plain)
     return [*others, TrainingGauges(os.path.basename(location.split_query(run_dir)[0]))]
+
+
+def report_training(recipe: Recipe, checkpoint: Checkpoint, run_dir: str, *, choice: str) -> str:
+    """Write the page about a run's training, and return where it is; see `avis.training.training_report`."""
+    plain, trainer = recipe.plain, recipe.trainer
+    facts = {
+        "Run": run_dir,
+        **{key.capitalize(): _class_name(plain[key]) for key in ("model", "loss", "optimizer")},
+        "Batch": f"{trainer.batch_size} examples of {trainer.crop_s} s on all workers together",
+        "Epochs": f"{trainer.num_epochs}, each of {trainer.passes_per_epoch} passes over every utterance",
+        "Speakers": f"{len(checkpoint.speakers):,}",
+        "Seed": str(recipe.seed),
+        "AVIS": avis.__version__,
+    }
+    return write_training_report(run_dir, trainer, history=checkpoint.history, choice=choice, facts=facts)
+
+
+def _class_name(node: Mapping[str, Any]) -> str:
+    return str(node[TARGET]).rpartition(".")[2]
 
 
 class TrainingGauges(Logger):

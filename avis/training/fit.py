@@ -71,7 +71,7 @@ def fit(
         checkpoint_minutes=settings.checkpoint_minutes,
         stop_asked=stop_asked,
     )
-    watching = [Usage(module.steps_per_epoch, interval_s=settings.log_interval_s)]
+    watching = [Usage(stream, interval_s=settings.log_interval_s, data_cpus=data_cpus)]
     profiling = [Profile(run_dir, steps=module.num_epochs * module.steps_per_epoch)] if settings.profile else []
     plugins = [AsyncCheckpointIO(CheckpointsAt(run_dir)), *distribution.pop("plugins", [])]
     with local_logs(run_dir) as (logs, copying):

@@ -63,9 +63,7 @@ def noted(run_dir: str, *, epoch: int, step: int, told_by: Callable[[], str | No
     note(run_dir, FINISHED)
 
 
-def noting_losses(
-    fit: Callable[[], Any], run_dir: str, position: Callable[[], tuple[int, int]]
-) -> Callable[[], Any]:
+def noting_losses(fit: Callable[[], Any], run_dir: str, position: Callable[[], tuple[int, int]]) -> Callable[[], Any]:
     """Return a training that notes what ended it, and each time it is called again.
 
     Parameters

@@ -11,11 +11,14 @@ from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor
 
 from avis.training.examples import STAGES
+from avis.training.progress import EpochStream
 
 GIB = 2**30
 MEMORY, GPU_MEMORY, GPU_USE = "system/memory_gib", "system/gpu_memory_gib", "system/gpu_use"
-WORK = "work/{}_s"
-"""CPU seconds that the examples of an epoch took in a stage, on all workers."""
+WORK = tuple(f"work/{stage}_s" for stage in STAGES)
+"""CPU seconds that the examples of an epoch took in each stage, on all workers."""
+DATA_CPUS, FIRST_WAIT = "work/data_cpus", "work/first_wait_s"
+"""CPUs that make examples beside the training, and the wait for a start's very first batch, in its first epoch."""
 
 
 class Usage(pl.Callback):
@@ -26,31 +29,34 @@ class Usage(pl.Callback):
 
     Parameters
     ----------
-    steps_per_epoch : int
+    stream : EpochStream
     interval_s : float
         Between two logs.
+    data_cpus : float
+        See `avis.training.progress.Progress`.
     """
 
-    def __init__(self, steps_per_epoch: int, *, interval_s: float) -> None:
-        self.steps_per_epoch, self.interval_s = steps_per_epoch, interval_s
+    def __init__(self, stream: EpochStream, *, interval_s: float, data_cpus: float) -> None:
+        self.stream, self.interval_s, self.data_cpus = stream, interval_s, data_cpus
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Start the clock."""
-        self.logged, self.work = time.monotonic(), torch.zeros(())
+        self.logged, self.work, self.begins = time.monotonic(), torch.zeros(()), True
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: dict[str, Tensor], batch_idx: int
     ) -> None:
         """Add up what a batch cost, without waiting for the device, and log when it is time."""
         self.work = self.work.to(batch["seconds"].device) + batch["seconds"].sum(dim=0).double() * trainer.world_size
-        last_batch = batch_idx + 1 == self.steps_per_epoch
+        last_batch = batch_idx + 1 == self.stream.steps_per_epoch
         if not last_batch and time.monotonic() - self.logged < self.interval_s:
             return
         module.log_dict(usage(module.device))
         if last_batch:
-            of_stages = zip(STAGES, self.work.tolist(), strict=True)
-            module.log_dict({WORK.format(name): seconds for name, seconds in of_stages})
-            self.work = torch.zeros(())
+            first_wait_s = (self.stream.first_wait_s or 0.0) if self.begins else 0.0
+            module.log_dict({DATA_CPUS: self.data_cpus, FIRST_WAIT: first_wait_s})
+            module.log_dict(dict(zip(WORK, self.work.tolist(), strict=True)))
+            self.work, self.begins = torch.zeros(()), False
         for logger in trainer.loggers:
             if isinstance(logger, CSVLogger):
                 logger.save()

@@ -1,0 +1,173 @@
+"""Gather what is known of a training, and write a page about it."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from avis import location, store
+from avis.checkpoints.run_checkpoints import HELD_OUT
+from avis.reports.training import Epoch, Happening, TrainingReport, duration, training_page
+from avis.reports.training_plots import Curve, curve_plot
+from avis.run_folder import REPORT, TRAINING_REPORT
+from avis.training.logs import Log, read_logs
+from avis.training.run_events import BEGINNINGS, FINISHED, LOST, RESTARTED, RESUMED, STARTED, STOPPED, read_events
+from avis.training.settings import Training
+from avis.training.usage import DATA_CPUS, FIRST_WAIT, GPU_MEMORY, GPU_USE, MEMORY, WORK
+from avis.training.waiting import shortage
+
+PACE, WAITING = "train/samples_per_s", "train/waiting_share"
+CURVES = {
+    "loss": ("train/loss", "Loss"),
+    "accuracy": ("train/accuracy", "Accuracy"),
+    "learning_rate": ("train/learning_rate", "Learning rate"),
+    "pace": (PACE, "Examples per second"),
+    "waiting": (WAITING, "Share of the time"),
+}
+"""By picture of the page: the logged figure, and what its axis says."""
+
+SAID = {
+    STARTED: "started",
+    RESUMED: "gone on with",
+    RESTARTED: "restarted by itself",
+    FINISHED: "finished",
+}
+
+
+def write_training_report(
+    run_dir: str,
+    settings: Training,
+    *,
+    history: Sequence[Mapping[str, float]],
+    choice: str,
+    facts: Mapping[str, str],
+) -> str:
+    """Write ``training.html`` into a run's folder and return where it is.
+
+    Parameters
+    ----------
+    run_dir : str
+    settings : Training
+    history : sequence of mapping
+        Of each epoch, as a checkpoint keeps it; see `avis.reports.learning_cautions.learning_cautions`.
+    choice : str
+        By what the checkpoint was chosen.
+    facts : mapping of str to str
+        What was trained.
+    """
+    log, events = read_logs(run_dir), read_events(run_dir)
+    steps = _steps_per_epoch(log)
+    epochs = list(_epochs(history, log, settings.batch_size * steps))
+    happenings = list(_happenings(events, log, steps, _step_s(epochs, settings.batch_size)))
+    report = TrainingReport(
+        title="Training of a speaker verifier",
+        epochs=epochs,
+        num_epochs=settings.num_epochs,
+        averaged=settings.average_epochs,
+        choice=choice,
+        training_s=_training_s(epochs, settings.batch_size * steps),
+        happenings=happenings,
+        repeated_steps=sum(log.repeated_steps(_position(event, steps)) for event in events[1:] if _begins(event)),
+        pictures=_pictures(epochs, log, steps, [_position(event, steps) for event in events[1:] if _begins(event)]),
+        facts=facts,
+        evaluation=REPORT if location.exists(location.join(run_dir, REPORT)) else None,
+    )
+    path = location.join(run_dir, TRAINING_REPORT)
+    store.write_bytes(path, training_page(report).encode())
+    return path
+
+
+def _steps_per_epoch(log: Log) -> int:
+    """Return how many steps an epoch has; 0 where none was logged to its end."""
+    validated = log.column(HELD_OUT)
+    return int(validated.step[0]) // (int(validated.epoch[0]) + 1) if len(validated.step) else 0
+
+
+def _epochs(history: Sequence[Mapping[str, float]], log: Log, examples: int) -> Iterator[Epoch]:
+    names = (PACE, WAITING, MEMORY, GPU_MEMORY, GPU_USE, *WORK, DATA_CPUS, FIRST_WAIT)
+    figures = {name: log.column(name).by_epoch() for name in names}
+    for number, means in enumerate(history):
+        of_epoch = {name: values[number] for name, values in figures.items() if number in values}
+        yield Epoch(
+            loss=means["loss"],
+            accuracy=means["accuracy"],
+            eer=means["eer"],
+            utterances=means["utterances"],
+            samples_per_s=of_epoch.get(PACE),
+            waiting_share=of_epoch.get(WAITING),
+            memory_gib=of_epoch.get(MEMORY),
+            gpu_memory_gib=of_epoch.get(GPU_MEMORY),
+            gpu_use=of_epoch.get(GPU_USE),
+            short=_short(of_epoch, examples),
+        )
+
+
+def _short(figures: Mapping[str, float], examples: int) -> str:
+    """Return what was short in an epoch, the wait for the very first batch left out."""
+    if not {PACE, WAITING, DATA_CPUS, FIRST_WAIT, *WORK} <= figures.keys():
+        return ""
+    elapsed_s, first_s = examples / figures[PACE], figures[FIRST_WAIT]
+    waited_s = figures[WAITING] * elapsed_s - first_s
+    left_s = max(elapsed_s - first_s, 1e-9)
+    seconds = np.array([figures[name] for name in WORK])
+    return (seconds.sum() and shortage(waited_s / left_s, seconds, left_s, figures[DATA_CPUS])) or ""
+
+
+def _training_s(epochs: Sequence[Epoch], examples: int) -> float | None:
+    paces = [epoch.samples_per_s for epoch in epochs]
+    return sum(examples / pace for pace in paces if pace) if paces and all(paces) else None
+
+
+def _step_s(epochs: Sequence[Epoch], batch_size: int) -> float | None:
+    paces = [epoch.samples_per_s for epoch in epochs if epoch.samples_per_s]
+    return batch_size / float(np.median(paces)) if paces else None
+
+
+def _begins(event: Mapping[str, Any]) -> bool:
+    return event["event"] in BEGINNINGS
+
+
+def _position(event: Mapping[str, Any], steps_per_epoch: int) -> int:
+    return int(event.get("epoch", 0)) * steps_per_epoch + int(event.get("step", 0))
+
+
+def _happenings(
+    events: Sequence[Mapping[str, Any]], log: Log, steps_per_epoch: int, step_s: float | None
+) -> Iterator[Happening]:
+    before: Mapping[str, Any] | None = None
+    for event in events:
+        by, where, cost = event.get("by"), "", []
+        what = SAID.get(event["event"], event["event"]) + (f" by {by}" if by else "")
+        if _begins(event):
+            epoch, step = event.get("epoch", 0), event.get("step", 0)
+            where = f"after epoch {epoch}" + (f" and {step} steps" if step else "") if epoch or step else "at the start"
+        if _begins(event) and before is not None:
+            if _begins(before):
+                what += "; the start before ended without a word, as a process does that is killed"
+            elif before["event"] in (LOST, STOPPED):
+                cost.append(f"{duration(event['time'] - before['time'])} from the break until then")
+            repeated = log.repeated_steps(_position(event, steps_per_epoch))
+            took = f", some {duration(repeated * step_s)}" if step_s and repeated else ""
+            cost.append(f"{repeated:,} steps repeated{took}")
+        yield Happening(_in_words(event["time"]), what, where, "; ".join(cost))
+        before = event
+
+
+def _in_words(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(seconds))
+
+
+def _pictures(epochs: Sequence[Epoch], log: Log, steps: int, breaks: Sequence[int]) -> dict[str, bytes]:
+    curves = {}
+    for kind, (name, label) in CURVES.items():
+        column = log.column(name)
+        if steps and len(column.step) > 1:
+            curves[kind] = Curve((column.step + 1) / steps, column.value, label)
+    if epochs:
+        rates = np.array([100 * epoch.eer for epoch in epochs])
+        ends = np.arange(1.0, len(epochs) + 1)
+        curves["eer"] = Curve(ends, rates, "EER (%)", dots=True, best=int(rates.argmin()))
+    return {
+        kind: curve_plot(curve, starts=[step / steps for step in breaks if steps]) for kind, curve in curves.items()
+    }
