@@ -71,6 +71,7 @@ def test_folder_holds_descriptors_only():
         "README.md",
         "Dockerfile",
         "aws.yaml",
+        "grafana-dashboard.json",
         "kuberay-rayjob.yaml",
     }
 
@@ -145,6 +146,16 @@ def test_kuberay_pods(groups, name):
     assert mounts["/mnt/avis"]["persistentVolumeClaim"] == {"claimName": "avis"}
     if name != "head":
         assert group["minReplicas"] == group["replicas"] == group["maxReplicas"] > 0
+
+
+def test_every_node_exports_its_metrics_at_one_port(aws, groups):
+    port = "8080"
+    for role in ("head", "worker"):
+        assert f"--metrics-export-port={port}" in " ".join(aws[f"{role}_start_ray_commands"])
+    for group in groups.values():
+        assert group["rayStartParams"]["metrics-export-port"] == port
+        annotations = group["template"]["metadata"]["annotations"]
+        assert annotations == {"prometheus.io/scrape": "true", "prometheus.io/port": port}
 
 
 def run_entrypoint(rayjob: dict[str, Any], folder: Path) -> list[str]:
