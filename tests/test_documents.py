@@ -8,6 +8,8 @@ import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 
+from avis.engine.multirun import expand, is_multirun
+
 ROOT = Path(__file__).parents[1]
 FOLDERS = ["", "avis", "cluster", "configs", "pipelines", "pipelines/benchmarks"]
 DOCUMENTS = {str(path.relative_to(ROOT)): path for folder in FOLDERS for path in (ROOT / folder).glob("*.md")}
@@ -75,8 +77,9 @@ def test_commands_fit_the_configuration(command: str):
     name = Path(script).stem
     if name == "benchmark":
         name, overrides = "train", overrides[1:]
-    with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
-        assert compose(name, overrides)
+    for of_run in expand(overrides, ROOT / "configs", name) if is_multirun(overrides) else [overrides]:
+        with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
+            assert compose(name, of_run)
 
 
 def test_what_to_cite_is_what_is_installed():

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import secrets
+import shlex
 import shutil
 import signal
 import socket
@@ -265,3 +266,23 @@ def test_preparing_outlives_its_node(cluster, recipe):
     for folder, other in ((Path(expected), made), (made, Path(expected))):
         for path in folder.rglob("*.*"):
             assert path.read_bytes() == (other / path.relative_to(folder)).read_bytes()
+
+
+@pytest.mark.slow
+def test_several_runs_go_side_by_side_and_are_compared(cluster, tiny):
+    """Seven logical CPUs are enough for two runs of a trainer and two beside it each; one makes the store for both."""
+    cluster.add_node()
+    settings = ["-m", "seed=0,1", *tiny["train"], "run=several", "compute.num_workers=1", "trainer.num_epochs=12"]
+    status, output = cluster.run(*cluster.train(settings))
+    assert status == 0, output
+    assert "2 runs, 2 at a time: several-seed-0, several-seed-1" in output
+    assert len(re.findall(r"^several-seed-\d: prepare .* took", output, re.MULTILINE)) == 1, "made once, for both"
+    lines = output.splitlines()
+    begun = [lines.index(line) for line in lines if re.match(r"several-seed-\d: epoch 1/12 val", line)]
+    ended = [lines.index(line) for line in lines if re.match(r"several-seed-\d: epoch 12/12 val", line)]
+    assert max(begun) < min(ended), "both trained at once"
+    [compare] = re.findall(r"^compare: python (.*)$", output, re.MULTILINE)
+    assert "runs=[several-seed-0,several-seed-1]" in compare
+    done = subprocess.run([sys.executable, *shlex.split(compare)], cwd=PROJECT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.strip()).is_file()
