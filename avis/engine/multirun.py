@@ -124,7 +124,7 @@ def room(compute: Compute) -> int:
     if compute.where != "cluster":
         return 1
     compute.connect()
-    workers, gpus = compute.num_train_workers(), compute.num_gpus()
+    (_, workers), gpus = compute.num_train_workers(), compute.num_gpus()
     cpus = int(ray.cluster_resources().get("CPU", 0))
     ray.shutdown()
     return max(1, gpus // workers if gpus else cpus // (workers + CPUS_BESIDE_TRAINERS))

@@ -19,6 +19,7 @@ from avis.training.module import SpeakerVerifier
 from avis.training.profiling import Profile
 from avis.training.progress import EpochStream, Progress
 from avis.training.remote import CheckpointsAt, local_logs
+from avis.training.run_events import Beginning
 from avis.training.saving import Saving, Stopped
 from avis.training.settings import Training
 from avis.training.usage import Usage
@@ -71,7 +72,10 @@ def fit(
         checkpoint_minutes=settings.checkpoint_minutes,
         stop_asked=stop_asked,
     )
-    watching = [Usage(stream, interval_s=settings.log_interval_s, data_cpus=data_cpus)]
+    watching = [
+        Beginning(run_dir, steps_per_epoch=module.steps_per_epoch),
+        Usage(stream, interval_s=settings.log_interval_s, data_cpus=data_cpus),
+    ]
     profiling = [Profile(run_dir, steps=module.num_epochs * module.steps_per_epoch)] if settings.profile else []
     plugins = [AsyncCheckpointIO(CheckpointsAt(run_dir)), *distribution.pop("plugins", [])]
     with local_logs(run_dir) as (logs, copying):

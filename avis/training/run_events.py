@@ -8,20 +8,33 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import lightning.pytorch as pl
+
 from avis import location, store
 from avis.run_folder import EVENTS
 
-STARTED, RESUMED, RESTARTED = "started", "resumed", "restarted"
+STARTED, RESUMED = "started", "resumed"
+"""By the driver, before its workers are there."""
+TRAINING = "training"
+"""By the first worker, as the training begins or goes on: after each of these, and after each loss."""
 LOST, STOPPED, FAILED, FINISHED = "lost", "stopped", "failed", "finished"
-BEGINNINGS = (STARTED, RESUMED, RESTARTED)
 
 MOST_SAID = 300
 """Characters of an error."""
 
 
-def note(run_dir: str, event: str, **about: Any) -> None:
-    """Append an event with the time. Storage that fails is no reason to end a training, so that it is left out then."""
-    line = json.dumps({"event": event, "time": time.time(), **about}).encode() + b"\n"
+def note(run_dir: str, event: str, by: str | None = None, **about: Any) -> None:
+    """Append an event with the time. Storage that fails is no reason to end a training, so that it is left out then.
+
+    Parameters
+    ----------
+    by : str, optional
+        What brought it about.
+    **about
+        What else is to be kept of it.
+    """
+    told = {"by": by[:MOST_SAID]} if by else {}
+    line = json.dumps({"event": event, "time": time.time(), **told, **about}).encode() + b"\n"
     path = location.join(run_dir, EVENTS)
     with contextlib.suppress(OSError):
         if location.is_uri(path):  # object stores append nothing
@@ -43,15 +56,17 @@ def read_events(run_dir: str) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def noted(run_dir: str, *, epoch: int, step: int, told_by: Callable[[], str | None]) -> Iterator[None]:
-    """Note that a training starts or goes on after so many epochs and steps, and how it ends.
+def noted(run_dir: str, *, resumed: bool, told_by: Callable[[], str | None]) -> Iterator[None]:
+    """Note that a training starts or goes on, and how it ends.
 
     Parameters
     ----------
+    resumed : bool
+        Whether there is a checkpoint that it goes on from.
     told_by : callable
         Returns what told the training to stop, if anything did.
     """
-    note(run_dir, RESUMED if read_events(run_dir) else STARTED, epoch=epoch, step=step)
+    note(run_dir, RESUMED if resumed or read_events(run_dir) else STARTED)
     try:
         yield
     except KeyboardInterrupt:
@@ -63,29 +78,23 @@ def noted(run_dir: str, *, epoch: int, step: int, told_by: Callable[[], str | No
     note(run_dir, FINISHED)
 
 
-def noting_losses(fit: Callable[[], Any], run_dir: str, position: Callable[[], tuple[int, int]]) -> Callable[[], Any]:
-    """Return a training that notes what ended it, and each time it is called again.
+class Beginning(pl.Callback):
+    """Note where each group of workers takes up the training, and how many they are.
 
     Parameters
     ----------
-    position : callable
-        Returns the epochs and steps after which it goes on.
+    run_dir : str
+    steps_per_epoch : int
     """
-    calls = 0
 
-    def fit_and_note() -> Any:
-        nonlocal calls
-        calls += 1
-        if calls > 1:
-            epoch, step = position()
-            note(run_dir, RESTARTED, epoch=epoch, step=step)
-        try:
-            return fit()
-        except Exception as error:
-            note(run_dir, LOST, by=said(error))
-            raise
+    def __init__(self, run_dir: str, *, steps_per_epoch: int) -> None:
+        self.run_dir, self.steps_per_epoch = run_dir, steps_per_epoch
 
-    return fit_and_note
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Note it, on the first worker."""
+        if trainer.is_global_zero:
+            epoch, step = divmod(trainer.global_step, self.steps_per_epoch)
+            note(self.run_dir, TRAINING, epoch=epoch, step=step, total=trainer.global_step, workers=trainer.world_size)
 
 
 def said(error: BaseException) -> str:
@@ -94,4 +103,4 @@ def said(error: BaseException) -> str:
     >>> said(ValueError("too short"))
     'ValueError: too short'
     """
-    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"[:MOST_SAID]
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"

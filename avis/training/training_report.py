@@ -12,7 +12,7 @@ from avis.reports.training import Epoch, Happening, TrainingReport, duration, tr
 from avis.reports.training_plots import Curve, curve_plot
 from avis.run_folder import REPORT, TRAINING_REPORT
 from avis.training.logs import Log, read_logs
-from avis.training.run_events import BEGINNINGS, FINISHED, LOST, RESTARTED, RESUMED, STARTED, STOPPED, read_events
+from avis.training.run_events import RESUMED, STARTED, TRAINING, read_events
 from avis.training.settings import Training
 from avis.training.usage import DATA_CPUS, FIRST_WAIT, GPU_MEMORY, GPU_USE, MEMORY, WORK
 from avis.training.waiting import shortage
@@ -27,12 +27,7 @@ CURVES = {
 }
 """By picture of the page: the logged figure, and what its axis says."""
 
-SAID = {
-    STARTED: "started",
-    RESUMED: "gone on with",
-    RESTARTED: "restarted by itself",
-    FINISHED: "finished",
-}
+SAID = {STARTED: "started", RESUMED: "gone on with", TRAINING: "trains"}
 
 
 def write_training_report(
@@ -59,7 +54,7 @@ def write_training_report(
     log, events = read_logs(run_dir), read_events(run_dir)
     steps = _steps_per_epoch(log)
     epochs = list(_epochs(history, log, settings.batch_size * steps))
-    happenings = list(_happenings(events, log, steps, _step_s(epochs, settings.batch_size)))
+    again = [int(event["total"]) for event in events if event["event"] == TRAINING][1:]
     report = TrainingReport(
         title="Training of a speaker verifier",
         epochs=epochs,
@@ -67,9 +62,9 @@ def write_training_report(
         averaged=settings.average_epochs,
         choice=choice,
         training_s=_training_s(epochs, settings.batch_size * steps),
-        happenings=happenings,
-        repeated_steps=sum(log.repeated_steps(_position(event, steps)) for event in events[1:] if _begins(event)),
-        pictures=_pictures(epochs, log, steps, [_position(event, steps) for event in events[1:] if _begins(event)]),
+        happenings=list(_happenings(events, log, _step_s(epochs, settings.batch_size))),
+        repeated_steps=sum(map(log.repeated_steps, again)),
+        pictures=_pictures(epochs, log, steps, again),
         facts=facts,
         evaluation=REPORT if location.exists(location.join(run_dir, REPORT)) else None,
     )
@@ -124,34 +119,32 @@ def _step_s(epochs: Sequence[Epoch], batch_size: int) -> float | None:
     return batch_size / float(np.median(paces)) if paces else None
 
 
-def _begins(event: Mapping[str, Any]) -> bool:
-    return event["event"] in BEGINNINGS
-
-
-def _position(event: Mapping[str, Any], steps_per_epoch: int) -> int:
-    return int(event.get("epoch", 0)) * steps_per_epoch + int(event.get("step", 0))
-
-
-def _happenings(
-    events: Sequence[Mapping[str, Any]], log: Log, steps_per_epoch: int, step_s: float | None
-) -> Iterator[Happening]:
-    before: Mapping[str, Any] | None = None
+def _happenings(events: Sequence[Mapping[str, Any]], log: Log, step_s: float | None) -> Iterator[Happening]:
+    """Word the events; what a break cost stands where the workers took up the training again."""
+    trained_until: float | None = None
+    running, trained = False, False
     for event in events:
-        by, where, cost = event.get("by"), "", []
-        what = SAID.get(event["event"], event["event"]) + (f" by {by}" if by else "")
-        if _begins(event):
-            epoch, step = event.get("epoch", 0), event.get("step", 0)
-            where = f"after epoch {epoch}" + (f" and {step} steps" if step else "") if epoch or step else "at the start"
-        if _begins(event) and before is not None:
-            if _begins(before):
-                what += "; the start before ended without a word, as a process does that is killed"
-            elif before["event"] in (LOST, STOPPED):
-                cost.append(f"{duration(event['time'] - before['time'])} from the break until then")
-            repeated = log.repeated_steps(_position(event, steps_per_epoch))
-            took = f", some {duration(repeated * step_s)}" if step_s and repeated else ""
-            cost.append(f"{repeated:,} steps repeated{took}")
-        yield Happening(_in_words(event["time"]), what, where, "; ".join(cost))
-        before = event
+        kind, by = event["event"], event.get("by")
+        what, where, cost = SAID.get(kind, kind) + (f" by {by}" if by else ""), "", ""
+        if kind == TRAINING:
+            epoch, step = event["epoch"], event["step"]
+            what = f"trains on {event['workers']} worker{'s' * (event['workers'] > 1)}"
+            where = f"after epoch {epoch}" + f" and {step} steps" * (step > 0) if epoch or step else "from the start"
+            if trained:
+                cost = _cost(log.repeated_steps(event["total"]), step_s, trained_until, event["time"])
+            running, trained = True, True
+        elif running and kind == RESUMED:
+            what += "; the start before ended without a word, as a process does that is killed"
+            trained_until = None
+        elif kind not in (STARTED, RESUMED):
+            running, trained_until = False, event["time"]
+        yield Happening(_in_words(event["time"]), what, where, cost)
+
+
+def _cost(repeated: int, step_s: float | None, until: float | None, since: float) -> str:
+    took = f", some {duration(repeated * step_s)}" if step_s and repeated else ""
+    again = f"{repeated:,} step{'s' * (repeated != 1)} repeated{took}"
+    return again if until is None else f"{duration(since - until)} without training; {again}"
 
 
 def _in_words(seconds: float) -> str:

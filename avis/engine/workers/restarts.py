@@ -14,7 +14,13 @@ PEER_GONE = ("Connection closed by peer", "Connection reset by peer", "Broken pi
 """What the workers that are left say when one is gone, of which Ray itself may hear later."""
 
 
-def restarted(fit: Callable[[], Any], max_restarts: int, *, progress: Callable[[], Any]) -> None:
+def restarted(
+    fit: Callable[[], Any],
+    max_restarts: int,
+    *,
+    progress: Callable[[], Any],
+    lost: Callable[[str], Any] = lambda told: None,
+) -> None:
     """Call ``fit`` until it ends, again where a worker was lost or storage did not answer.
 
     Parameters
@@ -25,6 +31,8 @@ def restarted(fit: Callable[[], Any], max_restarts: int, *, progress: Callable[[
         How often it is called again in turn without getting further; losses of nodes that were taken away do not count.
     progress : callable
         Returns how far the training is.
+    lost : callable
+        Is told by what a worker was lost, each time.
 
     Raises
     ------
@@ -44,6 +52,7 @@ def restarted(fit: Callable[[], Any], max_restarts: int, *, progress: Callable[[
             loss = _loss(error)
         if (now := progress()) != reached:
             losses, reached = 0, now
+        lost(_told(loss))
         losses += not getattr(_cause(loss), "preempted", False)
         if losses > max_restarts:
             break

@@ -43,9 +43,10 @@ def broken_run(tmp_path: Path) -> Path:
     log_start(tmp_path, 1, 5, 8, loss=2.0, waiting=0.5)
     note(
         tmp_path,
-        {"event": "started", "time": 0, "epoch": 0, "step": 0},
+        {"event": "started", "time": 0},
+        {"event": "training", "time": 5, "epoch": 0, "step": 0, "total": 0, "workers": 2},
         {"event": "lost", "time": 60, "by": "ActorDiedError: its node is gone"},
-        {"event": "restarted", "time": 75, "epoch": 1, "step": 1},
+        {"event": "training", "time": 75, "epoch": 1, "step": 1, "total": 5, "workers": 1},
         {"event": "finished", "time": 90},
     )
     return tmp_path
@@ -92,8 +93,8 @@ def test_the_page_says_which_epoch_is_kept_and_why(page: str):
 def test_the_page_says_what_a_break_cost(page: str):
     """A step is 8 examples at 10 a second, 0.8 s."""
     assert "lost by ActorDiedError: its node is gone" in page
-    assert 'restarted by itself</td><td data-label="where">after epoch 1 and 1 steps' in page
-    assert "0:00:15 from the break until then; 1 steps repeated, some 0:00:01" in page
+    assert 'trains on 1 worker</td><td data-label="where">after epoch 1 and 1 steps' in page
+    assert "0:00:15 without training; 1 step repeated, some 0:00:01" in page
     assert "2023-11-14 22:14:35" in page  # 75 s after the start
 
 
@@ -113,8 +114,10 @@ def test_a_killed_start_is_told(tmp_path: Path, tiny_recipe: Recipe):
     log_start(tmp_path, 0, 0, 3, loss=4.0)
     note(
         tmp_path,
-        {"event": "started", "time": 0, "epoch": 0, "step": 0},
-        {"event": "resumed", "time": 500, "epoch": 0, "step": 0},
+        {"event": "started", "time": 0},
+        {"event": "training", "time": 5, "epoch": 0, "step": 0, "total": 0, "workers": 1},
+        {"event": "resumed", "time": 500},
+        {"event": "training", "time": 505, "epoch": 0, "step": 0, "total": 0, "workers": 1},
     )
     path = write_training_report(str(tmp_path), tiny_recipe.trainer, history=[], choice="", facts={})
     text = Path(path).read_text()

@@ -18,7 +18,7 @@ def exported(name: str, tag: str, *, timeout_s: float = 60) -> str:
     while time.monotonic() < end:
         with urllib.request.urlopen(f"http://127.0.0.1:{node['MetricsExportPort']}/metrics", timeout=10) as answer:
             text = answer.read().decode()
-        if found := re.search(rf'^ray_{name}{{.*\b{tag}[,}}].* (\S+)$', text, re.MULTILINE):
+        if found := re.search(rf"^ray_{name}{{.*\b{tag}[,}}].* (\S+)$", text, re.MULTILINE):
             return found[1]
         time.sleep(0.5)
     return "nothing"
