@@ -11,6 +11,7 @@ from hydra import compose, initialize_config_dir
 
 if TYPE_CHECKING:
     from avis.engine.recipe import Recipe
+    from avis.inspection.suspects import Rules
 
 os.environ.setdefault("HYDRA_FULL_ERROR", "1")
 os.environ.setdefault("RAY_TRAIN_ENABLE_PRINT_PATCH", "0")
@@ -112,6 +113,22 @@ def s3() -> Iterator[str]:
     system.create_dir("speech")
     yield query
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def rules() -> "Rules":
+    """Return by what an inspection calls recordings and speakers odd, a few of which are named."""
+    from avis.inspection.suspects import Rules
+
+    return Rules(
+        min_utterances=3,
+        quiet_dbfs=-50.0,
+        clipped_ratio=0.01,
+        narrow_hz=4200.0,
+        mixed_share=0.25,
+        max_silence_share=0.8,
+        num_examples=2,
+    )
 
 
 @pytest.fixture(scope="session")

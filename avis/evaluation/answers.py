@@ -6,9 +6,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from avis import location, store
-from avis.digest import fingerprint, table_digest
 from avis.evaluation.matching import PAIR, matching_rows
-from avis.evaluation.score_table import CALIBRATION, FUSION, ORIGIN, TRIALS_PER_PART, ScoreTable
+from avis.evaluation.score_table import CALIBRATION, FUSION, ORIGIN, ScoreTable
+from avis.evaluation.written_scores import write_scores
 from avis.schema import SCORES, TRIALS
 from avis.scoring.known_lists import recognise
 from avis.scoring.trials import read_trials
@@ -57,7 +57,7 @@ def join_answers(scores: str, trials: str, place: str) -> str:
     manifest = store.open_manifest(scores) if location.is_folder(scores) else {}
     facts = {key: manifest[key] for key in KEPT if key in manifest}
     facts[ORIGIN] = manifest.get(ORIGIN, {}) | {"scores": scores, "trials": trials}
-    return _write(joined, place, facts | _known(listed, trials))
+    return write_scores(joined, place, facts | _known(listed, trials))
 
 
 def _known(listed: pa.Table, path: str) -> dict[str, dict[str, str | None]]:
@@ -66,12 +66,3 @@ def _known(listed: pa.Table, path: str) -> dict[str, dict[str, str | None]]:
     name, certainty = recognise(listed, md5=md5)
     published = certainty == "checksum"
     return {"list": {"name": name if published else None, "certainty": certainty if published else None, "md5": md5}}
-
-
-def _write(table: pa.Table, place: str, facts: dict[str, object]) -> str:
-    inputs = fingerprint([table_digest(table), facts])
-    uri = f"{place}-{inputs}"
-    if not store.finished(uri, inputs):
-        store.commit_part(uri, "part-00000", {"scores": table}, row_group_rows=TRIALS_PER_PART)
-        store.finish(uri, parts=["part-00000"], inputs=inputs, facts=facts)
-    return uri

@@ -9,7 +9,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from avis import location, store
-from avis.digest import fingerprint, table_digest
 from avis.evaluation.list_report import read_origin
 from avis.evaluation.score_table import (
     CALIBRATION,
@@ -19,11 +18,11 @@ from avis.evaluation.score_table import (
     ORIGIN,
     SPEAKERS,
     TRAINED_ON,
-    TRIALS_PER_PART,
     ScoreTable,
     speaker_numbers,
 )
 from avis.evaluation.systems import Systems, join_systems
+from avis.evaluation.written_scores import write_scores
 from avis.lineage import UNKNOWN
 from avis.metrics.eer import equal_error_rate
 from avis.metrics.list_metrics import FusedSystem, FusionFacts
@@ -217,9 +216,4 @@ def _write(tested: Systems, chosen: Any, fusion: Fusion, name: str, facts: dict[
     for column, values in (("score", llr), ("llr_uncapped", llr), ("llr", fusion.cap(llr))):
         table = table.append_column(SCORES.field(column), pa.array(values))
     facts = {"trials": location.stem(name), CALIBRATION: fusion.facts(), **facts}
-    inputs = fingerprint([table_digest(table), facts])
-    uri = f"{name}-{inputs}"
-    if not store.finished(uri, inputs):
-        store.commit_part(uri, "part-00000", {"scores": table}, row_group_rows=TRIALS_PER_PART)
-        store.finish(uri, parts=["part-00000"], inputs=inputs, facts=facts)
-    return uri
+    return write_scores(table, name, facts)

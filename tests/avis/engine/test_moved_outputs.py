@@ -21,16 +21,6 @@ from avis.engine.trials.scoring import PairScorer
 from avis.inspection.findings import inspect_store
 from avis.inspection.suspects import Rules
 
-RULES = Rules(
-    min_utterances=3,
-    quiet_dbfs=-50.0,
-    clipped_ratio=0.01,
-    narrow_hz=4200.0,
-    mixed_share=0.25,
-    max_silence_share=0.8,
-    num_examples=2,
-)
-
 
 def copied(before: Path, after: Path) -> None:
     """Copy contents alone, as object stores keep them: every file is of now."""
@@ -54,6 +44,7 @@ def test_what_is_finished_is_found_again(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     move: Callable[[Path, Path], Any],
+    rules: Rules,
 ):
     """The synthetic corpus lies in the outputs as well."""
     before, after = tmp_path / "before", tmp_path / "after"
@@ -73,7 +64,7 @@ def test_what_is_finished_is_found_again(
     assert prepare(there.changed({"extends": moved})) == moved
     found = score(there, Checkpoint.open(best_checkpoint(f"{after}/runs/a")), moved, f"{after}/runs/a")
     assert list(found.values()) == [scores.replace(str(before), str(after))]
-    assert inspect_store(moved, str(tmp_path / "inspected"), rules=RULES, trials={}).groups
+    assert inspect_store(moved, str(tmp_path / "inspected"), rules=rules, trials={}).groups
     assert not before.exists()
 
 

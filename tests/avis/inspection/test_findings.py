@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +20,6 @@ from avis.reports.inspection_warnings import warnings
 from avis.reports.store_findings import Copies, Findings, InCommon, RejectedInput, Summary, TrialCounts
 from avis.schema import REJECTS, UTTERANCES
 
-RULES = Rules(
-    min_utterances=3,
-    quiet_dbfs=-50.0,
-    clipped_ratio=0.01,
-    narrow_hz=4200.0,
-    mixed_share=0.25,
-    max_silence_share=0.8,
-    num_examples=2,
-)
 USUAL = {
     "corpus": "c",
     "split": "train",
@@ -53,11 +45,17 @@ def table(*rows: dict[str, Any]) -> pa.Table:
     return pa.Table.from_pylist(list(rows), schema=pa.schema([UTTERANCES.field(name) for name in INSPECTED]))
 
 
-def findings(*rows: dict[str, Any], lists: dict[str, PlacedList] | None = None, rules: Rules = RULES) -> Findings:
-    return find(table(*rows), REJECTS.empty_table(), lists or {}, rules=rules)
+@pytest.fixture
+def findings(rules: Rules) -> Callable[..., Findings]:
+    """Return what finds: ``findings(row(...), row(...), lists={...})``."""
+
+    def found(*rows: dict[str, Any], lists: dict[str, PlacedList] | None = None, rules: Rules = rules) -> Findings:
+        return find(table(*rows), REJECTS.empty_table(), lists or {}, rules=rules)
+
+    return found
 
 
-def test_amounts_are_counted_by_split_and_corpus():
+def test_amounts_are_counted_by_split_and_corpus(findings: Callable[..., Findings]):
     result = findings(
         row("a1", "a"),
         row("a2", "a", session="a/2"),
@@ -102,7 +100,7 @@ def test_histograms_count_every_known_value_once():
     assert sum(per_speaker.counts["train"]) == 7
 
 
-def test_duplicates_under_one_speaker_and_under_several_are_counted_apart():
+def test_duplicates_under_one_speaker_and_under_several_are_counted_apart(findings: Callable[..., Findings]):
     result = findings(
         *(row(f"a{i}", "a", sha256="x") for i in range(6)),
         row("b1", "b", sha256="y"),
@@ -116,7 +114,7 @@ def test_duplicates_under_one_speaker_and_under_several_are_counted_apart():
     assert across.examples == [Copies(2, ["b1", "c1"], ["train", "test"])]
 
 
-def test_what_splits_share_is_counted_and_named():
+def test_what_splits_share_is_counted_and_named(findings: Callable[..., Findings]):
     result = findings(
         row("a1", "a", sha256="x"),
         row("a2", "a", split="validation"),
@@ -135,14 +133,14 @@ def test_what_splits_share_is_counted_and_named():
 
 
 @pytest.mark.parametrize("other", ["c/Zoe\u0308", "c/ZO\u00cb", "c/Zo\u00eb ", "c/\u200bZo\u00eb"])
-def test_speakers_are_shared_however_their_names_are_written(other: str):
+def test_speakers_are_shared_however_their_names_are_written(other: str, findings: Callable[..., Findings]):
     rows = [row("a1", "c/Zo\u00eb"), row("b1", other, split="test"), row("c1", "c/Zoe", split="test")]
     placed = PlacedList(np.array([[1], [2]]), pa.chunked_array([[False]]), missing=0)
     result = findings(*rows, lists={"dev": placed})
     assert [pair.speakers for pair in result.shared] == [InCommon(1, ["c/Zo\u00eb"])] * 2
 
 
-def test_trial_lists_are_held_against_what_is_learnt_from():
+def test_trial_lists_are_held_against_what_is_learnt_from(findings: Callable[..., Findings]):
     rows = [row("a1", "a"), row("a2", "a", split="test", sha256="x"), row("b1", "b", split="test", sha256="x")]
     rows += [row("b2", "b", split="test"), row("b3", "b", split="test", session="b/2")]
     placed = PlacedList(np.array([[1, 3, 3], [2, 2, 4]]), pa.chunked_array([[False, True, True]]), missing=5)
@@ -156,7 +154,7 @@ def test_trial_lists_are_held_against_what_is_learnt_from():
     )
 
 
-def test_odd_speakers_and_utterances_are_flagged_by_their_rule():
+def test_odd_speakers_and_utterances_are_flagged_by_their_rule(findings: Callable[..., Findings]):
     result = findings(
         *(row(f"good{i}", "good") for i in range(4)),
         *(row(f"quiet{i}", "quiet", rms_dbfs=-60.0 if i < 2 else -30.0) for i in range(4)),
@@ -177,7 +175,7 @@ def test_odd_speakers_and_utterances_are_flagged_by_their_rule():
     assert "fewer than 3" in speakers["few_utterances"].says
 
 
-def test_what_was_not_measured_is_not_judged():
+def test_what_was_not_measured_is_not_judged(findings: Callable[..., Findings]):
     unknown = dict.fromkeys(("speech_s", "snr_db", "clip_ratio", "rms_dbfs", "dc_offset", "bandwidth_hz"))
     result = findings(*(row(f"u{i}", "a", **unknown) for i in range(3)))
     assert not any(row.num for row in result.suspicious_speakers)
@@ -187,13 +185,13 @@ def test_what_was_not_measured_is_not_judged():
     json.dumps(result.plain(), allow_nan=False)
 
 
-def test_findings_do_not_depend_on_the_order_of_rows():
+def test_findings_do_not_depend_on_the_order_of_rows(findings: Callable[..., Findings], rules: Rules):
     rng = np.random.default_rng(1)
     rows = [
         row(f"u{i}", f"s{rng.integers(9)}", sha256=f"{rng.integers(60)}", split=["train", "test"][i % 2])
         for i in range(80)
     ]
-    silent = Rules(**{**vars(RULES), "num_examples": 0})
+    silent = Rules(**{**vars(rules), "num_examples": 0})
     shuffled = [rows[i] for i in rng.permutation(len(rows))]
     assert findings(*rows, rules=silent) == findings(*shuffled, rules=silent)
 
@@ -217,10 +215,10 @@ def small_store(tmp_path: Path) -> str:
     return uri
 
 
-def test_store_and_list_make_page_and_json(small_store: str, tmp_path: Path):
+def test_store_and_list_make_page_and_json(small_store: str, tmp_path: Path, rules: Rules):
     (tmp_path / "dev.txt").write_text("1 a0.wav a1.wav\n0 a0.wav t.wav\n0 a2.wav gone.wav\n")
     out = str(tmp_path / "out")
-    result = inspect_store(small_store, out, rules=RULES, trials={"dev": str(tmp_path / "dev.txt")})
+    result = inspect_store(small_store, out, rules=rules, trials={"dev": str(tmp_path / "dev.txt")})
     written = json.loads(Path(out, "inspect.json").read_text())
     assert {name: written[name] for name in result.plain()} == result.plain()
     assert (result.trials["dev"].same_audio, result.trials["dev"].missing) == (1, 1)
@@ -230,31 +228,33 @@ def test_store_and_list_make_page_and_json(small_store: str, tmp_path: Path):
 
 
 @pytest.mark.parametrize(("answer", "kind"), [(0, "different"), (1, "same")])
-def test_a_list_of_one_kind_of_trial_is_reported(small_store: str, tmp_path: Path, answer: int, kind: str):
+def test_a_list_of_one_kind_of_trial_is_reported(
+    small_store: str, tmp_path: Path, answer: int, kind: str, rules: Rules
+):
     path = tmp_path / "dev.txt"
     path.write_text(f"{answer} a0.wav t.wav\n{answer} a1.wav t.wav\n")
-    result = inspect_store(small_store, str(tmp_path / "out"), rules=RULES, trials={"dev": str(path)})
+    result = inspect_store(small_store, str(tmp_path / "out"), rules=rules, trials={"dev": str(path)})
     assert result.trials["dev"].trials == 2
     assert f"The known answers of dev are all {kind}-speaker: no error rate can be had from it." in warnings(result)
 
 
-def test_trials_of_models_are_those_of_their_utterances(small_store: str, tmp_path: Path):
+def test_trials_of_models_are_those_of_their_utterances(small_store: str, tmp_path: Path, rules: Rules):
     (tmp_path / "dev.txt").write_text("model c/t nontarget\nmodel c/a2 target\n")
     (tmp_path / "models.csv").write_text("enroll_model,utt_id\nmodel,c/a0\nmodel,c/a1\n")
     result = inspect_store(
         small_store,
         str(tmp_path / "out"),
-        rules=RULES,
+        rules=rules,
         trials={"dev": str(tmp_path / "dev.txt")},
         enrolments=str(tmp_path / "models.csv"),
     )
     assert (result.trials["dev"].trials, result.trials["dev"].same_session_targets) == (4, 2)
 
 
-def test_store_without_utterances_is_refused(tmp_path: Path):
+def test_store_without_utterances_is_refused(tmp_path: Path, rules: Rules):
     uri = str(tmp_path / "store")
     empty = {"utterances": UTTERANCES.empty_table(), "rejects": REJECTS.empty_table()}
     store.commit_part(uri, "all", empty, row_group_rows=2)
     store.finish(uri, parts=["all"], inputs="x", facts={})
     with pytest.raises(ValueError, match="nothing to inspect: got 0 utterances"):
-        inspect_store(uri, str(tmp_path / "out"), rules=RULES, trials={})
+        inspect_store(uri, str(tmp_path / "out"), rules=rules, trials={})

@@ -24,15 +24,6 @@ from avis.inspection.suspects import Rules
 
 Folder = Callable[..., Path]
 SAMPLE_RATE = 16000
-RULES = Rules(
-    min_utterances=3,
-    quiet_dbfs=-50.0,
-    clipped_ratio=0.01,
-    narrow_hz=4200.0,
-    mixed_share=0.25,
-    max_silence_share=0.8,
-    num_examples=2,
-)
 
 
 @pytest.fixture
@@ -182,11 +173,11 @@ def test_extended_twice_and_from_another_folder(cfg: Recipe, tmp_path: Path, dec
     assert rows_by_id(back) == rows_by_id(once)
 
 
-def test_a_shard_that_the_base_lost_is_named(cfg: Recipe, tmp_path: Path):
+def test_a_shard_that_the_base_lost_is_named(cfg: Recipe, tmp_path: Path, rules: Rules):
     base = prepare(cfg)
     write(tmp_path / "audio" / "s0" / "a" / "new.wav", seed=1)
     grown = prepare(cfg.changed({"extends": base}))
-    result = inspect_store(grown, str(tmp_path / "page"), rules=RULES, trials={})
+    result = inspect_store(grown, str(tmp_path / "page"), rules=rules, trials={})
     assert result.total.utterances == 33
     shard = Path(base, "utterances", "train-00000.parquet")
     data = bytearray(shard.read_bytes())
