@@ -3,7 +3,7 @@
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, InterpolationToMissingValueError, MissingMandatoryValue
@@ -35,6 +35,16 @@ TOP_LEVEL: dict[str, Any] = {
     "verbose": bool,
 }
 """Types of keys that stand in no component; a word may switch a group off, see `NOTHING`."""
+
+BANKS = ("noise_bank", "music_bank", "rir_bank", "speech_bank")
+PARTS = {
+    "augment": ("chain", "spec_augment", *BANKS),
+    "calibration": ("model", "trials", "max_trials", "crops_s"),
+    "corpus": ("sources",),
+    "scheduler": ("learning_rate", "margin"),
+}
+"""What is read of groups that are no components themselves, beside keys that others refer to."""
+REFERENCE = re.compile(r"\$\{([\w.]+)\}")
 
 OmegaConf.register_new_resolver("below", location.join, replace=True)
 """``${below:${output_dir},x}`` is what lies in a folder, at a URI with a query too."""
@@ -75,7 +85,21 @@ def check_composed(cfg: DictConfig) -> dict[str, Any]:
             "Leave it out, or see --help."
         )
     _check_groups(plain)
+    _check_read(plain, OmegaConf.to_yaml(cfg))
     return plain
+
+
+def _check_read(plain: Mapping[str, Any], tree: str) -> None:
+    """Refuse a key of `PARTS` that nothing reads: an addition with a typing error changes nothing, without a word."""
+    referred = set(REFERENCE.findall(tree))
+    for group, parts in PARTS.items():
+        keys = plain[group] if isinstance(plain.get(group), dict) else {}
+        for key in keys:
+            if key not in parts and f"{group}.{key}" not in referred:
+                raise ValueError(
+                    f"unknown key: got {group}.{key}, which nothing reads, expected one of "
+                    f"{', '.join(sorted({*keys} - {key}))}. At {group}.{key}. Correct its name, or leave it out."
+                )
 
 
 def _check_groups(plain: Mapping[str, Any]) -> None:
@@ -260,9 +284,12 @@ def _check_type(value: Any, hint: Any, key: str) -> None:
         TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value, strict=strict)
     except ValidationError as error:
         problem = error.errors()[0]["msg"]
-        raise ValueError(
-            f"wrong value: got {value!r}, expected {_plain_name(hint)} ({problem}). At {key}. Correct the value."
-        ) from error
+        expected = _choices(hint) or f"{_plain_name(hint)} ({problem})"
+        raise ValueError(f"wrong value: got {value!r}, expected {expected}. At {key}. Correct the value.") from error
+
+
+def _choices(hint: Any) -> str:
+    return f"one of {', '.join(map(str, get_args(hint)))}" if get_origin(hint) is Literal else ""
 
 
 def _plain_name(hint: Any) -> str:

@@ -5,7 +5,7 @@ import warnings
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.plugins.environments import LightningEnvironment
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from avis.engine.recipe import Recipe
@@ -29,8 +29,8 @@ def rehearse(recipe: Recipe) -> None:
 
     It is of made-up waveforms of one speaker each of the first two, `trainer.utterances_per_speaker` of each, as long
     as the shortest crop or `MOST_S`; the whole batch of a worker is checked by rule, since on the CPU of the driver it
-    would take minutes. 16-bit floats, which are for GPUs, are rehearsed as 32-bit ones. What a front end learns, mixup
-    and augmentation are not rehearsed.
+    would take minutes. 16-bit floats, which are for GPUs, are rehearsed as 32-bit ones, and augmentation is not
+    rehearsed, nor is a self-supervised front end, which would be fetched and loaded.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def rehearse(recipe: Recipe) -> None:
         )
     speakers = torch.arange(2).repeat_interleave(trainer.utterances_per_speaker)
     try:
-        _step(recipe, {"features": _features(recipe, len(speakers)), "speaker": speakers})
+        _step(recipe, {**_inputs(recipe, len(speakers)), "speaker": speakers})
     except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:
         if ": got " in str(error):
             raise
@@ -60,11 +60,11 @@ def rehearse(recipe: Recipe) -> None:
     check_local_batch(trainer, recipe.model, recipe.compute.num_train_workers()[1])
 
 
-def _features(recipe: Recipe, num: int) -> Tensor:
-    """Return features ``[num, frames, mels]`` of made-up crops."""
+def _inputs(recipe: Recipe, num: int) -> dict[str, Tensor]:
+    """Return made-up crops, ``waveforms`` ``[num, samples]`` or, as the step has them, ``features``."""
     examples, front_end = recipe.examples, recipe.examples.features.front_end
     if "model" in front_end.plain:
-        return torch.randn(num, MODEL_FRAMES, front_end.plain["dim"])
+        return {"features": torch.randn(num, MODEL_FRAMES, front_end.plain["dim"])}
     shortest_s = crop_bounds(examples.crop_s)[0]
     samples = round(min(shortest_s, MOST_S) * examples.sample_rate)
     built = examples.features.build_front_end()
@@ -73,22 +73,38 @@ def _features(recipe: Recipe, num: int) -> Tensor:
             f"crop shorter than a frame: got trainer.crop_s={examples.crop_s} s, expected enough for one frame of the "
             f"features. At trainer.crop_s. Raise it; 2 to 4 s are usual."
         )
+    waveforms = 0.1 * torch.randn(num, samples)
+    if examples.features.on_device:
+        return {"waveforms": waveforms}
     with torch.no_grad():
-        return torch.stack([built(waveform) for waveform in 0.1 * torch.randn(num, samples)])
+        return {"features": torch.stack([built(waveform) for waveform in waveforms])}
+
+
+def _check_mixed(loss: nn.Module, embedding_dim: int, speakers: Tensor) -> None:
+    """Refuse mixup for a loss that does not take speakers in any order, as partners are mixed in."""
+    turns = speakers.view(2, -1).T.flatten()
+    try:
+        loss(torch.randn(len(turns), embedding_dim), turns)
+    except ValueError as error:
+        raise ValueError(
+            f"loss of groups under mixup: got mixup_alpha above 0 with {type(loss).__name__}, expected 0, since an "
+            "example is mixed with any other, and this loss needs those of a speaker in turn. At trainer.mixup_alpha. "
+            "Set it to 0, or take a loss over the training speakers."
+        ) from error
 
 
 def _step(recipe: Recipe, batch: dict[str, Tensor]) -> None:
-    model = recipe.model.build()
+    model, in_step = recipe.model.build(), "waveforms" in batch
     loss = build_loss(recipe.loss.build(), embedding_dim=model.embedding_dim, num_speakers=NUM_SPEAKERS)
     watch_student(loss, model)
     module = SpeakerVerifier(
-        front_end=None,
+        front_end=recipe.examples.features.build_front_end() if in_step else None,
         model=model,
         loss=loss,
         optimizer=recipe.optimizer.build(),
         learning_rate=recipe.learning_rate.build(),
         margin=recipe.margin.build(),
-        mixup_alpha=0.0,
+        mixup_alpha=recipe.trainer.mixup_alpha if in_step else 0.0,
         num_epochs=recipe.trainer.num_epochs,
         steps_per_epoch=1,
         recipe=dict(recipe.plain),
@@ -109,3 +125,5 @@ def _step(recipe: Recipe, batch: dict[str, Tensor]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Lightning, about validation and loaders, which are not rehearsed
         trainer.fit(module, DataLoader([batch], batch_size=None))  # type: ignore[arg-type]
+    if recipe.trainer.mixup_alpha:
+        _check_mixed(loss, model.embedding_dim, batch["speaker"])

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from avis.names import fold
@@ -19,6 +20,9 @@ QUALITY = ("rms_dbfs", "dc_offset", "snr_db", "clip_ratio", "bandwidth_hz")
 
 SPLITS = ("train", "validation", "test")
 
+UNKNOWN = -1
+"""In place of the code of a speaker or a session that nobody knows, which is nobody's and none."""
+
 
 class Coded(NamedTuple):
     """A column of names as integers: ``names[codes]`` is the column.
@@ -26,7 +30,7 @@ class Coded(NamedTuple):
     Attributes
     ----------
     codes : int64 [utterances]
-        Place of each utterance's value in ``names``.
+        Place of each utterance's value in ``names``; `UNKNOWN` where nobody knows it.
     names : pyarrow.Array [names]
         Distinct values, in the order in which they appear. Of those that `avis.names.fold` makes one, the first.
     """
@@ -34,9 +38,10 @@ class Coded(NamedTuple):
     codes: NDArray[np.int64]
     names: pa.Array
 
-    def counts(self, rows: NDArray[np.bool_] | slice = slice(None)) -> NDArray[np.int64]:
+    def counts(self, rows: NDArray[np.bool_] | NDArray[np.int64] | slice = slice(None)) -> NDArray[np.int64]:
         """Return how many of these rows have each name, ``[names]``."""
-        return np.bincount(self.codes[rows], minlength=len(self.names))
+        codes = self.codes[rows]
+        return np.bincount(codes[codes != UNKNOWN], minlength=len(self.names))
 
     def name(self, code: int | np.integer) -> str:
         """Return the name behind a code."""
@@ -97,10 +102,11 @@ class StoreColumns(NamedTuple):
 
 
 def _coded(column: pa.ChunkedArray) -> Coded:
-    encoded = column.combine_chunks().dictionary_encode()
+    known = pc.if_else(pc.equal(column, ""), None, column)
+    encoded = known.combine_chunks().dictionary_encode()
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.combine_chunks()
-    return Coded(encoded.indices.to_numpy().astype(np.int64), encoded.dictionary)
+    return Coded(np.asarray(encoded.indices.fill_null(UNKNOWN)).astype(np.int64), encoded.dictionary)
 
 
 def _one_per_person(speaker: Coded) -> Coded:
@@ -108,7 +114,8 @@ def _one_per_person(speaker: Coded) -> Coded:
     codes: dict[str, int] = {}
     person = np.array([codes.setdefault(fold(name), len(codes)) for name in speaker.names.to_pylist()], np.int64)
     _, first = np.unique(person, return_index=True)
-    return Coded(person[speaker.codes], speaker.names.take(pa.array(first)))
+    of_rows = np.append(person, UNKNOWN)[speaker.codes]  # the last for unknown ones
+    return Coded(of_rows, speaker.names.take(pa.array(first)))
 
 
 def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:

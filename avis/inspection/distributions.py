@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from avis.inspection.columns import StoreColumns
+from avis.inspection.columns import UNKNOWN, StoreColumns
 from avis.reports.store_findings import Amounts, Group, Histogram, Summary
 
 QUANTILES = {"min": 0.0, "p05": 0.05, "median": 0.5, "p95": 0.95, "max": 1.0}
@@ -38,6 +38,7 @@ def amounts(data: StoreColumns, rows: NDArray[np.bool_]) -> Amounts:
     return Amounts(
         utterances=int(np.count_nonzero(rows)),
         speakers=int(np.count_nonzero(data.speaker.counts(rows))),
+        without_speaker=int(np.count_nonzero(data.speaker.codes[rows] == UNKNOWN)),
         sessions=int(sessions.sum()),
         single_session_speakers=int(np.count_nonzero(sessions == 1)),
         hours=float(duration_s.sum() / 3600.0),
@@ -57,7 +58,8 @@ def measures(data: StoreColumns, rows: NDArray[np.bool_]) -> dict[str, NDArray[n
 
 
 def sessions_per_speaker(data: StoreColumns, rows: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return the number of sessions of every speaker who has any utterance among these."""
+    """Return the number of known sessions of every known speaker who has any among these utterances."""
+    rows = rows & (data.speaker.codes != UNKNOWN) & (data.session.codes != UNKNOWN)
     pairs = np.unique(data.speaker.codes[rows] * len(data.session.names) + data.session.codes[rows])
     counts = np.bincount(pairs // max(len(data.session.names), 1))
     return counts[counts > 0]

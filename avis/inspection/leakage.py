@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from avis.inspection.columns import Coded, StoreColumns
+from avis.inspection.columns import UNKNOWN, Coded, StoreColumns
 from avis.reports.store_findings import Copies, Duplicates, InCommon, Overlap, Repeats, TrialCounts
 
 LEARNT_FROM = ("train", "validation")
@@ -46,7 +46,9 @@ def duplicates(data: StoreColumns, *, num_examples: int) -> Duplicates:
     speakers = data.speaker.codes[order]
     across = np.zeros(0, bool)
     if len(starts):
-        across = np.minimum.reduceat(speakers, starts) != np.maximum.reduceat(speakers, starts)
+        known = np.where(speakers == UNKNOWN, len(data.speaker.names), speakers)  # of whom two are never told apart
+        highest = np.maximum.reduceat(speakers, starts)
+        across = (highest != UNKNOWN) & (np.minimum.reduceat(known, starts) != highest)
 
     def repeats(chosen: NDArray[np.bool_]) -> Repeats:
         shown = zip(starts[chosen][:num_examples], sizes[chosen][:num_examples], strict=True)
@@ -83,10 +85,7 @@ def overlaps(data: StoreColumns, lists: Mapping[str, PlacedList], *, num_example
 
 
 def _in_both(column: Coded, one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.int64]:
-    present = np.zeros((2, len(column.names)), dtype=bool)
-    present[0, column.codes[one]] = True
-    present[1, column.codes[other]] = True
-    return np.flatnonzero(present.all(axis=0))
+    return np.flatnonzero((column.counts(one) > 0) & (column.counts(other) > 0))
 
 
 def _first_with(data: StoreColumns, rows: NDArray[np.int64], code: int) -> str:
@@ -100,14 +99,15 @@ def count_trials(data: StoreColumns, placed: PlacedList) -> TrialCounts:
     named = np.unique(placed.rows)
     target, nontarget = (np.asarray(pc.fill_null(kind, False)) for kind in (placed.target, pc.invert(placed.target)))
     same_audio = data.audio.codes[enroll] == data.audio.codes[test]
-    same_session = data.session.codes[enroll] == data.session.codes[test]
+    sessions = data.session.codes
+    same_session = (sessions[enroll] == sessions[test]) & (sessions[enroll] != UNKNOWN)
     return TrialCounts(
         trials=int(enroll.size),
         targets=int(np.count_nonzero(target)),
         nontargets=int(np.count_nonzero(nontarget)),
         missing=placed.missing,
         utterances=int(named.size),
-        speakers=int(np.unique(data.speaker.codes[named]).size),
+        speakers=int(np.count_nonzero(data.speaker.counts(named))),
         same_audio=int(np.count_nonzero(same_audio)),
         same_session_targets=int(np.count_nonzero(same_session & target & ~same_audio)),
     )

@@ -82,7 +82,7 @@ def _copies(findings: Findings) -> Iterator[str]:
         )
     if within.groups:
         yield (
-            f"{counted(within.groups, 'recording', 'are')} there more than once under one speaker "
+            f"{counted(within.groups, 'recording', 'are')} there more than once under one speaker, or an unknown one "
             f"({counted(within.utterances, 'utterance')}): copies count more than others, and trials among them are "
             "perfect."
         )
@@ -126,6 +126,8 @@ def _unknown(findings: Findings) -> Iterator[str]:
     rejected, utterances = sum(rejects.num for rejects in findings.rejects), findings.total.utterances
     if rejected:
         yield f"{rejected:,} of {counted(rejected + utterances, 'input', 'were')} rejected; the reasons are below."
+    if unknown := findings.total.without_speaker:
+        yield f"{counted(unknown, 'utterance', 'have')} no speaker: nothing is said of who speaks there."
     missing = {name: summary.missing for name, summary in findings.total.measures.items() if summary.missing}
     if missing:
         listed = ", ".join(f"{name} of {counted(num, 'utterance')}" for name, num in missing.items())

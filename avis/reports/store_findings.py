@@ -23,12 +23,14 @@ class Summary:
 class Amounts:
     """How much there is of some utterances.
 
-    ``single_session_speakers`` is how many of the speakers have one session, and ``speech_hours`` counts the utterances
-    whose speech was measured, None without any. ``measures`` are by name.
+    ``without_speaker`` is how many are of nobody known, ``single_session_speakers`` how many of the speakers have one
+    session, and ``speech_hours`` counts the utterances whose speech was measured, None without any. ``measures`` are by
+    name.
     """
 
     utterances: int
     speakers: int
+    without_speaker: int
     sessions: int
     single_session_speakers: int
     hours: float

@@ -168,7 +168,9 @@ class Calibration:
 
     def restore(self, state: dict[str, NDArray]) -> None:
         """Take back what `state` returned."""
-        assert set(state) == {"weights", "offset", "bounds", "fitted_on"}, f"state of something else: {sorted(state)}"
+        shapes = {"weights": (1 + 2 * len(self.measures),), "offset": (), "bounds": (2,), "fitted_on": (3,)}
+        found = {name: values.shape for name, values in state.items()}
+        assert found == shapes, f"state of something else: {found}"
         self._learnt = state
 
 

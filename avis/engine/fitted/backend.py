@@ -1,10 +1,12 @@
 """Build the configured back-end and fit it on the training speakers."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from avis.digest import fingerprint, table_digest
 from avis.engine.examples.banks import make_banks
@@ -92,9 +94,15 @@ def fitted_backend(
         recipe=fingerprint([scoring.plain, embedder.checkpoint.digest]),
         data=fingerprint([*fitted_on, *windowed]) if len(training) else None,
         fit=fit,
+        tried=partial(_score_noise, backend, embedder.checkpoint.recipe["model"]["embedding_dim"]),
         needs="training speakers",
     )
     return backend
+
+
+def _score_noise(backend: Backend, dim: int) -> NDArray[np.float32]:
+    vectors = backend.transform(np.random.default_rng(0).normal(size=(2, dim)).astype(np.float32))
+    return backend.score(vectors[:1], vectors[1:])
 
 
 def _training_utterances(index: pa.Table, speakers: Sequence[str]) -> pa.Table:

@@ -115,6 +115,7 @@ class Calibrator:
             recipe=fingerprint([recipe.scoring.plain, settings.plain, self.embedder.checkpoint.digest, *enrolled]),
             data=data,
             fit=lambda: self._fit(calibration, trials),
+            tried=lambda: calibration.llr(np.zeros(1), np.zeros((1, 2 * len(calibration.measures)))),
             needs="validation speakers",
         )
 

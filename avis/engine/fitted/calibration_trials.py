@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from avis.engine.recipe import ScoreRecipe
 from avis.engine.trials.crops import crop_ids
+from avis.engine.workers.console import warn_once
 from avis.lineage import Lineage, spelled
 from avis.names import shared
 from avis.schema import ENROLMENTS, TRIALS
@@ -45,7 +46,7 @@ def calibration_trials(recipe: ScoreRecipe, index: pa.Table, *, rejects: pa.Tabl
         rejects=rejects,
     )
     if left := len(listed) - len(trials):
-        print(f"warning: {left} of {len(listed)} calibration trials are left out: the store lacks their utterances")
+        warn_once(f"{left} of {len(listed)} calibration trials are left out: the store lacks their utterances")
         check_both_kinds(trials, where=f"{settings.trials}, of which {left} trials are left out")
     if trials["target"].null_count:
         raise ValueError(

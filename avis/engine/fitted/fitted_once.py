@@ -16,7 +16,15 @@ FORMAT = 2
 
 
 def fitted_once(
-    fitted: Stateful, checkpoint: str, *, kind: str, recipe: str, data: str | None, fit: Callable[[], None], needs: str
+    fitted: Stateful,
+    checkpoint: str,
+    *,
+    kind: str,
+    recipe: str,
+    data: str | None,
+    fit: Callable[[], None],
+    tried: Callable[[], object],
+    needs: str,
 ) -> None:
     """Restore what was fitted on the same data by the same recipe, else fit and save it.
 
@@ -35,6 +43,8 @@ def fitted_once(
         was saved by this recipe is taken.
     fit : callable
         Fits it.
+    tried : callable
+        Uses it on made-up input once it is restored: what fails there is of other sizes than the model.
     needs : str
         What it would be fitted on, for the message.
 
@@ -56,7 +66,7 @@ def fitted_once(
             )
     path = location.join(folder, names[0])
     if location.exists(path):
-        _restore(fitted, location.read_bytes(path), path)
+        _restore(fitted, location.read_bytes(path), path, tried)
         return
     fit()
     buffer = io.BytesIO()
@@ -64,7 +74,7 @@ def fitted_once(
     store.write_bytes(path, buffer.getvalue())
 
 
-def _restore(fitted: Stateful, data: bytes, path: str) -> None:
+def _restore(fitted: Stateful, data: bytes, path: str, tried: Callable[[], object]) -> None:
     try:
         check_archive(io.BytesIO(data))
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
@@ -73,8 +83,9 @@ def _restore(fitted: Stateful, data: bytes, path: str) -> None:
             if values.dtype.kind not in "fiu" or not np.isfinite(values).all():
                 raise ValueError(f"{name} of {values.dtype}, or not finite")
         fitted.restore(state)
-    except (ValueError, AssertionError, EOFError, MemoryError, zipfile.BadZipFile) as error:
+        tried()
+    except (ValueError, IndexError, AssertionError, EOFError, MemoryError, zipfile.BadZipFile) as error:
         raise ValueError(
-            f"fitted state unusable: got {error}, expected finite numbers as AVIS saved them. At {path}. Delete it "
-            "and score once on the training corpus."
+            f"fitted state unusable: got {error}, expected finite numbers of the model's sizes, as AVIS saved them. "
+            f"At {path}. Delete it and score once on the training corpus."
         ) from error

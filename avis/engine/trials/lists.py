@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from avis import location, store
 from avis.checkpoints.components import Component
 from avis.engine.recipe import ScoreRecipe
+from avis.engine.workers.console import warn_once
 from avis.evaluation.score_table import LEFT_OUT
 from avis.lineage import Lineage
 from avis.metrics.list_metrics import UNKNOWN, LeftOut
@@ -217,7 +218,7 @@ def _left_out(name: str, listed: pa.Table, resolved: _Resolved, rejects: pa.Tabl
     reasons = why_missing(resolved.missing, rejects)["reason"].fill_null(UNKNOWN).value_counts().to_pylist()
     utterances = {row["values"]: row["counts"] for row in reasons}
     left = LeftOut(trials=num_left_out, of=len(listed), utterances=utterances)
-    print(f"warning: {name}: {left_out(left)}", flush=True)
+    warn_once(f"{name}: {left_out(left)}")
     return {LEFT_OUT: asdict(left)}
 
 

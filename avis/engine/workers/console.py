@@ -1,5 +1,6 @@
 """Show how far a stage is, and what workers print, on the driver's console."""
 
+import functools
 import os
 import shutil
 import sys
@@ -26,6 +27,12 @@ RAYS_OWN = ("raylet", "gcs_server")
 CLEAR = "\r\x1b[K"
 
 Item = TypeVar("Item")
+
+
+@functools.cache
+def warn_once(message: str) -> None:
+    """Print a warning, once in a process: a run checks before its training what its scoring checks again."""
+    print(f"warning: {message}", flush=True)
 
 
 def on_terminal() -> bool:

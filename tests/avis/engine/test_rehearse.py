@@ -1,17 +1,21 @@
 """What does not go together is refused before there is any audio."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
+from avis.augment import mixup
 from avis.engine.config import resolve
 from avis.engine.recipe import Recipe
 from avis.engine.rehearse import rehearse
+from avis.training import module
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 PAIRS = ["trainer.utterances_per_speaker=2"]
+IN_STEP = ["features.placement=device"]
 TWO_WORKERS = ["compute=cluster", "compute.num_workers=2"]  # so many need no connection to be counted
 
 
@@ -40,6 +44,11 @@ def test_every_loss_goes_with_pairs(loss: str):
         (["model=adapter_mfa"], r"got features\.shape=\[2, 98, 80\], expected .*mels = 25600"),
         (["model=resnet34_small", "model/pooling=correlation", "features=fbank_60"], r"got channels=512 with rows=10"),
         (["trainer.mixup_alpha=0.2"], r"expected device.* At trainer\.mixup_alpha"),
+        (
+            ["trainer.mixup_alpha=0.2", *IN_STEP, "loss=ge2e", *PAIRS],
+            r"loss of groups under mixup: .*with Ge2e, expected 0.* At trainer\.mixup_alpha",
+        ),
+        (["features=sinc_80", *IN_STEP, "trainer.crop_s=0.01"], r"crop shorter than a frame"),
         (["features.placement=materialize", *PAIRS], r"placement=materialize, expected 1"),
         (
             ["trainer.crop_s=[0.6,3.0]"],
@@ -66,6 +75,19 @@ def test_every_loss_goes_with_pairs(loss: str):
 def test_what_does_not_go_together(overrides: list[str], message: str):
     with pytest.raises(ValueError, match=message):
         rehearsed(*overrides)
+
+
+@pytest.mark.parametrize("loss", [["loss=aam_softmax"], ["loss=triplet", *PAIRS]], ids=["classes", "pairs"])
+def test_mixup_and_a_front_end_that_learns_are_rehearsed(loss: list[str], monkeypatch: pytest.MonkeyPatch):
+    mixed: list[int] = []
+
+    def watched(waveforms: torch.Tensor, **drawn: Any) -> mixup.Mixed:
+        mixed.append(len(waveforms))
+        return mixup.mixup(waveforms, **drawn)
+
+    monkeypatch.setattr(module, "mixup", watched)
+    rehearsed("features=sinc_80", *IN_STEP, "trainer.mixup_alpha=0.2", *loss)
+    assert mixed == [4 if PAIRS[0] in loss else 2]
 
 
 def test_a_batch_of_one_will_do_without_batch_normalisation():

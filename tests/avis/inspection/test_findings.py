@@ -258,3 +258,31 @@ def test_store_without_utterances_is_refused(tmp_path: Path, rules: Rules):
     store.finish(uri, parts=["all"], inputs="x", facts={})
     with pytest.raises(ValueError, match="nothing to inspect: got 0 utterances"):
         inspect_store(uri, str(tmp_path / "out"), rules=rules, trials={})
+
+
+def test_unknown_speakers_are_nobody(findings: Callable[..., Findings]):
+    """Neither counted, nor held for one person who is in both splits, nor for two."""
+    result = findings(
+        row("a1", "a"),
+        row("a2", "a", sha256="x"),
+        *(row(f"u{i}", "", split=split, session="") for i, split in enumerate(["train", "test", "test"])),
+        row("u3", "", split="test", session="", sha256="x"),
+    )
+    assert (result.total.utterances, result.total.speakers, result.total.sessions) == (6, 1, 1)
+    assert (result.total.without_speaker, result.total.measures["utterances_per_speaker"].max) == (4, 2)
+    [pair] = result.shared
+    assert (pair.speakers.num, pair.sessions.num, pair.audio.num) == (0, 0, 1)
+    assert result.duplicates.across_speakers.groups == 0
+    assert result.duplicates.within_speaker.groups == 1
+    few = next(row for row in result.suspicious_speakers if row.rule == "few_utterances")
+    assert [example.speaker for example in few.examples] == ["a"]
+    assert "4 utterances have no speaker: nothing is said of who speaks there." in warnings(result)
+
+
+def test_a_store_without_any_speaker(findings: Callable[..., Findings]):
+    placed = PlacedList(np.array([[0], [1]]), pa.chunked_array([pa.array([None], pa.bool_())]), missing=0)
+    rows = [row(f"u{i}", "", split="test", session="") for i in range(2)]
+    result = findings(*rows, lists={"dev": placed})
+    assert (result.total.speakers, result.trials["dev"].speakers) == (0, 0)
+    assert "utterances_per_speaker" not in result.distributions
+    json.dumps(result.plain(), allow_nan=False)

@@ -57,6 +57,7 @@ SPEAKER_RULES, UTTERANCE_RULES = list(RULES)[:3], list(RULES)[3:]
 USUAL = Amounts(
     utterances=1234,
     speakers=10,
+    without_speaker=0,
     sessions=30,
     single_session_speakers=0,
     hours=2.5,

@@ -207,3 +207,12 @@ def test_unknown_speakers_are_not_counted() -> None:
     calibration.fit(target * 2.0, np.zeros((10, 0)), target)
     assert calibration.facts()["num_speakers"] is None
     assert fitted_on(CalibrationFacts(**calibration.facts())) == "unknown speakers, 5 target and 5 non-target trials"
+
+
+@pytest.mark.parametrize("wrong", [{"weights": np.ones(2)}, {"bounds": np.ones(3)}, {"offset": np.ones(3)}])
+def test_a_state_of_another_shape_is_refused(wrong: dict[str, np.ndarray]) -> None:
+    calibration = Calibration(p_target=0.5, l2=1e-4, measures=["duration"])
+    state = {"weights": np.ones(3), "offset": np.array(0.0), "bounds": np.array([-1.0, 1.0]), "fitted_on": np.ones(3)}
+    calibration.restore(state)
+    with pytest.raises(AssertionError, match="state of something else"):
+        calibration.restore(state | wrong)

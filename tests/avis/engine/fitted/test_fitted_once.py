@@ -20,6 +20,7 @@ def mean_of(folder: Path, value: float) -> float:
         recipe="cosine",
         data="corpus",
         fit=lambda: backend.fit(np.full((2, 1), value), np.array(["a", "b"])),
+        tried=lambda: backend.transform(np.array([[2.0]])),
         needs="training speakers",
     )
     return float(backend.state()["mean"][0])
@@ -38,9 +39,10 @@ def test_what_was_fitted_by_an_earlier_version_is_fitted_anew(tmp_path: Path, mo
         {"mean": np.array(["a"])},
         {"mean": np.array([1j])},
         {"other": np.zeros(1)},
+        {"mean": np.zeros(3)},
     ],
 )
-def test_what_is_no_state_of_numbers_is_refused(tmp_path: Path, state: dict[str, np.ndarray]):
+def test_what_is_no_state_of_the_model_is_refused(tmp_path: Path, state: dict[str, np.ndarray]):
     mean_of(tmp_path, 1.0)
     [saved] = tmp_path.iterdir()
     np.savez(saved, **state)

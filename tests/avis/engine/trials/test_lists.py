@@ -12,6 +12,7 @@ from avis.checkpoints.run_checkpoints import best_checkpoint
 from avis.engine.recipe import Recipe
 from avis.engine.score import score
 from avis.engine.trials.lists import read_index, read_lists
+from avis.engine.workers.console import warn_once
 from avis.lineage import Lineage, TrainedOn
 from avis.schema import REJECTS
 from avis.scoring.known_lists import KnownList
@@ -157,6 +158,7 @@ def test_models_are_enrolled_with_what_is_left_of_them(
     with pytest.raises(ValueError, match=message):
         read_lists(cfg, index, lineage=Lineage(), rejects=rejects)
     leaving = cfg.changed({"trial_checks.missing_ids": "leave_out"})
+    warn_once.cache_clear()
     [listed] = read_lists(leaving, index, lineage=Lineage(), rejects=rejects).values()
     assert listed.models is not None
     assert list(zip(*listed.models.to_pydict().values(), strict=True)) == [
@@ -172,6 +174,8 @@ def test_models_are_enrolled_with_what_is_left_of_them(
     assert listed.facts["flagged"]["missing_ids"] == 2
     assert listed.facts["left_out"] == {"trials": 2, "of": 5, "utterances": {"silent": 2, "unknown": 1}}
     assert "warning: list: 2 of 5 trials are left out, since the store lacks utterances" in capsys.readouterr().out
+    read_lists(leaving, index, lineage=Lineage(), rejects=rejects)
+    assert "warning" not in capsys.readouterr().out
 
 
 def test_a_list_of_which_one_kind_of_trial_is_left_is_not_scored(tiny_recipe: Recipe, tmp_path: Path):
