@@ -71,8 +71,10 @@ def test_what_s3_cannot_move_is_written_in_place(s3: str, monkeypatch: pytest.Mo
 
 
 KILLED = """
-import io, sys, time
+import io, signal, sys, time
 from avis import whole_file
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which what runs in the background of a shell ignores
 
 class Slow(io.BytesIO):
     def read(self, size=-1):
