@@ -70,7 +70,7 @@ def train(recipe: Recipe, utterances: str, run_dir: str) -> Checkpoint:
         recipe.compute.connect()
         store.clear_unfinished(location.join(run_dir, CHECKPOINTS))
         num_gpus, num_workers = recipe.compute.num_gpus(), recipe.compute.num_train_workers()
-        inputs = gather_inputs(recipe, utterances, num_workers[1])
+        inputs = gather_inputs(recipe, utterances, num_workers[1], run_dir)
         watched = noted(run_dir, resumed=start != START, told_by=lambda: STOPPING.told_by)
         with watched, STOPPING.after_a_step(recipe.trainer.max_minutes):
             if recipe.compute.in_process:

@@ -8,7 +8,7 @@ import pyarrow as pa
 from avis import store
 from avis.augment.bank import Bank
 from avis.checkpoints.checkpoint import Checkpoint
-from avis.checkpoints.run_checkpoints import find_ancestors
+from avis.checkpoints.run_checkpoints import find_ancestors, last_checkpoints
 from avis.engine.examples.banks import make_banks
 from avis.engine.examples.materialize import materialize
 from avis.engine.recipe import Recipe
@@ -81,8 +81,10 @@ class TrainingInputs:
     lineage: Lineage
 
 
-def gather_inputs(recipe: Recipe, utterances: str, num_workers: int) -> TrainingInputs:
+def gather_inputs(recipe: Recipe, utterances: str, num_workers: int, run_dir: str | None = None) -> TrainingInputs:
     """Plan a training and gather what its workers need, features computed beforehand among it.
+
+    Of a run that goes on, what it started from is not looked at: its own last checkpoint has all of that.
 
     Raises
     ------
@@ -110,7 +112,8 @@ def gather_inputs(recipe: Recipe, utterances: str, num_workers: int) -> Training
         utterances_per_speaker=recipe.trainer.utterances_per_speaker,
     )
     say_repetition(plan, rows["speaker"].filter(pa.array(long_enough)).to_pylist())
-    start = Checkpoint.open(recipe.start_from) if recipe.start_from else None
+    goes_on = run_dir is not None and bool(last_checkpoints(run_dir))
+    start = Checkpoint.open(recipe.start_from) if recipe.start_from and not goes_on else None
     banks, stored = make_banks(recipe.examples, utterances), None
     if features.placement == "materialize":
         stored = materialize(
@@ -128,7 +131,7 @@ def gather_inputs(recipe: Recipe, utterances: str, num_workers: int) -> Training
         validation=list_row_groups(utterances, "validation"),
         utterances_per_speaker=speaker_counts(rows["speaker"]),
         start=start,
-        lineage=find_ancestors(recipe.plain).then(TrainedOn.utterances(rows)),
+        lineage=find_ancestors(recipe.plain, run_dir).then(TrainedOn.utterances(rows)),
     )
 
 

@@ -67,6 +67,8 @@ def test_a_run_that_goes_on_needs_not_the_files_it_came_from(
     saved(tmp_path / "checkpoints", "last.ckpt", recipe, tiny_store)
     Path(start).unlink()
     assert [each.model for each in find_ancestors(recipe.plain, str(tmp_path)).models] == [start]
+    inputs = gather_inputs(recipe, tiny_store, 1, str(tmp_path))
+    assert (inputs.start, [each.model for each in inputs.lineage.models]) == (None, ["", start])
     with pytest.raises(ValueError, match="checkpoint missing"):
         find_ancestors(recipe.plain, str(tmp_path / "another"))
 
