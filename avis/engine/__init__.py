@@ -1,5 +1,11 @@
 """Ray and Hydra: the stages of a run, and the process that they run in."""
 
+import importlib
+import sys
+from pathlib import Path
+
 from avis.engine.workers.process_setup import adapt
 
 adapt()  # before Ray, torch and Lightning are imported, which look at the process there and then
+if Path(getattr(sys.modules["__main__"], "__file__", None) or "").resolve().parent.name == "pipelines":
+    importlib.import_module("avis.engine.entry")  # refuses a wrong key before these are imported, which takes seconds

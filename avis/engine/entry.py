@@ -3,6 +3,9 @@
 A user's error ends with its message alone. What counts as one: a wrong command line or configuration, a file or storage
 that cannot be read or written, and a ValueError worded as all of AVIS's are (``rule broken: got ..., expected ...``),
 wherever it was raised, a worker included. Any other error is a bug and shows its traceback.
+
+On import the command line of the script that runs is composed once, so that a wrong key or choice is said before the
+script goes on to import Ray and Lightning, which takes seconds.
 """
 
 import functools
@@ -16,6 +19,7 @@ from types import TracebackType
 from typing import NoReturn
 
 import hydra
+from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
@@ -35,6 +39,7 @@ EXIT_ERROR = 1
 
 SEVERAL_OF = "train"
 """The pipeline whose runs have names, so that several may be started by one command."""
+PIPELINES = Path(__file__).resolve().parents[2] / "pipelines"
 
 OUT_OF_MEMORY = ("MemoryError", "OutOfMemoryError")
 """Python's, torch's and Ray's own names for it."""
@@ -115,7 +120,26 @@ def _run(main: Callable[[DictConfig], None], config_name: str) -> None:
 
 
 def _configs(main: Callable[[DictConfig], None]) -> Path:
-    return Path(main.__code__.co_filename).resolve().parents[1] / "configs"
+    return _configs_of(main.__code__.co_filename)
+
+
+def _configs_of(script: str) -> Path:
+    return Path(script).resolve().parent.parent / "configs"
+
+
+def _refuse_early(script: str, arguments: list[str]) -> None:
+    """End where the command line of a pipeline's script does not compose; options such as --help are left to Hydra."""
+    configs, name = _configs_of(script), Path(script).stem
+    is_pipeline = Path(script).resolve() == PIPELINES / f"{name}.py" and (configs / f"{name}.yaml").is_file()
+    if not is_pipeline or any(argument.startswith("-") for argument in arguments):
+        return
+    try:
+        with initialize_config_dir(str(configs), version_base="1.3"):
+            compose(name, as_typed(arguments))
+    except (ValueError, HydraException, OmegaConfBaseException) as error:
+        if os.environ.get(FULL_ERROR) == "1":
+            raise
+        _end(error, configs, name)
 
 
 def _run_composed(main: Callable[[DictConfig], None], cfg: DictConfig) -> None:
@@ -177,3 +201,6 @@ def _say(message: str) -> None:
     """Print a message to standard error, on a terminal with what it is about in red."""
     about, colon, rest = message.partition(":")
     Console(stderr=True).print(Text.assemble((about + colon, "bold red"), rest), soft_wrap=True)
+
+
+_refuse_early(getattr(sys.modules["__main__"], "__file__", None) or "", sys.argv[1:])

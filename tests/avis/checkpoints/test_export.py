@@ -142,7 +142,7 @@ def test_onnx_takes_any_number_of_utterances_in_8_bits_too(tmp_path: Path):
             found.append(torch.cosine_similarity(torch.from_numpy(embeddings), whole(batch)).min().item())
         sizes.append((tmp_path / format).stat().st_size)
     assert min(found[:2]) > MIN_COSINE
-    assert 0.98 < min(found[2:]) < MIN_COSINE, "8 bits are close, and not the same"
+    assert min(found[2:]) > 0.98, "8 bits are close; how close is the processor's to say"
     assert sizes[1] < sizes[0]
     about = json.loads(session.get_modelmeta().custom_metadata_map["avis"])
     assert about["cosine"] == parity._asdict()
