@@ -1,6 +1,7 @@
 """Measure a part of AVIS, each figure beside what it is to be compared with, in one run.
 
     python pipelines/benchmark.py ingest    # samples/s of each placement, from memory, and in a plain PyTorch loop
+    python pipelines/benchmark.py feed      # examples/s that reach trainers which do nothing, beside one process's own
     python pipelines/benchmark.py plain     # the whole training as a plain single-process loop, then scored
     python pipelines/benchmark.py scoring   # 10 million trials with AS-norm: trials/s, memory; and loops over pairs
     python pipelines/benchmark.py metrics   # all figures of ten million scores against two plain sorts of them, and
@@ -24,6 +25,7 @@ from avis.engine.entry import pipeline
 from avis.engine.recipe import Recipe
 from pipelines.benchmarks.evaluation import metrics
 from pipelines.benchmarks.examples import augment, features
+from pipelines.benchmarks.feeding import feed
 from pipelines.benchmarks.growth import growth
 from pipelines.benchmarks.models import families, models
 from pipelines.benchmarks.preparing import preparing
@@ -32,6 +34,7 @@ from pipelines.benchmarks.training import ingest, plain
 
 MEASUREMENTS = {
     "ingest": ingest,
+    "feed": feed,
     "plain": plain,
     "scoring": scoring,
     "metrics": metrics,

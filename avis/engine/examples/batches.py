@@ -47,14 +47,21 @@ def streamed_batches(
     """
     feed = partial(Feed, [reference], plan, start=start, num_workers=num_workers, data_cpus=data_cpus)
     if num_workers == 1:
-        return _fetched(feed().next, rank)
+        return fetched(feed().next, rank)
     actor = ray.remote(Feed).options(num_cpus=0, scheduling_strategy="DEFAULT")
     shared = broadcast_from_rank_zero(actor.remote(*feed.args, **feed.keywords) if rank == 0 else None)
-    return _fetched(lambda rank: ray.get(shared.next.remote(rank)), rank)
+    return fetched(lambda rank: ray.get(shared.next.remote(rank)), rank)
 
 
-def _fetched(next_pieces: Callable[[int], Pieces], rank: int) -> Iterator[Batch]:
-    """Fetch batches ahead, in a thread of its own."""
+def fetched(next_pieces: Callable[[int], Pieces], rank: int) -> Iterator[Batch]:
+    """Yield a worker's batches, fetched ahead by a thread.
+
+    Parameters
+    ----------
+    next_pieces : callable
+        `Feed.next`, of this process or of an actor.
+    rank : int
+    """
 
     def fetch() -> Batch | None:
         pieces = ray.get(next_pieces(rank))

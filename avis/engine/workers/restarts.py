@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch.distributed
-from ray.exceptions import RayTaskError
+from ray.exceptions import RayActorError, RayTaskError
 from ray.train import TrainingFailedError
 
 from avis.engine.workers.parts import raise_cause, user_error
@@ -68,6 +68,9 @@ def restarted(
 
 def _loss(error: TrainingFailedError) -> BaseException:
     """Return by what a worker was lost; raise what else ended the training."""
+    controller = user_error(getattr(error, "controller_failure", error))
+    if isinstance(controller, RayActorError):  # a worker was lost while all were being started
+        return controller
     failures = getattr(error, "worker_failures", None)
     if not failures:
         raise_cause(error)

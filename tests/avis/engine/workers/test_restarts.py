@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch.distributed
 from ray.exceptions import ActorDiedError, NodeDiedError, OutOfMemoryError, RayTaskError
-from ray.train import TrainingFailedError, WorkerGroupError
+from ray.train import ControllerError, TrainingFailedError, WorkerGroupError
 from ray.train.v2._internal.exceptions import WorkerHealthCheckFailedError
 
 from avis.engine.workers.restarts import restarted
@@ -91,6 +91,17 @@ def test_losses_without_end():
     with pytest.raises(ValueError, match=r"training worker lost: got 3 losses.*compute\.max_restarts=2.*resume=<run>"):
         restarted(fit, 2, progress=nowhere)
     assert fit.calls == 3
+
+
+def test_a_worker_lost_while_all_are_started_is_started_again():
+    failures = [ControllerError(ActorDiedError()), None]
+
+    def fit() -> None:
+        if failure := failures.pop(0):
+            raise failure
+
+    restarted(fit, 1, progress=nowhere)
+    assert not failures
 
 
 @pytest.mark.parametrize("max_restarts", [0, 2])
