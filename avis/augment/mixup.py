@@ -24,7 +24,7 @@ class Mixed(NamedTuple):
     share: float
 
 
-def mixup(waveforms: torch.Tensor, *, alpha: float, rng: np.random.Generator) -> Mixed:
+def mixup(waveforms: torch.Tensor, *, alpha: float, rng: np.random.Generator, partners: np.random.Generator) -> Mixed:
     """Return a batch of convex sums: each waveform with the lesser share of another's.
 
     One share is drawn for the whole batch from Beta(alpha, alpha) and folded at a half, so that the first of the two is
@@ -37,7 +37,9 @@ def mixup(waveforms: torch.Tensor, *, alpha: float, rng: np.random.Generator) ->
     alpha : float
         Above 0; 0.2 mixes little most of the time, 1 evenly.
     rng : numpy.random.Generator
-        Draws the share, then the partners.
+        Draws the share.
+    partners : numpy.random.Generator
+        Draws the partners: on several workers each among its own examples, while the share is all workers'.
 
     References
     ----------
@@ -46,11 +48,11 @@ def mixup(waveforms: torch.Tensor, *, alpha: float, rng: np.random.Generator) ->
 
     Examples
     --------
-    >>> mixed = mixup(torch.eye(2), alpha=1.0, rng=np.random.default_rng(0))
+    >>> mixed = mixup(torch.eye(2), alpha=1.0, rng=np.random.default_rng(0), partners=np.random.default_rng(1))
     >>> mixed.waveforms.sum(dim=1)
     tensor([1., 1.])
     """
     share = float(rng.beta(alpha, alpha))
     share = min(share, 1.0 - share)
-    partner = torch.from_numpy(rng.permutation(len(waveforms))).to(waveforms.device)
+    partner = torch.from_numpy(partners.permutation(len(waveforms))).to(waveforms.device)
     return Mixed((1.0 - share) * waveforms + share * waveforms[partner], partner, share)

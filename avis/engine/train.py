@@ -44,7 +44,7 @@ from avis.reports.cautions import LEAST_SPEAKERS
 from avis.run_folder import CHECKPOINTS, RAY_TRAIN
 from avis.training.activation_checkpointing import checkpoint_activations
 from avis.training.examples import validation_examples
-from avis.training.fit import fit
+from avis.training.fit import exchange, fit
 from avis.training.logger_settings import tracker_variables
 from avis.training.module import SpeakerVerifier
 from avis.training.run_events import LOST, note, noted
@@ -242,7 +242,7 @@ def _train_worker(config: dict[str, Any]) -> None:
         moving=config["moving"],
         stop_asked=lambda: ray.get(request.is_made.remote()),
         data_cpus=data_cpus,
-        strategy=RayDDPStrategy(),
+        strategy=RayDDPStrategy(**exchange(inputs.recipe.trainer)),
         plugins=[RayLightningEnvironment()],
         devices="auto",
         accelerator="auto",

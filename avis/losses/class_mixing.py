@@ -1,21 +1,24 @@
 """Synthetic speakers, half way between two real ones, as further classes."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from avis.losses.building import Unbuilt, build_loss
 from avis.losses.classifier import CosineClassifier
+from avis.losses.groups import widened
 from avis.losses.joint import check_weight
+from avis.losses.whole_batch import BatchLoss
 
 
-class ClassMixing(nn.Module):
+class ClassMixing(BatchLoss):
     """A loss over cosines that also tells mixed speakers apart.
 
-    While training, every example is paired with a random one of the batch. Where the two are of different speakers, the
-    mean of their unit embeddings is an example of a synthetic speaker, whose direction is the mean of the two speakers'
-    unit directions. The synthetic examples are classified among the synthetic speakers of the batch by the same loss,
-    margin included. CAARMA's discriminator, which makes synthetic embeddings resemble real ones, is left out.
+    While training, every example is paired with a random one of the batch, all workers' together. Where the two are of
+    different speakers, the mean of their unit embeddings is an example of a synthetic speaker, whose direction is the
+    mean of the two speakers' unit directions. The synthetic examples are classified among the synthetic speakers of the
+    batch by the same loss, margin included. CAARMA's discriminator, which makes synthetic embeddings resemble real
+    ones, is left out.
 
     Parameters
     ----------
@@ -57,15 +60,19 @@ class ClassMixing(nn.Module):
     def forward(self, embeddings: Tensor, speakers: Tensor) -> tuple[Tensor, Tensor]:
         """Return the loss, and which real examples were recognised."""
         loss, correct = self.classification(embeddings, speakers)
-        partner = torch.randperm(len(speakers), device=speakers.device)
+        if not self.training:
+            return loss, correct
+        embeddings, speakers = self.whole.gather(widened(embeddings)), self.whole.gather(speakers)
+        generator = self.whole.generator("partners", torch.device("cpu"), alike=True)
+        partner = torch.randperm(len(speakers), generator=generator).to(speakers.device)
         mixable = speakers != speakers[partner]
-        if self.training and mixable.any():
+        if mixable.any():
             loss = loss + self.mixed_weight * self._mixed(embeddings, speakers, partner, mixable)
         return loss, correct
 
     def _mixed(self, embeddings: Tensor, speakers: Tensor, partner: Tensor, mixable: Tensor) -> Tensor:
         with torch.autocast(embeddings.device.type, enabled=False):
-            unit = functional.normalize(embeddings.to(torch.promote_types(embeddings.dtype, torch.float32)))
+            unit = functional.normalize(embeddings)
             mixed = functional.normalize((unit + unit[partner])[mixable])
             pairs = torch.stack([speakers, speakers[partner]], dim=1)[mixable].sort(dim=1).values
             synthetic, target = pairs.unique(dim=0, return_inverse=True)

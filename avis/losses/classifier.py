@@ -6,8 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from avis.losses.whole_batch import BatchLoss
 
-class SpeakerClassifier(nn.Module, ABC):
+
+class SpeakerClassifier(BatchLoss, ABC):
     """What the classification losses share: weights, the speakers of a step, and the mean over a batch.
 
     Everything is computed in float32 or wider, under autocast too. Calling it returns the loss, a scalar, and
@@ -23,9 +25,9 @@ class SpeakerClassifier(nn.Module, ABC):
         Directions per speaker, of which the nearest counts.
     sample_rate : float
         Share of the speakers, above 0 up to 1, that a training step compares with: those of the batch and others at
-        random. What the others weigh is left as it is by the loss (their gradient is 0), and products and logits
-        shrink to this share; the gradient and the optimiser's state keep their full size. At 1, or in evaluation,
-        all are compared.
+        random, as many as examples at least, on each worker others. What the others weigh is left as it is by the loss
+        (their gradient is 0), and products and logits shrink to this share; the gradient and the optimiser's state keep
+        their full size. At 1, or in evaluation, all are compared.
     balance : float
         Makes up for speakers with few utterances, 0 to 1: the beta of the effective number of samples. 0 weighs all
         examples alike, 1 in inverse proportion to their speaker's utterances.
@@ -88,7 +90,8 @@ class SpeakerClassifier(nn.Module, ABC):
         Returns
         -------
         loss
-            Scalar: the mean over the batch, weighted if speakers are.
+            Scalar: the mean over the batch, weighted if speakers are; on several workers each one's part of it, see
+            `avis.losses.whole_batch`.
         correct
             ``[batch]`` bool, regardless of any margin.
 
@@ -97,7 +100,7 @@ class SpeakerClassifier(nn.Module, ABC):
         ValueError
             If a speaker is out of range.
         """
-        self._check(speakers)
+        self.check_on_cpu(speakers)
         with torch.autocast(embeddings.device.type, enabled=False):
             sample, target = self._sample(speakers)
             similarities = self.similarities(embeddings, sample)
@@ -120,20 +123,19 @@ class SpeakerClassifier(nn.Module, ABC):
         """Draw the speakers to compare with, and return where those of the batch are among them."""
         if self.sample_rate == 1 or not self.training:
             return None, speakers
-        present = speakers.unique()
-        num = max(len(present), round(self.sample_rate * self.num_speakers))
-        order = torch.rand(self.num_speakers, device=speakers.device)
-        order[present] = 2.0
+        num = min(self.num_speakers, max(len(speakers), round(self.sample_rate * self.num_speakers)))
+        generator = self.whole.generator("classes", speakers.device, alike=False)
+        order = torch.rand(self.num_speakers, device=speakers.device, generator=generator)
+        order[speakers] = 2.0
         sample = order.topk(num).indices.sort().values
         return sample, torch.searchsorted(sample, speakers)
 
     def _mean(self, losses: Tensor, speakers: Tensor) -> Tensor:
-        if self.speaker_weights is None:
-            return losses.mean()
-        weights = self.speaker_weights[speakers].to(losses.dtype)
-        return (losses * weights).sum() / weights.sum()
+        weights = None if self.speaker_weights is None else self.speaker_weights[speakers].to(losses.dtype)
+        return self.whole.mean(losses, weights)
 
-    def _check(self, speakers: Tensor) -> None:
+    def check(self, speakers: Tensor) -> None:
+        """Refuse speakers ``[batch]``, on the CPU, that have no class."""
         lowest, highest = torch.stack(torch.aminmax(speakers)).tolist()
         if lowest < 0 or highest >= self.num_speakers:
             raise ValueError(

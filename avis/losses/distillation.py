@@ -8,9 +8,10 @@ from torch.nn import functional
 
 from avis.losses.building import Unbuilt, build_loss
 from avis.losses.joint import check_weight
+from avis.losses.whole_batch import BatchLoss
 
 
-class Distillation(nn.Module):
+class Distillation(BatchLoss):
     """A loss over the training speakers, and how far embeddings are from those of a teacher.
 
     The teacher embeds the very input of the student, which `watch` hands on. It is not trained and not part of the
@@ -60,31 +61,38 @@ class Distillation(nn.Module):
         same = teacher_dim == embedding_dim
         self.project: nn.Module = nn.Identity() if same else nn.Linear(embedding_dim, teacher_dim, bias=False)
         self.seen: tuple[tuple[Any, ...], dict[str, Any]] | None = None
+        self.wanted: Tensor | None = None
 
     def watch(self, student: nn.Module) -> None:
         """Keep what the student is called with while it trains, for the teacher."""
         student.register_forward_pre_hook(self._keep, with_kwargs=True)
 
     def _keep(self, student: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self.seen = (args, kwargs) if student.training else None
+        self.seen, self.wanted = (args, kwargs) if student.training else None, None
 
     def forward(self, embeddings: Tensor, speakers: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the weighted sum, and which examples the classification recognised."""
+        """Return the weighted sum, and which examples the classification recognised.
+
+        The teacher embeds what the student was last called with once, however often the loss of that is asked for, as
+        under the two labels of a mixed example.
+        """
         loss, correct = self.classification(embeddings, speakers)
-        if self.seen is None:
+        if self.seen is not None:
+            args, kwargs = self.seen
+            with torch.no_grad():
+                self.wanted, self.seen = self.teachers[0].to(embeddings.device)(*args, **kwargs), None
+        if self.wanted is None:
             return loss, correct
-        (args, kwargs), self.seen = self.seen, None
-        with torch.no_grad():
-            wanted = self.teachers[0].to(embeddings.device)(*args, **kwargs)
         with torch.autocast(embeddings.device.type, enabled=False):
             dtype = torch.promote_types(embeddings.dtype, torch.float32)
-            return loss + self.distance_weight * self._distance(self.project(embeddings.to(dtype)), wanted), correct
+            distances = self._distances(self.project(embeddings.to(dtype)), self.wanted)
+            return loss + self.distance_weight * self.whole.mean(distances), correct
 
-    def _distance(self, embeddings: Tensor, wanted: Tensor) -> Tensor:
+    def _distances(self, embeddings: Tensor, wanted: Tensor) -> Tensor:
         wanted = wanted.to(embeddings.dtype)
         if self.distance == "mse":
-            return functional.mse_loss(embeddings, wanted)
-        return (1 - functional.cosine_similarity(embeddings, wanted)).mean()
+            return (embeddings - wanted).square().mean(dim=1)
+        return 1 - functional.cosine_similarity(embeddings, wanted)
 
 
 def watch_student(loss: nn.Module, student: nn.Module) -> None:

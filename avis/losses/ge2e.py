@@ -4,12 +4,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from avis.losses.groups import classify_groups, grouped
+from avis.losses.groups import GroupLoss, classify_groups
 
 FIRST_SCALE, SCALE_FLOOR = 10.0, 1e-6
 
 
-class Ge2e(nn.Module):
+class Ge2e(GroupLoss):
     """Softmax over the speakers of a batch, by the cosine of each utterance with each speaker's centroid.
 
     The own speaker's centroid leaves the utterance out (Eq. 9). The learned scale stays positive. The paper's bias is
@@ -33,14 +33,13 @@ class Ge2e(nn.Module):
     """
 
     def __init__(self, *, utterances_per_speaker: int) -> None:
-        super().__init__()
-        self.utterances_per_speaker = utterances_per_speaker
+        super().__init__(utterances_per_speaker=utterances_per_speaker)
         self.scale = nn.Parameter(torch.tensor(FIRST_SCALE))
 
     def forward(self, embeddings: Tensor, speakers: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the loss, and which utterances ``[batch]`` came nearest to their own centroid."""
+        """Return the loss, and which utterances ``[whole batch]`` came nearest to their own centroid."""
         with torch.autocast(embeddings.device.type, enabled=False):
-            groups, names = grouped(embeddings, speakers, self.utterances_per_speaker)
+            groups, names = self.groups(embeddings, speakers)
             unit = functional.normalize(groups, dim=2)
             others = (unit.sum(dim=1, keepdim=True) - unit) / (self.utterances_per_speaker - 1)
             own = functional.cosine_similarity(unit, others, dim=2).flatten()

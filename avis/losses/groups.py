@@ -4,22 +4,55 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from avis.losses.whole_batch import BatchLoss
 
-def grouped(embeddings: Tensor, speakers: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """Split a batch ``[batch, dim]`` into groups ``[groups, size, dim]`` of one speaker each ``[groups]``.
 
-    The values are float32 or wider.
+class GroupLoss(BatchLoss):
+    """A loss between groups of utterances of one speaker each, all workers' together.
+
+    Parameters
+    ----------
+    utterances_per_speaker : int
+        Rows of a batch that belong together, as `trainer.utterances_per_speaker` delivers them; at least 2.
+    """
+
+    def __init__(self, *, utterances_per_speaker: int) -> None:
+        super().__init__()
+        self.utterances_per_speaker = utterances_per_speaker
+
+    def check(self, speakers: Tensor) -> None:
+        """Refuse speakers ``[batch]``, on the CPU, that are not in groups."""
+        check_groups(speakers, self.utterances_per_speaker)
+
+    def groups(self, embeddings: Tensor, speakers: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the groups of all workers ``[groups, utterances_per_speaker, dim]``, and their speakers."""
+        self.check_on_cpu(speakers)
+        size = self.utterances_per_speaker
+        return self.whole.gather(widened(embeddings)).unflatten(0, (-1, size)), self.whole.gather(speakers)[::size]
+
+
+class PairLoss(BatchLoss):
+    """A loss between pairs of utterances, all workers' together."""
+
+    def check(self, speakers: Tensor) -> None:
+        """Refuse speakers ``[batch]``, on the CPU, that make no pairs; other speakers may be on other workers."""
+        check_pairs(speakers, alone=not self.whole.sizes)
+
+    def pairs(self, embeddings: Tensor, speakers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the cosines of all pairs, and `pair_kinds`: three times ``[whole batch, whole batch]``."""
+        self.check_on_cpu(speakers)
+        return pair_cosines(self.whole.gather(widened(embeddings))), *pair_kinds(self.whole.gather(speakers))
+
+
+def check_groups(speakers: Tensor, size: int) -> None:
+    """Refuse a batch that is not made of groups, ``size`` rows in turn of one speaker each.
 
     Raises
     ------
     ValueError
         If ``size`` is below 2 or some ``size`` rows in turn are not of one speaker.
 
-    Examples
-    --------
-    >>> groups, speakers = grouped(torch.randn(4, 3), torch.tensor([7, 7, 1, 1]), 2)
-    >>> groups.shape, speakers.tolist()
-    (torch.Size([2, 2, 3]), [7, 1])
+    >>> check_groups(torch.tensor([7, 7, 1, 1]), 2)
     """
     if size < 2 or len(speakers) % size or (speakers.view(-1, size) != speakers[::size, None]).any():
         raise ValueError(
@@ -27,7 +60,22 @@ def grouped(embeddings: Tensor, speakers: Tensor, size: int) -> tuple[Tensor, Te
             f"{len(speakers)} utterances of {len(speakers.unique())} speakers, expected at least 2 of each speaker in "
             "turn. At trainer.utterances_per_speaker. Set it to 2 or more; if it is, lower trainer.groups_per_block."
         )
-    return widened(embeddings).unflatten(0, (-1, size)), speakers[::size]
+
+
+def check_pairs(speakers: Tensor, *, alone: bool) -> None:
+    """Refuse a batch without pairs.
+
+    Raises
+    ------
+    ValueError
+        If an utterance is the only one of its speaker or, where the batch is ``alone``, all are of one speaker.
+    """
+    same = speakers[:, None] == speakers
+    if (same.sum(dim=1) < 2).any() or (alone and same.all()):
+        raise ValueError(
+            f"a batch lacks pairs: got {len(speakers)} utterances of {len(speakers.unique())} speakers, expected at "
+            "least 2 of each of at least 2 speakers. At trainer.utterances_per_speaker. Set it to 2 or more."
+        )
 
 
 def widened(embeddings: Tensor) -> Tensor:
@@ -42,20 +90,9 @@ def pair_cosines(embeddings: Tensor) -> Tensor:
 
 
 def pair_kinds(speakers: Tensor) -> tuple[Tensor, Tensor]:
-    """Return bool ``[batch, batch]``: which pairs are of one speaker, and which are an utterance with itself.
-
-    Raises
-    ------
-    ValueError
-        If an utterance is the only one of its speaker, or all are of one speaker.
-    """
-    same, itself = speakers[:, None] == speakers, torch.eye(len(speakers), dtype=torch.bool, device=speakers.device)
-    if (same.sum(dim=1) < 2).any() or same.all():
-        raise ValueError(
-            f"a batch lacks pairs: got {len(speakers)} utterances of {len(speakers.unique())} speakers, expected at "
-            "least 2 of each of at least 2 speakers. At trainer.utterances_per_speaker. Set it to 2 or more."
-        )
-    return same, itself
+    """Return bool ``[batch, batch]``: which pairs are of one speaker, and which are an utterance with itself."""
+    itself = torch.eye(len(speakers), dtype=torch.bool, device=speakers.device)
+    return speakers[:, None] == speakers, itself
 
 
 def nearest_is_own(cosines: Tensor, same: Tensor, itself: Tensor) -> Tensor:

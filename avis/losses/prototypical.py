@@ -5,10 +5,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from avis.losses.ge2e import FIRST_SCALE, SCALE_FLOOR
-from avis.losses.groups import classify_groups, grouped
+from avis.losses.groups import GroupLoss, classify_groups
 
 
-class Prototypical(nn.Module):
+class Prototypical(GroupLoss):
     """Softmax over the speakers of a batch, by minus the squared distance of a query from each prototype.
 
     The query is the first utterance of a group, the prototype the mean of the rest.
@@ -25,14 +25,10 @@ class Prototypical(nn.Module):
     Recognition", Interspeech 2020, section 2.2, https://arxiv.org/abs/2003.11982.
     """
 
-    def __init__(self, *, utterances_per_speaker: int) -> None:
-        super().__init__()
-        self.utterances_per_speaker = utterances_per_speaker
-
     def forward(self, embeddings: Tensor, speakers: Tensor) -> tuple[Tensor, Tensor]:
         """Return the loss, and which queries ``[groups]`` came nearest to their own prototype."""
         with torch.autocast(embeddings.device.type, enabled=False):
-            groups, names = grouped(embeddings, speakers, self.utterances_per_speaker)
+            groups, names = self.groups(embeddings, speakers)
             similarities = self.similarities(groups[:, 0], groups[:, 1:].mean(dim=1))
             return classify_groups(similarities, names, torch.arange(len(names), device=names.device))
 

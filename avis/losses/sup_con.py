@@ -1,12 +1,12 @@
 """Supervised contrastive loss."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from avis.losses.groups import nearest_is_own, pair_cosines, pair_kinds
+from avis.losses.groups import PairLoss, nearest_is_own
 
 
-class SupCon(nn.Module):
+class SupCon(PairLoss):
     """Softmax of each utterance over all others of the batch, those of its speaker being right.
 
     Parameters
@@ -41,9 +41,9 @@ class SupCon(nn.Module):
         self.temperature = temperature
 
     def forward(self, embeddings: Tensor, speakers: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the loss, and for which utterances ``[batch]`` the nearest other is of their speaker."""
+        """Return the loss, and for which utterances ``[whole batch]`` the nearest other is of their speaker."""
         with torch.autocast(embeddings.device.type, enabled=False):
-            cosines, (same, itself) = pair_cosines(embeddings), pair_kinds(speakers)
+            cosines, same, itself = self.pairs(embeddings, speakers)
             likelihoods = (cosines / self.temperature).masked_fill(itself, -torch.inf).log_softmax(dim=1)
             positive = same & ~itself
             loss = -(likelihoods.where(positive, 0.0).sum(dim=1) / positive.sum(dim=1)).mean()

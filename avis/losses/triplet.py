@@ -1,12 +1,12 @@
 """Triplet loss with the hardest pairs of a batch."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from avis.losses.groups import nearest_is_own, pair_cosines, pair_kinds
+from avis.losses.groups import PairLoss, nearest_is_own
 
 
-class Triplet(nn.Module):
+class Triplet(PairLoss):
     """Each utterance's farthest of its speaker shall be nearer than the nearest of another, by a margin.
 
     Distances are squared, between embeddings of length 1: ``2 - 2 cos``. The margin is no schedule's: without one,
@@ -44,9 +44,9 @@ class Triplet(nn.Module):
         self.margin = margin
 
     def forward(self, embeddings: Tensor, speakers: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the loss, and for which utterances ``[batch]`` the nearest other is of their speaker."""
+        """Return the loss, and for which utterances ``[whole batch]`` the nearest other is of their speaker."""
         with torch.autocast(embeddings.device.type, enabled=False):
-            cosines, (same, itself) = pair_cosines(embeddings), pair_kinds(speakers)
+            cosines, same, itself = self.pairs(embeddings, speakers)
             farthest = cosines.masked_fill(~same | itself, torch.inf).amin(dim=1)
             nearest = cosines.masked_fill(same, -torch.inf).amax(dim=1)
             loss = (2 * (nearest - farthest) + self.margin).clamp(min=0).mean()

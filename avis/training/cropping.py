@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from avis.random_streams import stream
+
 NUM_LENGTHS = 16
 """Lengths to draw from. Memory and prepared kernels are kept for each size of a network's input: with any number of
 samples a worker grew by 1.3 MB a step (ECAPA C=256 on a CPU), with so few it did not."""
@@ -63,7 +65,7 @@ class DrawnCrops:
     def num_samples(self, epoch: int, step: int) -> int:
         """Draw the length of a step's crops: the same on every worker, and again where a training goes on."""
         lengths = np.linspace(self.shortest_samples, self.longest_samples, NUM_LENGTHS)
-        return round(np.random.default_rng([self.seed, epoch, step]).choice(lengths))
+        return round(stream(self.seed, "crop length", epoch, step).choice(lengths))
 
     def cut(self, batch: Mapping[str, Tensor], epoch: int, step: int) -> dict[str, Tensor]:
         """Cut a batch into the crops of its step.

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 
 from avis import location
 from avis.checkpoints.run_checkpoints import last_checkpoint
+from avis.models.synchronised_norm import synchronise
 from avis.run_folder import CSV, TENSORBOARD
 from avis.training.module import SpeakerVerifier
 from avis.training.profiling import Profile
@@ -22,6 +23,7 @@ from avis.training.remote import CheckpointsAt, local_logs
 from avis.training.run_events import Beginning
 from avis.training.saving import Saving, Stopped
 from avis.training.settings import Training
+from avis.training.step_log import StepLog
 from avis.training.usage import Usage
 
 VALIDATION_BATCH = 64
@@ -64,6 +66,8 @@ def fit(
     **distribution
         Strategy, plugins and devices for the Lightning trainer.
     """
+    if settings.sync_batchnorm:
+        synchronise(module)
     stream = EpochStream(batches, module.steps_per_epoch)
     progress = Progress(stream, interval_s=settings.log_interval_s, data_cpus=data_cpus, moving=moving)
     saving = Saving(
@@ -85,7 +89,7 @@ def fit(
             max_epochs=module.num_epochs,
             precision=_precision(settings.precision),
             gradient_clip_val=settings.gradient_clip,
-            callbacks=[*profiling, progress, *watching, *copying, saving],
+            callbacks=[*profiling, StepLog(), progress, *watching, *copying, saving],
             plugins=plugins,
             logger=[*files, *trackers],
             log_every_n_steps=1,
@@ -97,6 +101,11 @@ def fit(
         )
         with contextlib.suppress(Stopped):
             trainer.fit(module, stream, _loader(*validation), ckpt_path=last_checkpoint(run_dir), weights_only=True)
+
+
+def exchange(settings: Training) -> dict[str, Any]:
+    """Return what DDP is told of the exchange between workers: gradients in place, statistics that are alike not."""
+    return {"gradient_as_bucket_view": True, "broadcast_buffers": not settings.sync_batchnorm}
 
 
 def _precision(name: str) -> Any:

@@ -1,11 +1,12 @@
 """Train a speaker embedding: the LightningModule."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import lightning.pytorch as pl
 import numpy as np
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
 from avis.augment.mixup import mixup
@@ -13,11 +14,19 @@ from avis.checkpoints.ancestry import lineage_fields
 from avis.checkpoints.checkpoint import HISTORY, Checkpoint
 from avis.lineage import Lineage
 from avis.losses.margin import set_margins
+from avis.losses.whole_batch import WholeBatch, check_speakers, set_whole_batch
 from avis.metrics.eer import equal_error_rate
 from avis.metrics.roc import accuracy
+from avis.random_streams import stream, stream_seed
 from avis.training.cropping import DrawnCrops
 from avis.training.examples import features_of
 from avis.training.schedules import Schedule
+from avis.training.step_figures import Figures, StepFigures, check_converging, check_weights
+
+OFF_DEVICE = ("seconds", "epoch")
+"""What comes with a batch and is not computed with."""
+EPOCH_SUMS = "epoch_sums"
+"""Field of a checkpoint: losses, accuracies and number of the epoch's steps so far."""
 
 
 class SpeakerVerifier(pl.LightningModule):
@@ -74,7 +83,9 @@ class SpeakerVerifier(pl.LightningModule):
         self.recipe, self.lineage, self.crops = recipe, lineage, crops
         self.validation: list[tuple[Tensor, list[str]]] = []
         self.history: list[dict[str, float]] = []
-        self.sums = torch.zeros(3)
+        self.sums = [0.0, 0.0, 0.0]
+        self.figures, self.shares = StepFigures(), ()
+        self.read: list[Figures] = []
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Embed a batch of examples."""
@@ -115,9 +126,21 @@ class SpeakerVerifier(pl.LightningModule):
         self.peak_learning_rates = [group["lr"] for group in self.optimizer.param_groups]
         return self.optimizer
 
-    def on_train_epoch_start(self) -> None:
-        """Begin to add up losses, accuracies and steps."""
-        self.sums = torch.zeros(3, device=self.device)
+    def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        """Check the speakers while reading them makes no device wait, and pin what is copied to a GPU meanwhile."""
+        if not isinstance(batch, dict) or self.device.type == "cpu":
+            return batch
+        check_speakers(self.loss, batch["speaker"])
+        if self.device.type != "cuda":
+            return batch
+        return {key: value if key in OFF_DEVICE else value.pin_memory() for key, value in batch.items()}
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Move what is computed with."""
+        if not isinstance(batch, dict):
+            return super().transfer_batch_to_device(batch, device, dataloader_idx)
+        moved = {key: value for key, value in batch.items() if key not in OFF_DEVICE}
+        return {**batch, **super().transfer_batch_to_device(moved, device, dataloader_idx)}
 
     def on_train_batch_start(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         """Set learning rate and margin by the training's progress."""
@@ -130,27 +153,67 @@ class SpeakerVerifier(pl.LightningModule):
         set_margins(self.loss, self.margin(progress))
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
-        """Return the loss of a batch."""
+        """Return this worker's part of the loss of a batch; see `avis.losses.whole_batch`.
+
+        All that is drawn at random in it follows from the training's seed, epoch, step and worker: it is the same where
+        a training goes on.
+        """
+        shares = self._find_shares(len(batch["speaker"]))
         if self.crops is not None:
             batch = self.crops.cut(batch, self.current_epoch, batch_idx)
-        loss, correct = self._loss_of(batch, batch_idx)
-        if not torch.isfinite(loss):
-            raise ValueError(
-                f"training diverged: got loss={loss.item()}, expected a finite number. At epoch {self.current_epoch}, "
-                f"step {batch_idx}. Lower optimizer.lr or lengthen the warm-up."
-            )
-        rate, found = self.optimizer.param_groups[0]["lr"], correct.float().mean()
-        self.log_dict({"train/loss": loss, "train/accuracy": found, "train/learning_rate": rate})
-        self.sums += torch.stack([loss.detach().float(), found, torch.ones_like(found)])
+        times = len(batch["speaker"]) // shares[self._rank] if shares else 1
+        drawn_by = (self.recipe["seed"], self.current_epoch, batch_idx)
+        set_whole_batch(self.loss, WholeBatch([times * share for share in shares], self._rank, drawn_by))
+        torch.manual_seed(stream_seed(drawn_by[0], "model", *drawn_by[1:], self._rank))
+        loss, correct = self._loss_of(batch, *drawn_by)
+        self.figures.add(
+            loss,
+            correct,
+            epoch=self.current_epoch,
+            step=batch_idx,
+            global_step=self.global_step,
+            rate=self.optimizer.param_groups[0]["lr"],
+        )
         return loss
 
-    def _loss_of(self, batch: dict[str, Tensor], batch_idx: int) -> tuple[Tensor, Tensor]:
+    @property
+    def _rank(self) -> int:
+        return dist.get_rank() if dist.is_initialized() else 0
+
+    def _find_shares(self, own: int) -> Sequence[int]:
+        """Return how many examples each worker has of every batch, asked for once; none where one has all."""
+        if not dist.is_initialized() or dist.get_world_size() == 1:
+            return ()
+        if not self.shares:
+            shares = torch.empty(dist.get_world_size(), dtype=torch.int64, device=self.device)
+            dist.all_gather_into_tensor(shares, torch.tensor([own], device=self.device))
+            self.shares = tuple(shares.tolist())
+        assert own == self.shares[self._rank], f"{own} examples on worker {self._rank}, not as before {self.shares}"
+        return self.shares
+
+    def take_figures(self, *, exchanged_only: bool = False) -> list[Figures]:
+        """Return what the steps since the last call came to; see `avis.training.step_figures.StepFigures.read`."""
+        self._read_figures(exchanged_only=exchanged_only)
+        taken, self.read = self.read, []
+        return taken
+
+    def _read_figures(self, *, exchanged_only: bool = False) -> None:
+        figures = self.figures.read(exchanged_only=exchanged_only)
+        for step in figures:
+            self.sums = [sum_ + value for sum_, value in zip(self.sums, (step.loss, step.accuracy, 1), strict=True)]
+        self.read += figures
+
+    def _loss_of(self, batch: dict[str, Tensor], seed: int, *place: int) -> tuple[Tensor, Tensor]:
         """Return the loss of a batch, mixed in pairs if so configured, and where the speaker was found."""
         speakers = batch["speaker"]
         if not self.mixup_alpha:
             return self.loss(self(batch), speakers)
-        rng = np.random.default_rng([self.recipe["seed"], self.current_epoch, batch_idx, self.global_rank])
-        mixed = mixup(batch["waveforms"], alpha=self.mixup_alpha, rng=rng)
+        mixed = mixup(
+            batch["waveforms"],
+            alpha=self.mixup_alpha,
+            rng=stream(seed, "mixup share", *place),
+            partners=stream(seed, "mixup partners", *place, self._rank),
+        )
         embeddings = self(batch | {"waveforms": mixed.waveforms})
         loss, correct = self.loss(embeddings, speakers)
         partners, _ = self.loss(embeddings, speakers[mixed.partner])
@@ -168,23 +231,35 @@ class SpeakerVerifier(pl.LightningModule):
             shares = [[] for _ in range(torch.distributed.get_world_size())]
             torch.distributed.all_gather_object(shares, self.validation)
         self.validation = []
+        self._read_figures()
         embeddings = torch.cat([embedding for share in shares for embedding, _ in share])
         speakers = np.array([name for share in shares for _, names in share for name in names])
         scores, target = all_pairs(embeddings.numpy(), speakers)
         eer, threshold = equal_error_rate(scores, target)
         metrics = {"val/eer": eer, "val/accuracy": accuracy(scores, target, threshold)}
         self.log_dict(metrics, sync_dist=True)
-        loss, found, steps = self.sums.tolist()
+        (loss, found, steps), self.sums = self.sums, [0.0, 0.0, 0.0]
         means = {"loss": loss / max(1.0, steps), "accuracy": found / max(1.0, steps)}
         self.history.append({**means, "eer": eer, "utterances": float(len(speakers))})
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the recipe, the lineage and the history with the weights."""
-        checkpoint |= {"recipe": self.recipe, HISTORY: self.history, **lineage_fields(self.lineage)}
+        """Keep the recipe, the lineage and the history with the weights, unless the training diverged.
+
+        Raises
+        ------
+        ValueError
+            If a loss or a weight is no finite number.
+        """
+        self._read_figures()
+        check_converging(self.read)
+        check_weights(checkpoint.get("state_dict", {}), self.current_epoch)
+        checkpoint |= {"recipe": self.recipe, HISTORY: self.history, EPOCH_SUMS: self.sums}
+        checkpoint |= lineage_fields(self.lineage)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on with the history of the epochs before."""
         self.history = list(checkpoint.get(HISTORY, []))
+        self.sums = list(checkpoint.get(EPOCH_SUMS, self.sums))
 
 
 def _first_rows(value: Tensor, own: Tensor | None) -> Tensor | None:

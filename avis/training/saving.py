@@ -84,8 +84,6 @@ class Saving(Checkpoint):
                 self.stopped_after = f"step {batch_idx + 1}/{module.steps_per_epoch} of "
 
     def _save_last(self, trainer: pl.Trainer) -> None:
-        for logger in trainer.loggers:
-            logger.save()  # what is gone on from is logged
         trainer.save_checkpoint(LAST)
         self.saved_at = time.monotonic()
 

@@ -41,6 +41,9 @@ class Training:
         Augment the held-out utterances too (always alike), where the clean ones would be too easy to tell apart.
     precision : str
         ``auto``: 16-bit mixed precision on GPUs, 32-bit elsewhere; else one of Lightning's words for it.
+    sync_batchnorm : bool
+        Normalise by the statistics of all workers' examples, so that the model is the same on any number of them;
+        false normalises on each worker by itself, which exchanges less.
     activation_checkpointing : bool
         Compute what is in the model's blocks a second time, for the gradients, instead of keeping it: in about
         4/3 of the time and, in deep networks, half of the memory or less.
@@ -79,6 +82,7 @@ class Training:
     max_validation_utterances: PositiveInt
     validation_augment: bool
     precision: Precision
+    sync_batchnorm: bool
     activation_checkpointing: bool
     gradient_clip: PositiveFloat
     log_interval_s: PositiveFloat
@@ -102,8 +106,8 @@ class Training:
         Raises
         ------
         ValueError
-            If the batch is not of whole groups, or leaves a worker one speaker, of whom a loss has nobody to tell him
-            from.
+            If the batch is not of whole groups, leaves a worker none, or has one speaker, of whom a loss has nobody to
+            tell him from.
         """
         size = self.utterances_per_speaker
         if self.batch_size % size:
@@ -111,12 +115,16 @@ class Training:
                 f"batch does not divide: got trainer.batch_size={self.batch_size} for {size} utterances per speaker, "
                 "expected a multiple. At trainer.batch_size. Change it or trainer.utterances_per_speaker."
             )
-        local = self.batch_size // size // num_workers * size
-        if size > 1 and local < 2 * size:
+        if size > 1 and self.batch_size < 2 * size:
             raise ValueError(
-                f"one speaker in a worker's batch: got trainer.batch_size={self.batch_size} for {num_workers} workers "
-                f"and {size} utterances per speaker, expected {2 * size} or more for each worker. At "
-                "trainer.batch_size. Raise it, or lower trainer.utterances_per_speaker or compute.num_workers."
+                f"one speaker in a batch: got trainer.batch_size={self.batch_size} and {size} utterances per speaker, "
+                f"expected {2 * size} or more. At trainer.batch_size. Raise it."
+            )
+        local = self.batch_size // size // num_workers * size
+        if not local:
+            raise ValueError(
+                f"workers without examples: got trainer.batch_size={self.batch_size} for {num_workers} workers, "
+                f"expected {num_workers * size} or more. At trainer.batch_size. Raise it, or lower compute.num_workers."
             )
         return local
 

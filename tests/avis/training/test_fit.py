@@ -125,23 +125,28 @@ def test_going_on_from_the_last_checkpoint_equals_the_undisturbed_run(
     assert column(run_dir, "val/eer")[-1] == column(tiny_run, "val/eer")[-1]
 
 
-@pytest.mark.parametrize("step", [pytest.param(2, marks=pytest.mark.slow), STEPS, STEPS + 3])
-def test_stopped_after_a_step_and_gone_on_with_equals_the_undisturbed_run(
-    tiny_recipe: Recipe, tiny_store: str, tiny_run: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
-):
-    """A signal during the last step of an epoch lets it end with its validation."""
+def told_to_stop_after(step: int) -> Callable[..., Iterator[Any]]:
+    """Return what gives the batches of a training, whose signal to stop comes with the one of a step."""
     local_batches = engine.local_batches
 
-    def told_to_stop(*args: Any, **kwargs: Any) -> Iterator[Any]:
+    def batches(*args: Any, **kwargs: Any) -> Iterator[Any]:
         for number, batch in enumerate(local_batches(*args, **kwargs), 1):
             if number == step:
                 signal.raise_signal(signal.SIGTERM)
             yield batch
 
+    return batches
+
+
+@pytest.mark.parametrize("step", [pytest.param(2, marks=pytest.mark.slow), STEPS, STEPS + 3])
+def test_stopped_after_a_step_and_gone_on_with_equals_the_undisturbed_run(
+    tiny_recipe: Recipe, tiny_store: str, tiny_run: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+):
+    """A signal during the last step of an epoch lets it end with its validation."""
     monkeypatch.setattr(saving, "CHECK_S", 0.0)  # a question at every step
     run_dir = str(tmp_path / "run")
     with monkeypatch.context() as patch, STOPPING.listening():
-        patch.setattr(engine, "local_batches", told_to_stop)
+        patch.setattr(engine, "local_batches", told_to_stop_after(step))
         with pytest.raises(KeyboardInterrupt):
             train(tiny_recipe, tiny_store, run_dir)
     assert next_position(run_dir) == divmod(step, STEPS)
@@ -155,6 +160,31 @@ def test_stopped_after_a_step_and_gone_on_with_equals_the_undisturbed_run(
     undisturbed, resumed = (read_checkpoint(str(last_checkpoint(run))) for run in (tiny_run, f"{tmp_path}/moved"))
     for name, weights in undisturbed["state_dict"].items():
         assert torch.equal(resumed["state_dict"][name], weights)
+
+
+def test_a_training_with_dropout_and_sampled_speakers_goes_on_within_an_epoch_to_the_same_bits(
+    tiny_recipe: Recipe, tiny_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    sizes = {"num_mels": 80, "channels": 16, "epilog_channels": 24, "embedding_dim": 16}
+    model = {"_target_": "avis.models.titanet.TitaNet", "dropout": 0.3, **sizes}
+    of_chance = tiny_recipe.changed({"model": model, "loss.sample_rate": 0.5})
+    train(of_chance, tiny_store, str(tmp_path / "undisturbed"))
+    monkeypatch.setattr(saving, "CHECK_S", 0.0)
+    with monkeypatch.context() as patch, STOPPING.listening():
+        patch.setattr(engine, "local_batches", told_to_stop_after(2))
+        with pytest.raises(KeyboardInterrupt):
+            train(of_chance, tiny_store, str(tmp_path / "resumed"))
+    torch.rand(7)  # whatever else draws in this process
+    with STOPPING.listening():
+        train(of_chance, tiny_store, str(tmp_path / "resumed"))
+    for name in ("train/loss", "train/accuracy", "val/eer", "step"):
+        assert column(str(tmp_path / "resumed"), name) == column(str(tmp_path / "undisturbed"), name), name
+    undisturbed, resumed = (
+        read_checkpoint(str(last_checkpoint(f"{tmp_path}/{run}"))) for run in ("undisturbed", "resumed")
+    )
+    assert resumed["history"] == undisturbed["history"]
+    for name, weights in undisturbed["state_dict"].items():
+        assert torch.equal(resumed["state_dict"][name], weights), name
 
 
 def test_an_epoch_that_is_worse_never_takes_the_place_of_the_best(

@@ -19,8 +19,10 @@ from avis.losses.aam_softmax import AamSoftmax
 from avis.losses.ge2e import Ge2e
 from avis.models.ecapa_tdnn import EcapaTdnn
 from avis.models.pooling import AttentiveStatisticsPooling
+from avis.random_streams import stream
 from avis.training.module import SpeakerVerifier, all_pairs
 from avis.training.schedules import MarginRamp, WarmupCosine
+from avis.training.step_figures import check_converging
 
 NUM_SPEAKERS, NUM_MELS = 4, 20
 PEAK = 0.01
@@ -179,13 +181,49 @@ def test_all_pairs_are_each_scored_once():
     assert target.tolist() == [False, True, False]
 
 
-def test_a_loss_that_is_no_number_stops_the_training():
+def test_a_loss_that_is_no_number_ends_the_training_when_it_is_read_and_is_never_saved():
     module = verifier(ecapa(), 8)
     module.configure_optimizers()
     batch = voices(4, seed=0)
+    module.training_step(batch, 2)
     batch["features"][0, 0, 0] = torch.nan
-    with pytest.raises(ValueError, match=r"training diverged: got loss=nan.*At epoch 0, step 3\. Lower optimizer\.lr"):
-        module.training_step(batch, 3)
+    module.training_step(batch, 3)
+    diverged = r"training diverged: got loss=nan.*At epoch 0, step 3\. Lower optimizer\.lr"
+    with pytest.raises(ValueError, match=diverged):
+        module.on_save_checkpoint({})
+    with pytest.raises(ValueError, match=diverged):
+        check_converging(module.take_figures())
+
+
+def test_weights_that_are_no_numbers_are_never_saved():
+    module = verifier(ecapa(), 8)
+    module.on_save_checkpoint({"state_dict": module.state_dict()})
+    module.model.embedding.weight.data[0, 0] = torch.inf
+    with pytest.raises(ValueError, match=r"training diverged: got weights 'model\.embedding\.weight' .*At epoch 0"):
+        module.on_save_checkpoint({"state_dict": module.state_dict()})
+
+
+def test_steps_are_read_together_and_add_up_to_the_epoch_s_history_across_a_checkpoint():
+    module, checkpoint = verifier(nn.Flatten(), 30 * NUM_MELS), {}
+    module.configure_optimizers()
+    for step in range(3):
+        loss = module.training_step(voices(8, seed=step), step)
+        if step == 1:
+            module.on_save_checkpoint(checkpoint)
+    figures = module.take_figures()
+    assert [(step.epoch, step.step) for step in figures] == [(0, 0), (0, 1), (0, 2)]
+    assert figures[2].loss == loss.item()
+    assert module.take_figures() == []
+    resumed = verifier(nn.Flatten(), 30 * NUM_MELS)
+    resumed.load_state_dict(module.state_dict())
+    resumed.configure_optimizers()
+    resumed.on_load_checkpoint(checkpoint)
+    resumed.training_step(voices(8, seed=2), 2)
+    for each in (module, resumed):
+        each.validation_step(({"features": voices(4, 0)["features"]}, list("aabb")), 0)
+        validate(each)
+    assert resumed.history == module.history
+    assert module.history[0]["loss"] == pytest.approx(np.mean([step.loss for step in figures]))
 
 
 def test_checkpoints_hold_recipe_and_lineage():
@@ -211,7 +249,8 @@ def test_mixup_weighs_the_losses_of_both_labels_like_the_waveforms():
     batch = voices(8, seed=3)
     batch["waveforms"] = batch.pop("features").flatten(1)
     loss = module.training_step(batch, 5)
-    mixed = mixup(batch["waveforms"], alpha=1.0, rng=np.random.default_rng([0, 0, 5, 0]))
+    draws = {"rng": stream(0, "mixup share", 0, 5), "partners": stream(0, "mixup partners", 0, 5, 0)}
+    mixed = mixup(batch["waveforms"], alpha=1.0, **draws)
     embeddings = module.model(mixed.waveforms.unflatten(1, (30, NUM_MELS)))
     ours, theirs = (
         module.loss(embeddings, labels)[0] for labels in (batch["speaker"], batch["speaker"][mixed.partner])
