@@ -2,6 +2,7 @@
 
     python pipelines/benchmark.py ingest    # samples/s of each placement, from memory, and in a plain PyTorch loop
     python pipelines/benchmark.py feed      # examples/s that reach trainers which do nothing, beside one process's own
+    python pipelines/benchmark.py step      # examples/s of training steps: 32 and 16 bit, threads, compiled, ...
     python pipelines/benchmark.py plain     # the whole training as a plain single-process loop, then scored
     python pipelines/benchmark.py scoring   # 10 million trials with AS-norm: trials/s, memory; and loops over pairs
     python pipelines/benchmark.py metrics   # all figures of ten million scores against two plain sorts of them, and
@@ -17,6 +18,7 @@ All take the settings of pipelines/train.py: python pipelines/benchmark.py inges
 """
 
 import sys
+from collections.abc import Callable
 
 from omegaconf import DictConfig
 
@@ -30,11 +32,13 @@ from pipelines.benchmarks.growth import growth
 from pipelines.benchmarks.models import families, models
 from pipelines.benchmarks.preparing import preparing
 from pipelines.benchmarks.scoring import scoring
+from pipelines.benchmarks.steps import step
 from pipelines.benchmarks.training import ingest, plain
 
-MEASUREMENTS = {
+MEASUREMENTS: dict[str, Callable[[Recipe], None]] = {
     "ingest": ingest,
     "feed": feed,
+    "step": step,
     "plain": plain,
     "scoring": scoring,
     "metrics": metrics,

@@ -44,6 +44,7 @@ TINY_TRAINING = [
     "trainer.passes_per_epoch=1",
     "trainer.batch_size=4",
     "trainer.crop_s=1.0",
+    "trainer.precision=32-true",  # whatever the machine computes in
     "trainer.babble_utterances=4",
     "augment.noise_bank.num=4",
     "augment.noise_bank.duration_s=2.0",

@@ -4,9 +4,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from avis.models.frame_statistics import weighted_statistics
 from avis.models.masking import mask_frames
-from avis.models.pooling import Pooling, weighted_statistics
-from avis.models.precision import without_autocast
+from avis.models.pooling import Pooling
+from avis.models.precision import as_input, without_autocast
 
 
 class CorrelationPooling(Pooling):
@@ -77,4 +78,4 @@ class CorrelationPooling(Pooling):
             split = (normalised * kept).unflatten(1, (self.num_ranges, -1)).transpose(2, 3).flatten(3)
             frames = x.shape[2] if num_frames is None else num_frames.view(-1, 1, 1, 1)
             correlations = split @ split.mT / (frames * (self.rows // self.num_ranges))
-        return correlations[:, :, self.pairs[0], self.pairs[1]].flatten(1)
+        return as_input(correlations[:, :, self.pairs[0], self.pairs[1]].flatten(1), x)

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from avis.models.blocks import check_features
-from avis.models.pooling import frame_weights
+from avis.models.frame_statistics import frame_weights
+from avis.models.precision import as_input
 
 
 class Mhfa(nn.Module):
@@ -80,4 +81,4 @@ class Mhfa(nn.Module):
         )
         logits = self.heads(keys).transpose(1, 2)
         weights = frame_weights(logits.to(torch.promote_types(logits.dtype, torch.float32)), num_frames)
-        return self.embedding((weights @ values.to(weights.dtype)).flatten(1))
+        return self.embedding(as_input((weights @ values.to(weights.dtype)).flatten(1), keys))

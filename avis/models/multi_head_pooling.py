@@ -3,7 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from avis.models.pooling import Pooling, frame_weights, weighted_statistics
+from avis.models.frame_statistics import frame_weights, weighted_statistics
+from avis.models.pooling import Pooling
+from avis.models.precision import as_input
 
 
 class MultiHeadPooling(Pooling):
@@ -77,4 +79,4 @@ class MultiHeadPooling(Pooling):
         for query in self.queries:
             weights = frame_weights(query(x).to(wide.dtype), num_frames).repeat_interleave(self.repeats, dim=1)
             pooled.extend(weighted_statistics(wide, weights))
-        return torch.cat(pooled, dim=1).squeeze(2)
+        return as_input(torch.cat(pooled, dim=1).squeeze(2), x)

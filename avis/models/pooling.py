@@ -4,58 +4,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from avis.models.masking import inside, mean_frames
-
-VARIANCE_FLOOR = 1e-5
-"""Smallest variance before the square root, so that its gradient stays finite on constant channels."""
-STATISTICS_FLOOR = 1e-8
-"""The same for plain statistics, whose channels are more often constant: wespeaker's."""
-
-
-def weighted_statistics(
-    x: Tensor, weights: Tensor | None = None, *, num_frames: Tensor | None = None, floor: float = VARIANCE_FLOOR
-) -> tuple[Tensor, Tensor]:
-    """Return the mean and the standard deviation over frames, both ``[batch, channels, 1]``.
-
-    The deviation is taken around the mean in a second pass: ``torch.var`` costs several times as much on a CPU, and
-    ``E[x^2] - mean^2`` cancels where the mean is large.
-
-    Parameters
-    ----------
-    x : Tensor
-        ``[batch, channels, frames]``, float32 or float64.
-    weights : Tensor or None
-        ``[batch, channels, frames]``, non-negative, summing to one over frames; None for equal weights.
-    num_frames : Tensor or None
-        With equal weights: int64 ``[batch]``, how many of its frames are the utterance's; None if all are.
-    floor : float
-        Smallest variance.
-    """
-    if weights is None and num_frames is not None:
-        weights = inside(x, num_frames).to(x.dtype) / num_frames.view(-1, 1, 1)
-    if weights is None:
-        mean = x.mean(dim=2, keepdim=True)
-        variance = (x - mean).square().mean(dim=2, keepdim=True)
-    else:
-        mean = (weights * x).sum(dim=2, keepdim=True)
-        variance = (weights * (x - mean).square()).sum(dim=2, keepdim=True)
-    return mean, variance.clamp(min=floor).sqrt()
-
-
-def frame_weights(logits: Tensor, num_frames: Tensor | None) -> Tensor:
-    """Return ``logits`` ``[batch, channels, frames]`` as weights that sum to one over the utterance's frames."""
-    if num_frames is not None:
-        logits = logits.masked_fill(~inside(logits, num_frames), -torch.inf)
-    return logits.softmax(dim=2)
-
-
-def sample_correction(x: Tensor, num_frames: Tensor | None) -> Tensor:
-    """Return what makes the sample's deviation (divisor ``frames - 1``) of that over the frames of ``x``."""
-    one_per_frame = torch.ones((), device=x.device).expand(
-        x.shape[2]
-    )  # counted, so that an exported model counts them too
-    frames = one_per_frame.sum() if num_frames is None else num_frames.view(-1, 1, 1)
-    return (frames / (frames - 1).clamp(min=1)).sqrt()
+from avis.models.frame_statistics import (
+    STATISTICS_FLOOR,
+    VARIANCE_FLOOR,
+    frame_weights,
+    sample_correction,
+    weighted_statistics,
+)
+from avis.models.masking import mean_frames
+from avis.models.precision import as_input
 
 
 class Pooling(nn.Module):
@@ -93,7 +50,8 @@ class MeanPooling(Pooling):
 
         ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
         """
-        return mean_frames(x.to(torch.promote_types(x.dtype, torch.float32)), num_frames).squeeze(2)
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))
+        return as_input(mean_frames(wide, num_frames).squeeze(2), x)
 
 
 class StatisticsPooling(Pooling):
@@ -128,7 +86,7 @@ class StatisticsPooling(Pooling):
         """
         wide = x.to(torch.promote_types(x.dtype, torch.float32))
         mean, deviation = weighted_statistics(wide, num_frames=num_frames, floor=STATISTICS_FLOOR)
-        return torch.cat([mean, deviation * sample_correction(x, num_frames)], dim=1).squeeze(2)
+        return as_input(torch.cat([mean, deviation * sample_correction(x, num_frames)], dim=1).squeeze(2), x)
 
 
 class DeviationPooling(Pooling):
@@ -196,7 +154,7 @@ class SelfAttentivePooling(Pooling):
         """
         wide = x.to(torch.promote_types(x.dtype, torch.float32))
         weights = frame_weights(self.attention(torch.tanh(self.frame(x))).to(wide.dtype), num_frames)
-        return (weights * wide).sum(dim=2)
+        return as_input((weights * wide).sum(dim=2), x)
 
 
 class AttentiveStatisticsPooling(Pooling):
@@ -262,13 +220,16 @@ class AttentiveStatisticsPooling(Pooling):
 
         ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
         """
-        wide = x.to(torch.promote_types(x.dtype, torch.float32))
+        return self._weights(x, x.to(torch.promote_types(x.dtype, torch.float32)), num_frames)
+
+    def _weights(self, x: Tensor, wide: Tensor, num_frames: Tensor | None) -> Tensor:
         hidden = self.frame(x)
         if self.context is not None:
             mean, deviation = weighted_statistics(wide, num_frames=num_frames, floor=self.floor)
             if self.sample_deviation:
                 deviation = deviation * sample_correction(x, num_frames)
-            hidden = hidden + self.context(torch.cat([mean, deviation], dim=1).squeeze(2)).unsqueeze(2)
+            context = as_input(torch.cat([mean, deviation], dim=1).squeeze(2), x)
+            hidden = hidden + self.context(context).unsqueeze(2)
         if self.norm is not None:
             hidden = self.norm(functional.relu(hidden))
         return frame_weights(self.attention(self.squash(hidden)).to(wide.dtype), num_frames)
@@ -279,5 +240,5 @@ class AttentiveStatisticsPooling(Pooling):
         ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
         """
         wide = x.to(torch.promote_types(x.dtype, torch.float32))
-        weights = self.attention_weights(x, num_frames)
-        return torch.cat(weighted_statistics(wide, weights, floor=self.floor), dim=1).squeeze(2)
+        weights = self._weights(x, wide, num_frames)
+        return as_input(torch.cat(weighted_statistics(wide, weights, floor=self.floor), dim=1).squeeze(2), x)

@@ -6,6 +6,7 @@ from torch.nn import functional
 
 from avis.models.masking import inside
 from avis.models.pooling import Pooling
+from avis.models.precision import as_input
 
 LEAST_DEVIATION = 1e-12
 """Smallest root of a precision, so that its logarithm and gradient stay finite."""
@@ -67,4 +68,4 @@ class PosteriorPooling(Pooling):
         prior_shape = (len(x), -1, 1)
         weights = torch.cat([logits, self.prior_log_precision.expand(prior_shape)], dim=2).softmax(dim=2)
         observed = torch.cat([x.to(logits.dtype), self.prior_mean.expand(prior_shape)], dim=2)
-        return (weights * observed).sum(dim=2)
+        return as_input((weights * observed).sum(dim=2), x)

@@ -3,6 +3,7 @@
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
+from torch import Tensor
 
 
 def without_autocast(device: torch.device) -> AbstractContextManager[None]:
@@ -15,3 +16,14 @@ def without_autocast(device: torch.device) -> AbstractContextManager[None]:
     torch.float32
     """
     return nullcontext() if device.type == "meta" else torch.autocast(device.type, enabled=False)
+
+
+def as_input(values: Tensor, x: Tensor) -> Tensor:
+    """Return what was computed of ``x`` in float32 in the precision of ``x``, for the layers after it.
+
+    Under autocast these choose for themselves, so that it stays as it is.
+
+    >>> as_input(torch.zeros(2), torch.zeros(2, dtype=torch.bfloat16)).dtype
+    torch.bfloat16
+    """
+    return values if torch.is_autocast_enabled(x.device.type) else values.to(x.dtype)

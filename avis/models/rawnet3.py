@@ -9,7 +9,7 @@ from torch.nn import functional
 from avis.models.blocks import Res2Block, TdnnBlock
 from avis.models.masking import mask_frames, mean_frames
 from avis.models.pooling import AttentiveStatisticsPooling
-from avis.models.precision import without_autocast
+from avis.models.precision import as_input, without_autocast
 
 PRE_EMPHASIS = 0.97
 VARIANCE_OFFSET = 1e-4
@@ -257,7 +257,8 @@ class RawNet3(nn.Module):
             wide = features.to(torch.promote_types(features.dtype, torch.float32)).transpose(1, 2)
             normalised = self.norm(wide, num_samples)
             missing = max(0, MIN_SAMPLES - features.shape[1])
-            return self.filters(functional.pad(normalised, (0, missing)), at_least(num_samples))
+            padded = as_input(functional.pad(normalised, (0, missing)), features)
+            return self.filters(padded, at_least(num_samples))
 
     def forward(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
         """Return embeddings ``[batch, embedding_dim]``, not length-normalised, of ``[batch, samples, 1]``.

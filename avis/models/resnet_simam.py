@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from avis.models.masking import mean_frames, strided
 from avis.models.pooling import AttentiveStatisticsPooling
+from avis.models.precision import as_input
 from avis.models.residual import FRAME_STRIDE, BasicBlock, Trunk
 
 REGULARIZER = 1e-4
@@ -38,7 +39,7 @@ class SimAmBlock(BasicBlock):
     def residual(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
         """Return what is added to the shortcut."""
         y = super().residual(x, num_frames)
-        return y * simam_weights(y, strided(num_frames, self.frame_stride))
+        return y * as_input(simam_weights(y, strided(num_frames, self.frame_stride)), y)
 
 
 class SimAmResNet(nn.Module):

@@ -20,6 +20,10 @@ class SynchronisedBatchNorm(_BatchNorm):
         """Normalise ``[batch, channels, ...]``."""
         if not self.training or not dist.is_initialized() or dist.get_world_size() == 1:
             return super().forward(x)
+        return self._of_all(x)
+
+    @torch.compiler.disable
+    def _of_all(self, x: Tensor) -> Tensor:
         assert self.running_mean is not None, "it keeps running statistics"
         assert self.num_batches_tracked is not None, "it counts its batches"
         assert self.running_var is not None, "it keeps running statistics"

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import lightning.pytorch as pl
-import torch
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from lightning.pytorch.plugins.io import AsyncCheckpointIO
 from torch import Tensor
@@ -14,8 +13,8 @@ from torch.utils.data import DataLoader
 
 from avis import location
 from avis.checkpoints.run_checkpoints import last_checkpoint
-from avis.models.synchronised_norm import synchronise
 from avis.run_folder import CSV, TENSORBOARD
+from avis.training.faster_step import precision_at_hand, prepare
 from avis.training.module import SpeakerVerifier
 from avis.training.profiling import Profile
 from avis.training.progress import EpochStream, Progress
@@ -66,8 +65,7 @@ def fit(
     **distribution
         Strategy, plugins and devices for the Lightning trainer.
     """
-    if settings.sync_batchnorm:
-        synchronise(module)
+    prepare(module, module.model, settings)
     stream = EpochStream(batches, module.steps_per_epoch)
     progress = Progress(stream, interval_s=settings.log_interval_s, data_cpus=data_cpus, moving=moving)
     saving = Saving(
@@ -87,7 +85,8 @@ def fit(
         files = [TensorBoardLogger(logs, name=TENSORBOARD, version=""), CSVLogger(logs, CSV, num_logs)]
         trainer = pl.Trainer(
             max_epochs=module.num_epochs,
-            precision=_precision(settings.precision),
+            precision=precision_at_hand(settings.precision),  # type: ignore[arg-type]
+            benchmark=True,
             gradient_clip_val=settings.gradient_clip,
             callbacks=[*profiling, StepLog(), progress, *watching, *copying, saving],
             plugins=plugins,
@@ -106,12 +105,6 @@ def fit(
 def exchange(settings: Training) -> dict[str, Any]:
     """Return what DDP is told of the exchange between workers: gradients in place, statistics that are alike not."""
     return {"gradient_as_bucket_view": True, "broadcast_buffers": not settings.sync_batchnorm}
-
-
-def _precision(name: str) -> Any:
-    if name == "auto":
-        return "16-mixed" if torch.cuda.is_available() else "32-true"
-    return name
 
 
 def _loader(inputs: dict[str, Tensor], speakers: list[str]) -> DataLoader[Any]:

@@ -123,6 +123,8 @@ class SpeakerVerifier(pl.LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Make the optimiser of model and loss together."""
         self.optimizer = self.make_optimizer(self.named_parameters())
+        # Else Lightning refuses to clip gradients for a fused optimiser, which could unscale them itself.
+        self.optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]
         self.peak_learning_rates = [group["lr"] for group in self.optimizer.param_groups]
         return self.optimizer
 

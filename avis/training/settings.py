@@ -40,10 +40,14 @@ class Training:
     validation_augment : bool
         Augment the held-out utterances too (always alike), where the clean ones would be too easy to tell apart.
     precision : str
-        ``auto``: 16-bit mixed precision on GPUs, 32-bit elsewhere; else one of Lightning's words for it.
+        ``auto``: 16-bit mixed precision on GPUs, and on CPUs that compute in bfloat16, 32-bit elsewhere; else one of
+        Lightning's words for it.
     sync_batchnorm : bool
         Normalise by the statistics of all workers' examples, so that the model is the same on any number of them;
         false normalises on each worker by itself, which exchanges less.
+    compile : bool
+        Let `torch.compile` join the model's operations, which takes a C++ compiler or a GPU, and a minute or more at
+        the start, once for each length of crops.
     activation_checkpointing : bool
         Compute what is in the model's blocks a second time, for the gradients, instead of keeping it: in about
         4/3 of the time and, in deep networks, half of the memory or less.
@@ -83,6 +87,7 @@ class Training:
     validation_augment: bool
     precision: Precision
     sync_batchnorm: bool
+    compile: bool
     activation_checkpointing: bool
     gradient_clip: PositiveFloat
     log_interval_s: PositiveFloat

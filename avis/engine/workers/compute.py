@@ -118,7 +118,7 @@ class Compute:
         if not self.num_gpus():
             raise ValueError(
                 f"float16 needs a GPU: got precision={precision} on CPUs, expected auto, bf16-mixed or 32-true. "
-                "At trainer.precision. Set trainer.precision=auto, which is 16-mixed on GPUs and 32-true elsewhere."
+                "At trainer.precision. Set trainer.precision=auto, which takes what there is."
             )
 
     def _asked(self) -> tuple[int, int]:

@@ -46,6 +46,16 @@ def test_autocast_stays_close_to_float32(narrow, device: str, dtype: torch.dtype
     assert all(p.grad.isfinite().all() for p in model.parameters())
 
 
+def test_a_model_of_bfloat16_stays_close_to_float32(narrow):
+    """What `trainer.precision=bf16-true` makes of it."""
+    model, features = narrow.trained(), narrow.noise(8, 100)
+    exact, rough = model(features), model.bfloat16()(features.bfloat16())
+    (rough.float() * torch.randn_like(exact)).sum().backward()
+    assert rough.dtype == torch.bfloat16
+    assert ((rough.float() - exact).norm(dim=1) / exact.norm(dim=1)).max() < 0.1
+    assert all(p.grad.isfinite().all() for p in model.parameters())
+
+
 def test_masked_gradients_are_finite_in_bfloat16(narrow):
     model, features = narrow.build(), narrow.noise(4, 60)
     num_frames = torch.tensor([1, features.shape[1] // 2, features.shape[1] - 1, features.shape[1]])

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from avis.models.frame_statistics import weighted_statistics
 from avis.models.multi_head_pooling import MultiHeadPooling
-from avis.models.pooling import weighted_statistics
 
 
 @pytest.mark.parametrize("per_channel", [False, True])

@@ -11,17 +11,15 @@ import torch
 from torch.nn import functional
 
 from avis.models.correlation_pooling import CorrelationPooling
+from avis.models.frame_statistics import STATISTICS_FLOOR, VARIANCE_FLOOR, frame_weights, weighted_statistics
 from avis.models.multi_head_pooling import MultiHeadPooling
 from avis.models.pooling import (
-    STATISTICS_FLOOR,
-    VARIANCE_FLOOR,
     AttentiveStatisticsPooling,
     DeviationPooling,
     MeanPooling,
     Pooling,
     SelfAttentivePooling,
     StatisticsPooling,
-    weighted_statistics,
 )
 from avis.models.posterior_pooling import PosteriorPooling
 
@@ -73,6 +71,25 @@ def test_statistics_match_numpy():
         for c in range(3):
             expected_std = np.sqrt(np.cov(x[b, c], aweights=weights[b, c], ddof=0))
             np.testing.assert_allclose(std[b, c, 0], expected_std)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_gradients_of_statistics_are_those_of_finite_differences_and_none_below_the_floor(weighted: bool):
+    torch.manual_seed(0)
+    x = torch.randn(2, 3, 7, dtype=torch.float64, requires_grad=True)
+    logits = torch.randn(2, 3, 7, dtype=torch.float64, requires_grad=True)
+
+    def statistics(x: torch.Tensor, logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return weighted_statistics(x, frame_weights(logits, None) if weighted else None)
+
+    assert torch.autograd.gradcheck(statistics, (x, logits))
+    with torch.no_grad():
+        plain = statistics(x, logits)
+    torch.testing.assert_close(statistics(x, logits), plain)
+    constant = torch.full((1, 1, 5), 3.0, requires_grad=True)
+    mean, deviation = weighted_statistics(constant)
+    (mean + 100 * deviation).sum().backward()
+    torch.testing.assert_close(constant.grad, torch.full((1, 1, 5), 0.2))
 
 
 def test_statistics_survive_a_large_offset():

@@ -1,6 +1,7 @@
 """A whole training in this process: what it leaves behind, and going on with it."""
 
 import csv
+import math
 import re
 import shutil
 import signal
@@ -185,6 +186,35 @@ def test_a_training_with_dropout_and_sampled_speakers_goes_on_within_an_epoch_to
     assert resumed["history"] == undisturbed["history"]
     for name, weights in undisturbed["state_dict"].items():
         assert torch.equal(resumed["state_dict"][name], weights), name
+
+
+def test_a_training_that_diverges_ends_with_its_step_in_the_log_and_leaves_no_checkpoint(
+    tiny_recipe: Recipe, tiny_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    local_batches = engine.local_batches
+
+    def spoilt(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        for number, batch in enumerate(local_batches(*args, **kwargs)):
+            if number == 2:
+                batch["features"][0] = torch.inf
+            yield batch
+
+    monkeypatch.setattr(engine, "local_batches", spoilt)
+    with pytest.raises(
+        ValueError, match=r"training diverged: got loss=nan, .*At epoch 0, step 2\. Lower optimizer\.lr"
+    ):
+        train(tiny_recipe, tiny_store, str(tmp_path))
+    assert [math.isnan(loss) for loss in column(str(tmp_path), "train/loss")] == [False, False, True, True]
+    assert not list(tmp_path.rglob("*.ckpt"))
+
+
+def test_bfloat16_with_fused_clipped_steps_comes_near_to_float32(
+    tiny_recipe: Recipe, tiny_store: str, tiny_run: str, tmp_path: Path
+):
+    train(tiny_recipe.changed({"trainer.precision": "bf16-mixed"}), tiny_store, str(tmp_path))
+    losses = column(str(tmp_path), "train/loss")
+    assert losses == pytest.approx(column(tiny_run, "train/loss"), rel=0.05)
+    assert losses != column(tiny_run, "train/loss")
 
 
 def test_an_epoch_that_is_worse_never_takes_the_place_of_the_best(

@@ -1,0 +1,91 @@
+"""What makes steps faster: chosen by what the machine has, and without another result."""
+
+import copy
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from avis.models.ecapa_tdnn import EcapaTdnn
+from avis.models.pooling import AttentiveStatisticsPooling, StatisticsPooling
+from avis.models.resnet import ResNet
+from avis.models.synchronised_norm import SynchronisedBatchNorm
+from avis.training.faster_step import precision_at_hand, prepare
+from avis.training.settings import Training
+
+
+def settings(**changes: Any) -> Training:
+    """Return settings of which only those that are changed matter here."""
+    own = dict.fromkeys(Training.__dataclass_fields__, 1)
+    own |= {"crop_s": 1.0, "sync_batchnorm": False, "compile": False, "average_epochs": 0}
+    return Training(**(own | changes))
+
+
+def resnet() -> nn.Module:
+    torch.manual_seed(0)
+    return ResNet(
+        num_mels=24, pooling=StatisticsPooling, channels=4, depths=[1, 1, 1, 1], bottleneck=False, embedding_dim=8
+    )
+
+
+def trained_on(model: nn.Module, features: torch.Tensor) -> dict[str, Any]:
+    """Return embeddings, gradients and running statistics of a step."""
+    embeddings = model(features)
+    (embeddings * torch.linspace(-1, 1, embeddings.numel()).view_as(embeddings)).sum().backward()
+    gradients = {name: weight.grad.contiguous() for name, weight in model.named_parameters()}
+    return {"embeddings": embeddings.detach(), "gradients": gradients, "statistics": dict(model.named_buffers())}
+
+
+@pytest.mark.parametrize(
+    ("has", "expected"),
+    [
+        ({"amx_bf16": True}, "bf16-mixed"),
+        ({"avx512_bf16": True}, "bf16-mixed"),
+        ({"avx2": True}, "32-true"),
+        ({}, "32-true"),
+    ],
+)
+def test_cpus_take_bfloat16_where_they_have_it(has: dict[str, bool], expected: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: has)
+    assert precision_at_hand("auto") == expected
+    assert precision_at_hand("64-true") == "64-true"
+
+
+@pytest.mark.parametrize(("has", "expected"), [(True, "bf16-mixed"), (False, "16-mixed")])
+def test_gpus_take_bfloat16_where_they_have_it(has: bool, expected: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: has)
+    assert precision_at_hand("auto") == expected
+
+
+def test_images_lie_channels_last_and_nothing_else_changes():
+    plain, prepared, features = resnet(), resnet(), torch.randn(4, 40, 24)
+    names = list(prepared.state_dict())
+    prepare(prepared, prepared, settings())
+    convolutions = [part for part in prepared.modules() if isinstance(part, nn.Conv2d)]
+    assert all(part.weight.is_contiguous(memory_format=torch.channels_last) for part in convolutions)
+    assert list(prepared.state_dict()) == names
+    torch.testing.assert_close(trained_on(prepared, features), trained_on(plain, features), rtol=1e-4, atol=1e-4)
+
+
+def test_normalisation_is_synchronised_if_set():
+    model = resnet()
+    prepare(model, model, settings(sync_batchnorm=True))
+    norms = [part for part in model.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
+    assert norms
+    assert {type(part) for part in norms} == {SynchronisedBatchNorm}
+
+
+@pytest.mark.slow
+def test_a_compiled_model_takes_the_same_step():
+    torch.manual_seed(0)
+    pooling = partial(AttentiveStatisticsPooling, attention_channels=4)
+    sizes = {"channels": 8, "embedding_dim": 4, "mfa_channels": 8, "se_channels": 4, "scale": 2, "stride": 1}
+    plain = EcapaTdnn(num_mels=6, pooling=pooling, **sizes)
+    compiled, features = copy.deepcopy(plain), torch.randn(4, 30, 6)
+    prepare(compiled, compiled, settings(compile=True, sync_batchnorm=True))
+    torch.testing.assert_close(trained_on(compiled, features), trained_on(plain, features), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(compiled.eval()(features[:2]), plain.eval()(features[:2]), rtol=1e-4, atol=1e-5)
