@@ -79,22 +79,18 @@ class Bank:
         offsets = np.cumsum([0, *map(len, recordings)], dtype=np.int64)
         return cls(samples=np.concatenate(recordings), offsets=offsets)
 
-    def pick(self, rng: np.random.Generator, max_samples: int | None = None) -> NDArray[np.float32]:
-        """Return one recording, float32 ``[samples]``, drawn at random; of a longer one, a stretch from anywhere."""
-        recording = self[int(rng.integers(len(self)))]
-        if max_samples is None or len(recording) <= max_samples:
-            return _to_float(recording)
-        start = int(rng.integers(len(recording) - max_samples + 1))
-        return _to_float(recording[start : start + max_samples])
+    def draw(self, rng: np.random.Generator, num_samples: int) -> tuple[int, int]:
+        """Draw a recording and where in it ``num_samples`` begin, anywhere if it is shorter: see `stretch`."""
+        recording = int(rng.integers(len(self)))
+        length = len(self[recording])
+        return recording, int(rng.integers(length - num_samples + 1 if length >= num_samples else length))
 
-    def draw(self, rng: np.random.Generator, num_samples: int) -> NDArray[np.float32]:
-        """Return ``num_samples`` from a random place in a random recording, float32; short recordings repeat."""
-        recording = self[int(rng.integers(len(self)))]
-        if len(recording) >= num_samples:
-            start = int(rng.integers(len(recording) - num_samples + 1))
-            return _to_float(recording[start : start + num_samples])
-        start = int(rng.integers(len(recording)))
-        return _to_float(np.resize(np.roll(recording, -start), num_samples))
+    def stretch(self, recording: int, start: int, num_samples: int) -> NDArray[np.float32]:
+        """Return ``num_samples`` of a recording from ``start`` on, float32; where it ends, it begins again."""
+        samples = self[recording]
+        if start + num_samples > len(samples):
+            samples, start = np.resize(np.roll(samples, -start), num_samples), 0
+        return samples[start : start + num_samples].astype(np.float32) * np.float32(1 / INT16_PEAK)
 
 
 def load_bank(root: str, *, sample_rate: int, max_duration_s: float, kind: Kind | None = None) -> Bank:
@@ -166,7 +162,3 @@ def _quantise(recording: NDArray[np.float32], where: str) -> NDArray[np.int16]:
             f"expected a peak above 0. At {where}. Leave this recording out."
         )
     return np.round(recording * (INT16_PEAK / peak)).astype(np.int16)
-
-
-def _to_float(recording: NDArray[np.int16]) -> NDArray[np.float32]:
-    return recording.astype(np.float32) * np.float32(1 / INT16_PEAK)

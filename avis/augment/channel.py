@@ -1,13 +1,17 @@
 """Imitate another microphone or line."""
 
-from typing import ClassVar
+import functools
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.signal import oaconvolve
+from torch import Tensor
 
-from avis.augment.level import match_level
+from avis.augment.filtering import convolve
+from avis.augment.level import match_batch_level, match_level
 from avis.augment.ranges import check_range, check_within
+from avis.augment.transform import BatchTransform
 
 NUM_TAPS = 1025
 """Odd, so that the filter has a middle: its delay is a whole number of samples."""
@@ -17,7 +21,7 @@ CUT_ORDER = 6
 """Band edges fall by 6 dB per octave times this, as a Butterworth filter's."""
 
 
-class Channel:
+class Channel(BatchTransform):
     """Filter with a random smooth frequency response, and sometimes with a limited band.
 
     A linear-phase filter whose delay is taken back: the output stays aligned with the input. Length and root mean
@@ -38,8 +42,6 @@ class Channel:
     min_high_cut_hz, max_high_cut_hz : float
         The upper -3 dB edge is drawn uniformly between these; above the Nyquist frequency it has no effect.
     """
-
-    bank: ClassVar[str | None] = None
 
     def __init__(
         self,
@@ -66,26 +68,61 @@ class Channel:
         self.min_high_cut_hz = min_high_cut_hz
         self.max_high_cut_hz = max_high_cut_hz
 
-    def __call__(self, waveform: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    def draw(self, rng: np.random.Generator, num_samples: int) -> list[float]:
+        """Return the gain in dB at each knot and, where the band is limited, its edges in Hz."""
+        gains_db = rng.uniform(-self.max_gain_db, self.max_gain_db, NUM_KNOTS).tolist()
+        if rng.random() >= self.band_limit_probability:
+            return gains_db
+        low = rng.uniform(self.min_low_cut_hz, self.max_low_cut_hz)
+        return [*gains_db, low, rng.uniform(self.min_high_cut_hz, self.max_high_cut_hz)]
+
+    def apply(self, waveform: NDArray[np.float32], drawn: list[float]) -> NDArray[np.float32]:
         """Return the filtered waveform, float32 ``[samples]``."""
-        filtered = oaconvolve(waveform, self._draw_filter(rng))
+        filtered = oaconvolve(waveform, self._filter(drawn))
         delay = NUM_TAPS // 2
         return match_level(filtered[delay : delay + len(waveform)], waveform)
 
-    def _draw_filter(self, rng: np.random.Generator) -> NDArray[np.float32]:
+    def _filter(self, drawn: list[float]) -> NDArray[np.float32]:
         """Return a symmetric filter ``[NUM_TAPS]``: the response drawn, sampled over frequency, back in time."""
-        frequency = np.fft.rfftfreq(2 * (NUM_TAPS - 1), 1 / self.sample_rate)
+        frequency = _frequencies(self.sample_rate)
         knots = np.geomspace(LOWEST_KNOT_HZ, self.sample_rate / 2, NUM_KNOTS)
-        gains_db = rng.uniform(-self.max_gain_db, self.max_gain_db, NUM_KNOTS)
-        response = 10 ** (np.interp(np.log(np.maximum(frequency, 1.0)), np.log(knots), gains_db) / 20)
-        if rng.random() < self.band_limit_probability:
-            low = rng.uniform(self.min_low_cut_hz, self.max_low_cut_hz)
-            high = rng.uniform(self.min_high_cut_hz, self.max_high_cut_hz)
-            response *= _band(frequency, low, high)
+        gains_db = np.interp(np.log(np.maximum(frequency, 1.0)), np.log(knots), drawn[:NUM_KNOTS])
+        response = 10 ** (gains_db / 20)
+        if len(drawn) > NUM_KNOTS:
+            response *= _band(frequency, *drawn[NUM_KNOTS:])
         centred = np.fft.fftshift(np.fft.irfft(response))
         middle = len(centred) // 2
         taps = centred[middle - NUM_TAPS // 2 : middle + NUM_TAPS // 2 + 1] * np.hanning(NUM_TAPS)
         return taps.astype(np.float32)
+
+    def most_drawn(self, num_samples: int) -> int:
+        """Return room for the gains and the band."""
+        return NUM_KNOTS + 2
+
+    def apply_batch(self, waveforms: Tensor, drawn: Tensor) -> Tensor:
+        """Return the filtered waveforms, float32 ``[batch, samples]``."""
+        frequency, weights = _interpolation(self.sample_rate, drawn.device)
+        response = 10 ** (drawn[:, :NUM_KNOTS] @ weights / 20)
+        low, high = drawn[:, NUM_KNOTS, None], drawn[:, NUM_KNOTS + 1, None]
+        response *= torch.where(low.isnan(), 1.0, _batch_band(frequency, low, high))
+        centred = torch.fft.fftshift(torch.fft.irfft(response), dim=1)
+        middle = centred.shape[1] // 2
+        window = torch.signal.windows.hann(NUM_TAPS, device=drawn.device, dtype=drawn.dtype)
+        taps = centred[:, middle - NUM_TAPS // 2 : middle + NUM_TAPS // 2 + 1] * window
+        return match_batch_level(convolve(waveforms, taps.float(), NUM_TAPS // 2), waveforms)
+
+
+def _frequencies(sample_rate: int) -> NDArray[np.floating]:
+    return np.fft.rfftfreq(2 * (NUM_TAPS - 1), 1 / sample_rate)
+
+
+@functools.lru_cache(maxsize=4)
+def _interpolation(sample_rate: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return the frequencies of a response and the share of each knot's gain in each, ``[NUM_KNOTS, frequencies]``."""
+    frequency = _frequencies(sample_rate)
+    knots = np.log(np.geomspace(LOWEST_KNOT_HZ, sample_rate / 2, NUM_KNOTS))
+    shares = [np.interp(np.log(np.maximum(frequency, 1.0)), knots, knot) for knot in np.eye(NUM_KNOTS)]
+    return torch.from_numpy(frequency).to(device), torch.from_numpy(np.stack(shares)).to(device)
 
 
 def _band(frequency: NDArray[np.floating], low_hz: float, high_hz: float) -> NDArray[np.floating]:
@@ -94,3 +131,11 @@ def _band(frequency: NDArray[np.floating], low_hz: float, high_hz: float) -> NDA
     above_low = frequency**power / (frequency**power + max(low_hz, 1.0) ** power)
     below_high = 1 / (1 + (frequency / high_hz) ** power)
     return np.sqrt(above_low * below_high)
+
+
+def _batch_band(frequency: Tensor, low_hz: Tensor, high_hz: Tensor) -> Tensor:
+    """Return `_band` for each pair of edges ``[batch, 1]``, ``[batch, frequencies]``."""
+    power = 2 * CUT_ORDER
+    above_low = frequency**power / (frequency**power + low_hz.clamp_min(1.0) ** power)
+    below_high = 1 / (1 + (frequency / high_hz) ** power)
+    return (above_low * below_high).sqrt()

@@ -1,14 +1,13 @@
 """Send the speech over a telephone, a network or through a file format that loses something."""
 
-from typing import ClassVar
-
 import numpy as np
 from numpy.typing import NDArray
 
 from avis.audio.transcode import check_codec, transcode
+from avis.augment.transform import Transform
 
 
-class Codec:
+class Codec(Transform):
     """Code and decode with a real codec at a random bit rate.
 
     Length and alignment are the input's; the level is what the codec makes of it. Several codecs are several choices of
@@ -34,8 +33,6 @@ class Codec:
         When the codec is not there or doesn't take the rates.
     """
 
-    bank: ClassVar[str | None] = None
-
     def __init__(
         self, *, probability: float, codec: str, sample_rate: int, coded_rate: int, bit_rates: list[int]
     ) -> None:
@@ -46,9 +43,16 @@ class Codec:
         self.coded_rate = coded_rate
         self.bit_rates = list(bit_rates)
 
-    def __call__(self, waveform: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    def draw(self, rng: np.random.Generator, num_samples: int) -> list[float]:
+        """Return the number of the bit rate."""
+        return [int(rng.integers(len(self.bit_rates)))]
+
+    def apply(self, waveform: NDArray[np.float32], drawn: list[float]) -> NDArray[np.float32]:
         """Return the decoded waveform, float32 ``[samples]``."""
-        bit_rate = self.bit_rates[int(rng.integers(len(self.bit_rates)))]
         return transcode(
-            waveform, codec=self.codec, sample_rate=self.sample_rate, coded_rate=self.coded_rate, bit_rate=bit_rate
+            waveform,
+            codec=self.codec,
+            sample_rate=self.sample_rate,
+            coded_rate=self.coded_rate,
+            bit_rate=self.bit_rates[int(drawn[0])],
         )

@@ -1,7 +1,9 @@
 """Measure levels, and mix at a signal-to-noise ratio."""
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 LEVEL_FRAME_SAMPLES = 320
 """Frame of the level meter: 20 ms at 16 kHz, 40 ms at 8 kHz."""
@@ -60,3 +62,36 @@ def match_level(waveform: NDArray[np.float32], reference: NDArray[np.float32]) -
         return waveform
     wanted = float(np.mean(np.square(reference, dtype=np.float64)))
     return waveform * np.float32(np.sqrt(wanted / power))
+
+
+def mean_powers(waveforms: Tensor) -> Tensor:
+    """Return the mean power of each waveform of a batch ``[batch, samples]``, float64 ``[batch]``."""
+    return waveforms.square().mean(dim=1, dtype=torch.float64)
+
+
+def active_powers(waveforms: Tensor) -> Tensor:
+    """Return the `active_power` of each waveform of a batch ``[batch, samples]``, float64 ``[batch]``."""
+    num_samples = waveforms.shape[1]
+    num_frames = -(-num_samples // LEVEL_FRAME_SAMPLES)
+    padded = torch.nn.functional.pad(waveforms, (0, num_frames * LEVEL_FRAME_SAMPLES - num_samples))
+    frames = padded.reshape(len(waveforms), num_frames, LEVEL_FRAME_SAMPLES)
+    energies = frames.square().sum(dim=2, dtype=torch.float64)
+    counts = torch.full_like(energies, LEVEL_FRAME_SAMPLES)
+    counts[:, -1] = num_samples - (num_frames - 1) * LEVEL_FRAME_SAMPLES
+    powers = energies / counts
+    active = powers >= powers.amax(dim=1, keepdim=True) * 10 ** (-ACTIVE_RANGE_DB / 10)
+    return (energies * active).sum(dim=1) / (counts * active).sum(dim=1)
+
+
+def mix_batch_at_snr(waveforms: Tensor, noises: Tensor, snr_db: Tensor) -> Tensor:
+    """Do as `mix_at_snr` with each waveform and noise of a batch ``[batch, samples]``; ``snr_db`` is ``[batch]``."""
+    noise_powers = mean_powers(noises)
+    gains = (active_powers(waveforms) / noise_powers).sqrt() * 10 ** (-snr_db / 20)
+    return waveforms + torch.where(noise_powers > 0, gains, 0.0).float()[:, None] * noises
+
+
+def match_batch_level(waveforms: Tensor, references: Tensor) -> Tensor:
+    """Do as `match_level` with each waveform and reference of a batch ``[batch, samples]``."""
+    powers = mean_powers(waveforms)
+    gains = (mean_powers(references) / powers).sqrt()
+    return waveforms * torch.where(powers > 0, gains, 1.0).float()[:, None]
