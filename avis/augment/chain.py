@@ -1,25 +1,28 @@
 """Compose the augmentation that a training example goes through."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avis.augment.bank import Bank
+from avis.augment.transform import Transform
 
 
-class Transform(Protocol):
-    """What the transforms of waveforms have in common, one file each in this package."""
+class Drawn(NamedTuple):
+    """What was drawn of one step of an augmentation.
 
-    probability: float
+    Attributes
+    ----------
+    place : int
+        Of the transform, in `Augment.transforms`.
+    numbers : list of float
+        What it drew.
+    """
 
-    @property
-    def bank(self) -> str | None:
-        """Name of the bank that it draws from, if any."""
-
-    def __call__(self, *args: Any, **kwargs: Any) -> NDArray[np.float32]:
-        """Take the waveform, the generator and, where ``bank`` names one, the bank."""
+    place: int
+    numbers: list[float]
 
 
 class InOrder:
@@ -57,16 +60,19 @@ class OneOf:
 
     def __init__(self, *, choices: Sequence[Transform | InOrder]) -> None:
         self.choices = list(choices)
+        self.transforms = [each for choice in self.choices for each in _transforms(choice)]
         _check_probabilities([choice.probability for choice in self.choices])
 
-    def pick(self, rng: np.random.Generator) -> list[Transform]:
-        """Return the transforms to apply, often one or none; takes one number from the generator."""
-        position = rng.random()
+    def pick(self, rng: np.random.Generator) -> range:
+        """Return which of ``transforms`` to apply, often one or none; takes one number from the generator."""
+        position, first = rng.random(), 0
         for choice in self.choices:
             position -= choice.probability
+            after = first + len(_transforms(choice))
             if position < 0:
-                return _transforms(choice)
-        return []
+                return range(first, after)
+            first = after
+        return range(0)
 
 
 class Augment:
@@ -92,7 +98,7 @@ class Augment:
 
     def __init__(self, *, steps: Sequence[Transform | InOrder | OneOf]) -> None:
         self.steps = [step if isinstance(step, OneOf) else OneOf(choices=[step]) for step in steps]
-        self.transforms = [each for step in self.steps for choice in step.choices for each in _transforms(choice)]
+        self.transforms = [each for step in self.steps for each in step.transforms]
         self.required_banks = frozenset(transform.bank for transform in self.transforms if transform.bank is not None)
 
     def __call__(
@@ -114,17 +120,36 @@ class Augment:
         ValueError
             When a bank is missing.
         """
+        return self.apply(waveform, self.draw(rng, len(waveform), banks), banks)
+
+    def draw(self, rng: np.random.Generator, num_samples: int, banks: Mapping[str, Bank]) -> list[Drawn]:
+        """Return what is to be done to a waveform of so many samples, in order; see `__call__`."""
         missing = self.required_banks - banks.keys()
         if missing:
             raise ValueError(
                 f"Augmentation needs its banks: got banks={sorted(banks)}, expected {sorted(self.required_banks)}. "
                 f"At augment.banks. Add {sorted(missing)}, or leave out the steps that draw from them."
             )
+        drawn, first = [], 0
         for step in self.steps:
-            for transform in step.pick(rng):
-                drawn_from = [] if transform.bank is None else [banks[transform.bank]]
-                waveform = transform(waveform, rng, *drawn_from)
+            for place in step.pick(rng):
+                transform = step.transforms[place]
+                drawn.append(Drawn(first + place, transform.draw(rng, num_samples, *_bank_of(transform, banks))))
+            first += len(step.transforms)
+        return drawn
+
+    def apply(
+        self, waveform: NDArray[np.float32], drawn: Sequence[Drawn], banks: Mapping[str, Bank]
+    ) -> NDArray[np.float32]:
+        """Return the waveform after what was drawn for it, or some of the first of that."""
+        for place, numbers in drawn:
+            transform = self.transforms[place]
+            waveform = transform.apply(waveform, numbers, *_bank_of(transform, banks))
         return waveform
+
+
+def _bank_of(transform: Transform, banks: Mapping[str, Bank]) -> list[Bank]:
+    return [] if transform.bank is None else [banks[transform.bank]]
 
 
 def _transforms(choice: Transform | InOrder) -> list[Transform]:

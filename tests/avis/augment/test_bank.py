@@ -39,11 +39,15 @@ def test_pickled_out_of_band_it_is_not_copied():
     assert np.shares_memory(again.samples, bank.samples)
 
 
+def drawn_from(bank, seed, num):
+    return bank.stretch(*bank.draw(np.random.default_rng(seed), num), num)
+
+
 def test_draw_is_a_stretch_of_one_recording():
     bank = Bank.from_recordings([ramp(1, 1000)])
     starts = set()
     for seed in range(50):
-        drawn = bank.draw(np.random.default_rng(seed), 100)
+        drawn = drawn_from(bank, seed, 100)
         assert drawn.dtype == np.float32
         assert np.allclose(np.diff(drawn), 1 / 1000, atol=1e-4)
         starts.add(round(float(drawn[0]) * 1000))
@@ -54,21 +58,22 @@ def test_draw_is_a_stretch_of_one_recording():
 
 def test_draw_reaches_both_ends_and_every_recording():
     bank = Bank.from_recordings([np.array([1.0, 0.5], np.float32), np.array([-1.0, -0.5], np.float32)])
-    drawn = {round(float(bank.draw(np.random.default_rng(seed), 1)[0]), 1) for seed in range(60)}
+    drawn = {round(float(drawn_from(bank, seed, 1)[0]), 1) for seed in range(60)}
     assert drawn == {1.0, 0.5, -1.0, -0.5}
 
 
 def test_short_recordings_repeat():
     bank = Bank.from_recordings([np.array([0.25, 0.5, 1.0], np.float32)])
-    drawn = bank.draw(np.random.default_rng(0), 10)
+    drawn = drawn_from(bank, 0, 10)
     assert len(drawn) == 10
     assert np.array_equal(drawn[3:], drawn[:-3])
     assert sorted(drawn[:3].round(2).tolist()) == [0.25, 0.5, 1.0]
 
 
-def test_pick_is_a_whole_recording():
-    bank = Bank.from_recordings([ramp(1, 10), ramp(1, 20)])
-    assert {len(bank.pick(np.random.default_rng(seed))) for seed in range(20)} == {10, 20}
+def test_a_stretch_is_of_the_recording_asked_for():
+    bank = Bank.from_recordings([np.full(4, 0.5, np.float32), np.array([1.0, -0.5, 0.25], np.float32)])
+    assert bank.stretch(1, 0, 3).tolist() == pytest.approx([1.0, -0.5, 0.25], abs=1e-4)
+    assert bank.stretch(1, 2, 5).tolist() == pytest.approx([0.25, 1.0, -0.5, 0.25, 1.0], abs=1e-4)
 
 
 @pytest.mark.parametrize("bad", [np.zeros(10), np.zeros(0), np.array([0.0, np.nan]), np.array([np.inf])])

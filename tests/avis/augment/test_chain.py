@@ -9,19 +9,21 @@ from avis.augment.bank import Bank
 from avis.augment.chain import Augment, InOrder, OneOf
 from avis.augment.noise import Noise
 from avis.augment.reverb import Reverb
+from avis.augment.transform import Transform
 
 
-class Scale:
+class Scale(Transform):
     """Multiply, so that the product of an output tells which steps were applied."""
-
-    bank = None
 
     def __init__(self, probability, factor):
         self.probability = probability
         self.factor = factor
 
-    def __call__(self, waveform, rng):
-        return waveform * np.float32(self.factor)
+    def draw(self, rng, num_samples):
+        return [self.factor]
+
+    def apply(self, waveform, drawn):
+        return waveform * np.float32(drawn[0])
 
 
 ONE = np.ones(1, np.float32)
@@ -62,8 +64,8 @@ def test_in_order_applies_all_or_none():
 
 def test_steps_keep_their_order():
     class Add(Scale):
-        def __call__(self, waveform, rng):
-            return waveform + np.float32(self.factor)
+        def apply(self, waveform, drawn):
+            return waveform + np.float32(drawn[0])
 
     assert Augment(steps=[Scale(1.0, 2), Add(1.0, 1)])(ONE, np.random.default_rng(0), {}) == 3
     assert Augment(steps=[Add(1.0, 1), Scale(1.0, 2)])(ONE, np.random.default_rng(0), {}) == 4

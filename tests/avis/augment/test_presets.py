@@ -36,7 +36,8 @@ def test_shares(preset):
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         chain = compose("train", [f"augment={preset}"]).augment.chain
     (step,) = instantiate(chain).steps
-    counts = Counter("+".join(map(kind, step.pick(np.random.default_rng(seed)))) for seed in range(NUM))
+    picked = ([step.transforms[place] for place in step.pick(np.random.default_rng(seed))] for seed in range(NUM))
+    counts = Counter("+".join(map(kind, transforms)) for transforms in picked)
     assert counts.keys() == SHARES[preset].keys()
     for name, share in SHARES[preset].items():
         assert counts[name] / NUM == pytest.approx(share, abs=4 * np.sqrt(share * (1 - share) / NUM)), name
