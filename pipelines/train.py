@@ -35,6 +35,7 @@ def main(cfg: DictConfig) -> None:
     """Compose the run and take it through the stages."""
     with open_run(cfg) as (run_dir, recipe):
         MESSAGES.move_below(run_dir)
+        recipe = recipe.placed()
         if not cfg.resume:
             rehearse(recipe)  # what does not go together fails here, not after hours of preparing
         ancestors = find_ancestors(recipe.plain, run_dir)  # whom they know is neither held out nor tested

@@ -86,14 +86,19 @@ def read_crop(audio: bytes | memoryview, *, start: int, num: int) -> np.ndarray:
     ValueError
         The crop does not lie inside the recording.
     """
+    return to_float(read_values(audio, start=start, num=num))
+
+
+def read_values(audio: bytes | memoryview, *, start: int, num: int) -> np.ndarray:
+    """Read what `read_crop` reads as the values stored, int16 ``[num]``."""
     if audio[:4] != FLAC_MAGIC:
         values = np.frombuffer(audio, "<i2")
         _check_crop(start, num, len(values))
-        return _to_float(values[start : start + num])
+        return values[start : start + num]
     with sf.SoundFile(io.BytesIO(audio)) as file:
         _check_crop(start, num, file.frames)
         file.seek(start)
-        return _to_float(file.read(num, dtype="int16"))
+        return file.read(num, dtype="int16")
 
 
 def read_all(audio: bytes) -> np.ndarray:
@@ -103,12 +108,13 @@ def read_all(audio: bytes) -> np.ndarray:
     [0.5, -1.0]
     """
     if audio[:4] != FLAC_MAGIC:
-        return _to_float(np.frombuffer(audio, "<i2"))
+        return to_float(np.frombuffer(audio, "<i2"))
     with sf.SoundFile(io.BytesIO(audio)) as file:
-        return _to_float(file.read(dtype="int16"))
+        return to_float(file.read(dtype="int16"))
 
 
-def _to_float(values: np.ndarray) -> np.ndarray:
+def to_float(values: np.ndarray) -> np.ndarray:
+    """Return stored values as a waveform in [-1, 1), float32."""
     return values.astype(np.float32) / np.float32(FULL_SCALE)
 
 

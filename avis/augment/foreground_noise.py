@@ -11,8 +11,8 @@ from avis.augment.level import active_power, active_powers
 from avis.augment.ranges import check_range, check_within
 from avis.augment.transform import BatchTransform
 
-
 SHORT_ONES = 4
+"""Recordings of less than a second for which there is room in a batch."""
 
 
 class ForegroundNoise(BatchTransform):

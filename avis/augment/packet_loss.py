@@ -10,7 +10,6 @@ from torch import Tensor
 from avis.augment.ranges import check_range, check_within
 from avis.augment.transform import BatchTransform
 
-
 WORD = 32
 """Bits in each whole number that says which packets are lost."""
 

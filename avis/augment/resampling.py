@@ -106,7 +106,7 @@ def _filters(in_rate: float, out_rate: float, device: torch.device) -> tuple[Ten
 
 def _responses(in_rate: float, out_rate: float, ratio: Fraction) -> NDArray[np.float64]:
     """Return what soxr makes of one sample at each phase of the ratio, ``[phases, samples]``, phase 0 in the middle."""
-    slower = max(1, ratio)
+    slower = max(Fraction(1), ratio)
     before = -(-int(PROBED_SAMPLES * slower) // ratio.numerator)
     samples = np.zeros((2 * before + 1) * ratio.numerator)
     made = []

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from avis.audio.codec import FULL_SCALE
+from avis.audio.codec import FULL_SCALE, to_float
 from avis.audio.crop import tile
 from avis.augment.bank import INT16_PEAK, Bank
 from avis.augment.chain import Augment, Drawn
@@ -73,7 +73,7 @@ class Travelling:
         """
         scale, num_here = 1 / FULL_SCALE, self._num_here(drawn)
         if num_here or factor not in (1.0, *self.speeds):
-            waveform = values.astype(np.float32) / np.float32(FULL_SCALE)
+            waveform = to_float(values)
             waveform = tile(change_speed(waveform, factor) if factor != 1.0 else waveform, self.crop_samples)
             if self.augment is not None:
                 waveform = self.augment.apply(waveform, drawn[:num_here], banks)

@@ -115,6 +115,25 @@ class Recipe(ScoreRecipe):
             "start_from": location.absolute(start_from) if start_from else None,
         }
 
+    def placed(self) -> "Recipe":
+        """Return the recipe with ``auto`` placements decided by what is there; connects to Ray if only that tells.
+
+        Features are computed on the device where the training has GPUs, in a precision that leaves waveforms 32 bits;
+        augmentation is applied there where features are, and there are GPUs. Elsewhere both stay in the stream.
+        """
+        placements = {"features": self.examples.features.placement, "augment": self.examples.augment.placement}
+        if "auto" not in placements.values():
+            return self
+        if self.compute.use_gpu is not False:
+            self.compute.connect()
+        rounds_waveforms = self.trainer.precision in ("16-true", "bf16-true", "64-true")
+        on_gpus = self.compute.num_gpus() > 0 and not rounds_waveforms
+        if placements["features"] == "auto":
+            placements["features"] = "device" if on_gpus or placements["augment"] == "device" else "stream"
+        if placements["augment"] == "auto":
+            placements["augment"] = "device" if on_gpus and placements["features"] == "device" else "stream"
+        return self.changed({f"{group}.placement": placement for group, placement in placements.items()})
+
     def with_teachers(self) -> "Recipe":
         """Return the recipe with the teachers of its loss located; see `avis.checkpoints.teacher.find_teachers`."""
         front_end = self.examples.features.front_end.plain

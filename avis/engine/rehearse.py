@@ -37,7 +37,7 @@ def rehearse(recipe: Recipe) -> None:
     ValueError
         If the step fails, or a worker's batch is too small.
     """
-    recipe = recipe.with_teachers()
+    recipe = recipe.placed().with_teachers()
     trainer = recipe.trainer
     trainer.check_placement(recipe.examples.features.placement)
     recipe.compute.check_precision(trainer.precision)

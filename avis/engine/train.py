@@ -126,6 +126,7 @@ def build_module(inputs: TrainingInputs) -> SpeakerVerifier:
         recipe=dict(recipe.plain),
         lineage=inputs.lineage,
         crops=recipe.examples.drawn_crops(front_end),
+        augment=recipe.examples.augment_on_device(inputs.examples.banks),
     )
     if recipe.trainer.activation_checkpointing:
         checkpoint_activations(*(part for part in (module.model, module.front_end) if part is not None))

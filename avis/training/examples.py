@@ -12,13 +12,14 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from avis.audio.codec import read_crop
+from avis.audio.codec import read_values, to_float
 from avis.audio.crop import crop_start, tile
 from avis.augment.bank import Bank
 from avis.augment.chain import Augment
 from avis.augment.rng import example_rng
 from avis.augment.spec_augment import SpecAugment, mask_features
 from avis.augment.speed import change_speed
+from avis.augment.travelling import Travelling
 from avis.training.grouping import DRAWN_BY, SPEED_DRAWN_BY, in_groups
 from avis.training.plan import Block, RowGroup, read_block
 
@@ -54,6 +55,8 @@ class ExampleMaker:
         Acts on features.
     on_device : bool
         An example is a waveform, and what is masked of its features; ``features`` say only how many they are.
+    travelling : Travelling or None
+        As what examples are sent whose speed and augmentation, though drawn here, are left to others too.
     speeds : list of float
         Speed factors, one of which is drawn per example; a voice at another speed is another speaker (as Kaldi's
         sre16 and WeSpeaker's recipes have it). ``[1.0]`` changes nothing.
@@ -70,6 +73,7 @@ class ExampleMaker:
         augment: Augment | None,
         spec_augment: SpecAugment | None,
         on_device: bool,
+        travelling: Travelling | None,
         speeds: list[float],
         crop_s: float,
         sample_rate: int,
@@ -77,7 +81,7 @@ class ExampleMaker:
     ) -> None:
         self.features, self.augment, self.spec_augment, self.on_device = features, augment, spec_augment, on_device
         self.speeds, self.seed = speeds, seed
-        self.crop_samples = round(crop_s * sample_rate)
+        self.crop_samples, self.travelling = round(crop_s * sample_rate), travelling
 
     def example(
         self, row: Mapping[str, Any], *, pass_: int, banks: Mapping[str, Bank]
@@ -87,7 +91,8 @@ class ExampleMaker:
         Returns
         -------
         inputs : dict
-            ``features`` float16 [frames, mels], or ``waveforms`` float32 [samples] and, where something is masked,
+            ``features`` float16 [frames, mels], or ``waveforms`` float32 [samples], or what
+            `avis.augment.travelling.Travelling.pack` makes of these; with the latter two, where something is masked,
             ``masked`` bool [frames, mels]; ``seconds`` float32 [stages], what each of `STAGES` took.
         speed : int
             Index of the drawn factor in ``speeds``.
@@ -97,28 +102,40 @@ class ExampleMaker:
         speed = int(rng.integers(len(self.speeds)))
         if SPEED_DRAWN_BY in row:
             speed = int(example_rng(self.seed, pass_, row[SPEED_DRAWN_BY]).integers(len(self.speeds)))
-        waveform = self._crop(row, rng, self.speeds[speed])
-        clock.append(time.perf_counter())
-        if self.augment is not None:
-            waveform = self.augment(waveform, rng, banks)
-        clock.append(time.perf_counter())
-        inputs = self._inputs(waveform, rng, row["utt_id"])
+        values = self._crop(row, rng, self.speeds[speed])
+        if self.travelling is not None:
+            clock.append(time.perf_counter())
+            drawn = [] if self.augment is None else self.augment.draw(rng, self.crop_samples, banks)
+            inputs = self.travelling.pack(values, self.speeds[speed], drawn, banks)
+            clock.append(time.perf_counter())
+            inputs |= self._masks(rng)
+        else:
+            waveform = self._at_speed(values, self.speeds[speed])
+            clock.append(time.perf_counter())
+            if self.augment is not None:
+                waveform = self.augment(waveform, rng, banks)
+            clock.append(time.perf_counter())
+            inputs = self._inputs(waveform, rng, row["utt_id"])
         clock.append(time.perf_counter())
         return inputs | {"seconds": np.diff(clock).astype(np.float32)}, speed
 
     def _crop(self, row: Mapping[str, Any], rng: np.random.Generator, factor: float) -> np.ndarray:
         num = math.ceil(self.crop_samples * factor)
         start = crop_start(row["num_samples"], num, rng)
-        cropped = read_crop(row["audio"], start=start, num=min(num, row["num_samples"]))
-        if factor != 1.0:
-            cropped = change_speed(cropped, factor)
-        return tile(cropped, self.crop_samples)
+        return read_values(row["audio"], start=start, num=min(num, row["num_samples"]))
+
+    def _at_speed(self, values: np.ndarray, factor: float) -> np.ndarray:
+        waveform = to_float(values)
+        return tile(waveform if factor == 1.0 else change_speed(waveform, factor), self.crop_samples)
+
+    def _masks(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        if self.features is None or self.spec_augment is None:
+            return {}
+        shape = self.features.num_frames(self.crop_samples), self.features.dim
+        return {"masked": self.spec_augment(*shape, rng)}
 
     def _inputs(self, waveform: np.ndarray, rng: np.random.Generator, utt_id: str) -> dict[str, np.ndarray]:
-        masked = {}
-        if self.features is not None and self.spec_augment is not None:
-            shape = self.features.num_frames(len(waveform)), self.features.dim
-            masked = {"masked": self.spec_augment(*shape, rng)}
+        masked = self._masks(rng)
         if self.features is None or self.on_device:
             return {"waveforms": waveform, **masked}
         features = self.features(torch.from_numpy(waveform))

@@ -10,6 +10,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from avis.augment.mixup import mixup
+from avis.augment.on_device import DRAWN, AugmentOnDevice
 from avis.checkpoints.ancestry import lineage_fields
 from avis.checkpoints.checkpoint import HISTORY, Checkpoint
 from avis.lineage import Lineage
@@ -23,7 +24,7 @@ from avis.training.examples import features_of
 from avis.training.schedules import Schedule
 from avis.training.step_figures import Figures, StepFigures, check_converging, check_weights
 
-OFF_DEVICE = ("seconds", "epoch")
+OFF_DEVICE = ("seconds", DRAWN)
 """What comes with a batch and is not computed with."""
 EPOCH_SUMS = "epoch_sums"
 """Field of a checkpoint: losses, accuracies and number of the epoch's steps so far."""
@@ -58,6 +59,8 @@ class SpeakerVerifier(pl.LightningModule):
         What it and the models before it are trained on; kept in the checkpoint, so that a test on that can be refused.
     crops : DrawnCrops, optional
         Cuts the waveforms of each training batch; without it they are trained on as they come.
+    augment : AugmentOnDevice, optional
+        Augments the waveforms of each training batch, before they are cut; without it they come so.
     """
 
     def __init__(
@@ -75,12 +78,13 @@ class SpeakerVerifier(pl.LightningModule):
         recipe: dict[str, Any],
         lineage: Lineage,
         crops: DrawnCrops | None = None,
+        augment: AugmentOnDevice | None = None,
     ) -> None:
         super().__init__()
         self.front_end, self.model, self.loss = front_end, model, loss
         self.make_optimizer, self.learning_rate, self.margin = optimizer, learning_rate, margin
         self.mixup_alpha, self.num_epochs, self.steps_per_epoch = mixup_alpha, num_epochs, steps_per_epoch
-        self.recipe, self.lineage, self.crops = recipe, lineage, crops
+        self.recipe, self.lineage, self.crops, self.augment = recipe, lineage, crops, augment
         self.validation: list[tuple[Tensor, list[str]]] = []
         self.history: list[dict[str, float]] = []
         self.sums = [0.0, 0.0, 0.0]
@@ -161,8 +165,7 @@ class SpeakerVerifier(pl.LightningModule):
         a training goes on.
         """
         shares = self._find_shares(len(batch["speaker"]))
-        if self.crops is not None:
-            batch = self.crops.cut(batch, self.current_epoch, batch_idx)
+        batch = self.prepared(batch, self.current_epoch, batch_idx)
         times = len(batch["speaker"]) // shares[self._rank] if shares else 1
         drawn_by = (self.recipe["seed"], self.current_epoch, batch_idx)
         set_whole_batch(self.loss, WholeBatch([times * share for share in shares], self._rank, drawn_by))
@@ -177,6 +180,12 @@ class SpeakerVerifier(pl.LightningModule):
             rate=self.optimizer.param_groups[0]["lr"],
         )
         return loss
+
+    def prepared(self, batch: dict[str, Tensor], epoch: int, step: int) -> dict[str, Tensor]:
+        """Return a training batch, augmented and cut as far as that is left to the device."""
+        if self.augment is not None:
+            batch = self.augment(batch)
+        return batch if self.crops is None else self.crops.cut(batch, epoch, step)
 
     @property
     def _rank(self) -> int:

@@ -16,16 +16,16 @@ class Features:
     ----------
     front_end : Component
         Maps waveforms to features; see `avis.features`.
-    placement : {"stream", "device", "materialize"}
+    placement : {"auto", "stream", "device", "materialize"}
         On the workers that stream examples, fresh in every pass; on the training's device, inside the step; or once,
-        before the training.
+        before the training. ``auto``: see `avis.engine.recipe.Recipe.placed`.
     copies : int
         With ``materialize``, the number of differently cropped and augmented copies of every utterance, of which passes
         take turns.
     """
 
     front_end: Component[Any]
-    placement: Literal["stream", "device", "materialize"]
+    placement: Literal["auto", "stream", "device", "materialize"]
     copies: PositiveInt
 
     @property

@@ -111,8 +111,7 @@ def _plain_steps(inputs: TrainingInputs, module: SpeakerVerifier, num_steps: int
     started, samples = time.perf_counter(), 0
     for step, batch in enumerate(itertools.islice(local_batches(inputs.examples), num_steps)):
         module.set_progress(step / total)
-        if module.crops is not None:
-            batch = module.crops.cut(batch, *divmod(step, module.steps_per_epoch))
+        batch = module.prepared(batch, *divmod(step, module.steps_per_epoch))
         loss, _ = module.loss(module(batch), batch["speaker"])
         optimizer.zero_grad()
         loss.backward()

@@ -91,7 +91,7 @@ def gather_inputs(recipe: Recipe, utterances: str, num_workers: int, run_dir: st
     ValueError
         If the store cannot serve the recipe, or settings do not go together.
     """
-    recipe = recipe.with_teachers()
+    recipe = recipe.placed().with_teachers()
     features = recipe.examples.features
     features.build_front_end()
     recipe.trainer.check_placement(features.placement)

@@ -41,6 +41,7 @@ def maker(**changed: Any) -> ExampleMaker:
         "augment": None,
         "spec_augment": None,
         "on_device": False,
+        "travelling": None,
         "speeds": SPEEDS,
         "crop_s": CROP_S,
         "sample_rate": SAMPLE_RATE,
