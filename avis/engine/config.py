@@ -38,7 +38,7 @@ TOP_LEVEL: dict[str, Any] = {
 
 BANKS = ("noise_bank", "music_bank", "rir_bank", "speech_bank")
 PARTS = {
-    "augment": ("chain", "spec_augment", *BANKS),
+    "augment": ("chain", "placement", "spec_augment", *BANKS),
     "calibration": ("model", "trials", "max_trials", "crops_s"),
     "corpus": ("sources",),
     "scheduler": ("learning_rate", "margin"),

@@ -96,6 +96,8 @@ def _check_mixed(loss: nn.Module, embedding_dim: int, speakers: Tensor) -> None:
 def _step(recipe: Recipe, batch: dict[str, Tensor]) -> None:
     model, in_step = recipe.model.build(), "waveforms" in batch
     loss = build_loss(recipe.loss.build(), embedding_dim=model.embedding_dim, num_speakers=NUM_SPEAKERS)
+    if recipe.trainer.mixup_alpha:
+        _check_mixed(loss, model.embedding_dim, batch["speaker"])
     watch_student(loss, model)
     module = SpeakerVerifier(
         front_end=recipe.examples.features.build_front_end() if in_step else None,
@@ -125,5 +127,3 @@ def _step(recipe: Recipe, batch: dict[str, Tensor]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Lightning, about validation and loaders, which are not rehearsed
         trainer.fit(module, DataLoader([batch], batch_size=None))  # type: ignore[arg-type]
-    if recipe.trainer.mixup_alpha:
-        _check_mixed(loss, model.embedding_dim, batch["speaker"])

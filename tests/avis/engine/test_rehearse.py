@@ -63,7 +63,7 @@ def test_every_loss_goes_with_pairs(loss: str):
         (["trainer.crop_s=0.01"], r"crop shorter than a frame: got trainer\.crop_s=0\.01 s.* At trainer\.crop_s"),
         (["trainer.batch_size=1"], r"local batch of 1: got trainer\.batch_size=1 for 1 workers, expected at least 2"),
         ([*TWO_WORKERS, "trainer.batch_size=2"], r"local batch of 1: .*for 2 workers, expected at least 4"),
-        ([*TWO_WORKERS, "trainer.batch_size=3"], r"batch does not divide: got trainer\.batch_size=3 for 2 workers"),
+        ([*TWO_WORKERS, "trainer.batch_size=3"], r"local batch of 1: got trainer\.batch_size=3 for 2 workers"),
         (
             ["loss=ge2e", *PAIRS, "trainer.batch_size=2"],
             r"one speaker in a batch: got trainer\.batch_size=2 and 2 utterances per speaker, expected 4 or more",

@@ -51,7 +51,7 @@ def column(run_dir: str, name: str) -> list[float]:
 
 def test_two_workers_leave_checkpoints_and_logs(on_ray: Recipe, ray_run: str):
     for path in (best_checkpoint(ray_run), str(last_checkpoint(ray_run))):
-        assert Checkpoint.open(path).recipe == on_ray.plain
+        assert Checkpoint.open(path).recipe == on_ray.placed().plain
     last = Checkpoint.open(str(last_checkpoint(ray_run)))
     assert (last.epoch, last.global_step) == (1, 4)
     assert len(column(ray_run, "train/loss")) == 4
@@ -116,8 +116,8 @@ def test_a_batch_that_does_not_divide_is_refused(ray_session: None, on_ray: Reci
 
 def test_batches_that_cannot_be_in_groups_are_refused(on_ray: Recipe, tiny_store: str):
     cfg = on_ray.changed({"trainer.utterances_per_speaker": 2})
-    with pytest.raises(ValueError, match=r"one speaker in a worker's batch: .*At trainer\.batch_size"):
-        gather_inputs(cfg, tiny_store, 2)
+    with pytest.raises(ValueError, match=r"one speaker in a batch: .*At trainer\.batch_size"):
+        gather_inputs(cfg.changed({"trainer.batch_size": 2}), tiny_store, 1)
     with pytest.raises(ValueError, match=r"placement=materialize, expected 1\. At trainer\.utterances_per_speaker"):
         gather_inputs(cfg.changed({"features.placement": "materialize"}), tiny_store, 1)
 
