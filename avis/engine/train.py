@@ -126,6 +126,7 @@ def build_module(inputs: TrainingInputs) -> SpeakerVerifier:
         recipe=dict(recipe.plain),
         lineage=inputs.lineage,
         crops=recipe.examples.drawn_crops(front_end),
+        micro_batch_size=recipe.trainer.micro_batch_size,
         augment=recipe.examples.augment_on_device(inputs.examples.banks),
     )
     if recipe.trainer.activation_checkpointing:

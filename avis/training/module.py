@@ -21,6 +21,7 @@ from avis.metrics.roc import accuracy
 from avis.random_streams import stream, stream_seed
 from avis.training.cropping import DrawnCrops
 from avis.training.examples import features_of
+from avis.training.micro_batches import micro_batches
 from avis.training.schedules import Schedule
 from avis.training.step_figures import Figures, StepFigures, check_converging, check_weights
 
@@ -61,6 +62,8 @@ class SpeakerVerifier(pl.LightningModule):
         Cuts the waveforms of each training batch; without it they are trained on as they come.
     augment : AugmentOnDevice, optional
         Augments the waveforms of each training batch, before they are cut; without it they come so.
+    micro_batch_size : int, optional
+        See `avis.training.settings.Training`.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class SpeakerVerifier(pl.LightningModule):
         recipe: dict[str, Any],
         lineage: Lineage,
         crops: DrawnCrops | None = None,
+        micro_batch_size: int | None = None,
         augment: AugmentOnDevice | None = None,
     ) -> None:
         super().__init__()
@@ -85,6 +89,7 @@ class SpeakerVerifier(pl.LightningModule):
         self.make_optimizer, self.learning_rate, self.margin = optimizer, learning_rate, margin
         self.mixup_alpha, self.num_epochs, self.steps_per_epoch = mixup_alpha, num_epochs, steps_per_epoch
         self.recipe, self.lineage, self.crops, self.augment = recipe, lineage, crops, augment
+        self.micro_batch_size, self.num_parts = micro_batch_size, 1
         self.validation: list[tuple[Tensor, list[str]]] = []
         self.history: list[dict[str, float]] = []
         self.sums = [0.0, 0.0, 0.0]
@@ -168,18 +173,52 @@ class SpeakerVerifier(pl.LightningModule):
         batch = self.prepared(batch, self.current_epoch, batch_idx)
         times = len(batch["speaker"]) // shares[self._rank] if shares else 1
         drawn_by = (self.recipe["seed"], self.current_epoch, batch_idx)
-        set_whole_batch(self.loss, WholeBatch([times * share for share in shares], self._rank, drawn_by))
         torch.manual_seed(stream_seed(drawn_by[0], "model", *drawn_by[1:], self._rank))
-        loss, correct = self._loss_of(batch, *drawn_by)
+        parts = micro_batches(batch, self.micro_batch_size)
+        self.num_parts = len(parts)
+        if self.num_parts == 1:
+            set_whole_batch(self.loss, WholeBatch([times * share for share in shares], self._rank, drawn_by))
+            loss, found = self._loss_of(batch, *drawn_by)
+            total = loss
+        else:
+            loss, total, found = self._accumulated(parts, times * sum(shares) / max(1, len(shares)), drawn_by)
         self.figures.add(
-            loss,
-            correct,
+            total,
+            found,
             epoch=self.current_epoch,
             step=batch_idx,
             global_step=self.global_step,
             rate=self.optimizer.param_groups[0]["lr"],
         )
         return loss
+
+    def _accumulated(
+        self, parts: list[dict[str, Tensor]], mean_share: float, drawn_by: tuple[int, ...]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Add up the gradients of all parts of a step but the last, which Lightning adds.
+
+        Returns
+        -------
+        last, total : float32 []
+            Loss of the last part, and of all: this worker's part of the loss of the batch.
+        found : bool [decisions]
+        """
+        self.optimizer.zero_grad()
+        total, found = torch.zeros((), device=self.device), list[Tensor]()
+        mean_share = mean_share or sum(len(part["speaker"]) for part in parts)
+        for number, part in enumerate(parts):
+            set_whole_batch(self.loss, WholeBatch((), self._rank, (*drawn_by, number)))
+            loss, correct = self._loss_of(part, *drawn_by, number)
+            loss = loss * (len(part["speaker"]) / mean_share)
+            total, found = total + loss.detach(), [*found, correct]
+            if part is not parts[-1]:
+                self.trainer.strategy.backward(loss, None)
+        return loss, total, torch.cat(found)
+
+    def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: torch.optim.Optimizer) -> None:
+        """Clear the gradients, unless there are some of the step's first parts, before which they were cleared."""
+        if self.num_parts == 1:
+            optimizer.zero_grad()
 
     def prepared(self, batch: dict[str, Tensor], epoch: int, step: int) -> dict[str, Tensor]:
         """Return a training batch, augmented and cut as far as that is left to the device."""

@@ -20,6 +20,9 @@ class Training:
         An epoch visits every utterance ``passes_per_epoch`` times and ends with a validation.
     batch_size : int
         Examples per optimiser step, over all workers together: the recipe stays the same on 1 or 64 of them.
+    micro_batch_size : int or None
+        Examples that a worker takes at once, at most; of a larger share of the batch, the gradients of as few
+        micro-batches as will do are added up. Batch normalisation then is over each. None takes a share at once.
     crop_s : float or list of two floats
         Length of a training example; or the shortest and the longest of crops, whose length is drawn for each step.
         An example is then of the longest, as is one of validation, and cut into as many crops as have room in it.
@@ -77,6 +80,7 @@ class Training:
     num_epochs: PositiveInt
     passes_per_epoch: PositiveInt
     batch_size: PositiveInt
+    micro_batch_size: PositiveInt | None
     crop_s: PositiveFloat | list[PositiveFloat]
     min_utterance_s: NonNegativeFloat
     speeds: list[PositiveFloat]
@@ -102,6 +106,12 @@ class Training:
             raise ValueError(
                 f"too few epochs: got average_epochs={self.average_epochs}, expected at most "
                 f"num_epochs={self.num_epochs}. At trainer.average_epochs. Lower it."
+            )
+        if self.micro_batch_size and self.utterances_per_speaker > 1:
+            raise ValueError(
+                f"a loss that compares a batch's utterances needs them at once: got micro_batch_size="
+                f"{self.micro_batch_size} and utterances_per_speaker={self.utterances_per_speaker}, expected null. At "
+                "trainer.micro_batch_size. Leave it out, and set trainer.activation_checkpointing=true to save memory."
             )
         crop_bounds(self.crop_s)
 

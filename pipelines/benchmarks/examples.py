@@ -91,7 +91,7 @@ def _works(
         ("all, at their shares", partial(chain, rng=rng, banks=banks)),
     ]
     for each in chain.transforms:
-        drawn_from = {"bank": banks[each.bank]} if each.bank else {}
+        drawn_from: dict[str, Any] = {"bank": banks[each.bank]} if each.bank else {}
         works.append((f"{type(each).__name__} {getattr(each, 'codec', '')}", partial(each, rng=rng, **drawn_from)))
     return works
 

@@ -5,6 +5,7 @@ import itertools
 import os
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,15 +19,18 @@ from ray.train.torch import TorchTrainer
 from avis import location
 from avis.checkpoints.checkpoint import Checkpoint
 from avis.checkpoints.run_checkpoints import best_checkpoint
-from avis.engine.examples.batches import local_batches
+from avis.engine.examples.batches import Batch, local_batches
 from avis.engine.examples.inputs import TrainingInputs, gather_inputs
 from avis.engine.prepare import prepare
 from avis.engine.recipe import Recipe
 from avis.engine.score import score
 from avis.engine.train import build_module, fit_on_worker, train
+from avis.engine.workers import machine
 from avis.evaluation.evaluate import evaluate, show
+from avis.training.faster_step import precision_at_hand
 from avis.training.module import SpeakerVerifier
 from pipelines.benchmarks.measuring import PeakMemory
+from pipelines.benchmarks.ordinary import ordinary_batches
 
 PLACEMENTS = ("stream", "device", "materialize")
 BATCHES_IN_MEMORY = 8
@@ -41,13 +45,13 @@ class Pace(NamedTuple):
 
 
 def ingest(recipe: Recipe, *, plain_steps: int = PLAIN_STEPS) -> None:
-    """Compare the pace of training in each placement of features with training from memory and with a plain loop."""
+    """Compare training in each placement of features with the ordinary workflow, a plain loop, and from memory."""
     utterances = prepare(recipe)
     recipe.compute.connect()
     _, workers = recipe.compute.num_train_workers()
     placed = {name: recipe.changed({"features.placement": name}) for name in PLACEMENTS}
     inputs = gather_inputs(placed["stream"], utterances, workers)
-    measured = {}
+    measured, cores = {}, machine.cpus()
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         gather_inputs(placed["materialize"].changed({"output_dir": folder}), utterances, workers)
@@ -58,18 +62,22 @@ def ingest(recipe: Recipe, *, plain_steps: int = PLAIN_STEPS) -> None:
                 train(settings.changed({"output_dir": folder}), utterances, run_dir)
             measured[name] = (_pace(run_dir), memory.peak_bytes)
         _train_from_memory(inputs, location.join(folder, "memory"), workers, use_gpu=recipe.compute.num_gpus() > 0)
-        from_memory = _pace(location.join(folder, "memory")).samples_per_s
-    ray.shutdown()
-    plain = _plain_steps(inputs, build_module(inputs), plain_steps)
-    print(f"{workers} workers, batch {recipe.trainer.batch_size}, {os.cpu_count()} cores, over all epochs:")
+        paces = {"from memory": _pace(location.join(folder, "memory")).samples_per_s}
+        ray.shutdown()
+        files = ordinary_batches(inputs.examples, utterances, Path(folder, "files"), cores)
+        paces["ordinary"] = _plain_steps(inputs, files, plain_steps, mixed=False)
+    paces["plain loop"] = _plain_steps(inputs, local_batches(inputs.examples), plain_steps, mixed=_mixed(recipe))
+    print(
+        f"{workers} trainers, batch {recipe.trainer.batch_size}, {cores} cores; over all epochs, their start included:"
+    )
     for name, (pace, peak_bytes) in measured.items():
+        times = ", ".join(f"{pace.samples_per_s / other:.2f} times {one}" for one, other in paces.items())
         print(
-            f"  {name:<12} {pace.samples_per_s:7.1f} samples/s, {pace.waiting_share:.1%} of the time waiting for data; "
-            f"{pace.samples_per_s / from_memory:.2f} times from memory, {pace.samples_per_s / plain:.2f} times the "
-            f"plain loop; peak memory {peak_bytes / 2**30:.2f} GiB"
+            f"  {name:<12} {pace.samples_per_s:7.1f} samples/s, waiting {pace.waiting_share:.1%}; {times}; "
+            f"peak memory {peak_bytes / 2**30:.2f} GiB"
         )
-    print(f"  from memory  {from_memory:7.1f} samples/s")
-    print(f"  plain loop   {plain:7.1f} samples/s in one process")
+    for name, samples_per_s in paces.items():
+        print(f"  {name:<12} {samples_per_s:7.1f} samples/s")
     print(f"  materialize took {beforehand_s:.0f} s beforehand for {recipe.examples.features.copies} copies")
 
 
@@ -88,7 +96,12 @@ def _memory_worker(config: dict[str, Any]) -> None:
     rank, world_size = context.get_world_rank(), context.get_world_size()
     made = itertools.islice(local_batches(inputs.examples), BATCHES_IN_MEMORY)
     batches = [{key: value[rank::world_size] for key, value in batch.items()} for batch in made]
-    distribution = {"strategy": RayDDPStrategy(), "plugins": [RayLightningEnvironment()], "data_cpus": 1}
+    distribution = {
+        "strategy": RayDDPStrategy(),
+        "plugins": [RayLightningEnvironment()],
+        "data_cpus": 1,
+        "stop_asked": bool,
+    }
     fit_on_worker(inputs, itertools.cycle(batches), config["run_dir"], rank, world_size, **distribution)
 
 
@@ -104,20 +117,39 @@ def _pace(run_dir: str) -> Pace:
     return Pace(len(seconds) / sum(seconds), sum(waited) / sum(seconds))
 
 
-def _plain_steps(inputs: TrainingInputs, module: SpeakerVerifier, num_steps: int) -> float:
-    """Train on a plan's first steps in a plain loop and return its samples/s."""
+def _mixed(recipe: Recipe) -> bool:
+    return precision_at_hand(recipe.trainer.precision) == "bf16-mixed"
+
+
+def _plain_steps(inputs: TrainingInputs, batches: Iterator[Batch], num_steps: int, *, mixed: bool) -> float:
+    """Train on so many batches in a plain loop and return its samples/s, the first step apart."""
+    return _loop(inputs, build_module(inputs), batches, num_steps, mixed=mixed)
+
+
+def _loop(
+    inputs: TrainingInputs,
+    module: SpeakerVerifier,
+    batches: Iterator[Batch],
+    num_steps: int,
+    *,
+    mixed: bool,
+) -> float:
     optimizer = module.configure_optimizers()
     total = module.num_epochs * module.steps_per_epoch
-    started, samples = time.perf_counter(), 0
-    for step, batch in enumerate(itertools.islice(local_batches(inputs.examples), num_steps)):
+    samples = 0
+    for step, batch in enumerate(itertools.islice(batches, num_steps)):
         module.set_progress(step / total)
         batch = module.prepared(batch, *divmod(step, module.steps_per_epoch))
-        loss, _ = module.loss(module(batch), batch["speaker"])
+        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+            loss, _ = module.loss(module(batch), batch["speaker"])
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(module.parameters(), inputs.recipe.trainer.gradient_clip)
         optimizer.step()
-        samples += len(batch["speaker"])
+        if step:
+            samples += len(batch["speaker"])
+        else:
+            started = time.perf_counter()
         if step % module.steps_per_epoch == 0:
             print(f"plain loop: step {step}/{num_steps}, loss {loss.item():.3f}", flush=True)
     return samples / (time.perf_counter() - started)
@@ -130,7 +162,7 @@ def plain(recipe: Recipe) -> None:
     module = build_module(inputs)
     num_steps = module.num_epochs * module.steps_per_epoch
     started = time.perf_counter()
-    pace = _plain_steps(inputs, module, num_steps)
+    pace = _loop(inputs, module, local_batches(inputs.examples), num_steps, mixed=_mixed(recipe))
     print(f"plain loop: {pace:.1f} samples/s, {(time.perf_counter() - started) / 60:.1f} minutes")
     run_dir = location.join(recipe.output_dir, "plain", time.strftime("%Y%m%d-%H%M%S"))
     checkpoint: dict[str, Any] = {"state_dict": module.state_dict(), "epoch": module.num_epochs - 1}

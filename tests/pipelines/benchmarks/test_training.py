@@ -21,7 +21,15 @@ def test_placements_are_compared_with_memory_and_a_plain_loop(
     recipe: Callable, in_own_process: Callable[..., None], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ):
     own_ray = Compute(where="local", num_workers=2, use_gpu=False, max_restarts=0)
-    in_own_process(ingest, replace(recipe(f"output_dir={tmp_path}"), compute=own_ray), plain_steps=2)
+    in_own_process(ingest, replace(recipe(f"output_dir={tmp_path}"), compute=own_ray), plain_steps=3)
     printed = capfd.readouterr().out
-    for line in ("2 workers, batch 4", "  stream ", "  device ", "  materialize ", "  from memory ", "  plain loop "):
+    for line in (
+        "2 trainers, batch 4",
+        "  stream ",
+        "  device ",
+        "  materialize ",
+        "  from memory ",
+        "  ordinary ",
+        "  plain loop ",
+    ):
         assert f"\n{line}" in printed
