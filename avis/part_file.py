@@ -75,7 +75,7 @@ def open_part(uri: str) -> pq.ParquetFile:
     """
     try:
         file = open_file(uri)
-        part = pq.ParquetFile(file, page_checksum_verification=True)
+        part = pq.ParquetFile(file, pre_buffer=True, page_checksum_verification=True)
     except (pa.ArrowInvalid, OSError) as error:
         raise corrupt_shard(uri, error) from error
     check_parquet(part, file.seek(0, io.SEEK_END), uri)

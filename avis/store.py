@@ -24,7 +24,7 @@ from avis.foreign import check_manifest
 from avis.location import absolute, below, exists, filesystem, join, names_in, parent
 from avis.part_file import PartFile, corrupt_shard, open_part
 from avis.part_file import read_row_group as read_row_group
-from avis.schema import SCHEMA_VERSION
+from avis.schema import HEAVY, INDEX, SCHEMA_VERSION
 from avis.storage_fault import retried
 from avis.whole_file import clear_unfinished, read_json, write_file, write_json
 from avis.whole_file import delete_file as delete_file
@@ -246,14 +246,21 @@ def read_table(uri: str, table: str, *, columns: list[str] | None = None, prefix
     ValueError
         If the store is unfinished, a file is corrupt, or the table has no part.
     """
+    source = INDEX if table == "utterances" and columns and not HEAVY & set(columns) and _is_indexed(uri) else table
     with ThreadPoolExecutor(PARTS_READ_AT_ONCE) as pool:
-        parts = list(pool.map(lambda part: _read_part(part, columns), part_uris(uri, table, prefix)))
+        parts = list(pool.map(lambda part: _read_part(part, columns), part_uris(uri, source, prefix)))
     if not parts:
         raise ValueError(
             f"table not in store: got table={table} {prefix}, expected one of {sorted(open_manifest(uri)['rows'])}. "
             f"At {uri}. Make the store again with what you need in it."
         )
     return pa.concat_tables(parts)
+
+
+def _is_indexed(uri: str) -> bool:
+    """Return whether all utterances of a store are in its index: what it took over may be older than indices are."""
+    rows = open_manifest(uri)["rows"]
+    return bool(rows.get(INDEX) == rows.get("utterances"))
 
 
 def _read_part(uri: str, columns: list[str] | None) -> pa.Table:

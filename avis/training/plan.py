@@ -85,11 +85,14 @@ class Portion:
 
 def list_row_groups(uri: str, split: str) -> list[RowGroup]:
     """Return the row groups of one split of an utterances store, in order."""
-    groups = []
-    for part in store.part_uris(uri, "utterances", f"{split}-"):
+
+    def of_part(part: str) -> list[RowGroup]:
         metadata = store.open_part(part).metadata
-        groups += [RowGroup(part, i, metadata.row_group(i).num_rows) for i in range(metadata.num_row_groups)]
-    return [group for group in groups if group.num_rows]
+        return [RowGroup(part, i, metadata.row_group(i).num_rows) for i in range(metadata.num_row_groups)]
+
+    with ThreadPoolExecutor(READ_AT_ONCE) as pool:
+        groups = pool.map(of_part, store.part_uris(uri, "utterances", f"{split}-"))
+    return [group for part in groups for group in part if group.num_rows]
 
 
 def find_long_enough(durations_s: np.ndarray, min_utterance_s: float) -> np.ndarray:

@@ -118,6 +118,24 @@ def test_tables_come_back_by_part_prefix_and_column(tmp_path: Path, scheme: str)
         store.read_table(uri, "embeddings")
 
 
+@pytest.mark.parametrize("indexed", [2, 1])
+def test_light_columns_are_read_of_the_index_if_it_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, indexed: int
+):
+    """A store may have taken over parts that are older than indices are."""
+    uri, read = str(tmp_path), []
+    for number in range(2):
+        rows = pa.table({"utt_id": [f"u{number}"], "audio": [b"RIFF"]})
+        index = {"index": rows.drop_columns(["audio"])} if number < indexed else {}
+        store.commit_part(uri, f"train-{number}", {"utterances": rows, **index}, row_group_rows=1)
+    store.finish(uri, parts=[], inputs="abc", facts={})
+    open_part = store.open_part
+    monkeypatch.setattr(store, "open_part", lambda part: (read.append(Path(part).parent.name), open_part(part))[1])
+    assert store.read_table(uri, "utterances", columns=["utt_id"])["utt_id"].to_pylist() == ["u0", "u1"]
+    assert set(read) == {"index" if indexed == 2 else "utterances"}
+    assert store.read_table(uri, "utterances").column_names == ["utt_id", "audio"]
+
+
 def test_the_same_rows_give_the_same_bytes(tmp_path: Path):
     records = [
         store.commit_part(str(tmp_path / name), "p", {"t": table}, row_group_rows=7)

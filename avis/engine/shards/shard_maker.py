@@ -11,7 +11,7 @@ from avis.audio.decode import check_duration, decode
 from avis.audio.quality import measure
 from avis.audio.vad import TrimChoice, VadChoice, find_speech, trim
 from avis.engine.workers.attempts import ROW_DEATHS
-from avis.schema import REJECTS, UTTERANCES
+from avis.schema import HEAVY, INDEX, REJECTS, UTTERANCES
 
 OF_THE_SOURCE = ("utt_id", "speaker", "session", "corpus", "split", "attributes")
 """Columns of an utterance that are those of the recording it was made from."""
@@ -83,8 +83,10 @@ def _reject(source: dict[str, Any], reason: str, detail: str) -> dict[str, Any]:
 
 
 def _tables(task: pa.Table, utterances: list[dict[str, Any]], rejects: list[dict[str, Any]]) -> dict[str, pa.Table]:
+    made = pa.Table.from_pylist(utterances, schema=UTTERANCES)
     return {
-        "utterances": pa.Table.from_pylist(utterances, schema=UTTERANCES),
+        "utterances": made,
+        INDEX: made.drop_columns(list(HEAVY)),
         "rejects": pa.Table.from_pylist(rejects, schema=REJECTS),
         "sources": task,
     }

@@ -283,7 +283,8 @@ def test_recordings_are_prepared_without_rejects(shared: Path, recipe: Callable[
     manifest.write_text("path,speaker\n" + "".join(f"{path},{number}\n" for number, path in enumerate(files)))
     overrides = [f"corpus.path={manifest}", f"corpus.root={shared}", "corpus.split=test", f"output_dir={tmp_path}"]
     uri = prepare(recipe(*overrides, name="prepare", corpus="manifest"))
-    assert store.open_manifest(uri)["rows"] == {"utterances": len(files), "rejects": 0, "sources": len(files)}
+    found = dict.fromkeys(("utterances", "index", "sources"), len(files))
+    assert store.open_manifest(uri)["rows"] == found | {"rejects": 0}
     for row in store.read_table(uri, "utterances").to_pylist():
         assert row["speech_s"] > 0.5, row["utt_id"]
 

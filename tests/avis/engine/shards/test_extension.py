@@ -115,7 +115,7 @@ def test_only_what_is_new_changed_or_beside_it_is_decoded(
     assert {k: row | {"split": ""} for k, row in found.items()} == {k: r | {"split": ""} for k, r in expected.items()}
     assert found[changed]["sha256"] != rows_by_id(base)[changed]["sha256"]
     manifest = store.open_manifest(grown)
-    assert manifest["rows"] == {"utterances": 33, "rejects": 0, "sources": 33}
+    assert manifest["rows"] == {"utterances": 33, "index": 33, "rejects": 0, "sources": 33}
     assert manifest["extends"] == os.path.basename(base)
 
 
