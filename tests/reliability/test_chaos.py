@@ -12,12 +12,15 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+
+from tests.two_nodes import TwoNodes
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(6 * 3600)]
 
@@ -113,6 +116,55 @@ class Chaos:
             assert driver.returncode == -signal.SIGKILL, self.said()
 
 
+class NodeChaos(Chaos):
+    """The same on two nodes, of which the one that most of the work is on is switched off, and another put there."""
+
+    def __init__(self, cluster: TwoNodes, tiny: list[str]) -> None:
+        super().__init__(cluster.folder, tiny)
+        self.cluster = cluster
+
+    def undisturbed(self) -> dict[str, object]:
+        return self._submitted("calm", kills=0)
+
+    def disturbed(self, victims: Callable[[int], list[int]]) -> dict[str, object]:
+        self.runs += 1
+        return self._submitted(f"wild-{self.runs}", kills=KILLS)
+
+    def _submitted(self, run: str, kills: int) -> dict[str, object]:
+        output = self.folder / run
+        own = [f"output_dir={output}", "run=job", *self.settings]
+        command = [part for part in self.cluster.train(own) if not part.startswith(f"output_dir={self.folder}/shared")]
+        with self.cluster.submit(*command) as job:
+            said = Said(job)
+            while job.poll() is None:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    job.wait(self.rng.exponential(MEAN_S))
+                    break
+                if self.kills < kills:
+                    self.cluster.nodes.pop().kill()
+                    self.kills += 1
+                    self.cluster.add_node()
+        assert job.returncode == 0, said.text()[-4000:]
+        return lasting(output, "job")
+
+
+class Said(threading.Thread):
+    """Read what a job says, which would stop once the pipe were full."""
+
+    def __init__(self, job: subprocess.Popen[str]) -> None:
+        super().__init__(daemon=True)
+        self.job, self.lines = job, list[str]()
+        self.start()
+
+    def run(self) -> None:
+        assert self.job.stdout is not None
+        self.lines.extend(self.job.stdout)
+
+    def text(self) -> str:
+        self.join()
+        return "".join(self.lines)
+
+
 @pytest.fixture(scope="module")
 def chaos_folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="avis-", dir="/tmp") as folder:
@@ -128,9 +180,24 @@ def test_killed_at_random_moments_the_main_job_comes_to_the_same_end(
 ):
     chaos = Chaos(chaos_folder / victim.replace(" ", "-"), tiny["train"])
     chaos.folder.mkdir()
+    comes_to_the_same_end(chaos, victim, outcome)
+
+
+def test_nodes_that_vanish_at_random_moments_change_nothing(
+    chaos_folder: Path, tiny: dict[str, list[str]], outcome: Callable[[str, str, str, str], None]
+):
+    cluster = TwoNodes(chaos_folder)
+    try:
+        cluster.start()
+        comes_to_the_same_end(NodeChaos(cluster, tiny["train"]), "other node", outcome)
+    finally:
+        cluster.close()
+
+
+def comes_to_the_same_end(chaos: Chaos, victim: str, outcome: Callable[[str, str, str, str], None]) -> None:
     expected = chaos.undisturbed()
     while chaos.kills < KILLS:
-        found = chaos.disturbed(VICTIMS[victim])
+        found = chaos.disturbed(VICTIMS.get(victim, list))
         for name, value in expected.items():
             assert found[name] == value, name
     kept = "same bytes, losses, EER, scores"

@@ -90,6 +90,27 @@ def test_the_same_seed_gives_the_same_losses(on_ray: Recipe, tiny_store: str, ra
 
 
 @pytest.mark.slow
+def test_as_many_workers_as_there_is_room_for_take_the_same_steps(
+    on_ray: Recipe, tiny_store: str, ray_run: str, tmp_path: Path
+):
+    """Two have room, as in `ray_run`."""
+    train(on_ray.changed({"compute.num_workers": [1, 2]}), tiny_store, str(tmp_path))
+    assert column(str(tmp_path), "train/loss") == pytest.approx(column(ray_run, "train/loss"), rel=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("num_workers", [1, 2, 3])
+def test_the_same_losses_on_any_number_of_workers(on_ray: Recipe, tiny_store: str, tmp_path: Path, num_workers: int):
+    """Of batches of 7, so that shares are uneven, under statistics of all workers, in 32 bits."""
+    settings = {"trainer.batch_size": 7, "trainer.sync_batchnorm": True, "trainer.precision": "32-true"}
+    in_process = on_ray.changed({**settings, "compute.where": "debug"})
+    train(in_process, tiny_store, str(tmp_path / "one"))
+    train(on_ray.changed({**settings, "compute.num_workers": num_workers}), tiny_store, str(tmp_path / "several"))
+    losses = column(str(tmp_path / "several"), "train/loss")
+    assert losses == pytest.approx(column(str(tmp_path / "one"), "train/loss"), rel=1e-5)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("placement", "tolerance"), [("device", 1e-4), ("materialize", 0.05)])
 def test_placements_train_alike(
     on_ray: Recipe, tiny_store: str, ray_run: str, tmp_path: Path, placement: str, tolerance: float
