@@ -121,14 +121,15 @@ def load_bank(root: str, *, sample_rate: int, max_duration_s: float, kind: Kind 
     avis.audio.audio_error.AudioError
         When a file cannot be decoded.
     """
-    if _is_store(root):
+    if is_store(root):
         recordings = _store_recordings(root, sample_rate, max_duration_s, kind)
     else:
         recordings = _folder_recordings(root, sample_rate, max_duration_s, kind)
     return Bank._pack([_quantise(each, where) for where, each in recordings], where=f"{root} (kind={kind})")
 
 
-def _is_store(root: str) -> bool:
+def is_store(root: str) -> bool:
+    """Return whether a folder is a finished utterances store."""
     return all(location.exists(location.join(root, name)) for name in (store.MANIFEST, "utterances"))
 
 

@@ -114,7 +114,7 @@ def gather_inputs(recipe: Recipe, utterances: str, num_workers: int, run_dir: st
     say_repetition(plan, rows["speaker"].filter(pa.array(long_enough)).to_pylist())
     goes_on = run_dir is not None and bool(last_checkpoints(run_dir))
     start = Checkpoint.open(recipe.start_from) if recipe.start_from and not goes_on else None
-    banks, stored = make_banks(recipe.examples, utterances), None
+    banks, stored = make_banks(recipe.examples, utterances, output_dir=recipe.output_dir), None
     if features.placement == "materialize":
         stored = materialize(
             recipe.examples, utterances, groups, banks, output_dir=recipe.output_dir, compute=recipe.compute

@@ -14,6 +14,9 @@ import torch
 
 from avis import store
 from avis.audio.codec import read_all
+from avis.audio.decode import decode
+from avis.augment import bank
+from avis.augment.bank import Bank
 from avis.checkpoints.run_checkpoints import Position
 from avis.engine.examples.banks import make_banks
 from avis.engine.examples.batches import local_batches
@@ -91,10 +94,10 @@ def test_evaluation_draws_no_speeds_and_no_masks(tiny_recipe: Recipe):
     assert tiny_recipe.examples.build_maker(training=False, augment=False).augment is None
 
 
-def test_banks_are_what_the_augmentation_asks_for(tiny_recipe: Recipe, tiny_store: str):
-    banks = make_banks(tiny_recipe.examples, tiny_store)
+def test_banks_are_what_the_augmentation_asks_for(tiny_recipe: Recipe, tiny_store: str, tmp_path: Path):
+    banks = make_banks(tiny_recipe.examples, tiny_store, output_dir=str(tmp_path))
     assert {name: len(bank) for name, bank in banks.items()} == {"noise": 4, "rir": 4, "speech": 4}
-    assert make_banks(tiny_recipe.changed({"augment.chain": None}).examples, tiny_store) == {}
+    assert make_banks(tiny_recipe.changed({"augment.chain": None}).examples, tiny_store, output_dir=str(tmp_path)) == {}
 
 
 def test_every_bank_is_said(tiny_recipe: Recipe, tiny_store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -102,16 +105,40 @@ def test_every_bank_is_said(tiny_recipe: Recipe, tiny_store: str, tmp_path: Path
         sf.write(tmp_path / f"{number}.wav", np.linspace(-0.5, 0.5, 16000 * 2), 16000)
     talkers = {"_target_": "avis.augment.bank.load_bank", "root": f"{tmp_path}", "sample_rate": 16000}
     own_talkers = tiny_recipe.changed({"augment.speech_bank": talkers | {"max_duration_s": 1.0}})
-    banks = make_banks(own_talkers.examples, tiny_store)
+    banks = make_banks(own_talkers.examples, tiny_store, output_dir=str(tmp_path))
     noise, _, speech = capsys.readouterr().out.splitlines()
     assert re.fullmatch(r"noise bank: 4 recordings, \d+ s \(\d+ MB\), from synthetic_noise_bank", noise)
     assert speech == f"speech bank: 3 recordings, 3 s (0 MB), from {tmp_path}"
     assert np.array_equal(banks["speech"][0], banks["speech"][2])
-    make_banks(tiny_recipe.examples, tiny_store)
+    make_banks(tiny_recipe.examples, tiny_store, output_dir=str(tmp_path))
     assert capsys.readouterr().out.splitlines()[-1].startswith("speech bank: 4 recordings, ")
 
 
-def test_babble_is_of_training_speakers_only(tiny_recipe: Recipe, tiny_store: str):
+def test_recordings_of_a_bank_are_decoded_once_until_they_change(
+    tiny_recipe: Recipe, tiny_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    sounds = tmp_path / "sounds"
+    sounds.mkdir()
+    for number in range(2):
+        sf.write(sounds / f"{number}.wav", np.linspace(-0.5, 0.5, 1600 * (number + 1)), 16000)
+    settings = {"_target_": "avis.augment.bank.load_bank", "root": f"{sounds}", "sample_rate": 16000}
+    recipe = tiny_recipe.changed({"augment.noise_bank": settings | {"max_duration_s": 1.0}})
+    decoded = []
+    monkeypatch.setattr(bank, "decode", lambda path, **kw: (decoded.append(path), decode(path, **kw))[1])
+
+    def made() -> Bank:
+        return make_banks(recipe.examples, tiny_store, output_dir=str(tmp_path / "outputs"))["noise"]
+
+    first, again = made(), made()
+    assert len(decoded) == 2
+    assert np.array_equal(first.samples, again.samples)
+    assert np.array_equal(first.offsets, again.offsets)
+    sf.write(sounds / "1.wav", np.linspace(0.5, -0.5, 800), 16000)
+    assert len(made().samples) == 2400
+    assert len(decoded) == 4
+
+
+def test_babble_is_of_training_speakers_only(tiny_recipe: Recipe, tiny_store: str, tmp_path: Path):
     groups = list_row_groups(tiny_store, "train")
     voices = set()
     for group in groups:
@@ -119,7 +146,7 @@ def test_babble_is_of_training_speakers_only(tiny_recipe: Recipe, tiny_store: st
         for audio in part.read_row_group(group.index, columns=["audio"])["audio"].to_pylist():
             samples = read_all(audio)
             voices.add(np.round(samples * (32767 / np.abs(samples).max())).astype(np.int16).tobytes())
-    bank = make_banks(tiny_recipe.examples, tiny_store)["speech"]
+    bank = make_banks(tiny_recipe.examples, tiny_store, output_dir=str(tmp_path))["speech"]
     assert {bank[i].tobytes() for i in range(len(bank))} <= voices
 
 
