@@ -47,7 +47,7 @@ def feed(recipe: Recipe, *, num_batches: int = 60) -> None:
     alone = _alone(inputs, num_batches)
     fed = {workers: _fed(reference, inputs, num_workers=workers, num_batches=num_batches) for workers in (1, 2)}
     print(f"batch {inputs.plan.global_batch}, {cores} cores; first batch {first[0].first_s:.1f} s after Ray's start")
-    print(f"  one process    {alone:7.1f} examples/s on one core")
+    print(f"  one process    {alone:7.1f} examples/s on one core; 1,000 take {1000 / alone:.1f} such cores")
     for workers, each in fed.items():
         pace = _pace(each)
         print(
