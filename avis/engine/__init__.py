@@ -7,5 +7,6 @@ from pathlib import Path
 from avis.engine.workers.process_setup import adapt
 
 adapt()  # before Ray, torch and Lightning are imported, which look at the process there and then
-if Path(getattr(sys.modules["__main__"], "__file__", None) or "").resolve().parent.name == "pipelines":
+_script = Path(getattr(sys.modules["__main__"], "__file__", None) or "").resolve()
+if _script.parent == Path(__file__).resolve().parents[2] / "pipelines":
     importlib.import_module("avis.engine.entry")  # refuses a wrong key before these are imported, which takes seconds
