@@ -71,6 +71,7 @@ def test_a_session_that_is_there_is_used(ray_session: None, monkeypatch: pytest.
 def test_workers_and_gpus_follow_what_is_there(
     monkeypatch: pytest.MonkeyPatch, gpus: int, asked: dict[str, Any], expected: tuple[int, tuple[int, int]]
 ):
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)  # or one would be started, and stay
     monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 8.0} | ({"GPU": float(gpus)} if gpus else {}))
     local = compute(where="local", **asked)
     assert (local.num_gpus(), local.num_train_workers()) == expected
