@@ -28,6 +28,9 @@ OF_A_LAUNCHER = (
 )
 """How srun and torchrun number processes, which Lightning and torch obey; here Ray starts and numbers the trainers."""
 
+NO_HOME = "/nonexistent"
+"""As of Debian's nobody. A scratch folder would be everybody's, with whatever settings others left there."""
+
 RUNTIME_ENV: dict[str, Any] = {
     "worker_process_setup_hook": "avis.engine.workers.process_setup.setup_worker",
     "env_vars": {"RAY_DATA_LOG_LEVEL": "WARNING", "RAY_DATA_DISABLE_PROGRESS_BARS": "1"},
@@ -35,7 +38,7 @@ RUNTIME_ENV: dict[str, Any] = {
 
 
 def adapt() -> None:
-    """Make up for what the surroundings lack: standard streams, letters on the console, a user's name, a rank of 0."""
+    """Make up for what the surroundings lack: standard streams, letters on the console, a name, a home, a rank of 0."""
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:  # closed; the first file that is opened would take its place
             setattr(sys, name, open(os.devnull, "r+"))  # noqa: SIM115
@@ -46,6 +49,8 @@ def adapt() -> None:
         getpass.getuser()
     except (KeyError, OSError):  # a uid that /etc/passwd does not know; torch names its caches by it
         os.environ["USER"] = f"uid-{os.getuid()}"
+    if os.path.expanduser("~") == "~":  # nor is there a HOME; Ray Train asks for one on import
+        os.environ["HOME"] = NO_HOME
     launched = {name: os.environ.pop(name) for name in OF_A_LAUNCHER if name in os.environ}
     if rank := next((name for name in RANKS if launched.get(name, "0") != "0"), None):
         print(f"warning: {rank}={launched[rank]}: whoever starts AVIS several times gets as many runs", file=sys.stderr)

@@ -3,7 +3,9 @@
 import getpass
 import io
 import os
+import pwd
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -19,6 +21,18 @@ def test_a_user_without_a_name_gets_one(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(getpass, "getuser", no_name)
     adapt()
     assert os.environ["USER"] == f"uid-{os.getuid()}"
+
+
+def test_a_user_without_a_home_gets_one_in_which_nothing_is(monkeypatch: pytest.MonkeyPatch):
+    def no_entry(uid: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    monkeypatch.setattr(os, "environ", {name: value for name, value in os.environ.items() if name != "HOME"})
+    monkeypatch.setattr(pwd, "getpwuid", no_entry)
+    with pytest.raises(RuntimeError, match="home"):
+        Path("~/results").expanduser()
+    adapt()
+    assert not Path("~/results").expanduser().parent.exists()
 
 
 def test_letters_that_a_console_lacks_are_spelt_out(monkeypatch: pytest.MonkeyPatch):
