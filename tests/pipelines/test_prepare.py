@@ -31,7 +31,7 @@ def test_an_unknown_key_is_named(tmp_path: Path):
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
         imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if "import time:" in line}
         assert done.returncode == 1
-        assert "unknown key: got sharding.sampel_rate" in done.stderr
+        assert "sharding.sampel_rate" in done.stderr
         assert "hydra" in imported
         assert not imported & {"ray", "lightning"}
     assert list(tmp_path.iterdir()) == []
