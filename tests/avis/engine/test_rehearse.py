@@ -16,7 +16,7 @@ from avis.training import module
 CONFIGS = Path(__file__).parents[3] / "configs"
 PAIRS = ["trainer.utterances_per_speaker=2"]
 IN_STEP = ["features.placement=device"]
-TWO_WORKERS = ["compute=cluster", "compute.num_workers=2"]  # so many need no connection to be counted
+TWO_WORKERS = ["compute=cluster", "compute.num_workers=2", "compute.use_gpu=false"]  # which needs no cluster to be told
 
 
 def rehearsed(*overrides: str) -> None:
