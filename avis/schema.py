@@ -62,9 +62,9 @@ UTTERANCES = pa.schema(
         pa.field("attributes", pa.map_(pa.string(), pa.string()), nullable=False),
     ]
 )
+"""One row per usable utterance; ``audio`` is FLAC or little-endian PCM16 at the store's rate, mono."""
 INDEX, HEAVY = "index", frozenset({"audio"})
 """Table of all columns of the utterances but the heavy ones, which lie between the others there: it takes one read."""
-"""One row per usable utterance; ``audio`` is FLAC or little-endian PCM16 at the store's rate, mono."""
 
 REJECTS = pa.schema(
     [

@@ -96,9 +96,9 @@ class Bank:
 def load_bank(root: str, *, sample_rate: int, max_duration_s: float, kind: Kind | None = None) -> Bank:
     """Return a bank of every utterance of a store, in its order, or every audio file below a folder, by path.
 
-    A store is decoded and checked once, by `pipelines/prepare.py`, and lies where every node can read it; a folder is
-    decoded again for every training. Of a file with several channels the first is taken, as Kaldi and 3D-Speaker do:
-    microphones of an array hear a sound at different times, so that their mean is a comb filter.
+    A store is decoded and checked once, by `pipelines/prepare.py`, and lies where every node can read it. Of a file
+    with several channels the first is taken, as Kaldi and 3D-Speaker do: microphones of an array hear a sound at
+    different times, so that their mean is a comb filter.
 
     Parameters
     ----------

@@ -33,6 +33,7 @@ from avis.engine.recipe import Recipe
 from avis.engine.watching import watchers
 from avis.engine.workers import machine
 from avis.engine.workers.console import WORKER_LINES
+from avis.engine.workers.on_this_node import on_this_node
 from avis.engine.workers.restarts import restarted
 from avis.engine.workers.stop_request import StopRequest, wait_for
 from avis.engine.workers.stopping import STOPPING
@@ -188,7 +189,7 @@ def _train_in_process(inputs: TrainingInputs, run_dir: str, start: Position, *, 
 
 
 def _train_on_ray(inputs: TrainingInputs, run_dir: str, *, num_workers: tuple[int, int], use_gpu: bool) -> None:
-    request = ray.remote(num_cpus=0)(StopRequest).remote()
+    request = ray.remote(StopRequest).options(num_cpus=0, max_restarts=-1, **on_this_node()).remote()
     system, folder = location.filesystem(run_dir)
     least, most = num_workers
     others = {name: value for name, value in vars(inputs).items() if name != "examples"}
@@ -226,7 +227,7 @@ def _train_worker(config: dict[str, Any]) -> None:
     inputs = TrainingInputs(examples=ray.get(reference), **ray.get(config["others"][0]))
     run_dir, request = config["run_dir"], config["request"]
     rank, num_workers = context.get_world_rank(), context.get_world_size()
-    data_cpus = max(1, ray.cluster_resources().get("CPU", 0) - num_workers)
+    data_cpus = _data_cpus(num_workers)
     batches = streamed_batches(
         reference,
         inputs.examples.plan,
@@ -249,3 +250,20 @@ def _train_worker(config: dict[str, Any]) -> None:
         devices="auto",
         accelerator="auto",
     )
+
+
+def _data_cpus(num_workers: int) -> float:
+    """Return the CPUs beside a training's workers.
+
+    Raises
+    ------
+    ValueError
+        If there are none: nobody would make examples.
+    """
+    cpus = ray.cluster_resources().get("CPU", 0)
+    if cpus <= num_workers:
+        raise ValueError(
+            f"no CPU for examples: got {cpus:g} CPUs in the cluster for {num_workers} training workers, expected more. "
+            "At compute.num_workers. Lower it, or add CPUs."
+        )
+    return cpus - num_workers

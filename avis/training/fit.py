@@ -7,7 +7,6 @@ from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
-from lightning.pytorch.plugins.io import AsyncCheckpointIO
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -79,7 +78,7 @@ def fit(
         Usage(stream, interval_s=settings.log_interval_s, data_cpus=data_cpus),
     ]
     profiling = [Profile(run_dir, steps=module.num_epochs * module.steps_per_epoch)] if settings.profile else []
-    plugins = [AsyncCheckpointIO(CheckpointsAt(run_dir)), *distribution.pop("plugins", [])]
+    plugins = [CheckpointsAt(run_dir), *distribution.pop("plugins", [])]
     with local_logs(run_dir) as (logs, copying):
         num_logs = len(location.names_in(location.join(run_dir, CSV)))
         files = [TensorBoardLogger(logs, name=TENSORBOARD, version=""), CSVLogger(logs, CSV, num_logs)]

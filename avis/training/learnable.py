@@ -9,6 +9,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from avis.checkpoints.components import Component
 from avis.training.cropping import crop_bounds
+from avis.training.micro_batches import number_of_parts
 from avis.training.settings import Training
 
 
@@ -22,11 +23,13 @@ def check_local_batch(trainer: Training, model: Component[Any], num_workers: int
         normalisation, which would be normalised by itself.
     """
     local = trainer.local_batch(num_workers)
+    local //= number_of_parts(local, trainer.micro_batch_size)
     if local == 1 and any(isinstance(part, _BatchNorm) for part in model.build().modules()):
         raise ValueError(
             f"local batch of 1: got trainer.batch_size={trainer.batch_size} for {num_workers} workers, expected "
-            f"at least {2 * num_workers}, since the model's batch normalisation needs 2 examples on each. At "
-            "trainer.batch_size. Raise it, or lower compute.num_workers."
+            f"at least {2 * num_workers}, since the model's batch normalisation needs 2 examples on each"
+            f"{' in each micro-batch' if trainer.micro_batch_size else ''}. At trainer.batch_size. Raise it"
+            f"{' and trainer.micro_batch_size' if trainer.micro_batch_size else ''}, or lower compute.num_workers."
         )
 
 

@@ -21,7 +21,7 @@ from avis.metrics.roc import accuracy
 from avis.random_streams import stream, stream_seed
 from avis.training.cropping import DrawnCrops
 from avis.training.examples import features_of
-from avis.training.micro_batches import micro_batches
+from avis.training.micro_batches import micro_batches, number_of_parts
 from avis.training.schedules import Schedule
 from avis.training.step_figures import Figures, StepFigures, check_converging, check_weights
 
@@ -98,7 +98,8 @@ class SpeakerVerifier(pl.LightningModule):
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Embed a batch of examples."""
-        return self.model(features_of(inputs, self.front_end))
+        features = features_of(inputs, self.front_end)
+        return self.model(features.to(self.dtype) if features.is_floating_point() else features)
 
     def start_from(self, checkpoint: Checkpoint) -> None:
         """Take over the weights of a checkpoint, those of the loss where its speakers are the same.
@@ -174,8 +175,9 @@ class SpeakerVerifier(pl.LightningModule):
         times = len(batch["speaker"]) // shares[self._rank] if shares else 1
         drawn_by = (self.recipe["seed"], self.current_epoch, batch_idx)
         torch.manual_seed(stream_seed(drawn_by[0], "model", *drawn_by[1:], self._rank))
-        parts = micro_batches(batch, self.micro_batch_size)
-        self.num_parts = len(parts)
+        most = times * max(shares) if shares else len(batch["speaker"])
+        self.num_parts = number_of_parts(most, self.micro_batch_size)
+        parts = micro_batches(batch, self.num_parts)
         if self.num_parts == 1:
             set_whole_batch(self.loss, WholeBatch([times * share for share in shares], self._rank, drawn_by))
             loss, found = self._loss_of(batch, *drawn_by)

@@ -5,6 +5,7 @@ import io
 import os
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import lightning.pytorch as pl
 import pyarrow.fs as pafs
 import torch
 from lightning.pytorch.plugins.io import CheckpointIO
+from lightning_utilities.core.apply_func import apply_to_collection
 
 from avis import location, store
 from avis.checkpoints.run_checkpoints import BEFORE_LAST, LAST, read_last
@@ -22,20 +24,46 @@ from avis.whole_file import UNFINISHED
 class CheckpointsAt(CheckpointIO):
     """Write checkpoints into a run's folder, at a local path or URI, whole or not at all; Lightning gives names alone.
 
-    Of the last one, the one before it is kept too.
+    A thread writes them, one at a time, while the training goes on. Of the last one, the one before it is kept too.
+    Should that not be written, it is said, and the next one takes its place.
     """
 
     def __init__(self, run_dir: str) -> None:
         self.run_dir, self.last_is_whole = run_dir, True
+        self.thread, self.failed = ThreadPoolExecutor(1), dict[str, Exception]()
+        self.writing: list[Future[None]] = []
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Save one under a name."""
-        buffer = io.BytesIO()
-        torch.save(checkpoint, buffer)
-        if path == LAST and self.last_is_whole:
-            _keep(self._at(LAST), self._at(BEFORE_LAST))
-        store.write_file(self._at(path), buffer)
-        self.last_is_whole = self.last_is_whole or path == LAST
+        """Save one under a name, as it is now, as soon as those before are written.
+
+        Raises
+        ------
+        StorageError
+            If another than the last could not be written before.
+        """
+        self._finish()
+        if lost := [error for name, error in self.failed.items() if name != LAST]:
+            raise lost[0]
+        for error in self.failed.values():
+            print(f"warning: {error} The training goes on; its next checkpoint is tried in time.", flush=True)
+        kept = apply_to_collection(checkpoint, torch.Tensor, lambda values: values.detach().to("cpu", copy=True))
+        self.writing.append(self.thread.submit(self._write, kept, path))
+
+    def _write(self, checkpoint: dict[str, Any], path: str) -> None:
+        try:
+            buffer = io.BytesIO()
+            torch.save(checkpoint, buffer)
+            if path == LAST and self.last_is_whole:
+                _keep(self._at(LAST), self._at(BEFORE_LAST))
+            store.write_file(self._at(path), buffer)
+            self.last_is_whole = self.last_is_whole or path == LAST
+            self.failed.pop(path, None)
+        except Exception as error:
+            self.failed[path] = error
+
+    def _finish(self) -> None:
+        wait(self.writing)
+        self.writing = []
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         """Load the last one that can be read onto the CPU."""
@@ -47,6 +75,18 @@ class CheckpointsAt(CheckpointIO):
     def remove_checkpoint(self, path: Any) -> None:
         """Remove the one of a name, if there is one."""
         store.delete_file(self._at(path))
+
+    def teardown(self) -> None:
+        """Wait until all are written.
+
+        Raises
+        ------
+        StorageError
+            If one could not be written, and none of its name after it.
+        """
+        self._finish()
+        for error in self.failed.values():
+            raise error
 
     def _at(self, name: str) -> str:
         return location.join(self.run_dir, CHECKPOINTS, f"{name}.ckpt")

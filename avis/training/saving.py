@@ -93,6 +93,7 @@ class Saving(Checkpoint):
             self._end(trainer, self.stopped_after)
 
     def _end(self, trainer: pl.Trainer, step: str) -> NoReturn:
+        trainer.strategy.checkpoint_io.teardown()  # all is written
         if trainer.is_global_zero:
             print(f"stopped after {step}epoch {trainer.current_epoch + 1}/{trainer.max_epochs}, saved", flush=True)
         raise Stopped
@@ -112,9 +113,10 @@ class Saving(Checkpoint):
         if self.least is None or self.error_rate < self.least:
             self.least = self.error_rate
             trainer.save_checkpoint(BEST)
-        self._save_last(trainer)
         if self.average_epochs:
             trainer.save_checkpoint(f"{EPOCH}{trainer.current_epoch}")
+        self._save_last(trainer)  # from which no epoch is gone on with that is not kept
+        if self.average_epochs:
             trainer.strategy.remove_checkpoint(f"{EPOCH}{trainer.current_epoch - self.average_epochs}")
         if self.stopping:
             self._end(trainer, "")

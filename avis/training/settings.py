@@ -1,9 +1,9 @@
 """How long and in what portions a training runs."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from avis.training.cropping import crop_bounds
 
@@ -80,7 +80,7 @@ class Training:
     num_epochs: PositiveInt
     passes_per_epoch: PositiveInt
     batch_size: PositiveInt
-    micro_batch_size: PositiveInt | None
+    micro_batch_size: Annotated[int, Field(ge=2)] | None
     crop_s: PositiveFloat | list[PositiveFloat]
     min_utterance_s: NonNegativeFloat
     speeds: list[PositiveFloat]

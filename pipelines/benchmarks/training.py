@@ -139,6 +139,7 @@ def _loop(
     samples = 0
     for step, batch in enumerate(itertools.islice(batches, num_steps)):
         module.set_progress(step / total)
+        samples += len(batch["speaker"]) if step else 0
         batch = module.prepared(batch, *divmod(step, module.steps_per_epoch))
         with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
             loss, _ = module.loss(module(batch), batch["speaker"])
@@ -146,9 +147,7 @@ def _loop(
         loss.backward()
         torch.nn.utils.clip_grad_norm_(module.parameters(), inputs.recipe.trainer.gradient_clip)
         optimizer.step()
-        if step:
-            samples += len(batch["speaker"])
-        else:
+        if not step:
             started = time.perf_counter()
         if step % module.steps_per_epoch == 0:
             print(f"plain loop: step {step}/{num_steps}, loss {loss.item():.3f}", flush=True)

@@ -30,7 +30,7 @@ SEED = 15
 MEAN_S = 20.0
 """Between two kills, which come at random moments."""
 TRAIN = Path(__file__).parents[2] / "pipelines" / "train.py"
-LONG = ["trainer.passes_per_epoch=20", "trainer.checkpoint_minutes=0.02", "compute.max_restarts=3", "seed=3"]
+LONG = ["trainer.passes_per_epoch=20", "trainer.checkpoint_minutes=0.02", "compute.max_restarts=10", "seed=3"]
 FIGURES = ("train/loss", "val/eer")
 
 

@@ -10,6 +10,7 @@ import avis
 from avis import location, store
 from avis.audio.codec import read_all
 from avis.audio.listing import list_audio
+from avis.audio.room_responses import list_kind
 from avis.augment.bank import Bank, is_store
 from avis.checkpoints.components import TARGET, Component
 from avis.digest import fingerprint
@@ -71,7 +72,9 @@ def _content(settings: Mapping[str, Any]) -> Any:
         return None
     if is_store(settings["root"]):
         return store.open_manifest(settings["root"])["files"]
-    files = [[file.relative, file.size_bytes, file.modified_ns] for file in list_audio(settings["root"])]
+    kind = settings.get("kind")
+    listed = list_kind(settings["root"], kind) if kind else list_audio(settings["root"])
+    files = [[file.relative, file.size_bytes, file.modified_ns] for file in listed]
     return files if all(-1 not in file for file in files) else None
 
 

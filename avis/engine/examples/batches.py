@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from typing import Any
 
 import numpy as np
 import ray
@@ -14,6 +14,7 @@ from torch import Tensor
 from avis.checkpoints.run_checkpoints import START, Position
 from avis.engine.examples.feed import Feed, Pieces
 from avis.engine.examples.inputs import ExampleInputs
+from avis.engine.workers.on_this_node import on_this_node
 from avis.training.plan import Plan
 
 BATCHES_AHEAD = 2
@@ -45,12 +46,14 @@ def streamed_batches(
     data_cpus : float
         That make examples.
     """
-    feed = partial(Feed, [reference], plan, start=start, num_workers=num_workers, data_cpus=data_cpus)
+    given: dict[str, Any] = {"start": start, "num_workers": num_workers, "data_cpus": data_cpus}
     if num_workers == 1:
-        return fetched(feed().next, rank)
-    actor = ray.remote(Feed).options(num_cpus=0, scheduling_strategy="DEFAULT")
-    shared = broadcast_from_rank_zero(actor.remote(*feed.args, **feed.keywords) if rank == 0 else None)
-    return fetched(lambda rank: ray.get(shared.next.remote(rank)), rank)
+        return fetched(Feed([reference], plan, **given).next, rank)
+    feed = None
+    if rank == 0:
+        feed = ray.remote(Feed).options(num_cpus=0, **on_this_node()).remote([reference], plan, **given)
+    shared = broadcast_from_rank_zero(feed)
+    return fetched(lambda mine: ray.get(shared.next.remote(mine)), rank)
 
 
 def fetched(next_pieces: Callable[[int], Pieces], rank: int) -> Iterator[Batch]:
@@ -67,11 +70,14 @@ def fetched(next_pieces: Callable[[int], Pieces], rank: int) -> Iterator[Batch]:
         pieces = ray.get(next_pieces(rank))
         return _joined(pieces) if pieces else None
 
-    with ThreadPoolExecutor(1) as thread:
+    thread = ThreadPoolExecutor(1)
+    try:
         ahead = deque(thread.submit(fetch) for _ in range(BATCHES_AHEAD))
         while (batch := ahead.popleft().result()) is not None:
             ahead.append(thread.submit(fetch))
             yield batch
+    finally:
+        thread.shutdown(wait=False, cancel_futures=True)
 
 
 def local_batches(inputs: ExampleInputs, *, start: Position = START) -> Iterator[Batch]:

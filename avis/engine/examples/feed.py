@@ -41,7 +41,9 @@ class Feed:
         That make examples.
     """
 
-    def __init__(self, inputs: Pieces, plan: Plan, *, start: Position, num_workers: int, data_cpus: float) -> None:
+    def __init__(
+        self, inputs: list[ray.ObjectRef], plan: Plan, *, start: Position, num_workers: int, data_cpus: float
+    ) -> None:
         self.inputs, self.plan, self.portions = inputs, plan, plan.portions(*start)
         self.rows_ahead = plan.global_batch + int(PORTIONS_AHEAD * data_cpus) * PORTION_ROWS
         self.ahead = 0
@@ -88,16 +90,16 @@ def _source_of(reference: ray.ObjectRef) -> tuple[ExampleInputs, ExampleMaker | 
 
 
 @ray.remote(num_cpus=1, max_retries=MAX_RETRIES, scheduling_strategy="DEFAULT")
-def _read(inputs: Pieces, block: int) -> pa.Table:
+def _read(inputs: list[ray.ObjectRef], block: int) -> pa.Table:
     given, source = _source_of(inputs[0])
     return source.read(given.plan.block(block))
 
 
 @ray.remote(num_cpus=1, max_retries=MAX_RETRIES, scheduling_strategy="DEFAULT")
-def _make(inputs: Pieces, rows: pa.Table, portion: Portion, ends: list[int]) -> Any:
+def _make(inputs: list[ray.ObjectRef], rows: pa.Table, portion: Portion, ends: list[int]) -> Any:
     """Return the examples of a portion, cut into pieces where there are several."""
     given, source = _source_of(inputs[0])
     made = given.make(source, rows, portion)
     starts = [0, *ends[:-1]]
-    pieces = [{key: rows[start:end] for key, rows in made.items()} for start, end in zip(starts, ends, strict=True)]
+    pieces = [{key: each[start:end] for key, each in made.items()} for start, end in zip(starts, ends, strict=True)]
     return pieces if len(pieces) > 1 else pieces[0]

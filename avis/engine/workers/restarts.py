@@ -48,9 +48,9 @@ def restarted(
         try:
             fit()
             return
-        except TrainingFailedError as error:
+        except (TrainingFailedError, RayActorError) as error:
             loss = _loss(error)
-        if (now := progress()) != reached:
+        if (now := progress()) > reached:
             losses, reached = 0, now
         lost(_told(loss))
         losses += not getattr(_cause(loss), "preempted", False)
@@ -66,10 +66,10 @@ def restarted(
     )
 
 
-def _loss(error: TrainingFailedError) -> BaseException:
+def _loss(error: TrainingFailedError | RayActorError) -> BaseException:
     """Return by what a worker was lost; raise what else ended the training."""
     controller = user_error(getattr(error, "controller_failure", error))
-    if isinstance(controller, RayActorError):  # a worker was lost while all were being started
+    if isinstance(controller, RayActorError):  # a worker, while all are being started, or Ray Train's own
         return controller
     failures = getattr(error, "worker_failures", None)
     if not failures:

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 
 from avis.lineage import Lineage
 from avis.losses.aam_softmax import AamSoftmax
-from avis.training.micro_batches import micro_batches
+from avis.training.micro_batches import micro_batches, number_of_parts
 from avis.training.module import SpeakerVerifier
 from avis.training.schedules import MarginRamp, WarmupCosine
 
@@ -66,7 +66,7 @@ def trained(micro_batch_size: int | None) -> SpeakerVerifier:
     return module
 
 
-@pytest.mark.parametrize("size", [1, 3, 6, 7, 100])
+@pytest.mark.parametrize("size", [2, 3, 6, 7, 100])
 def test_the_same_weights_and_losses_in_portions_of_any_size(size: int):
     whole, portions = trained(None), trained(size)
     torch.testing.assert_close(portions.state_dict(), whole.state_dict(), rtol=1e-5, atol=1e-6)
@@ -75,8 +75,8 @@ def test_the_same_weights_and_losses_in_portions_of_any_size(size: int):
     assert len(losses[0]) == STEPS
 
 
-@pytest.mark.parametrize(("size", "sizes"), [(None, [7]), (7, [7]), (6, [4, 3]), (3, [3, 2, 2]), (1, [1] * 7)])
+@pytest.mark.parametrize(("size", "sizes"), [(None, [7]), (7, [7]), (6, [4, 3]), (3, [3, 2, 2]), (2, [2, 2, 2, 1])])
 def test_as_few_portions_as_will_do(size: int | None, sizes: list[int]):
-    parts = micro_batches({"speaker": torch.arange(7)}, size)
+    parts = micro_batches({"speaker": torch.arange(7)}, number_of_parts(7, size))
     assert [len(part["speaker"]) for part in parts] == sizes
     assert torch.cat([part["speaker"] for part in parts]).tolist() == list(range(7))

@@ -93,8 +93,9 @@ def test_losses_without_end():
     assert fit.calls == 3
 
 
-def test_a_worker_lost_while_all_are_started_is_started_again():
-    failures = [ControllerError(ActorDiedError()), None]
+@pytest.mark.parametrize("failure", [ControllerError(ActorDiedError()), ActorDiedError()], ids=["worker", "controller"])
+def test_what_is_lost_while_all_are_started_is_started_again(failure: Exception):
+    failures = [failure, None]
 
     def fit() -> None:
         if failure := failures.pop(0):
