@@ -1,8 +1,6 @@
 """Resample the waveforms of a batch as soxr does, with soxr's own filters, on any device."""
 
-import contextlib
 import functools
-from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy as np
@@ -10,6 +8,8 @@ import soxr
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from avis.full_precision import full_precision
 
 MOST_PHASES = 1000
 """Of a ratio of rates: its terms, in lowest terms, are at most this."""
@@ -64,7 +64,7 @@ def resample(waveforms: Tensor, in_rate: float, out_rate: float) -> Tensor:
     hop, made = matrix.shape[0] - 2 * reach, matrix.shape[1]
     num_frames = max(1, -(-num // made))
     padded = torch.nn.functional.pad(waveforms, (reach, max(0, (num_frames * hop) + reach - waveforms.shape[1])))
-    with _full_precision():
+    with full_precision(waveforms.device):
         frames = padded.unfold(1, hop + 2 * reach, hop)[:, :num_frames] @ matrix
         given = padded[:, reach : reach + len(head)]
         first = given @ head[: given.shape[1]]
@@ -133,14 +133,3 @@ def _head(in_rate: float, out_rate: float, num_samples: int) -> NDArray[np.float
 
 def _placed(array: NDArray[np.float64], device: torch.device) -> Tensor:
     return torch.from_numpy(array.astype(np.float32)).to(device)
-
-
-@contextlib.contextmanager
-def _full_precision() -> Iterator[None]:
-    """Multiply matrices in 32 bit, where a training has GPUs do it in 19."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)

@@ -5,6 +5,7 @@ import math
 import torch
 
 from avis.features.waveforms import check_waveforms, frame_sizes
+from avis.full_precision import full_precision
 
 PREEMPHASIS = 0.97
 PCM16_SCALE = 32768.0
@@ -125,7 +126,7 @@ class Fbank(torch.nn.Module):
 
     def log_mels(self, frames: torch.Tensor) -> torch.Tensor:
         """Return the log-mel energies, without mean normalisation, of what ``frames`` returned."""
-        with torch.autocast(frames.device.type, enabled=False):
+        with torch.autocast(frames.device.type, enabled=False), full_precision(frames.device):
             return (self._power_spectrum(frames) @ self.mel_filters).clamp_min(ENERGY_FLOOR).log()
 
     def _power_spectrum(self, frames: torch.Tensor) -> torch.Tensor:

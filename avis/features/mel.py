@@ -5,6 +5,8 @@ import math
 import torch
 from torchaudio.functional import melscale_fbanks
 
+from avis.full_precision import full_precision
+
 SHAPES = ("htk", "slaney", "speechbrain", "redimnet2")
 
 
@@ -69,7 +71,7 @@ class MelFilters(torch.nn.Module):
 
     def forward(self, power: torch.Tensor) -> torch.Tensor:
         """Map powers ``[..., frames, fft_samples / 2 + 1]`` to ``[..., frames, num_mels]``."""
-        with torch.autocast(power.device.type, enabled=False):
+        with torch.autocast(power.device.type, enabled=False), full_precision(power.device):
             return power @ self.filters
 
 

@@ -6,6 +6,7 @@ import torch
 from torchaudio.functional import create_dct
 
 from avis.features.fbank import ENERGY_FLOOR, Fbank
+from avis.full_precision import full_precision
 
 
 class Mfcc(torch.nn.Module):
@@ -66,7 +67,7 @@ class Mfcc(torch.nn.Module):
     def forward(self, waveforms: torch.Tensor) -> torch.Tensor:
         """Return cepstra, float32 ``[batch, frames, dim]`` or ``[frames, dim]``; for the rest see `Fbank.forward`."""
         frames = self.fbank.frames(waveforms)
-        with torch.autocast(waveforms.device.type, enabled=False):
+        with torch.autocast(waveforms.device.type, enabled=False), full_precision(waveforms.device):
             cepstra = self.fbank.log_mels(frames) @ self.transform
         if self.use_energy:
             energy = frames.square().sum(dim=-1, keepdim=True).clamp_min(ENERGY_FLOOR).log()
