@@ -11,8 +11,8 @@ from avis.augment.level import active_power, active_powers
 from avis.augment.ranges import check_range, check_within
 from avis.augment.transform import BatchTransform
 
-SHORT_ONES = 4
-"""Recordings of less than a second for which there is room in a batch."""
+LEAST_INTERVAL_S = 0.1
+"""With shorter pauses there may be any number of recordings in an example, for which a batch has no room."""
 
 
 class ForegroundNoise(BatchTransform):
@@ -88,8 +88,13 @@ class ForegroundNoise(BatchTransform):
         return noisy
 
     def most_drawn(self, num_samples: int) -> int:
-        """Return room for as many recordings as there are of a second or longer, and for a few of shorter ones."""
-        return 3 * (SHORT_ONES + -(-num_samples // (self.sample_rate + self.interval_samples)))
+        """Return room for recordings of a sample each."""
+        return 3 * -(-num_samples // (1 + self.interval_samples))
+
+    @property
+    def on_device(self) -> bool:
+        """Whether pauses bound the number of recordings."""
+        return self.interval_samples >= LEAST_INTERVAL_S * self.sample_rate
 
     def apply_batch(self, waveforms: Tensor, drawn: Tensor, bank: BankOnDevice) -> Tensor:
         """Return the noisy waveforms, float32 ``[batch, samples]``."""

@@ -7,11 +7,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from avis.audio.codec import FULL_SCALE
 from avis.augment.bank import Bank
 from avis.augment.bank_on_device import BankOnDevice
 from avis.augment.resampling import num_resampled, resample
 from avis.augment.transform import BatchTransform
-from avis.augment.travelling import NUM_SAMPLES, SCALE, SPEED, Travelling
+from avis.augment.travelling import NUM_SAMPLES, SPEED, Travelling
 
 DRAWN = "drawn"
 """Of a batch: what was drawn for each example, float64 ``[batch, columns]``."""
@@ -41,8 +42,8 @@ class AugmentOnDevice:
         Parameters
         ----------
         batch : mapping
-            ``waveforms`` int16 ``[batch, samples]`` of `Travelling.pack`, and `DRAWN`, best left on the CPU, where it
-            is read; others are passed on.
+            ``waveforms`` ``[batch, samples]`` of `Travelling.pack`, and `DRAWN`, best left on the CPU, where it is
+            read; others are passed on.
         """
         others = {key: value for key, value in batch.items() if key != DRAWN}
         values, drawn = batch["waveforms"], batch[DRAWN].cpu().numpy()
@@ -65,8 +66,7 @@ class AugmentOnDevice:
 
     def _crops(self, values: Tensor, drawn: NDArray[np.float64]) -> Tensor:
         """Return the waveforms at their speeds, float32 ``[batch, crop_samples]``."""
-        scales = torch.from_numpy(drawn[:, SCALE].astype(np.float32)).to(values.device)
-        waveforms = values * scales[:, None]
+        waveforms = values if values.dtype == torch.float32 else values / FULL_SCALE
         crops = waveforms[:, : self.travelling.crop_samples].clone()
         for factor in self.travelling.speeds:
             chosen = np.flatnonzero(drawn[:, SPEED] == factor)

@@ -58,7 +58,7 @@ class BatchTransform(Transform):
 
     @abstractmethod
     def most_drawn(self, num_samples: int) -> int:
-        """Return for how many numbers there is room in a batch; an example with more is left to `apply`."""
+        """Return how many numbers are drawn at most."""
 
     @abstractmethod
     def apply_batch(self, *args: Any, **kwargs: Any) -> torch.Tensor:

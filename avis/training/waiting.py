@@ -11,7 +11,8 @@ ALL_BUSY = 0.7
 """Share of the data workers' time spent on examples from which on they, not the way from them, are what is short."""
 REMEDIES = {
     "decode": "Add CPUs; where audio is decoded, set sharding.encoding=pcm16, which needs no decoding.",
-    "augment": "Add CPUs, lower the probabilities in augment.chain, or set features.placement=materialize.",
+    "augment": "Add CPUs, lower the probabilities in augment.chain, or set augment.placement=device or "
+    "features.placement=materialize.",
     "features": "Add CPUs, or set features.placement=device or materialize.",
 }
 OWN_PROCESS = "Set compute=local or cluster, whose workers make them beside the training."

@@ -40,6 +40,8 @@ def test_the_main_job_ends_with_an_equal_error_rate(main_job: tuple[Path, str]):
     for file in ("config.json", "report.html", "checkpoints/best.ckpt", "checkpoints/last.ckpt"):
         assert (run / file).stat().st_size > 0
     assert sorted(path.name for path in folder.iterdir()) == ["outputs"]
+    saved = json.loads((run / "config.json").read_text())
+    assert saved["features"]["placement"] == saved["augment"]["placement"] == "stream"  # what auto is on CPUs
 
 
 def test_a_finished_run_is_gone_on_with_in_no_time(

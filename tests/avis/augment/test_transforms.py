@@ -4,10 +4,12 @@ import pickle
 
 import numpy as np
 import pytest
+import torch
 from scipy.signal import correlate
 
 from avis.augment.babble import Babble
 from avis.augment.bank import Bank
+from avis.augment.bank_on_device import BankOnDevice
 from avis.augment.chain import Augment, OneOf
 from avis.augment.channel import Channel
 from avis.augment.clipping import Clipping
@@ -64,9 +66,12 @@ TRANSFORMS = {
     "mp3": Codec(**RATED, codec="mp3", coded_rate=16000, bit_rates=[16000, 24000, 32000, 64000]),
     "aac": Codec(**RATED, codec="aac", coded_rate=16000, bit_rates=[16000, 24000, 32000, 64000]),
 }
+CODECS = {"mu_law", "gsm", "opus", "mp3", "aac"}
+ON_WORKERS = {*CODECS, "tempo", "pitch"}
+"""Others can be applied to a batch on a training's device."""
 FIXED = {"mu_law", "gsm"}
 """Nothing is drawn."""
-WITHIN_A_SAMPLE = {"gsm", "opus", "mp3", "aac", "mu_law"}
+WITHIN_A_SAMPLE = CODECS
 ELSEWHERE = {"tempo", "pitch"}
 """Alignment: the one is aligned at its first sample alone, the other within the tolerance of its frames."""
 IDENTITIES = {
@@ -215,3 +220,69 @@ def test_filters_keep_the_root_mean_square(name, banks):
 def test_pickles(name):
     again = pickle.loads(pickle.dumps(TRANSFORMS[name]))
     assert vars(again) == vars(TRANSFORMS[name])
+
+
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
+
+
+def drawn_for_each(transform, num, num_samples, banks):
+    """What each waveform of a batch draws: lists of numbers, and the array as which they travel."""
+    drawn_from = [banks[transform.bank]] if transform.bank else []
+    drawn = [transform.draw(np.random.default_rng(seed), num_samples, *drawn_from) for seed in range(num)]
+    rows = np.full((num, transform.most_drawn(num_samples)), np.nan)
+    for row, numbers in zip(rows, drawn, strict=True):
+        row[: len(numbers)] = numbers
+    return drawn, torch.from_numpy(rows)
+
+
+def applied_to_batch(transform, waveforms, rows, banks, device):
+    drawn_from = [BankOnDevice(banks[transform.bank], torch.device(device))] if transform.bank else []
+    return transform.apply_batch(torch.from_numpy(waveforms).to(device), rows.to(device), *drawn_from).cpu().numpy()
+
+
+def test_what_the_device_cannot_do_is_known():
+    assert {name for name, transform in TRANSFORMS.items() if not transform.on_device} == ON_WORKERS
+    assert not Downsample(**RATED, rates=[8000, 7999]).on_device
+    assert not ForegroundNoise(**RATED, **SNR, interval_s=0.0).on_device
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("num_samples", [1, 100, 3201, 2 * RATE])
+@pytest.mark.parametrize("name", sorted(TRANSFORMS.keys() - ON_WORKERS))
+def test_the_device_does_to_each_waveform_of_a_batch_what_a_worker_does(name, num_samples, device, banks):
+    """Each draws its own; among them are silence, a whisper and a constant."""
+    transform = TRANSFORMS[name]
+    waveforms = np.stack([talk(seed, num_samples) for seed in range(10)])
+    waveforms[3], waveforms[4], waveforms[5] = 0.0, 1e-4 * waveforms[4], 0.5
+    drawn, rows = drawn_for_each(transform, len(waveforms), num_samples, banks)
+    drawn_from = [banks[transform.bank]] if transform.bank else []
+    expected = np.stack([transform.apply(*each, *drawn_from) for each in zip(waveforms, drawn, strict=True)])
+    before = waveforms.copy()
+    result = applied_to_batch(transform, waveforms, rows, banks, device)
+    assert result.dtype == np.float32
+    peaks = np.maximum(1.0, np.abs(expected).max(axis=1, keepdims=True))  # what a filter leaves of a constant is raised
+    assert result / peaks == pytest.approx(expected / peaks, abs=5e-6)
+    assert np.array_equal(waveforms, before)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("name", sorted(TRANSFORMS.keys() - ON_WORKERS))
+def test_an_example_does_not_depend_on_its_batch(name, device, banks):
+    transform = TRANSFORMS[name]
+    waveforms = np.stack([talk(seed) for seed in range(6)])
+    _, rows = drawn_for_each(transform, len(waveforms), RATE, banks)
+    together = applied_to_batch(transform, waveforms, rows, banks, device)
+    order = [4, 0, 5]
+    others = applied_to_batch(transform, waveforms[order], rows[order], banks, device)
+    assert others == pytest.approx(together[order], abs=1e-6)
+
+
+@pytest.mark.parametrize("name", sorted(TRANSFORMS))
+def test_a_call_draws_and_then_applies(name, banks):
+    transform, waveform = TRANSFORMS[name], talk(1)
+    drawn_from = [banks[transform.bank]] if transform.bank else []
+    called, apart = np.random.default_rng(5), np.random.default_rng(5)
+    result = transform(waveform, called, *drawn_from)
+    drawn = transform.draw(apart, len(waveform), *drawn_from)
+    assert called.random() == apart.random()  # nothing is drawn while it is applied
+    assert np.array_equal(result, transform.apply(waveform, drawn, *drawn_from))

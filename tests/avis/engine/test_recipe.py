@@ -8,6 +8,7 @@ import pytest
 
 from avis.engine.prepare_recipe import PrepareRecipe
 from avis.engine.recipe import Recipe
+from avis.engine.workers.compute import Compute
 from avis.models.ecapa_tdnn import EcapaTdnn
 
 
@@ -43,8 +44,59 @@ def test_what_prepares_a_store_knows_of_no_model(recipe: Callable[..., PrepareRe
         ({"scoring.fit_utterances": -1}, r"wrong value: got -1, .*At scoring\.fit_utterances"),
         ({"corpus.sources": None}, r"no corpus: got none, .*At corpus\."),
         ({"trainer.average_epochs": 9}, r"too few epochs: got average_epochs=9"),
+        ({"augment.placement": "gpu"}, r"unknown placement: got placement='gpu', .*At augment\.placement"),
+        (
+            {"augment.placement": "device", "features.placement": "stream"},
+            r"got augment\.placement=device and features\.placement=stream, .*At features\.placement",
+        ),
+        (
+            {"augment.placement": "device", "features.placement": "materialize"},
+            r"got augment\.placement=device and features\.placement=materialize, .*Set .*augment\.placement=stream",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused(tiny_recipe: Recipe, settings: dict[str, Any], message: str):
     with pytest.raises(ValueError, match=message):
         tiny_recipe.changed(settings)
+
+
+@pytest.mark.parametrize(
+    ("features", "augment", "precision", "num_gpus", "placed"),
+    [
+        ("auto", "auto", "auto", 0, ("stream", "stream")),
+        ("auto", "auto", "auto", 2, ("device", "device")),
+        ("auto", "auto", "bf16-true", 2, ("stream", "stream")),  # it would round waveforms
+        ("stream", "auto", "auto", 2, ("stream", "stream")),
+        ("materialize", "auto", "auto", 2, ("materialize", "stream")),
+        ("device", "auto", "auto", 0, ("device", "stream")),
+        ("device", "auto", "auto", 2, ("device", "device")),
+        ("auto", "stream", "auto", 2, ("device", "stream")),
+        ("auto", "device", "auto", 0, ("device", "device")),
+    ],
+)
+def test_what_is_left_to_auto_is_placed_by_what_is_there(
+    tiny_recipe: Recipe,
+    monkeypatch: pytest.MonkeyPatch,
+    features: str,
+    augment: str,
+    precision: str,
+    num_gpus: int,
+    placed: tuple[str, str],
+):
+    monkeypatch.setattr(Compute, "num_gpus", lambda self: num_gpus)
+    settings = {"features.placement": features, "augment.placement": augment, "trainer.precision": precision}
+    recipe = tiny_recipe.changed(settings).placed()
+    assert (recipe.plain["features"]["placement"], recipe.plain["augment"]["placement"]) == placed
+    assert (recipe.examples.features.placement, recipe.examples.augment.placement) == placed
+    assert recipe.placed() is recipe
+
+
+def test_a_checkpoint_from_before_the_choice_was_augmented_in_the_stream(tiny_recipe: Recipe):
+    older = {key: value for key, value in tiny_recipe.plain["augment"].items() if key != "placement"}
+    assert Recipe.of({**tiny_recipe.plain, "augment": older}).examples.augment.placement == "stream"
+
+
+def test_where_augmentation_takes_place_makes_no_other_examples(tiny_recipe: Recipe):
+    """So that nothing fitted or stored is made anew."""
+    on_device = tiny_recipe.changed({"features.placement": "device", "augment.placement": "device"}).examples
+    assert on_device.plain == tiny_recipe.changed({"features.placement": "device"}).examples.plain

@@ -111,12 +111,16 @@ def test_the_same_losses_on_any_number_of_workers(on_ray: Recipe, tiny_store: st
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("placement", "tolerance"), [("device", 1e-4), ("materialize", 0.05)])
+@pytest.mark.parametrize(
+    ("features", "augment", "tolerance"),
+    [("device", "stream", 1e-4), ("device", "device", 1e-4), ("materialize", "stream", 0.05)],
+)
 def test_placements_train_alike(
-    on_ray: Recipe, tiny_store: str, ray_run: str, tmp_path: Path, placement: str, tolerance: float
+    on_ray: Recipe, tiny_store: str, ray_run: str, tmp_path: Path, features: str, augment: str, tolerance: float
 ):
     """Batch normalisation over three examples makes much of the rounding of materialised features."""
-    cfg = on_ray.changed({"features.placement": placement, "output_dir": str(tmp_path)})
+    placements = {"features.placement": features, "augment.placement": augment}
+    cfg = on_ray.changed({**placements, "output_dir": str(tmp_path)})
     train(cfg, tiny_store, str(tmp_path / "run"))
     losses = column(str(tmp_path / "run"), "train/loss")
     assert losses == pytest.approx(column(ray_run, "train/loss"), rel=tolerance)

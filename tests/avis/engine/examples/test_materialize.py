@@ -53,6 +53,39 @@ def test_the_three_placements_give_the_same_batches(tiny_recipe: Recipe, tiny_st
     assert not torch.equal(streamed[0]["features"], streamed[4]["features"])
 
 
+def test_augmentation_on_the_device_gives_the_same_batches(tiny_recipe: Recipe, tiny_store: str, tmp_path: Path):
+    """Crops travel as they were recorded, with what was drawn; the step does the rest."""
+    recipe = placed(tiny_recipe, "device", tmp_path)
+    inputs = gather_inputs(recipe.changed({"augment.placement": "device"}), tiny_store, 1)
+    module, streamed = build_module(inputs), batches_of(recipe, tiny_store)
+    for stream, drawn in zip(streamed, local_batches(inputs.examples), strict=True):
+        assert drawn["waveforms"].dtype == torch.int16
+        prepared = module.prepared(drawn, 0, 0)
+        assert prepared.keys() == stream.keys()
+        torch.testing.assert_close(prepared["waveforms"], stream["waveforms"], rtol=0, atol=1e-5)
+        assert torch.equal(prepared["masked"], stream["masked"])
+        assert torch.equal(prepared["speaker"], stream["speaker"])
+
+
+def test_a_training_does_not_depend_on_where_augmentation_takes_place(
+    tiny_recipe: Recipe, tiny_store: str, tmp_path: Path
+):
+    """Nor does what is cut and mixed afterwards, nor validation."""
+    recipe = placed(tiny_recipe, "device", tmp_path)
+    recipe = recipe.changed(
+        {"trainer.crop_s": [0.3, 1.0], "trainer.mixup_alpha": 0.5, "trainer.validation_augment": True}
+    )
+    histories = []
+    for placement in ("stream", "device"):
+        trained = train(recipe.changed({"augment.placement": placement}), tiny_store, str(tmp_path / placement))
+        assert trained.recipe["augment"]["placement"] == placement
+        assert not any("augment" in name for name in trained.weights)
+        histories.append(trained.history)
+    assert len(histories[0]) == len(histories[1]) == 2
+    for stream, device in zip(*histories, strict=True):
+        assert device == pytest.approx(stream, rel=1e-3)
+
+
 def test_passes_take_turns_among_the_copies(tiny_recipe: Recipe, tiny_store: str, tmp_path: Path):
     recipe = placed(tiny_recipe, "materialize", tmp_path)
     longer = recipe.changed({"trainer.num_epochs": 4})
