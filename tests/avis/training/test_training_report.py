@@ -60,6 +60,15 @@ def test_what_was_repeated_counts_once(broken_run: Path):
     assert (log.repeated_steps(5), log.repeated_steps(0), log.repeated_steps(7)) == (1, 0, 0)
 
 
+def test_the_validation_of_an_epoch_stays_when_the_run_goes_on_after_it(tmp_path: Path):
+    """Lightning logs it at the step that is the next epoch's first."""
+    log_start(tmp_path, 0, 0, 6, loss=4.0)
+    log_start(tmp_path, 1, 4, 8, loss=2.0)
+    log = read_logs(str(tmp_path))
+    assert log.column("val/eer").by_epoch() == pytest.approx({0: 0.3, 1: 0.2})
+    assert log.repeated_steps(4) == 2
+
+
 @pytest.mark.parametrize("torn", [b"1,7,2.", b'1,7,2.0,"', b"\n\n", b"1,7\n"])
 def test_a_row_that_was_cut_off_is_left_out(broken_run: Path, torn: bytes):
     with (broken_run / "csv" / "version_1" / "metrics.csv").open("ab") as file:
