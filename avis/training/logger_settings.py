@@ -5,6 +5,7 @@ checkpoints carry to others.
 """
 
 import importlib.util
+import netrc
 import os
 from dataclasses import dataclass
 
@@ -76,8 +77,25 @@ class Wandb:
         ------
         ImportError
             If its package is missing.
+        ValueError
+            If it has no key to log with.
         """
         _check_package("wandb")
+        if os.environ.get("WANDB_MODE", "online") in ("online", "shared") and not (
+            os.environ.get("WANDB_API_KEY") or _is_logged_in()
+        ):
+            raise ValueError(
+                "no key for Weights & Biases: got no WANDB_API_KEY and no login of this user, expected one. At "
+                "logger=wandb. Set WANDB_API_KEY, or WANDB_MODE=offline."
+            )
+
+
+def _is_logged_in() -> bool:
+    """Return whether ``wandb login`` has left a key."""
+    try:
+        return any("wandb" in host for host in netrc.netrc().hosts)
+    except (OSError, netrc.NetrcParseError):
+        return False
 
 
 def _check_package(name: str) -> None:

@@ -65,8 +65,8 @@ def _before(column: Column, start: Start, name: str) -> Column:
 def read_logs(run_dir: str) -> Log:
     """Read the CSV logs of all starts of a run; those that logged nothing are left out, as is a row that is cut off."""
     folder = location.join(run_dir, CSV)
-    names = sorted(location.names_in(folder), key=lambda name: int(name.rpartition("_")[2]))
-    paths = [location.join(folder, name, FILE) for name in names]
+    numbers = sorted(int(number) for name in location.names_in(folder) if (number := name.rpartition("_")[2]).isdigit())
+    paths = [location.join(folder, f"version_{number}", FILE) for number in numbers]
     starts = [_read(location.read_bytes(path)) for path in paths if location.exists(path)]
     return Log([start for start in starts if start is not None])
 

@@ -47,17 +47,20 @@ class Usage(pl.Callback):
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: dict[str, Tensor], batch_idx: int
     ) -> None:
         """Add up what a batch cost, without waiting for the device, and log when it is time."""
+        if not trainer.is_global_zero:
+            return
         self.work = self.work.to(batch["seconds"].device) + batch["seconds"].sum(dim=0).double() * trainer.world_size
         last_batch = batch_idx + 1 == self.stream.steps_per_epoch
         if not last_batch and time.monotonic() - self.logged < self.interval_s:
             return
-        module.log_dict(usage(module.device))
+        figures = {"epoch": trainer.current_epoch, **usage(module.device)}
         if last_batch:
             first_wait_s = (self.stream.first_wait_s or 0.0) if self.begins else 0.0
-            module.log_dict({DATA_CPUS: self.data_cpus, FIRST_WAIT: first_wait_s})
-            module.log_dict(dict(zip(WORK, self.work.tolist(), strict=True)))
+            figures |= {DATA_CPUS: self.data_cpus, FIRST_WAIT: first_wait_s}
+            figures |= dict(zip(WORK, self.work.tolist(), strict=True))
             self.work, self.begins = torch.zeros(()), False
-        for logger in trainer.loggers:
+        for logger in trainer.loggers:  # not through the module, which would repeat them at every step to come
+            logger.log_metrics(figures, trainer.global_step - 1)
             if isinstance(logger, CSVLogger):
                 logger.save()
         self.logged = time.monotonic()

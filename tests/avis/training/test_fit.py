@@ -32,9 +32,9 @@ LOGGED = {"train/loss", "train/accuracy", "train/learning_rate", "train/samples_
 
 
 def logged(run_dir: str) -> list[dict[str, str]]:
-    """Return the rows of all CSV logs of a run, in order."""
+    """Return the rows of all CSV logs of a run, in order, but for those on the machine, which come by the clock."""
     files = sorted(Path(run_dir, "csv").glob("version_*/metrics.csv"))
-    return [row for file in files for row in csv.DictReader(file.open())]
+    return [row for file in files for row in csv.DictReader(file.open()) if not row.get("system/memory_gib")]
 
 
 def column(run_dir: str, name: str) -> list[float]:

@@ -83,6 +83,20 @@ def test_a_missing_package_names_its_extra(settings: Any, name: str, monkeypatch
         settings.check("outputs")
 
 
+def test_wandb_needs_a_key_unless_it_is_offline(output_dir: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(logger_settings, "_check_package", lambda name: None)
+    monkeypatch.setenv("HOME", output_dir)
+    settings = Wandb(project="speech")
+    with pytest.raises(ValueError, match=r"no key for Weights & Biases: got no WANDB_API_KEY .* WANDB_MODE=offline"):
+        settings.check(output_dir)
+    for name, value in (("WANDB_MODE", "offline"), ("WANDB_API_KEY", "0" * 40)):
+        with monkeypatch.context() as patch:
+            patch.setenv(name, value)
+            settings.check(output_dir)
+    Path(output_dir, ".netrc").write_text("machine api.wandb.ai login user password 0\n")
+    settings.check(output_dir)
+
+
 def test_mlflow_needs_a_server_or_a_local_folder(output_dir: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(logger_settings, "_check_package", lambda name: None)
     settings = Mlflow(experiment="e")

@@ -25,7 +25,8 @@ def test_memory_and_the_work_on_examples_are_logged(tiny_run: str):
     for row in at_end:
         assert 0.05 < float(row[MEMORY]) < 64
         assert all(float(row[name]) > 0 for name in WORK)
-        assert (float(row["work/data_cpus"]), float(row["time/left_s"]) >= 0) == (0.0, True)
+        assert float(row["work/data_cpus"]) == 0.0
+    assert all(float(row["time/left_s"]) >= 0 for row in rows if row["train/samples_per_s"])
     first, second = (float(row["work/first_wait_s"]) for row in at_end)
     assert first > 0
     assert second == 0.0, "a start has one first batch"
