@@ -13,7 +13,6 @@ from avis import location
 from avis.run_folder import CSV
 
 FILE = "metrics.csv"
-OF_VALIDATION = "val/"
 
 
 class Column(NamedTuple):
@@ -22,6 +21,11 @@ class Column(NamedTuple):
     epoch: NDArray[np.int64]
     step: NDArray[np.int64]
     value: NDArray[np.float64]
+
+    def before(self, step: int) -> "Column":
+        """Return what was logged before a step."""
+        kept = self.step < step
+        return Column(self.epoch[kept], self.step[kept], self.value[kept])
 
     def by_epoch(self) -> dict[int, float]:
         """Return the last value of each epoch."""
@@ -45,7 +49,7 @@ class Log(NamedTuple):
         """Return the values of a figure; what a later start repeated is taken from there."""
         parts: list[Column] = []
         for start in self.starts:
-            parts = [_before(part, start, name) for part in parts]
+            parts = [part.before(start.first) for part in parts]
             parts += [start.columns[name]] if name in start.columns else []
         empty = Column(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
         return Column(*map(np.concatenate, zip(empty, *parts, strict=True)))
@@ -54,12 +58,6 @@ class Log(NamedTuple):
         """Return how many steps had been done already that the start repeated which went on at this one."""
         number = next((number for number, start in enumerate(self.starts) if number and start.first == step), 0)
         return max(0, max((start.end for start in self.starts[:number]), default=0) - step)
-
-
-def _before(column: Column, start: Start, name: str) -> Column:
-    """Return what was logged before the place where a later start went on; a validation stands after its last step."""
-    kept = column.step <= start.first if name.startswith(OF_VALIDATION) else column.step < start.first
-    return Column(column.epoch[kept], column.step[kept], column.value[kept])
 
 
 def read_logs(run_dir: str) -> Log:
@@ -89,7 +87,7 @@ def _read(data: bytes) -> Start | None:
         epoch, step = (values[key][there].astype(np.int64) for key in ("epoch", "step"))
         if len(step):
             columns[name] = Column(epoch, step, values[name][there])
-    steps = [column.step for name, column in columns.items() if not name.startswith(OF_VALIDATION)]
-    if not steps:
+    if not columns:
         return None
+    steps = [column.step for column in columns.values()]
     return Start(int(min(map(np.min, steps))), int(max(map(np.max, steps))) + 1, columns)

@@ -16,7 +16,7 @@ from avis.run_folder import EVENTS
 STARTED, RESUMED = "started", "resumed"
 """By the driver, before its workers are there."""
 TRAINING = "training"
-"""By the first worker, as the training begins or goes on: after each of these, and after each loss."""
+"""By the first worker, as the training begins or goes on after ``step`` steps: after each of these and each loss."""
 LOST, STOPPED, FAILED, FINISHED = "lost", "stopped", "failed", "finished"
 
 MOST_SAID = 300
@@ -93,8 +93,8 @@ class Beginning(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Note it, on the first worker."""
         if trainer.is_global_zero:
-            epoch, step = divmod(trainer.global_step, self.steps_per_epoch)
-            note(self.run_dir, TRAINING, epoch=epoch, step=step, total=trainer.global_step, workers=trainer.world_size)
+            place = {"step": trainer.global_step, "steps_per_epoch": self.steps_per_epoch}
+            note(self.run_dir, TRAINING, **place, workers=trainer.world_size)
 
 
 def said(error: BaseException) -> str:

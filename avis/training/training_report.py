@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from avis import location, store
-from avis.checkpoints.run_checkpoints import HELD_OUT
 from avis.reports.training import Epoch, Happening, TrainingReport, duration, training_page
 from avis.reports.training_plots import Curve, curve_plot
 from avis.run_folder import REPORT, TRAINING_REPORT
@@ -52,9 +51,10 @@ def write_training_report(
         What was trained.
     """
     log, events = read_logs(run_dir), read_events(run_dir)
-    steps = _steps_per_epoch(log)
+    begun = [event for event in events if event["event"] == TRAINING]
+    steps = int(begun[-1]["steps_per_epoch"]) if begun else 0
     epochs = list(_epochs(history, log, settings.batch_size * steps))
-    again = [int(event["total"]) for event in events if event["event"] == TRAINING][1:]
+    again = [int(event["step"]) for event in begun[1:]]
     report = TrainingReport(
         title="Training of a speaker verifier",
         epochs=epochs,
@@ -71,12 +71,6 @@ def write_training_report(
     path = location.join(run_dir, TRAINING_REPORT)
     store.write_bytes(path, training_page(report).encode())
     return path
-
-
-def _steps_per_epoch(log: Log) -> int:
-    """Return how many steps an epoch has; 0 where none was logged to its end."""
-    validated = log.column(HELD_OUT)
-    return int(validated.step[0]) // (int(validated.epoch[0]) + 1) if len(validated.step) else 0
 
 
 def _epochs(history: Sequence[Mapping[str, float]], log: Log, examples: int) -> Iterator[Epoch]:
@@ -100,7 +94,7 @@ def _epochs(history: Sequence[Mapping[str, float]], log: Log, examples: int) -> 
 
 def _short(figures: Mapping[str, float], examples: int) -> str:
     """Return what was short in an epoch, the wait for the very first batch left out."""
-    if not {PACE, WAITING, DATA_CPUS, FIRST_WAIT, *WORK} <= figures.keys():
+    if not (examples and {PACE, WAITING, DATA_CPUS, FIRST_WAIT, *WORK} <= figures.keys()):
         return ""
     elapsed_s, first_s = examples / figures[PACE], figures[FIRST_WAIT]
     waited_s = figures[WAITING] * elapsed_s - first_s
@@ -111,7 +105,7 @@ def _short(figures: Mapping[str, float], examples: int) -> str:
 
 def _training_s(epochs: Sequence[Epoch], examples: int) -> float | None:
     paces = [epoch.samples_per_s for epoch in epochs]
-    return sum(examples / pace for pace in paces if pace) if paces and all(paces) else None
+    return sum(examples / pace for pace in paces if pace) if examples and paces and all(paces) else None
 
 
 def _step_s(epochs: Sequence[Epoch], batch_size: int) -> float | None:
@@ -127,11 +121,11 @@ def _happenings(events: Sequence[Mapping[str, Any]], log: Log, step_s: float | N
         kind, by = event["event"], event.get("by")
         what, where, cost = SAID.get(kind, kind) + (f" by {by}" if by else ""), "", ""
         if kind == TRAINING:
-            epoch, step = event["epoch"], event["step"]
+            epoch, step = divmod(event["step"], event["steps_per_epoch"])
             what = f"trains on {event['workers']} worker{'s' * (event['workers'] > 1)}"
             where = f"after epoch {epoch}" + f" and {step} steps" * (step > 0) if epoch or step else "from the start"
             if trained:
-                cost = _cost(log.repeated_steps(event["total"]), step_s, trained_until, event["time"])
+                cost = _cost(log.repeated_steps(event["step"]), step_s, trained_until, event["time"])
             running, trained = True, True
         elif running and kind == RESUMED:
             what += "; the start before ended without a word, as a process does that is killed"

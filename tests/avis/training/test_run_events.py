@@ -19,7 +19,7 @@ def test_a_training_notes_its_start_its_workers_and_its_end(tiny_run: str):
     started, training, finished = read_events(tiny_run)
     assert [event["event"] for event in (started, training, finished)] == ["started", "training", "finished"]
     assert started["time"] < training["time"] < finished["time"]
-    assert (training["epoch"], training["step"], training["total"], training["workers"]) == (0, 0, 0, 1)
+    assert (training["step"], training["steps_per_epoch"], training["workers"]) == (0, 4, 1)
 
 
 @pytest.mark.parametrize("scheme", ["", "memory://"])

@@ -25,7 +25,7 @@ def log_start(run_dir: Path, number: int, first: int, end: int, *, loss: float, 
         at_end = f"10.0,{waiting},,0.5,0.5,1.0,2,0.0" if last else ",,,,,,,"
         rows.append(f"{epoch},{step},{loss},{at_end}")
         if last:
-            rows.append(f"{epoch},{step + 1},,,,{0.3 - 0.1 * epoch:.1f},,,,,")
+            rows.append(f"{epoch},{step},,,,{0.3 - 0.1 * epoch:.1f},,,,,")
     folder = run_dir / "csv" / f"version_{number}"
     folder.mkdir(parents=True)
     (folder / "metrics.csv").write_text("\n".join(rows) + "\n")
@@ -44,12 +44,19 @@ def broken_run(tmp_path: Path) -> Path:
     note(
         tmp_path,
         {"event": "started", "time": 0},
-        {"event": "training", "time": 5, "epoch": 0, "step": 0, "total": 0, "workers": 2},
+        {"event": "training", "time": 5, "step": 0, "steps_per_epoch": 4, "workers": 2},
         {"event": "lost", "time": 60, "by": "ActorDiedError: its node is gone"},
-        {"event": "training", "time": 75, "epoch": 1, "step": 1, "total": 5, "workers": 1},
+        {"event": "training", "time": 75, "step": 5, "steps_per_epoch": 4, "workers": 1},
         {"event": "finished", "time": 90},
     )
     return tmp_path
+
+
+def test_the_log_of_a_real_run_is_read(tiny_run: str):
+    log = read_logs(tiny_run)
+    assert log.column("train/loss").step.tolist() == list(range(2 * STEPS))
+    assert log.column("val/eer").step.tolist() == [STEPS - 1, 2 * STEPS - 1]
+    assert [(start.first, start.end) for start in log.starts] == [(0, 2 * STEPS)]
 
 
 def test_what_was_repeated_counts_once(broken_run: Path):
@@ -61,7 +68,6 @@ def test_what_was_repeated_counts_once(broken_run: Path):
 
 
 def test_the_validation_of_an_epoch_stays_when_the_run_goes_on_after_it(tmp_path: Path):
-    """Lightning logs it at the step that is the next epoch's first."""
     log_start(tmp_path, 0, 0, 6, loss=4.0)
     log_start(tmp_path, 1, 4, 8, loss=2.0)
     log = read_logs(str(tmp_path))
@@ -124,9 +130,9 @@ def test_a_killed_start_is_told(tmp_path: Path, tiny_recipe: Recipe):
     note(
         tmp_path,
         {"event": "started", "time": 0},
-        {"event": "training", "time": 5, "epoch": 0, "step": 0, "total": 0, "workers": 1},
+        {"event": "training", "time": 5, "step": 0, "steps_per_epoch": 4, "workers": 1},
         {"event": "resumed", "time": 500},
-        {"event": "training", "time": 505, "epoch": 0, "step": 0, "total": 0, "workers": 1},
+        {"event": "training", "time": 505, "step": 0, "steps_per_epoch": 4, "workers": 1},
     )
     path = write_training_report(str(tmp_path), tiny_recipe.trainer, history=[], choice="", facts={})
     text = Path(path).read_text()
