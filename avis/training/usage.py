@@ -7,7 +7,6 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor
 
 from avis.training.examples import STAGES
@@ -23,9 +22,6 @@ DATA_CPUS, FIRST_WAIT = "work/data_cpus", "work/first_wait_s"
 
 class Usage(pl.Callback):
     """Log the first worker's memory and GPU now and then, and at the end of each epoch what its examples cost.
-
-    It also writes the rows of the CSV log out, which Lightning keeps in memory for a hundred steps: a run that is
-    killed lacks the last ``interval_s`` of them.
 
     Parameters
     ----------
@@ -61,8 +57,6 @@ class Usage(pl.Callback):
             self.work, self.begins = torch.zeros(()), False
         for logger in trainer.loggers:  # not through the module, which would repeat them at every step to come
             logger.log_metrics(figures, trainer.global_step - 1)
-            if isinstance(logger, CSVLogger):
-                logger.save()
         self.logged = time.monotonic()
 
 
