@@ -39,7 +39,7 @@ class Profile(pl.Callback):
         """Begin to record."""
         if trainer.is_global_zero and trainer.global_step == self.first and self.recording is None:
             activities = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * (module.device.type == "cuda")
-            self.recording = profile(activities=activities, record_shapes=True)
+            self.recording = profile(activities=activities, record_shapes=True, acc_events=True)
             self.recording.start()
 
     def on_train_batch_end(

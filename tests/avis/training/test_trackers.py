@@ -93,7 +93,9 @@ def test_wandb_needs_a_key_unless_it_is_offline(output_dir: str, monkeypatch: py
         with monkeypatch.context() as patch:
             patch.setenv(name, value)
             settings.check(output_dir)
-    Path(output_dir, ".netrc").write_text("machine api.wandb.ai login user password 0\n")
+    login = Path(output_dir, ".netrc")
+    login.touch(mode=0o600)  # netrc reads no other
+    login.write_text("machine api.wandb.ai login user password 0\n")
     settings.check(output_dir)
 
 
