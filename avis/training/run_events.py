@@ -93,8 +93,13 @@ class Beginning(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Note it, on the first worker."""
         if trainer.is_global_zero:
-            place = {"step": trainer.global_step, "steps_per_epoch": self.steps_per_epoch}
-            note(self.run_dir, TRAINING, **place, workers=trainer.world_size)
+            note(
+                self.run_dir,
+                TRAINING,
+                step=trainer.global_step,
+                steps_per_epoch=self.steps_per_epoch,
+                workers=trainer.world_size,
+            )
 
 
 def said(error: BaseException) -> str:
