@@ -51,7 +51,7 @@ def main(cfg: DictConfig) -> None:
         if answered := with_answers(scores):
             facts = {"run": run_dir, "choice of checkpoint": choice, **origin(recipe, checkpoint, utterances)}
             show(evaluate(answered, run_dir, facts=facts, evaluation=recipe.evaluation))
-        print(f"training: {report_training(recipe, checkpoint, run_dir, choice=choice)}", flush=True)
+        print(f"training: {report_training(recipe, run_dir, history=checkpoint.history, choice=choice)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from avis.checkpoints.run_checkpoints import (
 from avis.engine.examples.batches import local_batches, streamed_batches
 from avis.engine.examples.inputs import TrainingInputs, gather_inputs, held_out_speakers
 from avis.engine.recipe import Recipe
-from avis.engine.watching import watchers
+from avis.engine.watching import reported, watchers
 from avis.engine.workers import machine
 from avis.engine.workers.console import WORKER_LINES
 from avis.engine.workers.on_this_node import on_this_node
@@ -73,7 +73,7 @@ def train(recipe: Recipe, utterances: str, run_dir: str) -> Checkpoint:
         num_gpus, num_workers = recipe.compute.num_gpus(), recipe.compute.num_train_workers()
         inputs = gather_inputs(recipe, utterances, num_workers[1], run_dir)
         watched = noted(run_dir, resumed=start != START, told_by=lambda: STOPPING.told_by)
-        with watched, STOPPING.after_a_step(recipe.trainer.max_minutes):
+        with reported(recipe, run_dir), watched, STOPPING.after_a_step(recipe.trainer.max_minutes):
             if recipe.compute.in_process:
                 _train_in_process(inputs, run_dir, start, use_gpu=num_gpus > 0)
             else:

@@ -1,15 +1,17 @@
 """Show a training's figures wherever they are to be seen beside its own files."""
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from lightning.pytorch.loggers import Logger
 
 import avis
 from avis import location
-from avis.checkpoints.checkpoint import Checkpoint
 from avis.checkpoints.components import TARGET
+from avis.checkpoints.run_checkpoints import run_history
 from avis.engine.recipe import Recipe
 from avis.engine.workers.gauges import set_gauges
 from avis.training.trackers import trackers
@@ -22,7 +24,20 @@ def watchers(recipe: Recipe, run_dir: str) -> list[Logger]:
     return [*others, TrainingGauges(os.path.basename(location.split_query(run_dir)[0]))]
 
 
-def report_training(recipe: Recipe, checkpoint: Checkpoint, run_dir: str, *, choice: str) -> str:
+@contextmanager
+def reported(recipe: Recipe, run_dir: str) -> Iterator[None]:
+    """Leave the page about a training within that is stopped too, as far as it came, unless something hinders it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        with contextlib.suppress(Exception):
+            report_training(
+                recipe, run_dir, history=run_history(run_dir), choice="so far the lowest of held-out speakers"
+            )
+        raise
+
+
+def report_training(recipe: Recipe, run_dir: str, *, history: Sequence[Mapping[str, float]], choice: str) -> str:
     """Write the page about a run's training, and return where it is; see `avis.training.training_report`."""
     plain, trainer = recipe.plain, recipe.trainer
     facts = {
@@ -30,11 +45,10 @@ def report_training(recipe: Recipe, checkpoint: Checkpoint, run_dir: str, *, cho
         **{key.capitalize(): _class_name(plain[key]) for key in ("model", "loss", "optimizer")},
         "Batch": f"{trainer.batch_size} examples of {trainer.crop_s} s on all workers together",
         "Epochs": f"{trainer.num_epochs}, each of {trainer.passes_per_epoch} passes over every utterance",
-        "Speakers": f"{len(checkpoint.speakers):,}",
         "Seed": str(recipe.seed),
         "AVIS": avis.__version__,
     }
-    return write_training_report(run_dir, trainer, history=checkpoint.history, choice=choice, facts=facts)
+    return write_training_report(run_dir, trainer, history=history, choice=choice, facts=facts)
 
 
 def _class_name(node: Mapping[str, Any]) -> str:

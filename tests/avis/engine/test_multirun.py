@@ -1,5 +1,6 @@
 """Several runs by one command: their names, which of them run at once, and how they end."""
 
+import contextlib
 import json
 import os
 import signal
@@ -8,11 +9,12 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from avis.engine import multirun
-from avis.engine.multirun import SideBySide, expand, is_multirun, room, run_names
+from avis.engine.multirun import SideBySide, expand, is_multirun, room, run_all, run_names
 from avis.engine.workers.compute import Compute
 from avis.engine.workers.stopping import STOPPING
 
@@ -153,3 +155,59 @@ def test_a_wrong_value_is_told_before_any_run_starts(tmp_path: Path):
     assert done.returncode == 1
     assert "wrong value: got 'many'" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+class Ended:
+    """Stands in for the processes: all end as ``statuses`` say."""
+
+    statuses: ClassVar[dict[str, int]] = {}
+    commands: ClassVar[dict[str, list[str]]] = {}
+
+    def __init__(self, commands: dict[str, list[str]], *, at_once: int, runs: str) -> None:
+        Ended.commands, self.ended = commands, {}
+        for name in commands:
+            (Path(runs) / name).mkdir(parents=True, exist_ok=True)
+            for file in ("config.json", *(["metrics.json"] if not self.statuses.get(name, 0) else [])):
+                (Path(runs) / name / file).touch()
+
+    def wait(self) -> None:
+        self.ended = {name: self.statuses.get(name, 0) for name in self.commands}
+
+
+@pytest.mark.parametrize(
+    ("statuses", "raised", "said"),
+    [
+        ({}, None, ["run a: finished", "compare: python pipelines/compare.py 'runs=[a,b,c]'"]),
+        ({"b": 75}, SystemExit, ["run b: ended with status 75", "-m resume=b", "'runs=[a,c]'"]),
+        ({"b": 75, "c": 1}, ValueError, ["run c: ended with status 1", "-m resume=b,c"]),
+    ],
+)
+def test_at_the_end_it_says_what_goes_on_and_how_they_are_compared(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    statuses: dict[str, int],
+    raised: type[BaseException] | None,
+    said: list[str],
+):
+    monkeypatch.setattr(multirun, "SideBySide", Ended)
+    monkeypatch.setattr(Ended, "statuses", statuses)
+    monkeypatch.setattr(sys, "argv", ["pipelines/train.py"])
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(raised) if raised else contextlib.nullcontext() as error:
+        run_all(["-m", "run=a,b,c", "compute=debug"], CONFIGS, "train")
+    assert Ended.commands["b"] == ["compute=debug", "run=b"]
+    output = capsys.readouterr().out
+    assert output.startswith("3 runs, 1 at a time: a, b, c\n")
+    for line in said:
+        assert line in output
+    if raised is ValueError:
+        assert "runs failed: got 1 of 3 (c), expected all to finish" in str(error.value)
+
+
+def test_runs_that_were_stopped_go_on_under_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(multirun, "SideBySide", Ended)
+    monkeypatch.setattr(Ended, "statuses", {})
+    monkeypatch.chdir(tmp_path)
+    run_all(["-m", "resume=a,b"], CONFIGS, "train")
+    assert Ended.commands == {"a": ["resume=a"], "b": ["resume=b"]}
