@@ -120,13 +120,15 @@ def _unquoted(value: str) -> str:
 
 
 def room(compute: Compute) -> int:
-    """Return how many such trainings the cluster has room for at once; one on a machine of one's own."""
+    """Return how many such trainings the cluster has room for at once; one on a machine of one's own.
+
+    This process stays connected: Ray removes the working folder of a submitted job once nobody of it is.
+    """
     if compute.where != "cluster":
         return 1
     compute.connect()
     (_, workers), gpus = compute.num_train_workers(), compute.num_gpus()
     cpus = int(ray.cluster_resources().get("CPU", 0))
-    ray.shutdown()
     return max(1, gpus // workers if gpus else cpus // (workers + CPUS_BESIDE_TRAINERS))
 
 

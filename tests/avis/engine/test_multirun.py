@@ -110,7 +110,6 @@ def test_on_a_cluster_there_is_room_for_as_many_as_have_their_workers(
 ):
     monkeypatch.setattr(Compute, "connect", lambda self: None)
     monkeypatch.setattr(multirun.ray, "cluster_resources", lambda: resources)
-    monkeypatch.setattr(multirun.ray, "shutdown", lambda: None)
     assert room(Compute(where="cluster", num_workers=workers, use_gpu=None, max_restarts=0)) == runs
 
 
