@@ -4,6 +4,7 @@ Each is a process of its own with a name of its own, as if it had been started b
 process, one Ray and one name, or start all at once whatever there is room for.
 """
 
+import os
 import re
 import shlex
 import signal
@@ -49,6 +50,7 @@ def run_all(arguments: Sequence[str], configs: Path, config_name: str) -> None:
     KeyboardInterrupt
         If it was told to stop, once all have stopped.
     """
+    script, default = os.path.abspath(sys.argv[0]), location.absolute("outputs")
     jobs = expand(arguments, configs, config_name)
     recipes = [_composed(job, configs, config_name) for job in jobs]
     resumed = all(any(setting.startswith("resume=") for setting in job) for job in jobs)
@@ -62,11 +64,14 @@ def run_all(arguments: Sequence[str], configs: Path, config_name: str) -> None:
     runs = location.join(location.absolute(recipes[0].output_dir), "runs")
     at_once = min(len(jobs), room(recipes[0].compute))
     print(f"{len(jobs)} runs, {at_once} at a time: {', '.join(names)}", flush=True)
-    side_by_side = SideBySide(commands, at_once=at_once, runs=runs)
+    side_by_side = SideBySide(commands, script=script, at_once=at_once, runs=runs)
     try:
         side_by_side.wait()
     finally:
-        _say_how_they_ended(side_by_side.ended, names, runs, location.absolute(recipes[0].output_dir))
+        output_dir = location.parent(runs)
+        _say_how_they_ended(
+            side_by_side.ended, names, runs, [] if output_dir == default else [f"output_dir={output_dir}"]
+        )
     failed = [name for name in names if side_by_side.ended.get(name) not in (0, *EXIT_STATUS.values())]
     if failed:
         raise ValueError(
@@ -141,13 +146,15 @@ class SideBySide:
     ----------
     commands : mapping of str to sequence of str
         Settings by the name of the run.
+    script : str
+        Path of the main job.
     at_once : int
     runs : str
         Folder of the runs.
     """
 
-    def __init__(self, commands: Mapping[str, Sequence[str]], *, at_once: int, runs: str) -> None:
-        self.commands, self.at_once, self.runs = dict(commands), at_once, runs
+    def __init__(self, commands: Mapping[str, Sequence[str]], *, script: str, at_once: int, runs: str) -> None:
+        self.commands, self.script, self.at_once, self.runs = dict(commands), script, at_once, runs
         self.waiting, self.first = list(commands), next(iter(commands))
         self.running: dict[str, subprocess.Popen[str]] = {}
         self.ended: dict[str, int] = {}
@@ -171,9 +178,9 @@ class SideBySide:
         return self.at_once if prepared else 1
 
     def _start(self, name: str) -> None:
-        command = [sys.executable, sys.argv[0], *self.commands[name]]
+        command = [sys.executable, self.script, *self.commands[name]]
         alone = self.at_once == 1
-        print(f"run {name}: {shlex.join(['python', *command[1:]])}", flush=True)
+        print(f"run {name}: {shlex.join(['python', sys.argv[0], *self.commands[name]])}", flush=True)
         self.running[name] = process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -210,8 +217,7 @@ def _pass_on(name: str, process: subprocess.Popen[str]) -> None:
         print(f"{name}: {line}", end="", flush=True)
 
 
-def _say_how_they_ended(ended: Mapping[str, int], names: Sequence[str], runs: str, output_dir: str) -> None:
-    where = [] if output_dir == location.absolute("outputs") else [f"output_dir={output_dir}"]
+def _say_how_they_ended(ended: Mapping[str, int], names: Sequence[str], runs: str, where: Sequence[str]) -> None:
     for name in names:
         status = ended.get(name)
         said = "not started" if status is None else "finished" if status == 0 else f"ended with status {status}"

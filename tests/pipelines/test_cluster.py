@@ -147,6 +147,8 @@ def test_preparing_outlives_its_node(cluster, recipe):
 def test_several_runs_go_side_by_side_and_are_compared(cluster, tiny):
     """Seven logical CPUs are enough for two runs of a trainer and two beside it each; one makes the store for both."""
     cluster.add_node()
+    status, output = cluster.run("python", "-c", WHERE)  # nodes of one machine put the folder there anew, each once
+    assert status == 0, output
     settings = ["-m", "seed=0,1", *tiny["train"], "run=several", "compute.num_workers=1", "trainer.num_epochs=12"]
     status, output = cluster.run(*cluster.train(settings))
     assert status == 0, output

@@ -114,7 +114,7 @@ def test_on_a_cluster_there_is_room_for_as_many_as_have_their_workers(
 
 
 def test_the_first_prepares_alone_and_the_others_follow_side_by_side(script: Path, capfd: pytest.CaptureFixture[str]):
-    runs = SideBySide(commands(0, 1, 2, takes=4), at_once=2, runs=str(script / "runs"))
+    runs = SideBySide(commands(0, 1, 2, takes=4), script=sys.argv[0], at_once=2, runs=str(script / "runs"))
     runs.wait()
     assert runs.ended == {"r0": 0, "r1": 0, "r2": 0}
     order = happened(script)
@@ -124,7 +124,7 @@ def test_the_first_prepares_alone_and_the_others_follow_side_by_side(script: Pat
 
 
 def test_one_at_a_time_has_the_console_to_itself(script: Path, capfd: pytest.CaptureFixture[str]):
-    runs = SideBySide(commands(9, 1, takes=0), at_once=1, runs=str(script / "runs"))
+    runs = SideBySide(commands(9, 1, takes=0), script=sys.argv[0], at_once=1, runs=str(script / "runs"))
     runs.wait()
     assert runs.ended == {"r9": 1, "r1": 0}, "one that fails does not keep the others from running"
     assert happened(script) == [("begins", "r9"), ("ends", "r9"), ("begins", "r1"), ("ends", "r1")]
@@ -132,7 +132,7 @@ def test_one_at_a_time_has_the_console_to_itself(script: Path, capfd: pytest.Cap
 
 
 def test_told_to_stop_it_tells_all_and_starts_no_more(script: Path):
-    runs = SideBySide(commands(0, 1, 2, takes=60), at_once=2, runs=str(script / "runs"))
+    runs = SideBySide(commands(0, 1, 2, takes=60), script=sys.argv[0], at_once=2, runs=str(script / "runs"))
 
     def stop_when_both_run() -> None:
         while len(list(script.glob("runs/*/config.json"))) < 2:
@@ -162,7 +162,7 @@ class Ended:
     statuses: ClassVar[dict[str, int]] = {}
     commands: ClassVar[dict[str, list[str]]] = {}
 
-    def __init__(self, commands: dict[str, list[str]], *, at_once: int, runs: str) -> None:
+    def __init__(self, commands: dict[str, list[str]], *, script: str, at_once: int, runs: str) -> None:
         Ended.commands, self.ended = commands, {}
         for name in commands:
             (Path(runs) / name).mkdir(parents=True, exist_ok=True)
