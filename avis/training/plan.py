@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from avis import store
+from avis.random_streams import stream
 
 PORTION_ROWS = 64
 """Examples that one task makes at most: enough to be worth a task, few enough for the first batch to come soon."""
@@ -195,7 +196,7 @@ class Plan:
         epoch, pass_, index = self._locate(number)
         start = index * self.groups_per_block
         groups = [self.row_groups[i] for i in self._shuffled(pass_)[start : start + self.groups_per_block]]
-        order = np.random.default_rng([self.seed, pass_, index]).permutation(sum(g.num_rows for g in groups))
+        order = stream(self.seed, "rows", pass_, index).permutation(sum(g.num_rows for g in groups))
         return Block(epoch, pass_, groups, order[: self._take(pass_, index)], self.utterances_per_speaker)
 
     def portions(self, epoch: int, step: int) -> Iterator[Portion]:
@@ -252,7 +253,7 @@ class Plan:
         return epoch, epoch * self.passes_per_epoch + passes, index
 
     def _shuffled(self, pass_: int) -> np.ndarray:
-        return np.random.default_rng([self.seed, pass_]).permutation(len(self.row_groups))
+        return stream(self.seed, "row groups", pass_).permutation(len(self.row_groups))
 
     def _take(self, pass_: int, index: int) -> int:
         """Return how many examples a block gives before its epoch is full."""

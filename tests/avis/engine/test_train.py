@@ -62,6 +62,12 @@ def test_two_workers_leave_checkpoints_and_logs(on_ray: Recipe, ray_run: str):
     assert set(EventAccumulator(f"{ray_run}/tensorboard").Reload().Tags()["scalars"]) >= LOGGED | {"val/eer"}
 
 
+def test_two_workers_log_the_losses_of_one(on_ray: Recipe, tiny_store: str, ray_run: str, tmp_path: Path):
+    train(on_ray.changed({"compute.where": "debug"}), tiny_store, str(tmp_path))
+    for name in ("train/loss", "train/accuracy", "train/learning_rate", "val/eer"):
+        assert column(ray_run, name) == pytest.approx(column(str(tmp_path), name), rel=1e-5), name
+
+
 def test_validation_over_uneven_shares_is_that_of_all_utterances(on_ray: Recipe, tiny_store: str, ray_run: str):
     of_all = gather_inputs(on_ray, tiny_store, 2)
     maker = on_ray.examples.build_maker(training=False, augment=False)
