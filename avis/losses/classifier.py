@@ -126,7 +126,7 @@ class SpeakerClassifier(BatchLoss, ABC):
         num = min(self.num_speakers, max(len(speakers), round(self.sample_rate * self.num_speakers)))
         generator = self.whole.generator("classes", speakers.device, alike=False)
         order = torch.rand(self.num_speakers, device=speakers.device, generator=generator)
-        order[speakers] = 2.0
+        order.index_fill_(0, speakers, 2.0)
         sample = order.topk(num).indices.sort().values
         return sample, torch.searchsorted(sample, speakers)
 

@@ -92,7 +92,7 @@ def _statistics(x: Tensor, wide: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
     channels = x.shape[1]
     zeros = x.new_zeros(2, channels, dtype=wide)  # whose precision the statistics take
     mean, variance = torch.batch_norm_update_stats(x, zeros[0], zeros[1], 0.0)
-    own = torch.cat([mean, variance, mean.new_tensor([x.numel() / channels])])
+    own = torch.cat([mean, variance, mean.new_full((1,), x.numel() / channels)])
     all_own = own.new_empty(dist.get_world_size() * len(own))
     dist.all_gather_into_tensor(all_own, own)
     means, variances, counts = all_own.view(-1, len(own)).split([channels, channels, 1], dim=1)

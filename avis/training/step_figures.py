@@ -43,7 +43,7 @@ class StepFigures:
     def add(self, loss: Tensor, correct: Tensor, *, epoch: int, step: int, global_step: int, rate: float) -> None:
         """Add a step, by this worker's loss and which of its decisions ``[decisions]`` were correct."""
         wide = loss.detach().to(torch.promote_types(loss.dtype, torch.float32))
-        values = torch.stack([wide, correct.sum().to(wide.dtype), wide.new_tensor(float(len(correct)))])
+        values = torch.stack([wide, correct.sum().to(wide.dtype), wide.new_full((), len(correct))])
         if dist.is_initialized():
             values[0] /= dist.get_world_size()
             self.pending.append(dist.all_reduce(values, async_op=True))

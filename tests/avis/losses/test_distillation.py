@@ -87,6 +87,19 @@ def test_a_student_follows_its_teacher():
     assert functional.cosine_similarity(student(features), teacher(features)).min() > 0.99
 
 
+def test_under_the_two_labels_of_mixed_examples_the_teacher_counts_once():
+    torch.manual_seed(0)
+    teacher, student, (features, speakers) = Linear(DIM), Linear(DIM), some()
+    criterion, asked = build(teacher, student), []
+    teacher.register_forward_hook(lambda *_: asked.append(1))
+    embeddings, partners = student(features), speakers.flip(0)
+    mixed = 0.7 * criterion(embeddings, speakers)[0] + 0.3 * criterion(embeddings, partners)[0]
+    plain = [criterion.classification(embeddings, labels)[0] for labels in (speakers, partners)]
+    distance = (1 - functional.cosine_similarity(embeddings, teacher(features))).mean()
+    torch.testing.assert_close(mixed, 0.7 * plain[0] + 0.3 * plain[1] + 0.5 * distance)
+    assert len(asked) == 2  # once by the loss, once here
+
+
 def test_a_student_that_does_not_train_has_no_teacher():
     teacher, student, (features, speakers) = Linear(DIM), Linear(DIM).eval(), some()
     criterion, embeddings = build(teacher, student), student(features)

@@ -195,6 +195,23 @@ def test_a_loss_that_is_no_number_ends_the_training_when_it_is_read_and_is_never
         check_converging(module.take_figures())
 
 
+@pytest.mark.gpu
+def test_a_step_makes_no_gpu_wait():
+    module = verifier(ecapa(), 8).cuda()
+    optimizer = module.configure_optimizers()
+    for step in range(3):
+        batch = {**voices(8, seed=step), "seconds": torch.zeros(8, 3)}
+        batch = module.transfer_batch_to_device(module.on_before_batch_transfer(batch, 0), module.device, 0)
+        assert batch["seconds"].device.type == "cpu"
+        torch.cuda.set_sync_debug_mode("error" if step else "default")  # the first one prepares kernels
+        loss = module.training_step(batch, step)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        torch.cuda.set_sync_debug_mode("default")
+    assert len(module.take_figures()) == 3
+
+
 def test_weights_that_are_no_numbers_are_never_saved():
     module = verifier(ecapa(), 8)
     module.on_save_checkpoint({"state_dict": module.state_dict()})

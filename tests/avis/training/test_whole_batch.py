@@ -232,6 +232,16 @@ def test_what_one_worker_does_is_that_of_batch_norm_itself(outcomes: dict[int, l
     torch.testing.assert_close(outcomes[1][0]["ge2e"]["gradients"], plain)
 
 
+def compared(*, rank: int) -> list[int]:
+    """Return which of many speakers a worker compares with in a step of which two are in the batch."""
+    head = AamSoftmax(
+        embedding_dim=DIM, num_speakers=50, scale=10.0, margin=0.2, balance=0.0, num_subcenters=1, sample_rate=0.2
+    )
+    set_whole_batch(head, WholeBatch([1, 1], rank, (0, 1, 2)))
+    head(torch.randn(2, DIM), torch.tensor([3, 7]))[0].backward()
+    return [int(row) for row in head.weight.grad.abs().sum(dim=1).nonzero()]
+
+
 def test_draws_are_alike_or_each_worker_s_own_and_of_one_purpose():
     def drawn(purpose: str, rank: int, step: int = 0, *, alike: bool = False) -> float:
         generator = WholeBatch(rank=rank, drawn_by=(7, 0, step)).generator(purpose, torch.device("cpu"), alike=alike)
@@ -239,5 +249,6 @@ def test_draws_are_alike_or_each_worker_s_own_and_of_one_purpose():
 
     assert drawn("classes", 0) == drawn("classes", 0)
     assert drawn("partners", 0, alike=True) == drawn("partners", 1, alike=True)
+    assert compared(rank=0) == compared(rank=0) != compared(rank=1)
     others = [drawn("classes", 0), drawn("classes", 1), drawn("classes", 0, 1), drawn("partners", 0)]
     assert len(set(others)) == 4
