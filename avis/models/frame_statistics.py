@@ -20,13 +20,12 @@ def weighted_statistics(
     """Return the mean and the standard deviation over frames, both ``[batch, channels, 1]``.
 
     The deviation is taken around the mean in a second pass: ``torch.var`` costs several times as much on a CPU, and
-    ``E[x^2] - mean^2`` cancels where the mean is large. In training the derivatives are written out, in a third of the
-    passes over the frames that autograd takes.
+    ``E[x^2] - mean^2`` cancels where the mean is large. They are float32 or wider.
 
     Parameters
     ----------
     x : Tensor
-        ``[batch, channels, frames]``, float32 or float64.
+        ``[batch, channels, frames]``.
     weights : Tensor or None
         ``[batch, channels, frames]``, non-negative, summing to one over frames; None for equal weights.
     num_frames : Tensor or None
@@ -34,11 +33,12 @@ def weighted_statistics(
     floor : float
         Smallest variance.
     """
+    if weights is None and num_frames is None and _by_hand(x):
+        mean, deviation = _Plain.apply(x, floor)
+        return mean, deviation
+    x = x.to(torch.promote_types(x.dtype, torch.float32))
     if weights is None and num_frames is not None:
         weights = inside(x, num_frames).to(x.dtype) / num_frames.view(-1, 1, 1)
-    if torch.is_grad_enabled() and x.requires_grad and not torch.compiler.is_compiling():
-        mean, deviation = _Plain.apply(x, floor) if weights is None else _Weighted.apply(x, weights, floor)
-        return mean, deviation
     if weights is None:
         mean = x.mean(dim=2, keepdim=True)
         variance = (x - mean).square().mean(dim=2, keepdim=True)
@@ -48,52 +48,91 @@ def weighted_statistics(
     return mean, variance.clamp(min=floor).sqrt()
 
 
+def attentive_statistics(
+    x: Tensor, logits: Tensor, num_frames: Tensor | None = None, *, floor: float = VARIANCE_FLOOR
+) -> tuple[Tensor, Tensor]:
+    """Return `weighted_statistics` under the weights `frame_weights` of logits of the shape of ``x``."""
+    if num_frames is not None:
+        logits = logits.masked_fill(~inside(logits, num_frames), -torch.inf)
+    if _by_hand(x):
+        mean, deviation = _Attentive.apply(x, logits, floor)
+        return mean, deviation
+    wide = torch.promote_types(x.dtype, torch.float32)
+    return weighted_statistics(x, logits.softmax(dim=2, dtype=wide), floor=floor)
+
+
+def _by_hand(x: Tensor) -> bool:
+    """Whether gradients are asked for, and by autograd as it is: their formulas take a third of its passes."""
+    return torch.is_grad_enabled() and x.requires_grad and not torch.compiler.is_compiling()
+
+
+def _parts(x: Tensor) -> list[slice]:
+    """Return what of a batch is gone through at once: on a CPU one utterance, which stays in the cache."""
+    return [slice(i, i + 1) for i in range(len(x))] if x.device.type == "cpu" else [slice(None)]
+
+
 class _Plain(torch.autograd.Function):
     """With ``d = x - mean``: the deviation's derivative by a frame is ``d / (frames * deviation)``."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, floor: float) -> tuple[Tensor, Tensor]:
-        mean = x.mean(dim=2, keepdim=True)
-        from_mean = x - mean
-        variance = from_mean.square().mean(dim=2, keepdim=True)
+        means, variances = [], []
+        for part in _parts(x):
+            wide = x[part].to(torch.promote_types(x.dtype, torch.float32))
+            means.append(wide.mean(dim=2, keepdim=True))
+            variances.append((wide - means[-1]).square_().mean(dim=2, keepdim=True))
+        mean, variance = torch.cat(means), torch.cat(variances)
         deviation = variance.clamp(min=floor).sqrt()
-        ctx.save_for_backward(from_mean, deviation, variance >= floor)
+        ctx.save_for_backward(x, mean, deviation, variance >= floor)
         return mean, deviation
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        from_mean, deviation, above_floor = ctx.saved_tensors
+        x, mean, deviation, above_floor = ctx.saved_tensors
         of_mean, of_deviation = gradients
-        frames = from_mean.shape[2]
-        slope = (of_deviation / (frames * deviation)).where(above_floor, 0.0)
-        return torch.addcmul(of_mean / frames, from_mean, slope), None
+        frames = x.shape[2]
+        level, slope = of_mean / frames, (of_deviation / (frames * deviation)).where(above_floor, 0.0)
+        of_x = torch.empty_like(x)
+        for part in _parts(x):
+            of_x[part] = (x[part] - mean[part]).mul_(slope[part]).add_(level[part])
+        return of_x, None
 
 
-class _Weighted(torch.autograd.Function):
-    """With ``d = x - mean`` and ``g`` the variance's gradient.
+class _Attentive(torch.autograd.Function):
+    """With ``d = x - mean``, ``w`` the weights, ``v`` the variance and ``g`` its gradient.
 
-    By a frame it is ``w (g_mean + 2 g d)``, by its weight ``g_mean x + g d^2``, since ``w d`` sums to zero.
+    By a frame the derivative is ``w (g_mean + 2 g d)``, by its logit ``w (g_mean d + g (d^2 - v))``.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weights: Tensor, floor: float) -> tuple[Tensor, Tensor]:
-        mean = (weights * x).sum(dim=2, keepdim=True)
-        from_mean = x - mean
-        variance = from_mean.square().mul_(weights).sum(dim=2, keepdim=True)
+    def forward(ctx: Any, x: Tensor, logits: Tensor, floor: float) -> tuple[Tensor, Tensor]:
+        means, variances = [], []
+        for part in _parts(x):
+            wide = x[part].to(torch.promote_types(x.dtype, torch.float32))
+            weights = logits[part].softmax(dim=2, dtype=wide.dtype)
+            means.append((weights * wide).sum(dim=2, keepdim=True))
+            variances.append((wide - means[-1]).square_().mul_(weights).sum(dim=2, keepdim=True))
+        mean, variance = torch.cat(means), torch.cat(variances)
         deviation = variance.clamp(min=floor).sqrt()
-        ctx.save_for_backward(weights, from_mean, mean, deviation, variance >= floor)
+        ctx.save_for_backward(x, logits, mean, variance, deviation, variance >= floor)
         return mean, deviation
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
-        weights, from_mean, mean, deviation, above_floor = ctx.saved_tensors
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
+        x, logits, mean, variance, deviation, above_floor = ctx.saved_tensors
         of_mean, of_deviation = gradients
         of_variance = (of_deviation / (2 * deviation)).where(above_floor, 0.0)
-        common = torch.addcmul(of_mean, from_mean, of_variance)
-        of_weights = torch.addcmul(of_mean * mean, from_mean, common) if ctx.needs_input_grad[1] else None
-        return common.addcmul_(from_mean, of_variance).mul_(weights), of_weights, None
+        of_x, of_logits = torch.empty_like(x), torch.empty_like(logits)
+        for part in _parts(x):
+            from_mean, slope = x[part] - mean[part], of_variance[part]
+            weights = logits[part].softmax(dim=2, dtype=from_mean.dtype)
+            sloped = from_mean * slope
+            common = sloped + of_mean[part]
+            of_logits[part] = from_mean.mul_(common).sub_(slope * variance[part]).mul_(weights)
+            of_x[part] = common.add_(sloped).mul_(weights)
+        return of_x, of_logits, None
 
 
 def frame_weights(logits: Tensor, num_frames: Tensor | None) -> Tensor:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from avis.models.frame_statistics import frame_weights, weighted_statistics
+from avis.models.frame_statistics import attentive_statistics
 from avis.models.pooling import Pooling
 from avis.models.precision import as_input
 
@@ -74,9 +74,8 @@ class MultiHeadPooling(Pooling):
 
         ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
         """
-        wide = x.to(torch.promote_types(x.dtype, torch.float32))
         pooled: list[Tensor] = []
         for query in self.queries:
-            weights = frame_weights(query(x).to(wide.dtype), num_frames).repeat_interleave(self.repeats, dim=1)
-            pooled.extend(weighted_statistics(wide, weights))
+            logits = query(x).repeat_interleave(self.repeats, dim=1)
+            pooled.extend(attentive_statistics(x, logits, num_frames))
         return as_input(torch.cat(pooled, dim=1).squeeze(2), x)

@@ -7,6 +7,7 @@ from torch.nn import functional
 from avis.models.frame_statistics import (
     STATISTICS_FLOOR,
     VARIANCE_FLOOR,
+    attentive_statistics,
     frame_weights,
     sample_correction,
     weighted_statistics,
@@ -84,8 +85,7 @@ class StatisticsPooling(Pooling):
 
         ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
         """
-        wide = x.to(torch.promote_types(x.dtype, torch.float32))
-        mean, deviation = weighted_statistics(wide, num_frames=num_frames, floor=STATISTICS_FLOOR)
+        mean, deviation = weighted_statistics(x, num_frames=num_frames, floor=STATISTICS_FLOOR)
         return as_input(torch.cat([mean, deviation * sample_correction(x, num_frames)], dim=1).squeeze(2), x)
 
 
@@ -220,25 +220,26 @@ class AttentiveStatisticsPooling(Pooling):
 
         ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
         """
-        return self._weights(x, x.to(torch.promote_types(x.dtype, torch.float32)), num_frames)
+        logits = self._logits(x, num_frames)
+        return frame_weights(logits.to(torch.promote_types(x.dtype, torch.float32)), num_frames)
 
-    def _weights(self, x: Tensor, wide: Tensor, num_frames: Tensor | None) -> Tensor:
+    def _logits(self, x: Tensor, num_frames: Tensor | None) -> Tensor:
         hidden = self.frame(x)
         if self.context is not None:
-            mean, deviation = weighted_statistics(wide, num_frames=num_frames, floor=self.floor)
+            mean, deviation = weighted_statistics(x, num_frames=num_frames, floor=self.floor)
             if self.sample_deviation:
                 deviation = deviation * sample_correction(x, num_frames)
             context = as_input(torch.cat([mean, deviation], dim=1).squeeze(2), x)
             hidden = hidden + self.context(context).unsqueeze(2)
         if self.norm is not None:
             hidden = self.norm(functional.relu(hidden))
-        return frame_weights(self.attention(self.squash(hidden)).to(wide.dtype), num_frames)
+        logits: Tensor = self.attention(self.squash(hidden))
+        return logits
 
     def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
         """Map ``[batch, channels, frames]`` to ``[batch, 2 * channels]``: the means, then the deviations.
 
         ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
         """
-        wide = x.to(torch.promote_types(x.dtype, torch.float32))
-        weights = self._weights(x, wide, num_frames)
-        return as_input(torch.cat(weighted_statistics(wide, weights, floor=self.floor), dim=1).squeeze(2), x)
+        statistics = attentive_statistics(x, self._logits(x, num_frames), num_frames, floor=self.floor)
+        return as_input(torch.cat(statistics, dim=1).squeeze(2), x)

@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 
 from avis.models.correlation_pooling import CorrelationPooling
-from avis.models.frame_statistics import STATISTICS_FLOOR, VARIANCE_FLOOR, frame_weights, weighted_statistics
+from avis.models.frame_statistics import STATISTICS_FLOOR, VARIANCE_FLOOR, attentive_statistics, weighted_statistics
 from avis.models.multi_head_pooling import MultiHeadPooling
 from avis.models.pooling import (
     AttentiveStatisticsPooling,
@@ -80,14 +80,16 @@ def test_gradients_of_statistics_are_those_of_finite_differences_and_none_below_
     logits = torch.randn(2, 3, 7, dtype=torch.float64, requires_grad=True)
 
     def statistics(x: torch.Tensor, logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return weighted_statistics(x, frame_weights(logits, None) if weighted else None)
+        return attentive_statistics(x, logits) if weighted else weighted_statistics(x)
 
     assert torch.autograd.gradcheck(statistics, (x, logits))
     with torch.no_grad():
         plain = statistics(x, logits)
     torch.testing.assert_close(statistics(x, logits), plain)
     constant = torch.full((1, 1, 5), 3.0, requires_grad=True)
-    mean, deviation = weighted_statistics(constant)
+    mean, deviation = (
+        attentive_statistics(constant, torch.zeros(1, 1, 5)) if weighted else weighted_statistics(constant)
+    )
     (mean + 100 * deviation).sum().backward()
     torch.testing.assert_close(constant.grad, torch.full((1, 1, 5), 0.2))
 
