@@ -33,9 +33,9 @@ def prepare(module: nn.Module, model: nn.Module, settings: Training) -> None:
     """
     if settings.sync_batchnorm:
         synchronise(module)
-    if any(isinstance(part, nn.Conv2d) for part in model.modules()):
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if torch.cuda.is_available():
         torch.set_float32_matmul_precision("high")
+        if any(isinstance(part, nn.Conv2d) for part in model.modules()):
+            model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if settings.compile:
         model.forward = torch.compile(model.forward)
