@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import lightning.pytorch as pl
+import torch
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -64,7 +65,8 @@ def fit(
     **distribution
         Strategy, plugins and devices for the Lightning trainer.
     """
-    prepare(module, module.model, settings)
+    on_gpu = torch.cuda.is_available() and distribution.get("accelerator") != "cpu"
+    prepare(module, module.model, settings, on_gpu=on_gpu)
     stream = EpochStream(batches, module.steps_per_epoch)
     progress = Progress(stream, interval_s=settings.log_interval_s, data_cpus=data_cpus, moving=moving)
     saving = Saving(
@@ -84,7 +86,7 @@ def fit(
         files = [TensorBoardLogger(logs, name=TENSORBOARD, version=""), CSVLogger(logs, CSV, num_logs)]
         trainer = pl.Trainer(
             max_epochs=module.num_epochs,
-            precision=precision_at_hand(settings.precision),  # type: ignore[arg-type]
+            precision=precision_at_hand(settings.precision, on_gpu=on_gpu),  # type: ignore[arg-type]
             benchmark=True,
             gradient_clip_val=settings.gradient_clip,
             callbacks=[*profiling, StepLog(), progress, *watching, *copying, saving],

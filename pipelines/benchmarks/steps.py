@@ -44,7 +44,7 @@ VARIANTS = [
 
 
 ON_GPUS = [Variant(torch.float32, channels_last=True), Variant(torch.bfloat16, channels_last=True)]
-"""On CPUs torch 2.11 ends with corrupted memory in the gradients of such convolutions."""
+"""See `avis.training.faster_step.prepare`."""
 
 
 def step(recipe: Recipe, *, variants: Sequence[Variant] | None = None, rounds: int = ROUNDS) -> None:

@@ -118,7 +118,7 @@ def _pace(run_dir: str) -> Pace:
 
 
 def _mixed(recipe: Recipe) -> bool:
-    return precision_at_hand(recipe.trainer.precision) == "bf16-mixed"
+    return precision_at_hand(recipe.trainer.precision, on_gpu=recipe.compute.num_gpus() > 0) == "bf16-mixed"
 
 
 def _plain_steps(inputs: TrainingInputs, batches: Iterator[Batch], num_steps: int, *, mixed: bool) -> float:

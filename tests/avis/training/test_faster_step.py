@@ -46,24 +46,22 @@ def trained_on(model: nn.Module, features: torch.Tensor) -> dict[str, Any]:
     ],
 )
 def test_cpus_take_bfloat16_where_they_have_it(has: dict[str, bool], expected: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: has)
-    assert precision_at_hand("auto") == expected
-    assert precision_at_hand("64-true") == "64-true"
+    assert precision_at_hand("auto", on_gpu=False) == expected
+    assert precision_at_hand("64-true", on_gpu=False) == "64-true"
 
 
 @pytest.mark.parametrize(("has", "expected"), [(True, "bf16-mixed"), (False, "16-mixed")])
 def test_gpus_take_bfloat16_where_they_have_it(has: bool, expected: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: has)
-    assert precision_at_hand("auto") == expected
+    assert precision_at_hand("auto", on_gpu=True) == expected
 
 
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 def test_images_lie_channels_last_on_gpus_and_nothing_else_changes(device: str):
     plain, prepared, features = resnet().to(device), resnet().to(device), torch.randn(4, 40, 24, device=device)
     names = list(prepared.state_dict())
-    prepare(prepared, prepared, settings())
+    prepare(prepared, prepared, settings(), on_gpu=device == "cuda")
     convolutions = [part for part in prepared.modules() if isinstance(part, nn.Conv2d) and part.kernel_size != (1, 1)]
     last = [part.weight.is_contiguous(memory_format=torch.channels_last) for part in convolutions[1:]]
     assert set(last) == {device == "cuda"}
@@ -73,7 +71,7 @@ def test_images_lie_channels_last_on_gpus_and_nothing_else_changes(device: str):
 
 def test_normalisation_is_synchronised_if_set():
     model = resnet()
-    prepare(model, model, settings(sync_batchnorm=True))
+    prepare(model, model, settings(sync_batchnorm=True), on_gpu=False)
     norms = [part for part in model.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
     assert norms
     assert {type(part) for part in norms} == {SynchronisedBatchNorm}
@@ -84,7 +82,7 @@ def test_a_compiled_model_takes_the_same_step():
     torch.manual_seed(0)
     plain = nn.Sequential(nn.Linear(6, 4), nn.ReLU(), nn.BatchNorm1d(4))
     compiled, features = copy.deepcopy(plain), torch.randn(8, 6)
-    prepare(compiled, compiled, settings(compile=True, sync_batchnorm=True))
+    prepare(compiled, compiled, settings(compile=True, sync_batchnorm=True), on_gpu=False)
     torch.testing.assert_close(trained_on(compiled, features), trained_on(plain, features), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(compiled.eval()(features[:2]), plain.eval()(features[:2]), rtol=1e-4, atol=1e-5)
     assert compiled.state_dict().keys() == plain.state_dict().keys()
