@@ -72,18 +72,23 @@ class _Normalise(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, mean, variance, count = ctx.saved_tensors
-        gradient, wide = gradients[0].contiguous(), mean.dtype
-        _, of_weight, of_bias = torch.ops.aten.native_batch_norm_backward(
-            gradient, x, weight.to(wide), mean, variance, None, None, False, ctx.eps, [False, True, True]
-        )
+        wide = mean.dtype
+        of_x, of_weight, of_bias = torch.ops.aten.native_batch_norm_backward(
+            gradients[0].contiguous(),
+            x,
+            weight.to(wide),
+            mean,
+            variance,
+            None,
+            None,
+            False,
+            ctx.eps,
+            [True, True, True],
+        )  # as if the statistics were given; what comes through them is again a normalised x
         sums = torch.stack([of_weight, of_bias])
         dist.all_reduce(sums)
-        deviation = (variance + ctx.eps).sqrt()
-        scale = weight.to(wide) / deviation
-        slope = -scale * sums[0] / (count * deviation)
-        offset = -scale * sums[1] / count - slope * mean
-        scale, slope, offset = (_along(values, x).to(x.dtype) for values in (scale, slope, offset))
-        of_x = torch.addcmul(torch.addcmul(offset, x, slope), gradient, scale)
+        slope, offset = -weight.to(wide) / (variance + ctx.eps).sqrt() / count * sums
+        of_x += functional.batch_norm(x, mean, variance, slope, offset, training=False, eps=ctx.eps)
         return of_x, of_weight.to(weight.dtype), of_bias.to(weight.dtype), None
 
 
@@ -99,8 +104,3 @@ def _statistics(x: Tensor, wide: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
     count = counts.sum()
     mean = (counts * means).sum(dim=0) / count
     return mean, (counts * (variances + (means - mean).square())).sum(dim=0) / count, count
-
-
-def _along(values: Tensor, x: Tensor) -> Tensor:
-    """Return values of channels ``[channels]`` so that they go with ``x`` ``[batch, channels, ...]``."""
-    return values.view(1, -1, *(1,) * (x.ndim - 2))
