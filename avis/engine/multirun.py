@@ -127,7 +127,7 @@ def _unquoted(value: str) -> str:
 def room(compute: Compute) -> int:
     """Return how many such trainings the cluster has room for at once; one on a machine of one's own.
 
-    This process stays connected: Ray removes the working folder of a submitted job once nobody of it is.
+    It joins the cluster to ask, and stays joined.
     """
     if compute.where != "cluster":
         return 1
