@@ -40,6 +40,7 @@ TINY_TRAINING = [
     "model.pooling.attention_channels=8",
     "model.se_channels=8",
     "model.embedding_dim=16",
+    "seed=2",  # of which so small a model tells anybody apart
     "trainer.num_epochs=2",
     "trainer.passes_per_epoch=1",
     "trainer.batch_size=4",

@@ -40,7 +40,7 @@ BANKS = ("noise_bank", "music_bank", "rir_bank", "speech_bank")
 PARTS = {
     "augment": ("chain", "placement", "spec_augment", *BANKS),
     "calibration": ("model", "trials", "max_trials", "crops_s"),
-    "corpus": ("sources",),
+    "corpus": ("audio", "sources"),
     "scheduler": ("learning_rate", "margin"),
 }
 """What is read of groups that are no components themselves, beside keys that others refer to."""

@@ -26,4 +26,5 @@ def as_input(values: Tensor, x: Tensor) -> Tensor:
     >>> as_input(torch.zeros(2), torch.zeros(2, dtype=torch.bfloat16)).dtype
     torch.bfloat16
     """
-    return values if torch.is_autocast_enabled(x.device.type) else values.to(x.dtype)
+    chosen = x.device.type != "meta" and torch.is_autocast_enabled(x.device.type)
+    return values if chosen else values.to(x.dtype)

@@ -14,6 +14,8 @@ def test_a_measurement_takes_the_settings_of_the_main_job(start: Callable[..., N
 
 
 def test_an_unknown_measurement_is_answered_with_the_known_ones(start: Callable[..., None]):
-    with pytest.raises(SystemExit, match=r"measurement missing: got \['speed'\], expected one of ingest, plain"):
+    with pytest.raises(
+        SystemExit, match=r"measurement missing: got \['speed'\], expected one of ingest, feed, step, plain"
+    ):
         start("benchmark", "speed")
     assert all(f"pipelines/benchmark.py {name} " in str(pipelines.benchmark.__doc__) for name in MEASUREMENTS)

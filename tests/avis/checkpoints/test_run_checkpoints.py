@@ -23,7 +23,7 @@ def test_the_last_epochs_are_averaged_and_used(tiny_recipe: Recipe, tiny_store: 
     for key, value in average.weights.items():
         expected = (first[key] + second[key]) / 2 if value.is_floating_point() else second[key]
         torch.testing.assert_close(value, expected)
-    assert average.recipe == recipe.plain
+    assert average.recipe == recipe.placed().plain
     assert str(average.lineage) == "4 speakers of synthetic"
     assert train(recipe, tiny_store, str(tmp_path)).digest == average.digest
 
