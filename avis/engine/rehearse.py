@@ -39,7 +39,7 @@ def rehearse(recipe: Recipe) -> None:
     """
     recipe = recipe.placed().with_teachers()
     trainer = recipe.trainer
-    trainer.check_placement(recipe.examples.features.placement)
+    trainer.check_placement(recipe.examples.features.placement, recipe.examples.augment.placement)
     recipe.compute.check_precision(trainer.precision)
     if recipe.model.plain.get("num_mels") == 1:
         raise ValueError(

@@ -143,7 +143,7 @@ class Training:
             )
         return local
 
-    def check_placement(self, placement: str) -> None:
+    def check_placement(self, placement: str, augment: str) -> None:
         """Refuse settings that need features computed elsewhere.
 
         Raises
@@ -161,6 +161,11 @@ class Training:
             raise ValueError(
                 f"mixup needs waveforms: got mixup_alpha={self.mixup_alpha} and placement={placement}, expected "
                 "device. At trainer.mixup_alpha. Set features.placement=device."
+            )
+        if augment == "device" and self.precision in ("16-true", "bf16-true"):
+            raise ValueError(
+                f"what is drawn needs 32 bits: got precision={self.precision} and augment.placement=device, expected "
+                "bf16-mixed or 32-true. At trainer.precision. Change it, or set augment.placement=stream."
             )
         if isinstance(self.crop_s, list) and placement != "device":
             raise ValueError(

@@ -94,7 +94,7 @@ def gather_inputs(recipe: Recipe, utterances: str, num_workers: int, run_dir: st
     recipe = recipe.placed().with_teachers()
     features = recipe.examples.features
     features.build_front_end()
-    recipe.trainer.check_placement(features.placement)
+    recipe.trainer.check_placement(features.placement, recipe.examples.augment.placement)
     check_local_batch(recipe.trainer, recipe.model, num_workers)
     groups = list_row_groups(utterances, "train")
     rows = store.read_table(utterances, "utterances", columns=["speaker", "num_samples", "sha256"], prefix="train-")

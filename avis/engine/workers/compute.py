@@ -16,7 +16,7 @@ from avis.engine.workers.stopping import STOPPING, alone_told_of_time
 
 MIN_LOGICAL_CPUS = 4
 CPUS_BESIDE_TRAINERS = 2
-"""Ray Data and the trainers wait for each other on fewer logical CPUs; cores may be shared."""
+"""On fewer logical CPUs the trainers and those who feed them wait for each other; cores may be shared."""
 
 BYTES_PER_WORKER = 2**30
 """Of memory, its share of the object store included."""
