@@ -51,7 +51,7 @@ def ingest(recipe: Recipe, *, plain_steps: int = PLAIN_STEPS) -> None:
     _, workers = recipe.compute.num_train_workers()
     placed = {name: recipe.changed({"features.placement": name}) for name in PLACEMENTS}
     inputs = gather_inputs(placed["stream"], utterances, workers)
-    measured, cores = {}, machine.cpus()
+    measured, cores, mixed = {}, machine.cpus(), _mixed(recipe)
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         gather_inputs(placed["materialize"].changed({"output_dir": folder}), utterances, workers)
@@ -66,7 +66,7 @@ def ingest(recipe: Recipe, *, plain_steps: int = PLAIN_STEPS) -> None:
         ray.shutdown()
         files = ordinary_batches(inputs.examples, utterances, Path(folder, "files"), cores)
         paces["ordinary"] = _plain_steps(inputs, files, plain_steps, mixed=False)
-    paces["plain loop"] = _plain_steps(inputs, local_batches(inputs.examples), plain_steps, mixed=_mixed(recipe))
+    paces["plain loop"] = _plain_steps(inputs, local_batches(inputs.examples), plain_steps, mixed=mixed)
     print(
         f"{workers} trainers, batch {recipe.trainer.batch_size}, {cores} cores; over all epochs, their start included:"
     )
