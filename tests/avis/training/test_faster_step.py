@@ -7,11 +7,19 @@ import pytest
 import torch
 from torch import nn
 
+from avis.full_precision import full_precision
 from avis.models.pooling import StatisticsPooling
 from avis.models.resnet import ResNet
 from avis.models.synchronised_norm import SynchronisedBatchNorm
 from avis.training.faster_step import precision_at_hand, prepare
 from avis.training.settings import Training
+
+
+@pytest.fixture(autouse=True)
+def matmul_precision():
+    before = torch.get_float32_matmul_precision()
+    yield
+    torch.set_float32_matmul_precision(before)
 
 
 def settings(**changes: Any) -> Training:
@@ -31,7 +39,7 @@ def resnet() -> nn.Module:
 def trained_on(model: nn.Module, features: torch.Tensor) -> dict[str, Any]:
     """Return embeddings, gradients and running statistics of a step."""
     embeddings = model(features)
-    (embeddings * torch.linspace(-1, 1, embeddings.numel()).view_as(embeddings)).sum().backward()
+    (embeddings * torch.linspace(-1, 1, embeddings.numel(), device=features.device).view_as(embeddings)).sum().backward()
     gradients = {name: weight.grad.contiguous() for name, weight in model.named_parameters()}
     return {"embeddings": embeddings.detach(), "gradients": gradients, "statistics": dict(model.named_buffers())}
 
@@ -58,7 +66,7 @@ def test_gpus_take_bfloat16_where_they_have_it(has: bool, expected: str, monkeyp
 
 
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
-def test_images_lie_channels_last_on_gpus_and_nothing_else_changes(device: str):
+def test_images_lie_channels_last_on_gpus_and_nothing_else_changes(device: str, monkeypatch: pytest.MonkeyPatch):
     plain, prepared, features = resnet().to(device), resnet().to(device), torch.randn(4, 40, 24, device=device)
     names = list(prepared.state_dict())
     prepare(prepared, prepared, settings(), on_gpu=device == "cuda")
@@ -66,7 +74,9 @@ def test_images_lie_channels_last_on_gpus_and_nothing_else_changes(device: str):
     last = [part.weight.is_contiguous(memory_format=torch.channels_last) for part in convolutions[1:]]
     assert set(last) == {device == "cuda"}
     assert list(prepared.state_dict()) == names
-    torch.testing.assert_close(trained_on(prepared, features), trained_on(plain, features), rtol=1e-4, atol=1e-4)
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    with full_precision(torch.device(device)):
+        torch.testing.assert_close(trained_on(prepared, features), trained_on(plain, features), rtol=1e-4, atol=1e-4)
 
 
 def test_normalisation_is_synchronised_if_set():
