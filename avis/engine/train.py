@@ -223,7 +223,7 @@ def _train_on_ray(inputs: TrainingInputs, run_dir: str, *, num_workers: tuple[in
 def _train_worker(config: dict[str, Any]) -> None:
     context, reference = ray.train.get_context(), config["examples"][0]
     os.environ.update(ray.get(config["variables"][0]))
-    torch.set_num_threads(max(1, machine.cpus() // context.get_local_world_size()))
+    torch.set_num_threads(max(1, machine.cpus() // (2 * context.get_local_world_size())))  # the others make examples
     inputs = TrainingInputs(examples=ray.get(reference), **ray.get(config["others"][0]))
     run_dir, request = config["run_dir"], config["request"]
     rank, num_workers = context.get_world_rank(), context.get_world_size()

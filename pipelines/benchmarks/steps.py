@@ -52,7 +52,7 @@ def step(recipe: Recipe, *, variants: Sequence[Variant] | None = None, rounds: i
 
     A step is model, loss, gradients, clipping and optimiser. Features that the model learns with are left out.
     """
-    device = torch.device("cuda" if recipe.compute.num_gpus() else "cpu")
+    device = torch.device("cuda" if torch.cuda.is_available() and recipe.compute.use_gpu is not False else "cpu")
     variants = variants or [*VARIANTS, *(ON_GPUS if device.type == "cuda" else [])]
     torch.manual_seed(recipe.seed)
     model, trainer = recipe.model.build(), recipe.trainer

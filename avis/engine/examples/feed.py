@@ -5,6 +5,7 @@ Ray's object store until they are fetched. So each global batch is the same exam
 of workers, whoever makes them, and again where a task or a node is lost: Ray repeats what it has lost.
 """
 
+import os
 from collections import deque
 from functools import lru_cache
 from typing import Any
@@ -22,6 +23,8 @@ PORTIONS_AHEAD = 2
 """For each CPU that makes examples, beside a global batch."""
 MAX_RETRIES = 10
 """Of a task that was lost with its process or node; one that always kills its process ends the training."""
+LAST_IN_LINE = 19
+"""Niceness of those who make examples: they run ahead, while all wait for a trainer."""
 
 Pieces = list[ray.ObjectRef]
 
@@ -85,6 +88,7 @@ class Feed:
 
 @lru_cache(maxsize=1)
 def _source_of(reference: ray.ObjectRef) -> tuple[ExampleInputs, ExampleMaker | StoredExamples]:
+    os.nice(LAST_IN_LINE)
     inputs: ExampleInputs = ray.get(reference)
     return inputs, inputs.source()
 

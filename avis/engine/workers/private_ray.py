@@ -79,6 +79,7 @@ def start(num_cpus: int) -> None:
     """
     check_limits(num_cpus)
     leave_other_rays()
+    os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's 15 leaves trainers little of a machine that is shared
     sessions, spill = choose_folders()
     store_bytes, store_folder = place_object_store(sessions)
     settings: dict[str, Any] = {
