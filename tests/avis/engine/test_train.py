@@ -117,19 +117,18 @@ def test_the_same_losses_on_any_number_of_workers(on_ray: Recipe, tiny_store: st
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("features", "augment", "tolerance"),
-    [("device", "stream", 1e-4), ("device", "device", 1e-4), ("materialize", "stream", 0.05)],
-)
-def test_placements_train_alike(
-    on_ray: Recipe, tiny_store: str, ray_run: str, tmp_path: Path, features: str, augment: str, tolerance: float
-):
-    """Batch normalisation over three examples makes much of the rounding of materialised features."""
-    placements = {"features.placement": features, "augment.placement": augment}
-    cfg = on_ray.changed({**placements, "output_dir": str(tmp_path)})
-    train(cfg, tiny_store, str(tmp_path / "run"))
-    losses = column(str(tmp_path / "run"), "train/loss")
-    assert losses == pytest.approx(column(ray_run, "train/loss"), rel=tolerance)
+def test_placements_train_alike(on_ray: Recipe, tiny_store: str, ray_run: str, tmp_path: Path):
+    """Batch normalisation over three examples makes much of the 16 bits that features travel in, except on devices."""
+    losses = {}
+    for features, augment in [("device", "stream"), ("device", "device"), ("materialize", "stream")]:
+        placements = {"features.placement": features, "augment.placement": augment}
+        run = str(tmp_path / f"{features}-{augment}")
+        train(on_ray.changed({**placements, "output_dir": str(tmp_path)}), tiny_store, run)
+        losses[features, augment] = column(run, "train/loss")
+    streamed = column(ray_run, "train/loss")
+    assert losses["materialize", "stream"] == pytest.approx(streamed, rel=0.05)
+    assert losses["device", "stream"] == pytest.approx(streamed, rel=0.05)
+    assert losses["device", "device"] == pytest.approx(losses["device", "stream"], rel=1e-4)
 
 
 def test_a_finished_run_is_not_trained_again(on_ray: Recipe, tiny_store: str, ray_run: str):

@@ -39,7 +39,9 @@ def resnet() -> nn.Module:
 def trained_on(model: nn.Module, features: torch.Tensor) -> dict[str, Any]:
     """Return embeddings, gradients and running statistics of a step."""
     embeddings = model(features)
-    (embeddings * torch.linspace(-1, 1, embeddings.numel(), device=features.device).view_as(embeddings)).sum().backward()
+    (
+        embeddings * torch.linspace(-1, 1, embeddings.numel(), device=features.device).view_as(embeddings)
+    ).sum().backward()
     gradients = {name: weight.grad.contiguous() for name, weight in model.named_parameters()}
     return {"embeddings": embeddings.detach(), "gradients": gradients, "statistics": dict(model.named_buffers())}
 
