@@ -14,9 +14,8 @@ from avis.engine.workers.process_setup import RUNTIME_ENV, limit_threads, setup
 from avis.engine.workers.ray_log import MESSAGES
 from avis.engine.workers.stopping import STOPPING, alone_told_of_time
 
-MIN_LOGICAL_CPUS = 4
 CPUS_BESIDE_TRAINERS = 2
-"""On fewer logical CPUs the trainers and those who feed them wait for each other; cores may be shared."""
+"""Logical ones, for those who feed the trainers; cores may be shared."""
 
 BYTES_PER_WORKER = 2**30
 """Of memory, its share of the object store included."""
@@ -74,7 +73,7 @@ class Compute:
         else:
             granted = min(machine.cpus(), machine.memory_bytes() // BYTES_PER_WORKER)
             with alone_told_of_time():
-                start(max(MIN_LOGICAL_CPUS, granted, self._asked()[1] + CPUS_BESIDE_TRAINERS))
+                start(max(granted, max(1, self._asked()[1]) + CPUS_BESIDE_TRAINERS))
         WORKER_LINES.listen()
         STOPPING.listen()  # Ray has a handler of its own
 

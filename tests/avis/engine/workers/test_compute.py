@@ -33,7 +33,7 @@ def test_local_starts_a_ray_and_cluster_joins_one(monkeypatch: pytest.MonkeyPatc
     compute(where=where).connect()
     assert asked["address"] == address
     assert asked["runtime_env"]["worker_process_setup_hook"] == "avis.engine.workers.process_setup.setup_worker"
-    assert asked.get("num_cpus", 4) >= 4
+    assert asked.get("num_cpus", 3) >= 3
     assert ("num_cpus" in asked) == (where == "local")
 
 
@@ -48,7 +48,7 @@ def test_a_large_host_of_which_little_is_granted_gets_few_workers(monkeypatch: p
     monkeypatch.setattr(machine, "cpus", lambda: 128)
     monkeypatch.setattr(machine, "memory_bytes", lambda: 10 * 2**30)
     compute(where="local").connect()
-    assert started == [4, 8, 10]
+    assert started == [3, 8, 10]
 
 
 def test_a_session_that_is_there_is_used(ray_session: None, monkeypatch: pytest.MonkeyPatch):
