@@ -22,6 +22,9 @@ SILENCE_PEAK_DBFS = -80.0
 Half the range equals the peak where there is no DC offset, and sees through the offset of a dead microphone.
 """
 
+GIVEN = "the recording that was given"
+"""Where a recording is that is no file."""
+
 MAX_PEAK = 4.0
 """12 dB above full scale: float files and lossy codecs overshoot by a few dB, which is clipped where it is stored.
 
@@ -30,7 +33,7 @@ The values of 16-bit integers in a float file lie above, but for those up to 4, 
 
 
 def decode(
-    path: str,
+    source: str | bytes,
     *,
     sample_rate: int,
     min_duration_s: float,
@@ -45,9 +48,9 @@ def decode(
 
     Parameters
     ----------
-    path : str
-        Local path, or a URI that `pyarrow.fs.FileSystem.from_uri` knows. Any format of libsndfile, or one of those in
-        `avis.audio.read_av`.
+    source : str or bytes
+        Local path, or a URI that `pyarrow.fs.FileSystem.from_uri` knows, or what a file holds. Any format of
+        libsndfile, or one of those in `avis.audio.read_av`.
     sample_rate : int
         Of the result, in Hz. A source of a lower rate is upsampled: it keeps its bandwidth, which
         `avis.audio.quality.measure` reports.
@@ -99,10 +102,43 @@ def decode(
     All else is refused as ``more_than_read``: bytes after the audio that are no chunk, no tag and no padding (4096
     zeros), several streams or tracks of audio, edits of an MP4 that leave out more than half a second.
     """
-    stretch = Stretch(start_s=start_s, end_s=end_s)
+    stretch, path = Stretch(start_s=start_s, end_s=end_s), source if isinstance(source, str) else GIVEN
     where = path if stretch.is_whole else f"{path} {stretch}"
     where = f"{where}, channel {channel}" if isinstance(channel, int) else where
-    samples, source_rate = _read(path, stretch, channel, where)
+    if isinstance(source, str):
+        samples, source_rate = _read(source, stretch, channel, where)
+    elif stretch.is_whole:
+        samples, source_rate = _read_whole(source, channel, where)
+    else:
+        samples, source_rate = _read_stretch(io.BytesIO(source), stretch, channel, where)
+    return make_usable(samples, source_rate, sample_rate=sample_rate, min_duration_s=min_duration_s, where=where)
+
+
+def make_usable(
+    samples: np.ndarray, source_rate: int, *, sample_rate: int, min_duration_s: float, where: str = GIVEN
+) -> np.ndarray:
+    """Check samples, choose the best of several channels, and bring them to a sample rate; see `decode`.
+
+    Parameters
+    ----------
+    samples : array
+        float32 ``[samples]`` or ``[samples, channels]``, one at least.
+    source_rate, sample_rate : int
+        Theirs and that of the result, in Hz.
+    min_duration_s : float
+    where : str
+        For the error.
+
+    Returns
+    -------
+    np.ndarray
+        float32 ``[samples]``.
+
+    Raises
+    ------
+    AudioError
+        ``non_finite``, ``over_scale``, ``silent`` or ``too_short``.
+    """
     samples = _one_channel(samples, source_rate, where)
     check_duration(len(samples) / source_rate, max(min_duration_s, 1 / sample_rate), where=where)  # a sample at least
     if source_rate != sample_rate:

@@ -60,15 +60,7 @@ def prepare(recipe: PrepareRecipe, *, seen: Collection[str] = ()) -> str:
         print(f"{base} has these files: there is nothing to add")
         return base
     tasks, taken_over = _plan(uri, sources, sharding, passed_over, base, extension)
-    make = partial(
-        ShardMaker,
-        sample_rate=sharding.sample_rate,
-        encoding=sharding.encoding,
-        channel=sharding.channel,
-        vad=sharding.vad,
-        trim=sharding.trim,
-        min_duration_s=sharding.min_duration_s,
-    )
+    make = partial(ShardMaker, sharding.hearing, encoding=sharding.encoding)
     run_parts(uri, tasks, make, compute=recipe.compute, label="prepare", row_group_rows=sharding.row_group_rows)
     made = {file: info for record in store.committed_parts(uri).values() for file, info in record.items()}
     _check_rejects(uri, {**taken_over, **made}, len(sources), sharding.max_reject_share)

@@ -6,10 +6,8 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from avis.audio.audio_error import AudioError
-from avis.audio.codec import pack, quantise
-from avis.audio.decode import check_duration, decode
-from avis.audio.quality import measure
-from avis.audio.vad import TrimChoice, VadChoice, find_speech, trim
+from avis.audio.codec import pack
+from avis.audio.recording import Hearing
 from avis.engine.workers.attempts import ROW_DEATHS
 from avis.schema import HEAVY, INDEX, REJECTS, UTTERANCES
 
@@ -22,18 +20,8 @@ class ShardMaker:
 
     task_rows = 64
 
-    def __init__(
-        self,
-        *,
-        sample_rate: int,
-        encoding: Literal["flac", "pcm16"],
-        channel: Literal["mix", "first", "best"],
-        vad: VadChoice | None,
-        trim: TrimChoice,
-        min_duration_s: float,
-    ) -> None:
-        self.sample_rate, self.encoding, self.channel = sample_rate, encoding, channel
-        self.vad, self.trim, self.min_duration_s = vad, trim, min_duration_s
+    def __init__(self, hearing: Hearing, *, encoding: Literal["flac", "pcm16"]) -> None:
+        self.hearing, self.encoding = hearing, encoding
 
     def __call__(self, task: pa.Table) -> dict[str, pa.Table]:
         """Return the utterances and the rejects among the files of ``task``, and what they were made from."""
@@ -53,28 +41,17 @@ class ShardMaker:
     def _utterance(self, source: dict[str, Any]) -> dict[str, Any]:
         if source["duplicate_of"] is not None:
             raise AudioError("duplicate_id", f"the id was taken by {source['duplicate_of']}")
-        samples = decode(
-            source["path"],
-            sample_rate=self.sample_rate,
-            min_duration_s=self.min_duration_s,
-            channel=source["channel"] or self.channel,
-            start_s=source["start_s"],
-            end_s=source["end_s"],
+        recording = self.hearing.take(
+            source["path"], channel=source["channel"], start_s=source["start_s"], end_s=source["end_s"]
         )
-        quality = measure(samples, sample_rate=self.sample_rate)
-        if self.vad is not None:
-            speech = find_speech(samples, sample_rate=self.sample_rate, vad=self.vad)
-            quality["speech_s"] = float((speech[:, 1] - speech[:, 0]).sum() / self.sample_rate)
-            samples = trim(samples, speech, sample_rate=self.sample_rate, keep=self.trim, where=source["path"])
-            check_duration(len(samples) / self.sample_rate, self.min_duration_s, where=source["path"])
-        values = quantise(samples)
+        values, rate = recording.values, self.hearing.sample_rate
         return {
             **{key: source[key] for key in OF_THE_SOURCE},
-            **quality,
-            "audio": pack(values, sample_rate=self.sample_rate, encoding=self.encoding),
-            "num_samples": len(samples),
-            "sample_rate": self.sample_rate,
-            "sha256": hashlib.sha256(pack(values, sample_rate=self.sample_rate, encoding="pcm16")).hexdigest(),
+            **recording.quality,
+            "audio": pack(values, sample_rate=rate, encoding=self.encoding),
+            "num_samples": len(values),
+            "sample_rate": rate,
+            "sha256": hashlib.sha256(pack(values, sample_rate=rate, encoding="pcm16")).hexdigest(),
         }
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from avis import names
+from avis.audio.recording import Hearing
 from avis.audio.vad import TrimChoice, VadChoice
 from avis.schema import PLACED, SOURCES
 
@@ -89,6 +90,11 @@ class Sharding:
                 f"nothing to trim by: got vad=null with trim={self.trim}, expected energy or silero. At sharding.vad. "
                 "Choose one, or set sharding.trim=none."
             )
+
+    @property
+    def hearing(self) -> Hearing:
+        """How the recordings are taken in."""
+        return Hearing(**{field.name: getattr(self, field.name) for field in fields(Hearing)})
 
     @property
     def made_from(self) -> dict[str, Any]:
