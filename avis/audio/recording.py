@@ -90,8 +90,8 @@ class Hearing:
 
     def take_samples(self, samples: np.ndarray, sample_rate: int) -> Recording:
         """Take in float32 ``[samples]``, full scale being 1, at a rate in Hz; errors as of `take`."""
-        settings = {"sample_rate": self.sample_rate, "min_duration_s": self.min_duration_s}
-        return self._measured(make_usable(samples, sample_rate, **settings), GIVEN)
+        usable = make_usable(samples, sample_rate, sample_rate=self.sample_rate, min_duration_s=self.min_duration_s)
+        return self._measured(usable, GIVEN)
 
     def _measured(self, samples: np.ndarray, where: str) -> Recording:
         quality = measure(samples, sample_rate=self.sample_rate)

@@ -5,8 +5,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from scipy.special import expit
+from scipy.stats import t as students_t
 
 from avis.scoring.bounds import count_sources, empirical_bounds
+from avis.scoring.speaker_covariance import speaker_covariance
 
 MIN_SPEECH_S, MAX_SPEECH_S = 0.1, 20.0
 """More speech than the higher makes no difference (wespeaker has 20 s, too); the lower keeps the logarithm finite."""
@@ -99,14 +102,19 @@ class Calibration:
         mean, deviation = inputs.mean(axis=0), inputs.std(axis=0)
         deviation[deviation == 0.0] = 1.0
         sources = count_sources(target, speakers)
-        weights = self._minimize((inputs - mean) / deviation, target, self.l2 / min(sources))
+        standard, l2 = (inputs - mean) / deviation, self.l2 / min(sources)
+        weights = self._minimize(standard, target, l2)
         if weights[0] <= 0.0:
             raise ScoresDoNotRise(
                 f"Scores rise from non-target to target trials: got a weight of {weights[0]:.3g} over {len(target)} "
                 "calibration trials, expected more than 0. At calibration.trials. Check the answers, or train longer."
             )
-        weights[:-1] /= deviation
-        self._learnt = {"weights": weights[:-1], "offset": np.array(weights[-1] - weights[:-1] @ mean)}
+        covariance = self._covariance(standard, target, l2, weights, speakers)
+        from_standard = np.diag(np.append(1 / deviation, 1.0))
+        from_standard[-1, :-1] = -mean / deviation
+        *of_inputs, offset = from_standard @ weights
+        self._learnt = {"weights": np.array(of_inputs), "offset": np.array(offset)}
+        self._learnt |= {"covariance": from_standard @ covariance @ from_standard.T}
         num_speakers = UNKNOWN if speakers is None else len(np.unique(speakers))
         self._learnt |= {
             "bounds": np.array(empirical_bounds(self.uncapped_llr(scores, features), target, sources)),
@@ -115,10 +123,8 @@ class Calibration:
 
     def _minimize(self, inputs: NDArray[np.float64], target: NDArray[np.bool_], l2: float) -> NDArray[np.float64]:
         """Return the weights of standardised inputs ``[trials, inputs]`` and, last, the offset."""
-        num_target = np.count_nonzero(target)
-        share = np.where(target, self.p_target / num_target, (1.0 - self.p_target) / (len(target) - num_target))
+        share, prior = self._shares(target), self._prior
         sign = np.where(target, -1.0, 1.0)
-        prior = np.log(self.p_target) - np.log1p(-self.p_target)
 
         def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
             wrong = sign * (inputs @ weights[:-1] + weights[-1] + prior)
@@ -133,6 +139,31 @@ class Calibration:
         best = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
         return np.asarray(best.x, dtype=np.float64)
 
+    def _shares(self, target: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Return what each trial weighs in the loss."""
+        num_target = np.count_nonzero(target)
+        return np.where(target, self.p_target / num_target, (1.0 - self.p_target) / (len(target) - num_target))
+
+    @property
+    def _prior(self) -> float:
+        return float(np.log(self.p_target) - np.log1p(-self.p_target))
+
+    def _covariance(
+        self,
+        inputs: NDArray[np.float64],
+        target: NDArray[np.bool_],
+        l2: float,
+        weights: NDArray[np.float64],
+        speakers: NDArray[np.integer] | None,
+    ) -> NDArray[np.float64]:
+        """Return the covariance of the weights of standardised inputs and, last, the offset."""
+        inputs, share = np.column_stack([inputs, np.ones(len(inputs))]), self._shares(target)
+        posterior = expit(inputs @ weights + self._prior)
+        slopes = (share * (posterior - target))[:, None] * inputs
+        penalty = np.diag(np.append(np.full(len(weights) - 1, l2), 0.0))
+        curvature = (inputs.T * (share * posterior * (1 - posterior))) @ inputs + penalty
+        return speaker_covariance(slopes, curvature, speakers)
+
     def llr(self, scores: NDArray[np.floating], features: NDArray[np.floating]) -> NDArray[np.float32]:
         """Return natural-log likelihood ratios, capped, float32 ``[trials]``; arguments as in `fit`."""
         return self.cap(self.uncapped_llr(scores, features))
@@ -142,6 +173,34 @@ class Calibration:
         assert self._learnt, "fit or restore the calibration before it is used"
         inputs = np.column_stack([scores, features])
         return (inputs @ self._learnt["weights"] + self._learnt["offset"]).astype(np.float32)
+
+    def interval(
+        self, scores: NDArray[np.floating], features: NDArray[np.floating], *, level: float = 0.95
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return between what the ratios might have come out with other calibration speakers, capped.
+
+        By Student's distribution of as many degrees of freedom as there are calibration speakers (where they are not
+        known, trials of the rarer kind), less one. It covers how the map was fitted; that scores of the same recordings
+        might be otherwise, or recordings of another kind, it does not.
+
+        Parameters
+        ----------
+        scores, features
+            As in `fit`.
+        level : float
+            Share of the cases in which the interval is to hold the ratio of a calibration on all speakers.
+
+        Returns
+        -------
+        lower, upper : float32 [trials]
+        """
+        llr = self.uncapped_llr(scores, features)
+        inputs = np.column_stack([scores, features, np.ones(len(scores))])
+        variance = np.einsum("ij,jk,ik->i", inputs, self._learnt["covariance"], inputs)
+        num_speakers, *num_trials = self._learnt["fitted_on"].tolist()
+        degrees = (min(num_trials) if num_speakers == UNKNOWN else num_speakers) - 1
+        reach = students_t.ppf((1 + level) / 2, max(1, degrees)) * np.sqrt(np.maximum(variance, 0.0))
+        return self.cap((llr - reach).astype(np.float32)), self.cap((llr + reach).astype(np.float32))
 
     def cap(self, llr: NDArray[np.float32]) -> NDArray[np.float32]:
         """Bring log-likelihood ratios within the bounds."""
@@ -160,15 +219,16 @@ class Calibration:
     def state(self) -> dict[str, NDArray]:
         """Return what `fit` learnt, as arrays to keep.
 
-        They are the weights of score and features, the offset, the bounds, and the numbers of speakers and of target
-        and non-target trials that it was fitted on.
+        They are the weights of score and features, the offset, the covariance of all these, the bounds, and the numbers
+        of speakers and of target and non-target trials that it was fitted on.
         """
         assert self._learnt, "fit the calibration before its state is kept"
         return self._learnt
 
     def restore(self, state: dict[str, NDArray]) -> None:
         """Take back what `state` returned."""
-        shapes = {"weights": (1 + 2 * len(self.measures),), "offset": (), "bounds": (2,), "fitted_on": (3,)}
+        num = 1 + 2 * len(self.measures)
+        shapes = {"weights": (num,), "offset": (), "covariance": (num + 1,) * 2, "bounds": (2,), "fitted_on": (3,)}
         found = {name: values.shape for name, values in state.items()}
         assert found == shapes, f"state of something else: {found}"
         self._learnt = state

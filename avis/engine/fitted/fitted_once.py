@@ -11,7 +11,7 @@ from avis.digest import fingerprint
 from avis.foreign import check_archive
 from avis.scoring.backend import Stateful
 
-FORMAT = 2
+FORMAT = 3
 """Raised where the same data come to another fit than before, so that what was saved before is fitted anew."""
 
 

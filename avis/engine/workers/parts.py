@@ -7,10 +7,12 @@ kills its worker again and again ends the run, or loses the row that does it (se
 part whose storage fails is left out, uncommitted, and the run ends when the others are made, or when these are many.
 """
 
+import gc
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from functools import partial
-from typing import Any, NoReturn, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import pyarrow as pa
 import ray
@@ -27,6 +29,9 @@ from avis.storage_fault import StorageError
 
 UNREACHED_PARTS, UNREACHED_SHARE = 3, 0.1
 """Parts that their storage failed at, and their share of those tried, above which the run ends at once."""
+
+ADVICE = "\nFailed to apply UDF transform after "
+"""Where Ray Data goes on in its own words behind those of an error."""
 
 
 class PartMaker(Protocol):
@@ -124,19 +129,15 @@ def run_parts(
     failed: dict[str, str] = {}
     try:
         compute.connect()
-        shown = show_progress(
-            run(pending, uri, make, row_group_rows),
-            label,
-            len(pending),
-            moving=on_terminal() and not compute.in_process,
-        )
         set_gauges({PARTS: len(pending), PARTS_DONE: 0}, stage=label)
-        for num_tried, row in enumerate(shown, start=1):
-            set_gauges({PARTS_DONE: num_tried - len(failed)}, stage=label)
-            if row["failed"]:
-                failed[row["part"]] = row["failed"]
-            if len(failed) >= UNREACHED_PARTS and len(failed) > UNREACHED_SHARE * num_tried:
-                break
+        with closing(run(pending, uri, make, row_group_rows)) as rows:  # or its actors keep their CPUs
+            shown = show_progress(rows, label, len(pending), moving=on_terminal() and not compute.in_process)
+            for num_tried, row in enumerate(shown, start=1):
+                set_gauges({PARTS_DONE: num_tried - len(failed)}, stage=label)
+                if row["failed"]:
+                    failed[row["part"]] = row["failed"]
+                if len(failed) >= UNREACHED_PARTS and len(failed) > UNREACHED_SHARE * num_tried:
+                    break
     except KeyboardInterrupt:
         num_done = len(tasks.keys() & store.committed_parts(uri).keys())
         raise KeyboardInterrupt(
@@ -158,7 +159,7 @@ def _left_out(failed: dict[str, str], tasks: dict[str, pa.Table], label: str, ur
 
 def _in_process(
     pending: dict[str, pa.Table], uri: str, make: Callable[[], PartMaker], row_group_rows: int
-) -> Iterator[dict[str, Any]]:
+) -> Generator[dict[str, Any], None, None]:
     writer = _PartWriter(uri, make, row_group_rows, None)
     for part, task in pending.items():
         yield {"part": part, "failed": writer.write(part, task)}
@@ -170,7 +171,7 @@ def _stream(
     uri: str,
     make: Callable[[], PartMaker],
     row_group_rows: int,
-) -> Iterator[dict[str, Any]]:
+) -> Generator[dict[str, Any], None, None]:
     cluster = ray.cluster_resources()
     slots = cluster.get("GPU", 0) / num_gpus if num_gpus else cluster.get("CPU", 0)
     workers = max(1, min(int(slots), len(pending)))
@@ -185,16 +186,28 @@ def _stream(
         num_cpus=1,
         num_gpus=num_gpus,
     )
+    cause: BaseException | None = None
     try:
         yield from dataset.iter_rows()
     except RayTaskError as error:
-        raise_cause(error)
+        cause = _without_advice(cause_of(error))
+    finally:
+        del dataset
+        gc.collect()  # or its actors live on in a circle, with their CPUs
+    if cause:
+        raise cause
 
 
-def raise_cause(error: BaseException) -> NoReturn:
-    """Raise what Ray wrapped: a user's error alone, any other with the trace that leads to it."""
+def _without_advice(error: BaseException) -> BaseException:
+    if error.args and isinstance(error.args[0], str):
+        error.args = (error.args[0].partition(ADVICE)[0], *error.args[1:])
+    return error
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """Return what Ray wrapped where that is a user's error, else the error with the trace that leads to it."""
     cause = user_error(error)
-    raise cause from None if isinstance(cause, ValueError | OSError) else error
+    return cause if isinstance(cause, ValueError | OSError) else error
 
 
 def user_error(error: BaseException) -> BaseException:

@@ -7,7 +7,7 @@ import torch.distributed
 from ray.exceptions import RayActorError, RayTaskError
 from ray.train import TrainingFailedError
 
-from avis.engine.workers.parts import raise_cause, user_error
+from avis.engine.workers.parts import cause_of, user_error
 from avis.storage_fault import StorageError
 
 PEER_GONE = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "NCCL", "Gloo")
@@ -73,12 +73,12 @@ def _loss(error: TrainingFailedError | RayActorError) -> BaseException:
         return controller
     failures = getattr(error, "worker_failures", None)
     if not failures:
-        raise_cause(error)
+        raise cause_of(error) from None
     causes = [user_error(failures[rank]) for rank in sorted(failures)]
     lost = [cause for cause in causes if _is_loss(cause)]
     raised = [failures[rank] for rank, cause in zip(sorted(failures), causes, strict=True) if not _is_collateral(cause)]
     if raised and not lost:
-        raise_cause(raised[0])
+        raise cause_of(raised[0]) from None
     return (lost or causes)[0]
 
 

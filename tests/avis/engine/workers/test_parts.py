@@ -1,6 +1,7 @@
 """Stages by parts: each part once, in process as on Ray, and the user's error as it was raised."""
 
 import os
+import time
 from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
@@ -61,7 +62,7 @@ def by_value(log: Path, **kwargs: Any) -> Callable[[], Any]:
 def test_every_part_is_made_once_and_a_rerun_makes_what_is_missing(tmp_path: Path, compute: Compute):
     uri, log = str(tmp_path / "store"), tmp_path / "log"
     log.mkdir()
-    with pytest.raises(ValueError, match=r"^cannot square: got x=4"):
+    with pytest.raises(ValueError, match=r"^cannot square: got x=4$"):
         run_parts(uri, TASKS, by_value(log, fail_at=4), compute=compute, label="square")
     done = set(store.committed_parts(uri))
     assert "part-4" not in done
@@ -95,6 +96,18 @@ def test_a_run_ends_where_many_parts_are_out_of_reach(tmp_path: Path):
     with pytest.raises(StorageError, match="got 3 of 6 parts"):
         run_parts(str(tmp_path / "store"), TASKS, made, compute=computes("debug"), label="square")
     assert set(store.committed_parts(str(tmp_path / "store"))) == {"part-0"}
+
+
+@pytest.mark.xdist_group("ray_session")
+def test_a_run_that_ends_early_gives_its_cpus_back(tmp_path: Path, ray_session: None):
+    """At once, though its error is still at hand: what comes next may need all of them."""
+    made = by_value(tmp_path, unreached=range(6))
+    with pytest.raises(StorageError) as held:
+        run_parts(str(tmp_path / "store"), TASKS, made, compute=computes("local"), label="go")
+    deadline = time.monotonic() + 30
+    while ray.available_resources().get("CPU") != ray.cluster_resources()["CPU"]:
+        assert time.monotonic() < deadline, f"actors live on after {held.value!r}"
+        time.sleep(0.2)
 
 
 def test_an_interrupted_run_says_how_far_it_came(tmp_path: Path):
