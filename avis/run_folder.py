@@ -5,6 +5,7 @@ import re
 CONFIG = "config.json"
 CHECKPOINTS = "checkpoints"
 METRICS, REPORT = "metrics.json", "report.html"
+VERIFIER = "verifier"
 RAY_LOG = "ray.log"
 TRAINING_REPORT, EVENTS = "training.html", "events.jsonl"
 CSV, TENSORBOARD, PROFILE = "csv", "tensorboard", "profile"

@@ -25,6 +25,7 @@ from avis.engine.rehearse import rehearse
 from avis.engine.runs import open_run, save_run, started_on
 from avis.engine.score import check_trials, origin, score, show_decisions
 from avis.engine.train import checkpoint_choice, train
+from avis.engine.verifier import leave_verifier
 from avis.engine.watching import report_training
 from avis.engine.workers.ray_log import MESSAGES
 from avis.evaluation.evaluate import evaluate, show, with_answers
@@ -51,6 +52,7 @@ def main(cfg: DictConfig) -> None:
         if answered := with_answers(scores):
             facts = {"run": run_dir, "choice of checkpoint": choice, **origin(recipe, checkpoint, utterances)}
             show(evaluate(answered, run_dir, facts=facts, evaluation=recipe.evaluation))
+        print(f"verifier: {leave_verifier(recipe, checkpoint, utterances, run_dir)}", flush=True)
         print(f"training: {report_training(recipe, run_dir, history=checkpoint.history, choice=choice)}", flush=True)
 
 

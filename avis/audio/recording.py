@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from avis.audio.channels import ChannelChoice
+from avis.audio.audio_error import AudioError, check_source_rate
+from avis.audio.channels import ChannelChoice, reduce_channels
 from avis.audio.codec import quantise
 from avis.audio.decode import GIVEN, check_duration, decode, make_usable
 from avis.audio.quality import measure
@@ -89,8 +90,34 @@ class Hearing:
         return self._measured(samples, source if isinstance(source, str) else GIVEN)
 
     def take_samples(self, samples: np.ndarray, sample_rate: int) -> Recording:
-        """Take in float32 ``[samples]``, full scale being 1, at a rate in Hz; errors as of `take`."""
-        usable = make_usable(samples, sample_rate, sample_rate=self.sample_rate, min_duration_s=self.min_duration_s)
+        """Take in samples at a rate in Hz; errors as of `take`.
+
+        Parameters
+        ----------
+        samples : array
+            ``[samples]`` or ``[samples, channels]``: integers, or floats whose full scale is 1.
+        sample_rate : int
+
+        Raises
+        ------
+        AudioError
+            See `take`.
+        ValueError
+            If it has other dimensions, or no numbers.
+        """
+        if samples.ndim not in (1, 2) or samples.dtype.kind not in "iuf" or samples.shape[-1:] == (0,):
+            raise ValueError(
+                f"no samples: got {samples.dtype} of shape {samples.shape}, expected real numbers [samples] or "
+                f"[samples, channels]. At {GIVEN}. Turn it round, or give a path."
+            )
+        if not len(samples):
+            raise AudioError("empty", f"no audio: got samples=0, expected at least one. At {GIVEN}. Record it again.")
+        check_source_rate(sample_rate, where=GIVEN)
+        full_scale = 1.0 if samples.dtype.kind == "f" else float(np.iinfo(samples.dtype).max) + 1
+        with np.errstate(over="ignore"):
+            floats = (samples / full_scale).astype(np.float32)
+        one = reduce_channels(floats.reshape(len(floats), -1), self.channel, where=GIVEN)
+        usable = make_usable(one, sample_rate, sample_rate=self.sample_rate, min_duration_s=self.min_duration_s)
         return self._measured(usable, GIVEN)
 
     def _measured(self, samples: np.ndarray, where: str) -> Recording:

@@ -74,12 +74,21 @@ class Checkpoint:
         ValueError
             If it is not a checkpoint of AVIS, or holds anything but ordinary tensors and plain data.
         """
-        read = read_checkpoint(uri)
+        return cls.of(read_checkpoint(uri), uri, digest=_digest(uri))
+
+    @classmethod
+    def of(cls, read: Mapping[str, Any], uri: str, *, digest: str) -> "Checkpoint":
+        """Return the checkpoint that a file holds, once its fields are known to be what they should.
+
+        Raises
+        ------
+        ValueError
+            If they are not.
+        """
         _check_fields(read, uri)
         fields = {key: read[key] for key in ("recipe", "epoch", "global_step")}
-        lineage = read_lineage(read, uri)
-        history = read.get(HISTORY, [])
-        return cls(uri=uri, digest=_digest(uri), weights=read["state_dict"], lineage=lineage, history=history, **fields)
+        lineage, history = read_lineage(read, uri), read.get(HISTORY, [])
+        return cls(uri=uri, digest=digest, weights=read["state_dict"], lineage=lineage, history=history, **fields)
 
     @property
     def speakers(self) -> list[str]:

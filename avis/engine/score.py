@@ -62,6 +62,8 @@ def score(recipe: ScoreRecipe, checkpoint: Checkpoint, utterances: str, run_dir:
         calibrated_on = with_models(trials.calibration, index, named_models(trials.lists))
         calibrator = Calibrator(recipe, embedder, make_vectors, index)
         calibration, miscalibrated = calibrator.fitted(calibration, calibrated_on)
+        for warning in miscalibrated:
+            print(f"warning: {warning}", flush=True)
         doubts += miscalibrated
         make_vectors = replace(make_vectors, measures=calibration.measures if calibration else [])
     vectors = make_vectors.gather(embedded, index, enrolled(trials.lists))

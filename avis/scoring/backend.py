@@ -139,3 +139,13 @@ class NormalizedBackend(Backend, Protocol):
     @abstractmethod
     def cohort_cautions(self) -> list[str]:
         """Return what the size of the cohort says against the normalised scores, in sentences."""
+
+
+def scores_of(
+    backend: Backend, enroll: NDArray[np.float32], test: NDArray[np.float32]
+) -> dict[str, NDArray[np.float32]]:
+    """Return ``score`` and, with score normalisation, ``score_norm`` of rows of `transform` pair by pair."""
+    if backend.normalized is None:
+        return {"score": backend.score(enroll, test)}
+    raw = backend.normalized.raw_score(enroll, test)
+    return {"score": raw, "score_norm": backend.normalized.normalize(raw, enroll, test)}

@@ -1,5 +1,6 @@
 """Calibration: turn scores, and what is known of the recordings' quality, into log-likelihood ratios."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -8,6 +9,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 from scipy.stats import t as students_t
 
+from avis.scoring.backend import Backend
 from avis.scoring.bounds import count_sources, empirical_bounds
 from avis.scoring.speaker_covariance import speaker_covariance
 
@@ -243,6 +245,37 @@ def log_magnitude(embeddings: NDArray[np.floating]) -> NDArray[np.float32]:
     """Return the logarithm of the length of embeddings ``[utterances, dim]``, as the measure ``magnitude``."""
     lengths = np.linalg.norm(embeddings, axis=1)
     return np.log(np.maximum(lengths, np.finfo(np.float32).tiny)).astype(np.float32)
+
+
+def quality_measures(
+    names: Sequence[str],
+    backend: Backend,
+    *,
+    embeddings: NDArray[np.floating],
+    vectors: NDArray[np.float32],
+    speech_s: NDArray[np.floating],
+) -> NDArray[np.float32]:
+    """Return measures of utterances, float32 ``[utterances, measures]``.
+
+    Parameters
+    ----------
+    names : sequence of str
+        See `Calibration`.
+    backend : Backend
+        Fitted; a score normalisation where ``cohort_mean`` is among the names.
+    embeddings : float [utterances, dim]
+    vectors : float32 [utterances, back-end's dim]
+        What the back-end made of them.
+    speech_s : float [utterances]
+    """
+    columns = []
+    for name in names:
+        if name == "cohort_mean":
+            assert backend.normalized, "a measure of the cohort has one"
+            columns.append(backend.normalized.cohort_mean(vectors))
+        else:
+            columns.append(log_duration(speech_s) if name == "duration" else log_magnitude(embeddings))
+    return np.column_stack(columns).astype(np.float32) if columns else np.zeros((len(vectors), 0), np.float32)
 
 
 def quality_features(enroll: NDArray[np.floating], test: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -63,7 +63,7 @@ class Calibrator:
     index: pa.Table
 
     def fitted(self, calibration: Calibration, trials: CalibrationTrials) -> tuple[Calibration | None, list[str]]:
-        """Return the calibration, fitted on trials, and what is to be warned of, which is printed too.
+        """Return the calibration, fitted on trials, and what is to be warned of.
 
         It is saved beside the checkpoint and reused. Scores that do not rise from non-target to target trials give
         none.
@@ -83,8 +83,6 @@ class Calibrator:
         else:
             point = self.recipe.operating_point
             fitted, warnings = calibration, [*trials.warnings(), *_decided_one_way(calibration, point)]
-        for warning in warnings:
-            print(f"warning: {warning}", flush=True)
         return fitted, warnings
 
     @property

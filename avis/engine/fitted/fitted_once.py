@@ -1,14 +1,10 @@
 """Save what was fitted beside the checkpoint it was fitted for, and find it again."""
 
-import io
-import zipfile
 from collections.abc import Callable
 
-import numpy as np
-
 from avis import location, store
+from avis.checkpoints.fitted_state import restore, state_bytes
 from avis.digest import fingerprint
-from avis.foreign import check_archive
 from avis.scoring.backend import Stateful
 
 FORMAT = 3
@@ -66,26 +62,8 @@ def fitted_once(
             )
     path = location.join(folder, names[0])
     if location.exists(path):
-        _restore(fitted, location.read_bytes(path), path, tried)
+        advice = "Delete it and score once on the training corpus."
+        restore(fitted, location.read_bytes(path), tried=tried, where=path, advice=advice)
         return
     fit()
-    buffer = io.BytesIO()
-    np.savez(buffer, **fitted.state())  # type: ignore[arg-type]
-    store.write_bytes(path, buffer.getvalue())
-
-
-def _restore(fitted: Stateful, data: bytes, path: str, tried: Callable[[], object]) -> None:
-    try:
-        check_archive(io.BytesIO(data))
-        with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            state = dict(file)
-        for name, values in state.items():
-            if values.dtype.kind not in "fiu" or not np.isfinite(values).all():
-                raise ValueError(f"{name} of {values.dtype}, or not finite")
-        fitted.restore(state)
-        tried()
-    except (ValueError, IndexError, AssertionError, EOFError, MemoryError, zipfile.BadZipFile) as error:
-        raise ValueError(
-            f"fitted state unusable: got {error}, expected finite numbers of the model's sizes, as AVIS saved them. "
-            f"At {path}. Delete it and score once on the training corpus."
-        ) from error
+    store.write_bytes(path, state_bytes(fitted))

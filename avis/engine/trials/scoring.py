@@ -18,7 +18,7 @@ from avis.engine.workers.parts import run_parts, shared_by_workers
 from avis.evaluation.score_table import ORIGIN, TRIALS_PER_PART
 from avis.metrics.operating_point import OperatingPoint
 from avis.schema import SCORES
-from avis.scoring.backend import Backend
+from avis.scoring.backend import Backend, scores_of
 from avis.scoring.calibration import Calibration, quality_features
 
 
@@ -45,7 +45,7 @@ def score_pairs(
     scores: dict[str, list[NDArray[np.float32]]] = {}
     features = []
     for left, right, begins in vectors.chunks(enroll, test):
-        made = _score_rows(backend, vectors.vectors[left], vectors.vectors[right])
+        made: dict[str, NDArray[np.floating]] = dict(scores_of(backend, vectors.vectors[left], vectors.vectors[right]))
         made["features"] = quality_features(vectors.measures[left], vectors.measures[right])
         if begins is not None:
             counts = np.diff(np.append(begins, len(left)))
@@ -54,15 +54,6 @@ def score_pairs(
         for name, values in made.items():
             scores.setdefault(name, []).append(values)
     return {name: np.concatenate(parts) for name, parts in scores.items()}, np.concatenate(features)
-
-
-def _score_rows(
-    backend: Backend, enroll: NDArray[np.float32], test: NDArray[np.float32]
-) -> dict[str, NDArray[np.floating]]:
-    if backend.normalized is None:
-        return {"score": backend.score(enroll, test)}
-    raw = backend.normalized.raw_score(enroll, test)
-    return {"score": raw, "score_norm": backend.normalized.normalize(raw, enroll, test)}
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from avis.engine.trials.transform import transform
 from avis.engine.workers.compute import Compute
 from avis.schema import DURATION_BANDS, DURATION_EDGES_S
 from avis.scoring.backend import Backend
-from avis.scoring.calibration import log_duration, log_magnitude
+from avis.scoring.calibration import quality_measures
 from avis.scoring.trial_ids import gather
 
 VALUES_AT_ONCE = 1 << 20
@@ -146,24 +146,13 @@ class TrialVectorMaker:
         vectors = transform(self.backend, embeddings, self.run_dir, self.compute)
         return TrialVectors(
             vectors,
-            self._quality(embeddings, vectors, seconds),
+            quality_measures(self.measures, self.backend, embeddings=embeddings, vectors=vectors, speech_s=seconds),
             speakers.combine_chunks(),
             seconds.astype(np.float32),
             embedded["utt_id"],
             names,
             members,
         )
-
-    def _quality(self, embeddings: NDArray, vectors: NDArray, speech_s: NDArray) -> NDArray[np.float32]:
-        """Return the calibration's quality measures ``[rows, measures]``."""
-        columns = []
-        for name in self.measures:
-            if name == "cohort_mean":
-                assert self.backend.normalized, "a measure of the cohort has one"
-                columns.append(self.backend.normalized.cohort_mean(vectors))
-            else:
-                columns.append(log_duration(speech_s) if name == "duration" else log_magnitude(embeddings))
-        return np.column_stack(columns).astype(np.float32) if columns else np.zeros((len(vectors), 0), np.float32)
 
 
 def _means(vectors: NDArray[np.float32], offsets: NDArray[np.int64]) -> NDArray[np.float32]:

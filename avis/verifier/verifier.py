@@ -1,0 +1,236 @@
+"""A trained model in use: recordings in, embeddings and decisions out."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from avis import location
+from avis.audio.audio_error import AudioError
+from avis.audio.codec import to_float
+from avis.audio.crop import windows
+from avis.audio.recording import Recording
+from avis.checkpoints.checkpoint import Checkpoint
+from avis.run_folder import VERIFIER
+from avis.scoring.backend import scores_of
+from avis.scoring.calibration import quality_features, quality_measures
+from avis.scoring.cosine import Cosine
+from avis.verifier.folder import CONFIG, EVEN, WEIGHTS, Parts, hearing_of, read_folder
+from avis.verifier.verdict import Outcome, Verdict
+
+PLAIN_COSINE = {"_target_": "avis.scoring.cosine.Cosine", "center": False}
+
+LEAST_SPEECH_S = 0.5
+"""Less speech is no voice to judge by."""
+
+UNHEARD = ("silent", "too_short", "no_speech")
+"""Reasons not to take a recording in that are no fault of the file: nobody speaks, or hardly."""
+
+CLIPPED, NOISY_DB, NARROW_SHARE = 0.01, 10.0, 0.6
+"""Of the samples; speech-to-noise ratio; of half the sample rate: from which on a recording is warned of."""
+
+Source = str | bytes | BinaryIO | tuple[NDArray[Any], int]
+"""A path or URI, what a file holds, a file, or samples ``[samples(, channels)]`` and their rate in Hz."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Voiceprint:
+    """What a model makes of a recording.
+
+    Attributes
+    ----------
+    embedding : float32 [dim] or None
+        None where there is too little speech.
+    speech_s : float
+        Seconds of speech.
+    quality : dict
+        See `avis.audio.quality.measure`.
+    values : int16 [samples]
+        The recording as it was embedded.
+    """
+
+    embedding: NDArray[np.float32] | None
+    speech_s: float
+    quality: dict[str, float | None]
+    values: NDArray[np.int16]
+
+
+class Verifier:
+    """A model with all that it needs to decide; `load` makes one.
+
+    Parameters
+    ----------
+    parts : Parts
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts, self.hearing = parts, parts.hearing
+        self.backend, self.calibration = parts.backend, parts.calibration
+        self.operating_point = parts.operating_point
+        self.front_end, self.model = parts.checkpoint.build_front_end().eval(), parts.checkpoint.build_model().eval()
+        self.longest = round(parts.max_window_s * self.hearing.sample_rate)
+
+    @classmethod
+    def load(cls, path: str) -> "Verifier":
+        """Load the verifier of a run or of an exported folder, or a checkpoint alone.
+
+        Nothing is downloaded, no code of it is run, and only AVIS's own components are built. A checkpoint alone is
+        scored by the cosine, without calibration: then every verdict is ``unsure``.
+
+        Parameters
+        ----------
+        path : str
+            Local path or URI of a run, a verifier's folder, or a checkpoint.
+
+        Raises
+        ------
+        ValueError
+            If it is none of these.
+        """
+        uri = location.absolute(path)
+        for folder in (uri, location.join(uri, VERIFIER)):
+            if location.exists(location.join(folder, WEIGHTS)):
+                return cls(read_folder(folder))
+        if not uri.endswith(".ckpt"):
+            raise ValueError(
+                f"no model: got neither {WEIGHTS} nor {VERIFIER}/{WEIGHTS}, expected the folder of a run that was "
+                f"scored, of a verifier, or a checkpoint. At {uri}. Give one of them."
+            )
+        checkpoint = Checkpoint.open(uri)
+        beside = location.join(location.parent(location.parent(uri)), VERIFIER)
+        if location.exists(location.join(beside, CONFIG)):
+            parts = read_folder(beside)
+            if parts.checkpoint.digest == checkpoint.digest:
+                return cls(parts)
+        return cls(
+            Parts(
+                checkpoint=checkpoint,
+                hearing=hearing_of(checkpoint.recipe["sharding"]),
+                scoring=PLAIN_COSINE,
+                backend=Cosine(center=False),
+                calibrating=None,
+                calibration=None,
+                operating_point=EVEN,
+                max_window_s=float(checkpoint.recipe.get("max_window_s") or 60.0),
+                trained_on=str(checkpoint.lineage),
+                figures={},
+            )
+        )
+
+    def embed(self, source: Source | Voiceprint) -> Voiceprint:
+        """Embed a recording.
+
+        Parameters
+        ----------
+        source : Source
+            A path or URI, bytes of a file, a file opened for reading, or ``(samples, rate)``.
+
+        Raises
+        ------
+        ValueError
+            If it cannot be read; one in which nobody speaks is an answer, without embedding.
+        """
+        if isinstance(source, Voiceprint):
+            return source
+        try:
+            recording = self._taken(source)
+        except AudioError as error:
+            if error.reason not in UNHEARD:
+                raise
+            return Voiceprint(embedding=None, speech_s=0.0, quality={}, values=np.zeros(0, np.int16))
+        quality = recording.quality
+        measured = quality["speech_s"]
+        speech_s = len(recording.values) / self.hearing.sample_rate if measured is None else measured
+        heard = speech_s >= LEAST_SPEECH_S
+        return Voiceprint(
+            embedding=self._embedding(recording) if heard else None,
+            speech_s=speech_s,
+            quality=quality,
+            values=recording.values,
+        )
+
+    def embed_files(self, paths: Iterable[str]) -> Iterator[tuple[str, Voiceprint | ValueError]]:
+        """Embed files one by one, each as soon as it is asked for; what cannot be read comes with its error."""
+        for path in paths:
+            try:
+                yield path, self.embed(path)
+            except ValueError as error:
+                yield path, error
+
+    def score(self, enroll: NDArray[np.floating], test: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Score every row of embeddings ``[enroll, dim]`` against every row of ``[test, dim]``: ``[enroll, test]``."""
+        return self.backend.score_matrix(*(self.backend.transform(np.asarray(each)) for each in (enroll, test)))
+
+    def verify(self, enroll: Source | Voiceprint, test: Source | Voiceprint) -> Verdict:
+        """Compare two recordings; see `Verdict` and `embed`."""
+        sides = self.embed(enroll), self.embed(test)
+        told: dict[str, Any] = {
+            "threshold": self.operating_point.threshold,
+            "speech_s": (sides[0].speech_s, sides[1].speech_s),
+            "quality": (sides[0].quality, sides[1].quality),
+        }
+        told |= dict.fromkeys(("llr", "llr_interval", "llr_bounds", "score"))
+        embeddings = [side.embedding for side in sides if side.embedding is not None]
+        if len(embeddings) < 2:
+            return Verdict(**told, outcome="not_heard", warnings=tuple(self._warnings(sides)))
+        both = np.stack(embeddings)
+        vectors = self.backend.transform(both)
+        scores = scores_of(self.backend, vectors[:1], vectors[1:])
+        score = scores.get("score_norm", scores["score"])
+        told |= {"score": float(score[0])}
+        outcome: Outcome = "unsure"
+        if self.calibration is not None:
+            measures = quality_measures(
+                self.calibration.measures,
+                self.backend,
+                embeddings=both,
+                vectors=vectors,
+                speech_s=np.array(told["speech_s"]),
+            )
+            features = quality_features(measures[:1], measures[1:])
+            lower, upper = (float(each[0]) for each in self.calibration.interval(score, features))
+            facts = self.calibration.facts()
+            told |= {"llr": float(self.calibration.llr(score, features)[0]), "llr_interval": (lower, upper)}
+            told |= {"llr_bounds": (facts["lower"], facts["upper"])}
+            outcome = "match" if lower >= told["threshold"] else "no_match" if upper < told["threshold"] else "unsure"
+        return Verdict(**told, outcome=outcome, warnings=tuple(self._warnings(sides)))
+
+    def _taken(self, source: Source) -> Recording:
+        if isinstance(source, str | bytes):
+            return self.hearing.take(source)
+        if isinstance(source, tuple):
+            samples, rate = source
+            return self.hearing.take_samples(np.asarray(samples), rate)
+        return self.hearing.take(source.read())
+
+    @torch.inference_mode()
+    def _embedding(self, recording: Recording) -> NDArray[np.float32]:
+        waveform, made = to_float(recording.values), []
+        for start, num in windows(len(waveform), self.longest):
+            features = self.front_end(torch.from_numpy(waveform[start : start + num]))
+            made.append(self.model(features[None])[0].float().numpy())
+        embedding: NDArray[np.float32] = np.mean(made, axis=0)
+        if not np.isfinite(embedding).all():
+            raise ValueError(
+                f"embedding without a value: got {np.count_nonzero(~np.isfinite(embedding))} of {embedding.size} "
+                "values that are not finite, expected none. At the model. Train it again, or take another one."
+            )
+        return embedding
+
+    def _warnings(self, sides: tuple[Voiceprint, Voiceprint]) -> Iterator[str]:
+        if len(sides[0].values) and np.array_equal(sides[0].values, sides[1].values):
+            yield "Both are the same recording."
+        for name, side in zip(("first", "second"), sides, strict=True):
+            quality = side.quality
+            if (clipped := quality.get("clip_ratio")) is not None and clipped > CLIPPED:
+                yield f"The {name} recording is clipped: {clipped:.1%} of it is at full scale."
+            if (snr_db := quality.get("snr_db")) is not None and snr_db < NOISY_DB:
+                yield f"The {name} recording is noisy: the speech is {snr_db:.0f} dB above the noise."
+            band = quality.get("bandwidth_hz")
+            if band is not None and band < NARROW_SHARE * self.hearing.sample_rate / 2:
+                yield f"The {name} recording holds nothing above {band:.0f} Hz, as a telephone's."
+        if self.calibration is None:
+            yield "Nothing was calibrated: the score has no meaning of its own."

@@ -1,0 +1,95 @@
+"""The command `avis`: answers in words and as JSON, with an exit status for each."""
+
+import io
+import json
+import os
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from avis import cli
+from avis.verifier.folder import write_folder
+
+
+@pytest.fixture
+def avis(parts, tmp_path, monkeypatch, capsys):
+    """Return what runs the command in a folder with a run: status, what was printed, and what was said beside it."""
+    monkeypatch.chdir(tmp_path)
+    write_folder(str(tmp_path / "outputs" / "runs" / "demo" / "verifier"), parts)
+
+    def run(*arguments):
+        monkeypatch.setattr("sys.argv", ["avis", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, err = capsys.readouterr()
+        return ended.value.code, out, err
+
+    return run
+
+
+def test_two_recordings_are_compared_by_the_newest_model(avis, recording):
+    path = recording(1)
+    status, out, err = avis("verify", path, path)
+    assert status == 0
+    assert out.startswith("Same speaker: ")
+    assert "Both are the same recording." in out
+    assert err == f"model: {os.path.join('outputs', 'runs', 'demo', 'verifier')}\n"
+
+
+def test_json_is_one_object(avis, recording):
+    status, out, _ = avis("verify", recording(1), recording(2), "--json", "--model", "outputs/runs/demo")
+    verdict = json.loads(out)
+    assert status == cli.STATUS[verdict["outcome"]]
+    assert len(verdict["llr_interval"]) == 2
+
+
+def test_a_recording_comes_by_standard_input(avis, recording, monkeypatch):
+    path = recording(1)
+    with open(path, "rb") as file:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(file.read())))
+    assert avis("verify", "-", path)[0] == 0
+
+
+def test_too_little_speech_is_3_and_a_mistake_2(avis, recording, tmp_path):
+    assert avis("verify", recording(1), recording(2, duration_s=0.1))[0] == 3
+    (tmp_path / "notes.txt").write_text("no audio")
+    status, out, err = avis("verify", recording(1), "notes.txt")
+    assert (status, out) == (2, "")
+    assert err.splitlines()[-1].startswith("error: unreadable: not audio: got ")
+
+
+def test_without_a_model_it_says_how_to_get_one(avis, recording, tmp_path, monkeypatch):
+    path = recording(1)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    status, _, err = avis("verify", path, path)
+    assert status == 2
+    assert "pipelines/train.py run=demo" in err
+    assert (
+        "--model" in avis("card", "--model", "nowhere")[2] or "no model: got neither" in avis("card", "--model", "x")[2]
+    )
+
+
+@pytest.mark.parametrize("suffix", ["npz", "parquet"])
+def test_patterns_are_embedded_and_what_cannot_be_is_named(avis, recording, tmp_path, suffix):
+    paths = [recording(1), recording(2)]
+    status, out, err = avis("embed", str(tmp_path / "*.wav"), "missing.wav", "--out", f"e.{suffix}")
+    assert status == 2
+    assert "2 of 3 recordings embedded" in out
+    assert "missing.wav: unreadable" in err
+    if suffix == "npz":
+        with np.load("e.npz") as file:
+            ids, embeddings = file["utt_ids"].tolist(), file["embeddings"]
+    else:
+        table = pq.read_table("e.parquet")
+        ids, embeddings = table["utt_id"].to_pylist(), np.array(table["embedding"].to_pylist())
+    assert ids == paths
+    assert embeddings.shape == (2, 16)
+    assert avis("embed", paths[0], "--out", "e.csv")[0] == 2
+
+
+def test_the_card_is_printed(avis):
+    status, out, _ = avis("card")
+    assert status == 0
+    assert "## Error rates" in out
