@@ -46,7 +46,7 @@ def score(recipe: ScoreRecipe, checkpoint: Checkpoint, utterances: str, run_dir:
     """
     build_backend(recipe.scoring)  # what does not go together fails here, not after hours of embedding
     calibration, index = build_calibration(recipe), read_index(utterances)
-    trials = _read_trials(recipe, utterances, index, lineage=checkpoint.lineage)
+    trials = read_trials(recipe, utterances, index, lineage=checkpoint.lineage)
     unchecked = checkpoint.lineage.warnings()
     for warning in unchecked:
         print(f"warning: {warning}", flush=True)
@@ -130,7 +130,7 @@ def check_trials(recipe: ScoreRecipe, utterances: str, ancestors: Lineage) -> No
     calibration, index = build_calibration(recipe), read_index(utterances)
     _check_held_out(index.filter(pc.equal(index["split"], "validation")), ancestors)
     trained = TrainedOn.utterances(index.filter(pc.equal(index["split"], "train")))
-    trials = _read_trials(recipe, utterances, index, lineage=ancestors.then(trained))
+    trials = read_trials(recipe, utterances, index, lineage=ancestors.then(trained))
     if calibration is not None and trials.calibration is None:
         raise ValueError(
             "nothing to calibrate on: got calibration.trials=null and no validation speakers in the store, expected "
@@ -156,7 +156,7 @@ def _check_held_out(held_out: pa.Table, ancestors: Lineage) -> None:
         )
 
 
-class _Trials(NamedTuple):
+class Trials(NamedTuple):
     """The trial lists by name, the trials to calibrate on, and the speakers of both."""
 
     lists: dict[str, TrialList]
@@ -164,15 +164,31 @@ class _Trials(NamedTuple):
     speakers: set[str]
 
 
-def _read_trials(recipe: ScoreRecipe, utterances: str, index: pa.Table, *, lineage: Lineage) -> _Trials:
+def read_trials(recipe: ScoreRecipe, utterances: str, index: pa.Table, *, lineage: Lineage) -> Trials:
+    """Read the trials of a recipe, and check them.
+
+    Parameters
+    ----------
+    recipe : ScoreRecipe
+    utterances : str
+    index : pyarrow.Table
+        See `avis.engine.trials.lists.read_index`.
+    lineage : Lineage
+        What the model was trained on.
+
+    Raises
+    ------
+    ValueError
+        See `score`.
+    """
     rejects = read_rejects(utterances)
     lists = read_lists(recipe, index, lineage=lineage, rejects=rejects)
     tested = set(index["speaker"].take(gather(named_utterances(lists), index["utt_id"])).drop_null().to_pylist())
     calibration = calibration_trials(recipe, index, rejects=rejects)
     if calibration is None:
-        return _Trials(lists, None, tested)
+        return Trials(lists, None, tested)
     calibrated_on = check_calibration_speakers(calibration, index, lineage=lineage, tested=tested)
-    return _Trials(lists, calibration, tested | calibrated_on)
+    return Trials(lists, calibration, tested | calibrated_on)
 
 
 def show_decisions(scores: Mapping[str, str], point: OperatingPoint | None) -> None:

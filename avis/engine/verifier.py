@@ -10,6 +10,7 @@ from avis.engine.fitted.backend import fitted_backend
 from avis.engine.fitted.calibration import Calibrator, build_calibration
 from avis.engine.fitted.calibration_trials import calibration_trials, check_calibration_speakers, with_models
 from avis.engine.recipe import ScoreRecipe
+from avis.engine.score import read_trials
 from avis.engine.scoring_settings import CalibrationSettings
 from avis.engine.trials.embeddings import StoreEmbedder
 from avis.engine.trials.lists import read_index, read_rejects
@@ -41,7 +42,8 @@ def leave_verifier(recipe: ScoreRecipe, checkpoint: Checkpoint, utterances: str,
     """
     index = read_index(utterances)
     embedder = StoreEmbedder(checkpoint, utterances, run_dir, recipe.compute, recipe.max_window_s)
-    backend = fitted_backend(recipe.scoring, embedder, index, tested=set(), seed=recipe.seed)
+    tested = read_trials(recipe, utterances, index, lineage=checkpoint.lineage).speakers
+    backend = fitted_backend(recipe.scoring, embedder, index, tested=tested, seed=recipe.seed)
     settings = recipe.calibration or BY_DURATION
     calibrated = replace(recipe, calibration=settings)
     calibration, why_not = _calibrated(calibrated, embedder, backend, index, utterances)
