@@ -8,9 +8,10 @@ Three examples:
 All its settings:
     checkpoint=<path>       a run's checkpoints/best.ckpt, or an imported one
     file=<file>             the file to write
-    format=<name>           onnx, onnx_int8, torchscript, or avis: a checkpoint without optimiser and loss
+    format=<name>           onnx, onnx_int8, torchscript, or avis: a checkpoint without optimiser and loss;
+                            folder: that of the run's verifier, to be used by itself (`avis verify`)
 
-The file is compared with the checkpoint on utterances of 0.5 to 10 s, and not written where they differ.
+A file is compared with the checkpoint on utterances of 0.5 to 10 s, and not written where they differ.
 """
 
 from omegaconf import DictConfig
@@ -20,14 +21,20 @@ from avis.checkpoints.checkpoint import Checkpoint
 from avis.checkpoints.export import export
 from avis.engine.config import resolve
 from avis.engine.entry import pipeline
+from avis.verifier import Verifier
+from avis.verifier.folder import write_folder
 
 
 @pipeline("export")
 def main(cfg: DictConfig) -> None:
     """Export one checkpoint."""
     settings = resolve(cfg)
-    file = location.absolute(settings["file"])
-    parity = export(Checkpoint.open(location.absolute(settings["checkpoint"])), file, format=settings["format"])
+    file, checkpoint = (location.absolute(settings[key]) for key in ("file", "checkpoint"))
+    if settings["format"] == "folder":
+        write_folder(file, Verifier.load(checkpoint).parts)
+        print(file)
+        return
+    parity = export(Checkpoint.open(checkpoint), file, format=settings["format"])
     print(
         f"cosine with the checkpoint's embeddings of {parity.num} synthetic recordings: least {parity.least:.7f}, "
         f"mean {parity.mean:.7f}"

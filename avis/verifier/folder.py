@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load, save
@@ -94,7 +95,10 @@ class Parts:
 def write_folder(folder: str, parts: Parts) -> None:
     """Write a verifier into a folder, its configuration last: one that is there is whole."""
     kept = {key: value for key, value in parts.checkpoint.weights.items() if not key.startswith("loss.")}
-    store.write_bytes(location.join(folder, WEIGHTS), save({key: value.contiguous() for key, value in kept.items()}))
+    store.write_bytes(
+        location.join(folder, WEIGHTS),
+        save({key: value.clone(memory_format=torch.contiguous_format) for key, value in kept.items()}),
+    )
     store.write_bytes(location.join(folder, BACKEND), state_bytes(parts.backend))
     if parts.calibration is not None:
         store.write_bytes(location.join(folder, CALIBRATION), state_bytes(parts.calibration))
