@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 ROOT = Path(__file__).parents[2]
 PIPELINES = ROOT / "pipelines"
 NAMES = sorted(path.stem for path in PIPELINES.glob("*.py") if path.stem not in ("__init__", "benchmark"))
-NOISE = re.compile("WARNING|token|PreemptionWatcher|core_worker|Controller|pid=|Traceback", re.IGNORECASE)
+NOISE = re.compile("WARNING|Warning|[Tt]oken|PreemptionWatcher|core_worker|Controller|pid=|Traceback")
 
 Start = Callable[..., None]
 
@@ -127,7 +127,7 @@ def test_a_run_on_ray_shows_lines_of_avis_and_keeps_those_of_ray(tmp_path: Path,
     assert not NOISE.search(done.stdout)
     for line in (f"messages of Ray: {run}/ray.log", "loss: its head takes", "epoch 2/2 val  eer "):
         assert f"\n{line}" in done.stdout
-    assert done.stdout.splitlines()[-2:] == [f"metrics: {run}/metrics.json", f"report:  {run}/report.html"]
+    assert done.stdout.splitlines()[-2:] == [f"verifier: {run}/verifier", f"training: {run}/training.html"]
     assert "\x1b" not in done.stdout
     assert "\r" not in done.stdout
     assert "TrainController" in (run / "ray.log").read_text()
@@ -143,5 +143,5 @@ def test_a_run_on_ray_on_a_terminal_moves_one_line(tmp_path: Path, tiny: dict[st
     assert re.search(r"\r\x1b\[Ktrain: epoch 2/2, step 4/4, loss .*, EER .* %, .* samples/s, 0:00:0\d left", shown)
     assert re.search(r"prepare .*100%", shown)
     shown = shown.removesuffix("\x1b[0m")  # colorama, which Ray brings, resets colours at the end
-    assert shown.splitlines()[-2:] == [f"metrics: {run}/metrics.json", f"report:  {run}/report.html"]
+    assert shown.splitlines()[-2:] == [f"verifier: {run}/verifier", f"training: {run}/training.html"]
     assert "TrainController" in (run / "ray.log").read_text()
