@@ -7,10 +7,12 @@ import glob
 import json
 import os
 import sys
+import traceback
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from avis import location
 from avis.run_folder import VERIFIER
 
 if TYPE_CHECKING:
@@ -38,7 +40,9 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Say whether one person speaks in two recordings, and how sure that is."""
-    verdict = _verifier(model).verify(*(sys.stdin.buffer if source == "-" else source for source in (first, second)))
+    if first == second == "-":
+        raise ValueError("one standard input: got - twice, expected it once. At the recordings. Give a path for one.")
+    verdict = _verifier(model).verify(*(_standard_input() if source == "-" else source for source in (first, second)))
     print(json.dumps(verdict.plain()) if as_json else verdict)
     raise typer.Exit(STATUS[verdict.outcome])
 
@@ -50,9 +54,10 @@ def embed(
     model: Model = "",
 ) -> None:
     """Write the embedding of each recording; what cannot be used is named."""
-    from avis.verifier.embedding_file import write_embedding_file
+    from avis.verifier.embedding_file import check_suffix, write_embedding_file
 
-    paths = [path for given in recordings for path in (sorted(glob.glob(given, recursive=True)) or [given])]
+    check_suffix(out)
+    paths = list(dict.fromkeys(path for given in recordings for path in _matching(given)))
     with typer.progressbar(_verifier(model).embed_files(paths), length=len(paths), file=sys.stderr) as made:
         voiceprints = dict(made)
     kept, left_out = write_embedding_file(out, voiceprints)
@@ -69,6 +74,22 @@ def card(model: Model = "") -> None:
 
     parts = _verifier(model).parts
     print(written(parts.config, parts.calibration.facts() if parts.calibration else None), end="")
+
+
+def _matching(given: str) -> list[str]:
+    """Return the files of a pattern; an existing file is itself, whatever its name looks like."""
+    if os.path.exists(given) or not glob.has_magic(given) or location.is_uri(given):
+        return [given]
+    found = sorted(glob.glob(given, recursive=True))
+    if not found:
+        raise ValueError(f"no recording: got no file that matches {given}, expected some. At {given}. Correct it.")
+    return found
+
+
+def _standard_input() -> bytes:
+    if sys.stdin is None:
+        raise ValueError("no standard input: got it closed, expected a recording. At -. Give a path.")
+    return sys.stdin.buffer.read()
 
 
 def _verifier(model: str) -> "Verifier":
@@ -92,4 +113,7 @@ def main() -> NoReturn:
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         raise SystemExit(130) from None
+    except Exception:
+        traceback.print_exc()
+        print("a bug of AVIS, not a mistake of yours: please report it with the lines above.", file=sys.stderr)
     raise SystemExit(2)

@@ -49,10 +49,14 @@ def main(cfg: DictConfig) -> None:
         print(f"checkpoint: {choice}", flush=True)
         scores = score(recipe, checkpoint, utterances, run_dir)  # Ray actors embed; trials are scored in parallel
         show_decisions(scores, recipe.operating_point)
+        evaluated = None
         if answered := with_answers(scores):
             facts = {"run": run_dir, "choice of checkpoint": choice, **origin(recipe, checkpoint, utterances)}
-            show(evaluate(answered, run_dir, facts=facts, evaluation=recipe.evaluation))
-        print(f"verifier: {leave_verifier(recipe, checkpoint, utterances, run_dir)}", flush=True)
+            evaluated = evaluate(answered, run_dir, facts=facts, evaluation=recipe.evaluation)
+        verifier = leave_verifier(recipe, checkpoint, utterances, run_dir)  # for who has two recordings and a question
+        if evaluated:
+            show(evaluated)
+        print(f"verifier: {verifier}")
         print(f"training: {report_training(recipe, run_dir, history=checkpoint.history, choice=choice)}", flush=True)
 
 

@@ -1,15 +1,22 @@
 """Take a recording in as every stage of AVIS hears it: one channel, one rate, measured, trimmed, in 16 bits."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
-from avis.audio.audio_error import AudioError, check_source_rate
+from avis.audio.audio_error import MIN_SOURCE_RATE_HZ, AudioError
 from avis.audio.channels import ChannelChoice, reduce_channels
 from avis.audio.codec import quantise
 from avis.audio.decode import GIVEN, check_duration, decode, make_usable
 from avis.audio.quality import measure
 from avis.audio.vad import TrimChoice, VadChoice, find_speech, trim
+
+MAX_SOURCE_RATE_HZ = 1_000_000
+MOST_CHANNELS = 64
+WIDTH_OF_FILES = 16
+"""Bits of most audio, also where it is held in wider integers."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +54,11 @@ class Hearing:
         Shorter recordings are refused, trimmed or not.
     """
 
-    sample_rate: int
+    sample_rate: Annotated[int, Field(ge=1, le=MAX_SOURCE_RATE_HZ)]
     channel: ChannelChoice
     vad: VadChoice | None
     trim: TrimChoice
-    min_duration_s: float
+    min_duration_s: Annotated[float, Field(ge=0, le=3600)]
 
     def take(
         self,
@@ -95,7 +102,8 @@ class Hearing:
         Parameters
         ----------
         samples : array
-            ``[samples]`` or ``[samples, channels]``: integers, or floats whose full scale is 1.
+            ``[samples]`` or ``[samples, channels]``: floats whose full scale is 1, or integers of their full range,
+            unsigned ones around its middle.
         sample_rate : int
 
         Raises
@@ -103,19 +111,17 @@ class Hearing:
         AudioError
             See `take`.
         ValueError
-            If it has other dimensions, or no numbers.
+            If they are of other dimensions or kind, or the rate is none.
         """
-        if samples.ndim not in (1, 2) or samples.dtype.kind not in "iuf" or samples.shape[-1:] == (0,):
-            raise ValueError(
-                f"no samples: got {samples.dtype} of shape {samples.shape}, expected real numbers [samples] or "
-                f"[samples, channels]. At {GIVEN}. Turn it round, or give a path."
-            )
+        _check_samples(samples)
         if not len(samples):
             raise AudioError("empty", f"no audio: got samples=0, expected at least one. At {GIVEN}. Record it again.")
-        check_source_rate(sample_rate, where=GIVEN)
-        full_scale = 1.0 if samples.dtype.kind == "f" else float(np.iinfo(samples.dtype).max) + 1
-        with np.errstate(over="ignore"):
-            floats = (samples / full_scale).astype(np.float32)
+        if not MIN_SOURCE_RATE_HZ <= sample_rate <= MAX_SOURCE_RATE_HZ:  # nor is NaN
+            raise ValueError(
+                f"no sample rate: got {sample_rate} Hz, expected {MIN_SOURCE_RATE_HZ} to {MAX_SOURCE_RATE_HZ}. At "
+                f"{GIVEN}. Give (samples, rate)."
+            )
+        floats = _of_full_scale(samples)
         one = reduce_channels(floats.reshape(len(floats), -1), self.channel, where=GIVEN)
         usable = make_usable(one, sample_rate, sample_rate=self.sample_rate, min_duration_s=self.min_duration_s)
         return self._measured(usable, GIVEN)
@@ -128,3 +134,31 @@ class Hearing:
             samples = trim(samples, speech, sample_rate=self.sample_rate, keep=self.trim, where=where)
             check_duration(len(samples) / self.sample_rate, self.min_duration_s, where=where)
         return Recording(quantise(samples), quality)
+
+
+def _check_samples(samples: np.ndarray) -> None:
+    """Refuse what is no array of samples, or is turned the other way."""
+    kind, shape = samples.dtype.kind, samples.shape
+    turned = samples.ndim == 2 and shape[1] > max(shape[0], MOST_CHANNELS)
+    if samples.ndim not in (1, 2) or kind not in "iuf" or turned or 0 in shape[1:]:
+        raise ValueError(
+            f"no samples: got {samples.dtype} of shape {shape}, expected real numbers [samples] or [samples, "
+            f"channels], at most {MOST_CHANNELS} of these. At {GIVEN}. "
+            f"{'Turn it round (samples.T).' if turned else 'Give such an array with its rate, or a path.'}"
+        )
+
+
+def _of_full_scale(samples: np.ndarray) -> np.ndarray:
+    if samples.dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            return samples.astype(np.float32)
+    limits = np.iinfo(samples.dtype)
+    middle = 0 if limits.min else (limits.max + 1) // 2
+    half = float(limits.max + 1 - middle)
+    peak = max(abs(int(samples.max()) - middle), abs(int(samples.min()) - middle))
+    if limits.bits > WIDTH_OF_FILES and 0 < peak <= 1 << (WIDTH_OF_FILES - 1):
+        raise ValueError(
+            f"full scale not known: got {samples.dtype} of at most {peak}, which is loud in 16 bits and silence in "
+            f"{limits.bits}, expected what tells. At {GIVEN}. Give samples.astype('int16'), or floats within [-1, 1]."
+        )
+    return ((samples.astype(np.float64) - middle) / half).astype(np.float32)

@@ -55,10 +55,19 @@ class Component(Generic[Built]):
         return cast(Built, build(self.plain))
 
 
-def build(node: Any, packages: Collection[str] = PACKAGES) -> Any:
+def build(node: Any, packages: Collection[str] = PACKAGES, *, kinds: tuple[type, ...] = (object,)) -> Any:
     """Build plain data: every mapping with a ``_target_`` becomes what that returns of its arguments, built first.
 
     Nothing is built before all of it is known to be plain data and to name components of the packages.
+
+    Parameters
+    ----------
+    node
+        The plain data.
+    packages : collection of str
+        Where components are defined.
+    kinds : tuple of type
+        Classes of which one is a base of every component.
 
     Raises
     ------
@@ -67,7 +76,10 @@ def build(node: Any, packages: Collection[str] = PACKAGES) -> Any:
     """
     check_plain(node, "component")
     for path in _targets(node):
-        find_component(path, packages)
+        bases = getattr(find_component(path, packages), "__mro__", (object,))
+        if not any(kind in bases for kind in kinds):
+            expected = " or ".join(kind.__name__ for kind in kinds)
+            raise ValueError(f"unknown component: got _target_={path}, expected a {expected} of {', '.join(packages)}.")
     return _built(node)
 
 

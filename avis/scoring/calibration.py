@@ -162,6 +162,8 @@ class Calibration:
         inputs, share = np.column_stack([inputs, np.ones(len(inputs))]), self._shares(target)
         posterior = expit(inputs @ weights + self._prior)
         slopes = (share * (posterior - target))[:, None] * inputs
+        for kind in (target, ~target):  # a mean over each kind is minimised, however many there are of it
+            slopes[kind] -= slopes[kind].mean(axis=0)
         penalty = np.diag(np.append(np.full(len(weights) - 1, l2), 0.0))
         curvature = (inputs.T * (share * posterior * (1 - posterior))) @ inputs + penalty
         return speaker_covariance(slopes, curvature, speakers)
@@ -179,18 +181,19 @@ class Calibration:
     def interval(
         self, scores: NDArray[np.floating], features: NDArray[np.floating], *, level: float = 0.95
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return between what the ratios might have come out with other calibration speakers, capped.
+        """Return between what the ratios might have come out with other calibration speakers, not capped.
 
         By Student's distribution of as many degrees of freedom as there are calibration speakers (where they are not
         known, trials of the rarer kind), less one. It covers how the map was fitted; that scores of the same recordings
-        might be otherwise, or recordings of another kind, it does not.
+        might be otherwise, or recordings of another kind, it does not. Where few speakers are told apart almost without
+        error it is too narrow: in simulation of eight such speakers those of 95 % held in four cases of five.
 
         Parameters
         ----------
         scores, features
             As in `fit`.
         level : float
-            Share of the cases in which the interval is to hold the ratio of a calibration on all speakers.
+            Share of the cases in which the interval is to hold the ratio of a calibration on all speakers, below 1.
 
         Returns
         -------
@@ -202,7 +205,7 @@ class Calibration:
         num_speakers, *num_trials = self._learnt["fitted_on"].tolist()
         degrees = (min(num_trials) if num_speakers == UNKNOWN else num_speakers) - 1
         reach = students_t.ppf((1 + level) / 2, max(1, degrees)) * np.sqrt(np.maximum(variance, 0.0))
-        return self.cap((llr - reach).astype(np.float32)), self.cap((llr + reach).astype(np.float32))
+        return (llr - reach).astype(np.float32), (llr + reach).astype(np.float32)
 
     def cap(self, llr: NDArray[np.float32]) -> NDArray[np.float32]:
         """Bring log-likelihood ratios within the bounds."""
@@ -233,6 +236,10 @@ class Calibration:
         shapes = {"weights": (num,), "offset": (), "covariance": (num + 1,) * 2, "bounds": (2,), "fitted_on": (3,)}
         found = {name: values.shape for name, values in state.items()}
         assert found == shapes, f"state of something else: {found}"
+        lower, upper = state["bounds"]
+        spread = np.linalg.eigvalsh(state["covariance"])
+        assert lower <= 0.0 <= upper, f"state of something else: bounds {lower} and {upper}"
+        assert spread[0] >= -1e-6 * max(spread[-1], 0.0), f"state of something else: variance of {spread[0]}"
         self._learnt = state
 
 

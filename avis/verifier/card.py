@@ -62,5 +62,6 @@ def _decisions(config: Mapping[str, Any], calibrated: Mapping[str, Any] | None) 
         f"({calibrated['num_target']} target, {calibrated['num_nontarget']} non-target trials): log-likelihood ratios "
         f"are kept between {calibrated['lower']:.2f} and {calibrated['upper']:.2f}, beyond which these bear none out. "
         f"Accepted is at {point.threshold:.2f} and above (p_target {point.p_target:g}, c_miss {point.c_miss:g}, "
-        f"c_fa {point.c_fa:g}), and `unsure` where the interval of a ratio holds that threshold."
+        f"c_fa {point.c_fa:g}), and `unsure` where the interval of a ratio holds that threshold"
+        f"{'' if calibrated['lower'] < point.threshold < calibrated['upper'] else ', which here is always'}."
     )

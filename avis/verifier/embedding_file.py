@@ -11,11 +11,19 @@ from avis import location, store
 from avis.schema import embeddings_schema
 from avis.verifier.verifier import Voiceprint
 
-NO_VOICE = "too little speech for an embedding"
 SUFFIXES = (".npz", ".parquet")
 
 
-def write_embedding_file(file: str, voiceprints: Mapping[str, Voiceprint | ValueError]) -> tuple[int, dict[str, str]]:
+def check_suffix(file: str) -> None:
+    """Refuse a file that would be of another kind."""
+    if not file.endswith(SUFFIXES):
+        raise ValueError(
+            f"unknown kind of file: got {file}, expected {' or '.join(SUFFIXES)}. At --out. Name it so, or let "
+            "pipelines/embed.py write CSV or Kaldi's."
+        )
+
+
+def write_embedding_file(file: str, voiceprints: Mapping[str, Voiceprint | Exception]) -> tuple[int, dict[str, str]]:
     """Write the embeddings of recordings under their paths.
 
     Parameters
@@ -23,7 +31,7 @@ def write_embedding_file(file: str, voiceprints: Mapping[str, Voiceprint | Value
     file : str
         ``.npz``: arrays ``utt_ids`` [utterances] and ``embeddings`` [utterances, dim]; ``.parquet``: columns
         ``utt_id`` and ``embedding``.
-    voiceprints : mapping of str to Voiceprint or ValueError
+    voiceprints : mapping of str to Voiceprint or Exception
         See `avis.verifier.verifier.Verifier.embed_files`.
 
     Returns
@@ -37,21 +45,20 @@ def write_embedding_file(file: str, voiceprints: Mapping[str, Voiceprint | Value
     ValueError
         If the file would be of another kind, or there is none to write.
     """
-    if not file.endswith(SUFFIXES):
-        raise ValueError(
-            f"unknown kind of file: got {file}, expected {' or '.join(SUFFIXES)}. At --out. Name it so, or let "
-            "pipelines/embed.py write CSV or Kaldi's."
-        )
-    left_out = {path: str(made) for path, made in voiceprints.items() if isinstance(made, ValueError)}
-    kept = {}
+    check_suffix(file)
+    kept, left_out = {}, {}
     for path, made in voiceprints.items():
-        if isinstance(made, Voiceprint):
-            if made.embedding is None:
-                left_out[path] = NO_VOICE
-            else:
-                kept[path] = made.embedding
+        if isinstance(made, Exception):
+            left_out[path] = str(made)
+        elif made.embedding is None:
+            left_out[path] = made.unheard or ""
+        else:
+            kept[path] = made.embedding
     if not kept:
-        raise ValueError(f"nothing to write: got no recording with a voice ({left_out}), expected one. At {file}.")
+        path, why = next(iter(left_out.items()))
+        raise ValueError(
+            f"nothing to write: got no recording with a voice, expected one. At {path}, for one: {why}. Give others."
+        )
     vectors = np.stack(list(kept.values()))
     buffer = io.BytesIO()
     if file.endswith(".npz"):

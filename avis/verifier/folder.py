@@ -1,14 +1,16 @@
 """The folder of a verifier: all that a model needs to decide, without its training."""
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import partial
-from typing import Any
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import BaseModel, Field, NonNegativeInt, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
@@ -17,10 +19,10 @@ from avis.audio.recording import Hearing
 from avis.checkpoints.checkpoint import Checkpoint
 from avis.checkpoints.components import ROOMS, build
 from avis.checkpoints.fitted_state import restore, state_bytes
-from avis.foreign import check_plain
+from avis.foreign import check_plain, parse_json
 from avis.metrics.operating_point import OperatingPoint
-from avis.scoring.backend import Backend
-from avis.scoring.calibration import Calibration
+from avis.scoring.backend import Backend, Step
+from avis.scoring.calibration import Calibration, Measure
 from avis.verifier.card import card
 
 FORMAT = 1
@@ -31,6 +33,8 @@ CONFIG, WEIGHTS, BACKEND, CALIBRATION, CARD = (
     "calibration.npz",
     "README.md",
 )
+MOST_THRESHOLD = 100.0
+"""Of log-likelihood ratios; e to that power is more than there are speakers."""
 ADVICE = "Fetch the folder again, or make it anew."
 EVEN = OperatingPoint(0.5)
 """Where none is set: as many trials are of one speaker as are not, and both errors cost the same."""
@@ -93,18 +97,20 @@ class Parts:
 
 
 def write_folder(folder: str, parts: Parts) -> None:
-    """Write a verifier into a folder, its configuration last: one that is there is whole."""
+    """Write a verifier into a folder, its configuration, which knows all other files by their sums, last."""
     kept = {key: value for key, value in parts.checkpoint.weights.items() if not key.startswith("loss.")}
-    store.write_bytes(
-        location.join(folder, WEIGHTS),
-        save({key: value.clone(memory_format=torch.contiguous_format) for key, value in kept.items()}),
-    )
-    store.write_bytes(location.join(folder, BACKEND), state_bytes(parts.backend))
+    files = {
+        WEIGHTS: save({key: value.clone(memory_format=torch.contiguous_format) for key, value in kept.items()}),
+        BACKEND: state_bytes(parts.backend),
+    }
     if parts.calibration is not None:
-        store.write_bytes(location.join(folder, CALIBRATION), state_bytes(parts.calibration))
+        files[CALIBRATION] = state_bytes(parts.calibration)
     calibrated = parts.calibration.facts() if parts.calibration else None
-    store.write_bytes(location.join(folder, CARD), card(parts.config, calibrated).encode())
-    store.write_bytes(location.join(folder, CONFIG), json.dumps(parts.config, indent=1).encode())
+    card_of_it = card(parts.config, calibrated).encode()
+    for name, data in {**files, CARD: card_of_it}.items():
+        store.write_bytes(location.join(folder, name), data)
+    config = {**parts.config, "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}}
+    store.write_bytes(location.join(folder, CONFIG), json.dumps(config, indent=1).encode())
 
 
 def read_folder(folder: str) -> Parts:
@@ -115,72 +121,131 @@ def read_folder(folder: str) -> Parts:
     ValueError
         If it is none, or holds anything but components of AVIS with weights and states of their sizes.
     """
-    config = _config(folder)
-    data = location.read_bytes(location.join(folder, WEIGHTS))
+    path = location.join(folder, CONFIG)
+    config = _config(path)
     try:
-        weights = load(data)
+        weights = load(_file(folder, WEIGHTS, config))
     except SafetensorError as error:
         raise ValueError(
             f"weights unreadable: got {error}, expected a file of safetensors. At {folder}/{WEIGHTS}. {ADVICE}"
         ) from error
+    recipe = {
+        "model": config.model,
+        "features": {"front_end": config.front_end},
+        "sharding": {"sample_rate": config.hearing.sample_rate},
+    }
+    of_file = {"state_dict": weights, "recipe": recipe, "speakers": [], "epoch": config.epoch}
+    checkpoint = Checkpoint.of({**of_file, "global_step": config.global_step}, folder, digest=config.checkpoint)
     try:
-        recipe = {
-            "model": config["model"],
-            "features": {"front_end": config["front_end"]},
-            "sharding": {"sample_rate": config["hearing"]["sample_rate"]},
-        }
-        of_file = {"state_dict": weights, "recipe": recipe, "speakers": [], "epoch": config["epoch"]}
-        of_file |= {"global_step": config["global_step"]}
-        checkpoint = Checkpoint.of(of_file, folder, digest=config["checkpoint"])
-        backend = build(config["scoring"], ROOMS["scoring"])
-        _restored(backend, folder, BACKEND, partial(_score_noise, backend, int(config["model"]["embedding_dim"])))
-        calibration = None
-        if config["calibration"] is not None:
-            calibration = build(config["calibration"], ROOMS["calibration"])
-            features = np.zeros((1, 2 * len(calibration.measures)))
-            _restored(calibration, folder, CALIBRATION, lambda: calibration.interval(np.zeros(1), features))
-        return Parts(
-            checkpoint=checkpoint,
-            hearing=Hearing(**config["hearing"]),
-            scoring=config["scoring"],
-            backend=backend,
-            calibrating=config["calibration"],
-            calibration=calibration,
-            operating_point=OperatingPoint(**config["operating_point"]),
-            max_window_s=float(config["max_window_s"]),
-            trained_on=str(config["trained_on"]),
-            figures=config["figures"],
+        backend = build(config.scoring, ROOMS["scoring"], kinds=(Backend, Step))
+        calibration = (
+            build(config.calibration, ROOMS["calibration"], kinds=(Calibration,)) if config.calibration else None
         )
-    except (KeyError, TypeError, AttributeError) as error:
+        if calibration:
+            _check_measures(calibration, backend)
+        dim = int(config.model["embedding_dim"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(
-            f"no verifier: got a configuration that lacks or misplaces {error}, expected one that AVIS wrote. At "
-            f"{folder}/{CONFIG}. {ADVICE}"
+            f"no verifier: got {error}, expected components that AVIS wrote. At {path}. {ADVICE}"
         ) from error
+    _restored(backend, folder, BACKEND, config, partial(_score_noise, backend, dim))
+    if calibration:
+        features = np.zeros((1, 2 * len(calibration.measures)))
+        _restored(calibration, folder, CALIBRATION, config, lambda: calibration.interval(np.zeros(1), features))
+    return Parts(
+        checkpoint=checkpoint,
+        hearing=config.hearing,
+        scoring=config.scoring,
+        backend=backend,
+        calibrating=config.calibration,
+        calibration=calibration,
+        operating_point=config.operating_point,
+        max_window_s=config.max_window_s,
+        trained_on=config.trained_on,
+        figures={name: each.model_dump(mode="json") for name, each in config.figures.items()},
+    )
 
 
-def _config(folder: str) -> dict[str, Any]:
-    path = location.join(folder, CONFIG)
+class _Figures(BaseModel):
+    eer: Annotated[float, Field(ge=0, le=1)]
+    eer_interval: tuple[float, float] | None
+    num_target: NonNegativeInt
+    num_nontarget: NonNegativeInt
+
+
+class _Config(BaseModel, extra="forbid"):
+    """What `Parts.config` gives, and the sums of the other files."""
+
+    format: Literal[1]
+    checkpoint: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    epoch: NonNegativeInt
+    global_step: NonNegativeInt
+    model: dict[str, Any]
+    front_end: dict[str, Any]
+    hearing: Hearing
+    scoring: dict[str, Any]
+    calibration: dict[str, Any] | None
+    operating_point: OperatingPoint
+    max_window_s: Annotated[float, Field(ge=1, le=3600)]
+    trained_on: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")]
+    figures: dict[Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f|]*$")], _Figures]
+    files: dict[str, str]
+
+
+def _config(path: str) -> _Config:
     try:
-        config = json.loads(location.read_bytes(path))
-        check_plain(config, path)
-        if not isinstance(config, dict) or config.get("format") != FORMAT:
-            raise ValueError("another format")
+        plain = parse_json(location.read_bytes(path), path)
+        check_plain(plain, path)
+        config = _Config.model_validate(plain)
+        if not abs(config.operating_point.threshold) < MOST_THRESHOLD:
+            raise ValueError(f"a threshold of {config.operating_point.threshold}")
     except FileNotFoundError as error:
         raise ValueError(
-            f"no verifier: got no {CONFIG}, expected the folder that a training leaves as verifier/. At {folder}. "
+            f"no verifier: got no {CONFIG}, expected the folder that a training leaves as verifier/. At {path}. "
             "Give the folder of a run or of its verifier."
         ) from error
-    except ValueError as error:
+    except ValidationError as error:
+        first = error.errors()[0]
         raise ValueError(
-            f"no verifier: got {error}, expected a configuration of format {FORMAT}. At {path}. Give the folder of a "
-            "run or of its verifier, written by this version of AVIS."
+            f"no verifier: got {'.'.join(map(str, first['loc']))}={first.get('input')!r:.80} ({first['msg']}), "
+            f"expected what AVIS writes in format {FORMAT}. At {path}. {ADVICE}"
         ) from error
+    except (ArithmeticError, ValueError) as error:
+        raise ValueError(
+            f"no verifier: got {error}, expected what AVIS writes in format {FORMAT}. At {path}. {ADVICE}"
+        ) from error
+    rate = config.front_end.get("sample_rate", config.hearing.sample_rate)
+    if rate != config.hearing.sample_rate:
+        raise ValueError(
+            f"no verifier: got recordings of {config.hearing.sample_rate} Hz for a front end of {rate} Hz, expected "
+            f"one rate. At {path}. {ADVICE}"
+        )
     return config
 
 
-def _restored(fitted: Any, folder: str, name: str, tried: Any) -> None:
+def _file(folder: str, name: str, config: _Config) -> bytes:
     path = location.join(folder, name)
-    restore(fitted, location.read_bytes(path), tried=tried, where=path, advice=ADVICE)
+    try:
+        data = location.read_bytes(path)
+    except FileNotFoundError as error:
+        raise ValueError(f"file missing: got no {name}, expected it. At {path}. {ADVICE}") from error
+    if hashlib.sha256(data).hexdigest() != config.files.get(name):
+        raise ValueError(
+            f"file damaged or of another model: got {len(data)} bytes of another sum, expected those that {CONFIG} "
+            f"names. At {path}. {ADVICE}"
+        )
+    return data
+
+
+def _restored(fitted: Any, folder: str, name: str, config: _Config, tried: Callable[[], object]) -> None:
+    data = _file(folder, name, config)
+    restore(fitted, data, tried=tried, where=location.join(folder, name), advice=ADVICE)
+
+
+def _check_measures(calibration: Calibration, backend: Backend) -> None:
+    unknown = set(calibration.measures) - set(get_args(Measure))
+    if unknown or ("cohort_mean" in calibration.measures and backend.normalized is None):
+        raise ValueError(f"measures {calibration.measures} for {type(backend).__name__}")
 
 
 def _score_noise(backend: Backend, dim: int) -> NDArray[np.float32]:

@@ -15,13 +15,14 @@ class Verdict:
     Attributes
     ----------
     outcome : {"match", "no_match", "unsure", "not_heard"}
-        ``unsure`` where the interval of the ratio holds the threshold, or nothing was calibrated; ``not_heard`` where
-        a side has too little speech for any answer.
+        ``unsure`` where the interval of the ratio holds the threshold, or the calibration bears out no decision at
+        it; ``not_heard`` where a side has too little speech for any answer.
     llr : float or None
         Natural-log likelihood ratio: how many times likelier the recordings are if one person spoke both. None where
         there is none.
     llr_interval : (float, float) or None
-        Where it lies with other calibration speakers, at 95 %; see `avis.scoring.calibration.Calibration.interval`.
+        Where it lies with other calibration speakers, capped, at 95 %; see
+        `avis.scoring.calibration.Calibration.interval`.
     llr_bounds : (float, float) or None
         Beyond which no ratio goes, as the calibration bears none out.
     score : float or None
@@ -60,11 +61,11 @@ class Verdict:
         >>> round(verdict.probability(0.01), 6), round(verdict.probability(0.5), 6)
         (0.5, 0.99)
         """
-        if not 0.0 < prior < 1.0:
+        if not (isinstance(prior, float | int) and 0.0 < prior < 1.0):
             raise ValueError(f"prior out of range: got {prior}, expected 0 < prior < 1. At probability. Correct it.")
         if self.llr is None:
             return None
-        return 1.0 / (1.0 + math.exp(-self.llr) * (1.0 - prior) / prior)
+        return 0.5 * (1.0 + math.tanh((self.llr + math.log(prior) - math.log1p(-prior)) / 2))
 
     def plain(self) -> dict[str, Any]:
         """Return it as data for JSON."""
@@ -87,7 +88,7 @@ def _in_words(verdict: Verdict) -> str:
         return f"Same speaker: {said}. Accepted at {threshold}."
     if verdict.outcome == "no_match":
         return f"Different speakers: {said}. Rejected at {threshold}."
-    return f"Unsure: {said}, which leaves open on which side of {threshold} it is. More speech would help."
+    return f"Unsure: {said}, which leaves open on which side of {threshold} it is."
 
 
 def _evidence(llr: float) -> str:

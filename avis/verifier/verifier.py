@@ -1,5 +1,7 @@
 """A trained model in use: recordings in, embeddings and decisions out."""
 
+import hashlib
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -32,8 +34,9 @@ UNHEARD = ("silent", "too_short", "no_speech")
 CLIPPED, NOISY_DB, NARROW_SHARE = 0.01, 10.0, 0.6
 """Of the samples; speech-to-noise ratio; of half the sample rate: from which on a recording is warned of."""
 
-Source = str | bytes | BinaryIO | tuple[NDArray[Any], int]
+Source = str | os.PathLike[str] | bytes | BinaryIO | tuple[NDArray[Any], int]
 """A path or URI, what a file holds, a file, or samples ``[samples(, channels)]`` and their rate in Hz."""
+EXPECTED = "a path, the bytes of a file, a file opened with 'rb', or (samples, rate)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,14 +51,20 @@ class Voiceprint:
         Seconds of speech.
     quality : dict
         See `avis.audio.quality.measure`.
-    values : int16 [samples]
-        The recording as it was embedded.
+    unheard : str or None
+        Why there is no embedding.
+    model : str
+        Digest of the checkpoint that it is of.
+    sha256 : str
+        Of the samples.
     """
 
     embedding: NDArray[np.float32] | None
     speech_s: float
     quality: dict[str, float | None]
-    values: NDArray[np.int16]
+    unheard: str | None
+    model: str
+    sha256: str
 
 
 class Verifier:
@@ -69,20 +78,24 @@ class Verifier:
     def __init__(self, parts: Parts) -> None:
         self.parts, self.hearing = parts, parts.hearing
         self.backend, self.calibration = parts.backend, parts.calibration
-        self.operating_point = parts.operating_point
+        self.threshold = parts.operating_point.threshold
+        facts = self.calibration.facts() if self.calibration else {"lower": 0.0, "upper": 0.0}
+        self.bounds: tuple[float, float] = (facts["lower"], facts["upper"])
+        self.decides = self.bounds[0] < self.threshold < self.bounds[1]
         self.front_end, self.model = parts.checkpoint.build_front_end().eval(), parts.checkpoint.build_model().eval()
         self.longest = round(parts.max_window_s * self.hearing.sample_rate)
 
     @classmethod
-    def load(cls, path: str) -> "Verifier":
+    def load(cls, path: str | os.PathLike[str]) -> "Verifier":
         """Load the verifier of a run or of an exported folder, or a checkpoint alone.
 
-        Nothing is downloaded, no code of it is run, and only AVIS's own components are built. A checkpoint alone is
-        scored by the cosine, without calibration: then every verdict is ``unsure``.
+        No code of it is run, only AVIS's own components are built, and nothing is downloaded but what a
+        self-supervised front end names on a hub, as its training did. A checkpoint alone is scored by the cosine,
+        without calibration: then every verdict is ``unsure``.
 
         Parameters
         ----------
-        path : str
+        path : str or os.PathLike
             Local path or URI of a run, a verifier's folder, or a checkpoint.
 
         Raises
@@ -90,7 +103,7 @@ class Verifier:
         ValueError
             If it is none of these.
         """
-        uri = location.absolute(path)
+        uri = location.absolute(os.fspath(path))
         for folder in (uri, location.join(uri, VERIFIER)):
             if location.exists(location.join(folder, WEIGHTS)):
                 return cls(read_folder(folder))
@@ -133,31 +146,38 @@ class Verifier:
         ValueError
             If it cannot be read; one in which nobody speaks is an answer, without embedding.
         """
+        model = self.parts.checkpoint.digest
         if isinstance(source, Voiceprint):
+            if source.model != model:
+                raise ValueError(
+                    f"voiceprint of another model: got one of {source.model[:12]}, expected one of {model[:12]}. At "
+                    "the voiceprint. Embed its recording by this model."
+                )
             return source
         try:
             recording = self._taken(source)
         except AudioError as error:
             if error.reason not in UNHEARD:
                 raise
-            return Voiceprint(embedding=None, speech_s=0.0, quality={}, values=np.zeros(0, np.int16))
-        quality = recording.quality
-        measured = quality["speech_s"]
+            return Voiceprint(embedding=None, speech_s=0.0, quality={}, unheard=str(error), model=model, sha256="")
+        measured = recording.quality["speech_s"]
         speech_s = len(recording.values) / self.hearing.sample_rate if measured is None else measured
         heard = speech_s >= LEAST_SPEECH_S
         return Voiceprint(
             embedding=self._embedding(recording) if heard else None,
             speech_s=speech_s,
-            quality=quality,
-            values=recording.values,
+            quality=recording.quality,
+            unheard=None if heard else f"{speech_s:.1f} s of speech, of which {LEAST_SPEECH_S} s are the least",
+            model=model,
+            sha256=hashlib.sha256(recording.values.tobytes()).hexdigest(),
         )
 
-    def embed_files(self, paths: Iterable[str]) -> Iterator[tuple[str, Voiceprint | ValueError]]:
+    def embed_files(self, paths: Iterable[str]) -> Iterator[tuple[str, Voiceprint | Exception]]:
         """Embed files one by one, each as soon as it is asked for; what cannot be read comes with its error."""
         for path in paths:
             try:
                 yield path, self.embed(path)
-            except ValueError as error:
+            except (ValueError, OSError) as error:
                 yield path, error
 
     def score(self, enroll: NDArray[np.floating], test: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -168,7 +188,7 @@ class Verifier:
         """Compare two recordings; see `Verdict` and `embed`."""
         sides = self.embed(enroll), self.embed(test)
         told: dict[str, Any] = {
-            "threshold": self.operating_point.threshold,
+            "threshold": self.threshold,
             "speech_s": (sides[0].speech_s, sides[1].speech_s),
             "quality": (sides[0].quality, sides[1].quality),
         }
@@ -191,20 +211,27 @@ class Verifier:
                 speech_s=np.array(told["speech_s"]),
             )
             features = quality_features(measures[:1], measures[1:])
-            lower, upper = (float(each[0]) for each in self.calibration.interval(score, features))
-            facts = self.calibration.facts()
-            told |= {"llr": float(self.calibration.llr(score, features)[0]), "llr_interval": (lower, upper)}
-            told |= {"llr_bounds": (facts["lower"], facts["upper"])}
-            outcome = "match" if lower >= told["threshold"] else "no_match" if upper < told["threshold"] else "unsure"
+            interval = self.calibration.interval(score, features)
+            told |= {"llr": float(self.calibration.llr(score, features)[0]), "llr_bounds": self.bounds}
+            told |= {"llr_interval": tuple(float(self.calibration.cap(each)[0]) for each in interval)}
+            if self.decides:
+                lower, upper = (float(each[0]) for each in interval)
+                outcome = "match" if lower >= self.threshold else "no_match" if upper < self.threshold else "unsure"
         return Verdict(**told, outcome=outcome, warnings=tuple(self._warnings(sides)))
 
     def _taken(self, source: Source) -> Recording:
-        if isinstance(source, str | bytes):
-            return self.hearing.take(source)
-        if isinstance(source, tuple):
-            samples, rate = source
-            return self.hearing.take_samples(np.asarray(samples), rate)
-        return self.hearing.take(source.read())
+        try:
+            if isinstance(source, str | os.PathLike):
+                return self.hearing.take(os.fspath(source))
+            if isinstance(source, tuple) and len(source) == 2:
+                samples, rate = source
+                return self.hearing.take_samples(np.asarray(samples), rate)
+            return self.hearing.take(bytes(source if isinstance(source, bytes | bytearray) else source.read()))
+        except (AttributeError, TypeError, OverflowError, UnicodeDecodeError, RuntimeError) as error:
+            raise ValueError(
+                f"no recording: got {type(source).__name__} ({error}), expected {EXPECTED}. At the recording that was "
+                "given. Give one of these."
+            ) from error
 
     @torch.inference_mode()
     def _embedding(self, recording: Recording) -> NDArray[np.float32]:
@@ -221,10 +248,12 @@ class Verifier:
         return embedding
 
     def _warnings(self, sides: tuple[Voiceprint, Voiceprint]) -> Iterator[str]:
-        if len(sides[0].values) and np.array_equal(sides[0].values, sides[1].values):
+        if sides[0].sha256 and sides[0].sha256 == sides[1].sha256:
             yield "Both are the same recording."
         for name, side in zip(("first", "second"), sides, strict=True):
             quality = side.quality
+            if side.unheard:
+                yield f"The {name} recording: {side.unheard}"
             if (clipped := quality.get("clip_ratio")) is not None and clipped > CLIPPED:
                 yield f"The {name} recording is clipped: {clipped:.1%} of it is at full scale."
             if (snr_db := quality.get("snr_db")) is not None and snr_db < NOISY_DB:
@@ -234,3 +263,9 @@ class Verifier:
                 yield f"The {name} recording holds nothing above {band:.0f} Hz, as a telephone's."
         if self.calibration is None:
             yield "Nothing was calibrated: the score has no meaning of its own."
+        elif not self.decides:
+            lower, upper = self.bounds
+            yield (
+                f"Nothing can be decided at a threshold of {self.threshold:.2f}: the calibration bears out no "
+                f"log-likelihood ratios beyond {lower:.2f} and {upper:.2f}. Calibrate on more speakers."
+            )

@@ -49,6 +49,17 @@ def test_a_recording_comes_by_standard_input(avis, recording, monkeypatch):
     with open(path, "rb") as file:
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(file.read())))
     assert avis("verify", "-", path)[0] == 0
+    assert "got - twice" in avis("verify", "-", "-")[2]
+    monkeypatch.setattr("sys.stdin", None)
+    assert "got it closed" in avis("verify", "-", path)[2]
+
+
+def test_a_bug_is_not_taken_for_an_answer(avis, recording, monkeypatch):
+    monkeypatch.setattr("avis.verifier.Verifier.verify", lambda *_: 1 / 0)
+    status, _, err = avis("verify", recording(1), recording(2))
+    assert status == 2
+    assert "ZeroDivisionError" in err
+    assert "a bug of AVIS" in err
 
 
 def test_too_little_speech_is_3_and_a_mistake_2(avis, recording, tmp_path):
@@ -74,10 +85,14 @@ def test_without_a_model_it_says_how_to_get_one(avis, recording, tmp_path, monke
 @pytest.mark.parametrize("suffix", ["npz", "parquet"])
 def test_patterns_are_embedded_and_what_cannot_be_is_named(avis, recording, tmp_path, suffix):
     paths = [recording(1), recording(2)]
-    status, out, err = avis("embed", str(tmp_path / "*.wav"), "missing.wav", "--out", f"e.{suffix}")
+    (tmp_path / "a[1].txt").write_text("no audio")
+    status, out, err = avis(
+        "embed", str(tmp_path / "*.wav"), paths[0], "a[1].txt", "gone/b.wav", "--out", f"e.{suffix}"
+    )
     assert status == 2
-    assert "2 of 3 recordings embedded" in out
-    assert "missing.wav: unreadable" in err
+    assert "2 of 4 recordings embedded" in out
+    assert "a[1].txt: unreadable" in err
+    assert "gone/b.wav: " in err
     if suffix == "npz":
         with np.load("e.npz") as file:
             ids, embeddings = file["utt_ids"].tolist(), file["embeddings"]
@@ -86,7 +101,8 @@ def test_patterns_are_embedded_and_what_cannot_be_is_named(avis, recording, tmp_
         ids, embeddings = table["utt_id"].to_pylist(), np.array(table["embedding"].to_pylist())
     assert ids == paths
     assert embeddings.shape == (2, 16)
-    assert avis("embed", paths[0], "--out", "e.csv")[0] == 2
+    assert "unknown kind of file: got e.csv" in avis("embed", paths[0], "--out", "e.csv")[2]
+    assert "no file that matches *.zzz" in avis("embed", "*.zzz", "--out", "e.npz")[2]
 
 
 def test_the_card_is_printed(avis):

@@ -20,7 +20,7 @@ def test_trials_are_scored_alone(
     checkpoint = "outputs/runs/first/checkpoints/best.ckpt"
     start("score", f"checkpoint={checkpoint}", "compute=debug")
     told = capsys.readouterr().out.splitlines()[-3:]
-    assert told[0] == said.splitlines()[-4]  # before the pages of evaluation and training
+    assert told[0] == said.splitlines()[-5]  # before the pages of evaluation and training, and the verifier
     [scored] = (folder / "outputs" / "scored").iterdir()
     [evaluated] = (scored / "evaluated").iterdir()
     [metrics] = json.loads((evaluated / "metrics.json").read_text()).values()

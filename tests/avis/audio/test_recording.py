@@ -82,3 +82,32 @@ def test_the_cleanest_channel_is_heard_where_it_is_asked_for():
     assert np.array_equal(best.take(file.getvalue()).values, best.take_samples(talk(8000), 8000).values)
     second = decode(file.getvalue(), sample_rate=8000, min_duration_s=0.5, channel=2)
     assert second == pytest.approx(talk(8000))
+
+
+def test_integers_have_the_full_scale_of_their_type():
+    floats = np.round(talk(16000) * 100) / 128
+    expected = HEARING.take_samples(floats, 16000).values
+    for samples in (
+        (floats * 128).astype(np.int8),
+        (floats * 128 + 128).astype(np.uint8),
+        (floats * 32768).astype(">i2"),
+        (floats * 2.0**31).astype(np.int32),
+    ):
+        assert np.array_equal(HEARING.take_samples(samples, 16000).values, expected)
+
+
+@pytest.mark.parametrize(
+    ("samples", "rate", "message"),
+    [
+        (talk()[None], 8000, r"Turn it round \(samples\.T\)"),
+        (talk().astype(complex), 8000, "no samples: got complex128"),
+        (np.zeros((3, 3, 3)), 8000, "of shape"),
+        ((talk() * 32768).astype(np.int64), 8000, r"full scale not known: got int64 .*astype\('int16'\)"),
+        (talk(), float("nan"), "no sample rate: got nan Hz"),
+        (talk(), -8000, "no sample rate: got -8000 Hz"),
+        (talk(), 10**12, "no sample rate"),
+    ],
+)
+def test_samples_that_cannot_be_taken_say_what_to_give(samples, rate, message):
+    with pytest.raises(ValueError, match=message):
+        HEARING.take_samples(samples, rate)

@@ -14,6 +14,7 @@ import soundfile as sf
 
 from avis import store
 from avis.audio.codec import read_all
+from avis.audio.recording import Hearing
 from avis.corpora import folder as corpora
 from avis.engine import prepare as engine
 from avis.engine.prepare import prepare
@@ -298,9 +299,9 @@ def test_a_file_that_kills_its_decoder_is_rejected(tmp_path: Path, ray_session: 
 
     uri, root = str(tmp_path / "store"), speakers_folder(tmp_path / "audio", num_speakers=4)
     tasks = {"test-0": place(corpora.Folder(name="a", root=str(root), split="test").sources(), ())}
-    settings = {"sample_rate": SAMPLE_RATE, "encoding": "flac", "channel": "mix", "vad": None, "trim": "none"}
+    hearing = Hearing(sample_rate=SAMPLE_RATE, channel="mix", vad=None, trim="none", min_duration_s=0.1)
     compute = Compute(where="local", num_workers=None, use_gpu=None, max_restarts=0)
-    run_parts(uri, tasks, partial(Fragile, **settings, min_duration_s=0.1), compute=compute, label="prepare")
+    run_parts(uri, tasks, partial(Fragile, hearing, encoding="flac"), compute=compute, label="prepare")
     store.finish(uri, parts=tasks, inputs="abc", facts={})
     [reject] = store.read_table(uri, "rejects").to_pylist()
     assert (reject["utt_id"], reject["reason"]) == ("a/s1/a/1", "crashes_decoder")

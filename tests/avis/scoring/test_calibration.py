@@ -210,7 +210,15 @@ def test_unknown_speakers_are_not_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"weights": np.ones(2)}, {"bounds": np.ones(3)}, {"offset": np.ones(3)}, {"covariance": np.eye(3)}]
+    "wrong",
+    [
+        {"weights": np.ones(2)},
+        {"bounds": np.ones(3)},
+        {"bounds": np.array([1.0, 2.0])},
+        {"offset": np.ones(3)},
+        {"covariance": np.eye(3)},
+        {"covariance": -np.eye(4)},
+    ],
 )
 def test_a_state_of_another_shape_is_refused(wrong: dict[str, np.ndarray]) -> None:
     calibration = Calibration(p_target=0.5, l2=1e-4, measures=["duration"])
@@ -221,35 +229,36 @@ def test_a_state_of_another_shape_is_refused(wrong: dict[str, np.ndarray]) -> No
         calibration.restore(state | wrong)
 
 
-def with_speakers(seed: int, num_speakers: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def with_speakers(seed: int, num_speakers: int, apart: float = 2.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Scores of speakers some of whom are closer to others, and to themselves, than the rest: all pairs, six each."""
     rng = np.random.default_rng(seed)
     speakers = np.array([(a, b) for a in range(num_speakers) for b in range(a, num_speakers)] * 6)
     target = speakers[:, 0] == speakers[:, 1]
     alike, own = rng.normal(size=num_speakers), rng.normal(size=num_speakers)
     together = np.where(target, own[speakers[:, 0]], alike[speakers].sum(axis=1) / 2)
-    return np.where(target, 2.0, -2.0) + together + rng.normal(size=len(target)), target, speakers
+    return np.where(target, apart, -apart) + together + rng.normal(size=len(target)), target, speakers
 
 
 def fitted_at(scores: np.ndarray, target: np.ndarray, speakers: np.ndarray) -> Calibration:
-    calibration = Calibration(p_target=0.5, l2=1e-6, measures=[])
+    calibration = Calibration(p_target=0.05, l2=1e-4, measures=[])
     calibration.fit(scores, nothing(scores), target, speakers)
     return calibration
 
 
-def test_intervals_hold_what_a_calibration_on_all_speakers_says() -> None:
-    """By two hundred calibrations on thirty speakers each, beside one on three hundred."""
+@pytest.mark.parametrize("apart", [0.7, 2.0])
+def test_intervals_hold_what_a_calibration_on_all_speakers_says(apart: float) -> None:
+    """By a hundred and fifty calibrations on thirty speakers each, beside one on three hundred."""
     at = np.array([-0.5, 0.0, 0.8])
-    everybody = np.concatenate([fitted_at(*with_speakers(10_000, 300)).uncapped_llr(at, nothing(at))])
-    held = np.zeros(len(at))
-    widths = []
-    for seed in range(200):
-        lower, upper = fitted_at(*with_speakers(seed, 30)).interval(at, nothing(at))
+    everybody = fitted_at(*with_speakers(10_000, 300, apart)).uncapped_llr(at, nothing(at))
+    held, widths, llr = np.zeros(len(at)), [], []
+    for seed in range(150):
+        calibration = fitted_at(*with_speakers(seed, 30, apart))
+        lower, upper = calibration.interval(at, nothing(at))
         held += (lower <= everybody) & (everybody <= upper)
         widths.append(upper - lower)
-    assert (held / 200 > 0.88).all()
-    spread = np.std([fitted_at(*with_speakers(seed, 30)).uncapped_llr(at, nothing(at)) for seed in range(60)], axis=0)
-    assert np.mean(widths, axis=0) == pytest.approx(2 * 2.045 * spread, rel=0.4)
+        llr.append(calibration.uncapped_llr(at, nothing(at)))
+    assert (held / 150 > 0.86).all()
+    assert np.median(widths, axis=0) == pytest.approx(2 * 2.045 * np.std(llr, axis=0), rel=0.4)
 
 
 def test_intervals_do_not_depend_on_the_scale_of_scores() -> None:
@@ -262,13 +271,5 @@ def test_intervals_do_not_depend_on_the_scale_of_scores() -> None:
 
 def test_fewer_speakers_are_less_sure() -> None:
     at = np.array([0.5])
-    few, many = (fitted_at(*with_speakers(1, num)).interval(at, nothing(at)) for num in (6, 60))
+    few, many = (fitted_at(*with_speakers(1, num, 1.0)).interval(at, nothing(at)) for num in (8, 80))
     assert few[1] - few[0] > 2 * (many[1] - many[0])
-
-
-def test_intervals_are_capped_as_ratios_are() -> None:
-    scores, target, speakers = with_speakers(0, 12)
-    calibration = fitted_at(scores, target, speakers)
-    lower, upper = calibration.interval(np.array([-50.0, 50.0]), np.zeros((2, 0)))
-    facts = calibration.facts()
-    assert (lower[0], upper[1]) == pytest.approx((facts["lower"], facts["upper"]))

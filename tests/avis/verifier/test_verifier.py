@@ -1,6 +1,7 @@
 """A verifier embeds whatever it is handed alike, decides by the interval of the ratio, and scores no silence."""
 
 import dataclasses
+import io
 import json
 import math
 from pathlib import Path
@@ -37,7 +38,7 @@ def test_a_path_bytes_a_file_and_samples_are_one_voice(verifier, recording):
     path = recording(1)
     expected = verifier.embed(path).embedding
     with open(path, "rb") as file:
-        given = [file.read(), (talk(1), RATE), (np.stack([talk(1)] * 2, axis=1), RATE)]
+        given = [Path(path), file.read(), (talk(1), RATE), (np.stack([talk(1)] * 2, axis=1), RATE)]
         file.seek(0)
         for source in [*given, file]:
             assert np.array_equal(verifier.embed(source).embedding, expected)
@@ -88,11 +89,21 @@ def test_the_ratio_is_the_calibrations_for_score_and_durations(verifier, recordi
 def test_outcomes_are_told_by_the_interval(parts, verifier, recording):
     one, other = recording(1), recording(2)
     lower, upper = verifier.verify(one, other).llr_interval
+    assert verifier.bounds[0] < lower < upper < verifier.bounds[1]
     outcomes = []
     for threshold in (lower - 0.01, (lower + upper) / 2, upper + 0.01):
         point = OperatingPoint(1 / (1 + math.exp(threshold)))
         outcomes.append(Verifier(dataclasses.replace(parts, operating_point=point)).verify(one, other).outcome)
     assert outcomes == ["match", "unsure", "no_match"]
+
+
+@pytest.mark.parametrize("p_target", [1e-6, 1 - 1e-6])
+def test_a_threshold_that_the_calibration_does_not_reach_decides_nothing(parts, recording, p_target):
+    beyond = Verifier(dataclasses.replace(parts, operating_point=OperatingPoint(p_target)))
+    for other in (recording(1), recording(2)):
+        verdict = beyond.verify(recording(1), other)
+        assert verdict.outcome == "unsure"
+        assert any("bears out no log-likelihood ratios beyond" in warning for warning in verdict.warnings)
 
 
 def test_nothing_is_sure_without_calibration(parts, recording):
@@ -113,11 +124,27 @@ def test_silence_has_no_score(verifier, recording, silence):
     assert verdict.score is verdict.llr is None
     assert verdict.speech_s[1] == 0.0
     assert "Not heard" in str(verdict)
+    assert any(warning.startswith("The second recording: ") for warning in verdict.warnings)
 
 
 @pytest.mark.parametrize(
     "bad",
-    [b"", b"text", (np.array([np.nan] * 9000, np.float32), RATE), (talk(1), 5), (np.zeros((2, 2, 2)), RATE), "no.wav"],
+    [
+        b"",
+        b"text",
+        (np.array([np.nan] * 9000, np.float32), RATE),
+        (talk(1), 5),
+        (talk(1), float("nan")),
+        (talk(1), "16000"),
+        (np.zeros((2, 2, 2)), RATE),
+        (talk(1)[None], RATE),
+        ([], RATE),
+        talk(1),
+        (talk(1),),
+        None,
+        io.StringIO("a.wav"),
+        "/tmp",
+    ],
 )
 def test_what_is_no_recording_is_one_clear_error(verifier, bad):
     with pytest.raises(ValueError, match=r"got .*expected .*At "):
@@ -144,32 +171,71 @@ def test_files_come_one_by_one_with_what_is_wrong_with_them(verifier, recording,
     assert np.array_equal(made[paths[2]].embedding, verifier.embed(paths[2]).embedding)
 
 
+@pytest.fixture
+def changed(parts, tmp_path):
+    """Return what writes the verifier with other values in its configuration: ``changed({"format": 2})``."""
+
+    def made(change):
+        write_folder(str(tmp_path), parts)
+        config = json.loads((tmp_path / CONFIG).read_text())
+        for key, value in change.items():
+            *groups, last = key.split(".")
+            node = config
+            for group in groups:
+                node = node[group]
+            node[last] = value
+        (tmp_path / CONFIG).write_text(json.dumps(config))
+        return str(tmp_path)
+
+    return made
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 99}, "expected a configuration of format 1"),
-        ({"model": {"_target_": "os.system", "embedding_dim": 16}}, "recipe of a checkpoint refused"),
+        ({"model._target_": "os.system"}, "recipe of a checkpoint refused"),
         ({"scoring": {"_target_": "avis.models.ecapa_tdnn.EcapaTdnn"}}, "unknown component"),
-        ({"hearing": {"sample_rate": 16000}}, "lacks or misplaces"),
-        ({"operating_point": None}, "lacks or misplaces"),
+        ({"scoring": {"_target_": "avis.scoring.trials.read_trials", "path": "/etc/passwd"}}, "expected a Backend or"),
+        ({"calibration._target_": "avis.scoring.cosine.Cosine"}, "expected a Calibration"),
+        ({"calibration.measures": ["cohort_mean"]}, "measures"),
+        ({"calibration.measures": ["foo"]}, "measures"),
+        ({"format": 99}, "format=99"),
+        ({"checkpoint": 5}, "checkpoint=5"),
+        ({"hearing": {"sample_rate": 16000}}, "hearing.channel"),
+        ({"hearing.sample_rate": 8000}, "for a front end of 16000 Hz"),
+        ({"hearing.channel": "foo"}, "hearing.channel"),
+        ({"hearing.min_duration_s": 1e9}, "hearing.min_duration_s"),
+        ({"operating_point": None}, "operating_point"),
+        ({"operating_point.p_target": 2}, "An operating point has a prior"),
+        ({"operating_point.c_miss": 1e300, "operating_point.c_fa": 1e-300}, "got "),
+        ({"max_window_s": 0}, "max_window_s=0"),
+        ({"max_window_s": "x"}, "max_window_s='x'"),
+        ({"figures": [1]}, "figures"),
+        ({"figures.list.eer": "x"}, "figures.list.eer"),
+        ({"other": 1}, "other=1"),
     ],
 )
-def test_a_strangers_folder_runs_nothing(parts, tmp_path, change, message):
-    folder = tmp_path / "verifier"
-    write_folder(str(folder), parts)
-    config = json.loads((folder / CONFIG).read_text())
-    (folder / CONFIG).write_text(json.dumps({**config, **change}))
-    with pytest.raises(ValueError, match=message):
-        Verifier.load(str(folder))
+def test_a_strangers_folder_runs_nothing_and_says_what_is_wrong(changed, change, message):
+    with pytest.raises(ValueError, match=message) as refused:
+        Verifier.load(changed(change))
+    assert "At " in str(refused.value)
 
 
 @pytest.mark.parametrize("name", [WEIGHTS, BACKEND, CALIBRATION])
 def test_damaged_files_are_named(parts, tmp_path, name):
-    folder = tmp_path / "verifier"
-    write_folder(str(folder), parts)
-    (folder / name).write_bytes((folder / name).read_bytes()[:-9])
-    with pytest.raises(ValueError, match=rf"At {folder}.*{name}"):
-        read_folder(str(folder))
+    write_folder(str(tmp_path), parts)
+    (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:-9])
+    with pytest.raises(ValueError, match=rf"file damaged or of another model: .*At {tmp_path}/{name}"):
+        read_folder(str(tmp_path))
+    (tmp_path / name).unlink()
+    with pytest.raises(ValueError, match=rf"file missing: .*At {tmp_path}/{name}"):
+        read_folder(str(tmp_path))
+
+
+def test_a_voiceprint_of_another_model_is_refused(verifier):
+    voiceprint = dataclasses.replace(verifier.embed((talk(1), RATE)), model="f" * 64)
+    with pytest.raises(ValueError, match="voiceprint of another model: got one of ffffffffffff"):
+        verifier.verify(voiceprint, voiceprint)
 
 
 def test_the_card_says_what_it_is(parts, tmp_path):

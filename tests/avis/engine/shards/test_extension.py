@@ -12,11 +12,11 @@ import pytest
 import soundfile as sf
 
 from avis import store
+from avis.audio import recording
 from avis.checkpoints.checkpoint import Checkpoint
 from avis.checkpoints.run_checkpoints import best_checkpoint
 from avis.engine.prepare import prepare
 from avis.engine.recipe import Recipe
-from avis.engine.shards import shard_maker
 from avis.engine.trials.embedder import Embedder
 from avis.engine.trials.embeddings import StoreEmbedder
 from avis.inspection.findings import inspect_store
@@ -30,13 +30,13 @@ SAMPLE_RATE = 16000
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the files that were decoded so far."""
     paths: list[str] = []
-    decode = shard_maker.decode
+    decode = recording.decode
 
     def watched(path: str, **kwargs: Any) -> np.ndarray:
         paths.append("/".join(path.split("/")[-3:]))
         return decode(path, **kwargs)
 
-    monkeypatch.setattr(shard_maker, "decode", watched)
+    monkeypatch.setattr(recording, "decode", watched)
     return paths
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from avis import store
+from avis.audio import recording
 from avis.audio.audio_error import AudioError
 from avis.engine.prepare import prepare
 from avis.engine.prepare_recipe import PrepareRecipe
-from avis.engine.shards import shard_maker
 from avis.engine.shards.wrong_rejects import FAULT
 
 Prepared = Callable[[str], PrepareRecipe]
@@ -23,7 +23,7 @@ def composed(recipe: Callable[..., PrepareRecipe]) -> Prepared:
 
 def poisoned(monkeypatch: pytest.MonkeyPatch, *, every: int) -> None:
     """Reject each so-many-th file as the earlier version did on a fault."""
-    decode, calls = shard_maker.decode, []
+    decode, calls = recording.decode, []
 
     def failing(path: str, **kwargs: Any) -> Any:
         calls.append(path)
@@ -31,7 +31,7 @@ def poisoned(monkeypatch: pytest.MonkeyPatch, *, every: int) -> None:
             raise AudioError("unreadable", f"{FAULT}[Errno 5] Input/output error, expected a readable file. At {path}.")
         return decode(path, **kwargs)
 
-    monkeypatch.setattr(shard_maker, "decode", failing)
+    monkeypatch.setattr(recording, "decode", failing)
 
 
 def rows(uri: str) -> list[dict[str, Any]]:
