@@ -126,7 +126,7 @@ def test_a_run_on_ray_shows_lines_of_avis_and_keeps_those_of_ray(tmp_path: Path,
     run = tmp_path / "outputs" / "runs" / "quiet"
     assert not NOISE.search(done.stdout)
     for line in (f"messages of Ray: {run}/ray.log", "loss: its head takes", "epoch 2/2 val  eer "):
-        assert f"\n{line}" in done.stdout
+        assert f"\n{line}" in f"\n{done.stdout}"
     assert done.stdout.splitlines()[-2:] == [f"verifier: {run}/verifier", f"training: {run}/training.html"]
     assert "\x1b" not in done.stdout
     assert "\r" not in done.stdout
