@@ -149,3 +149,9 @@ def scores_of(
         return {"score": backend.score(enroll, test)}
     raw = backend.normalized.raw_score(enroll, test)
     return {"score": raw, "score_norm": backend.normalized.normalize(raw, enroll, test)}
+
+
+def score_noise(backend: Backend, dim: int) -> NDArray[np.float32]:
+    """Score made-up embeddings of a size: what fails there has learnt from embeddings of another."""
+    vectors = backend.transform(np.random.default_rng(0).normal(size=(2, dim)).astype(np.float32))
+    return backend.score(vectors[:1], vectors[1:])

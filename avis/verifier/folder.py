@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import BaseModel, Field, NonNegativeInt, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load, save
@@ -21,7 +20,7 @@ from avis.checkpoints.components import ROOMS, build
 from avis.checkpoints.fitted_state import restore, state_bytes
 from avis.foreign import check_plain, parse_json
 from avis.metrics.operating_point import OperatingPoint
-from avis.scoring.backend import Backend, Step
+from avis.scoring.backend import Backend, Step, score_noise
 from avis.scoring.calibration import Calibration, Measure
 from avis.verifier.card import card
 
@@ -148,7 +147,7 @@ def read_folder(folder: str) -> Parts:
         raise ValueError(
             f"no verifier: got {error}, expected components that AVIS wrote. At {path}. {ADVICE}"
         ) from error
-    _restored(backend, folder, BACKEND, config, partial(_score_noise, backend, dim))
+    _restored(backend, folder, BACKEND, config, partial(score_noise, backend, dim))
     if calibration:
         features = np.zeros((1, 2 * len(calibration.measures)))
         _restored(calibration, folder, CALIBRATION, config, lambda: calibration.interval(np.zeros(1), features))
@@ -246,11 +245,6 @@ def _check_measures(calibration: Calibration, backend: Backend) -> None:
     unknown = set(calibration.measures) - set(get_args(Measure))
     if unknown or ("cohort_mean" in calibration.measures and backend.normalized is None):
         raise ValueError(f"measures {calibration.measures} for {type(backend).__name__}")
-
-
-def _score_noise(backend: Backend, dim: int) -> NDArray[np.float32]:
-    vectors = backend.transform(np.random.default_rng(0).normal(size=(2, dim)).astype(np.float32))
-    return backend.score(vectors[:1], vectors[1:])
 
 
 def hearing_of(sharding: Mapping[str, Any]) -> Hearing:

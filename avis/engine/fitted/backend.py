@@ -6,7 +6,6 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from avis.digest import fingerprint, table_digest
 from avis.engine.examples.banks import make_banks
@@ -15,7 +14,7 @@ from avis.engine.scoring_settings import BackendSettings
 from avis.engine.trials.embeddings import StoreEmbedder
 from avis.engine.trials.vectors import embedding_matrix
 from avis.names import shared
-from avis.scoring.backend import Backend
+from avis.scoring.backend import Backend, score_noise
 from avis.scoring.trial_ids import gather
 from avis.training.example_settings import ExampleSettings
 
@@ -94,15 +93,10 @@ def fitted_backend(
         recipe=fingerprint([scoring.plain, embedder.checkpoint.digest]),
         data=fingerprint([*fitted_on, *windowed]) if len(training) else None,
         fit=fit,
-        tried=partial(_score_noise, backend, embedder.checkpoint.recipe["model"]["embedding_dim"]),
+        tried=partial(score_noise, backend, embedder.checkpoint.recipe["model"]["embedding_dim"]),
         needs="training speakers",
     )
     return backend
-
-
-def _score_noise(backend: Backend, dim: int) -> NDArray[np.float32]:
-    vectors = backend.transform(np.random.default_rng(0).normal(size=(2, dim)).astype(np.float32))
-    return backend.score(vectors[:1], vectors[1:])
 
 
 def _training_utterances(index: pa.Table, speakers: Sequence[str]) -> pa.Table:

@@ -42,17 +42,8 @@ class Sharding:
         Hz; every utterance is brought to it.
     encoding : {"flac", "pcm16"}
         How audio is kept in the shards.
-    channel : {"mix", "first", "best"}
-        What becomes of recordings with several channels, where a row of the corpus names none: their mean, the first,
-        or the one of the highest speech-to-noise ratio.
-    vad : {"energy", "silero"} or None
-        What finds the speech, for ``speech_s`` and ``trim``: see `avis.audio.vad.find_speech`. None counts frames by
-        their energy and leaves short pauses out: see `avis.audio.quality.measure`.
-    trim : {"none", "ends", "all"}
-        What is cut away where there is no speech: see `avis.audio.vad.trim`. Needs a ``vad``. The quality columns are
-        measured before.
-    min_duration_s : float
-        Shorter files are rejected, trimmed or not.
+    channel, vad, trim, min_duration_s
+        How recordings are taken in: see `avis.audio.recording.Hearing`.
     max_reject_share : float
         The run fails when more than this share of the files, rounded up, is rejected.
     num_validation_speakers : int
