@@ -8,24 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from avis import cli
-from avis.verifier.folder import write_folder
-
-
-@pytest.fixture
-def avis(parts, tmp_path, monkeypatch, capsys):
-    """Return what runs the command in a folder with a run: status, what was printed, and what was said beside it."""
-    monkeypatch.chdir(tmp_path)
-    write_folder(str(tmp_path / "outputs" / "runs" / "demo" / "verifier"), parts)
-
-    def run(*arguments):
-        monkeypatch.setattr("sys.argv", ["avis", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        out, err = capsys.readouterr()
-        return ended.value.code, out, err
-
-    return run
+from avis.cli.arguments import STATUS
 
 
 def test_two_recordings_are_compared_by_the_newest_model(avis, recording):
@@ -40,7 +23,7 @@ def test_two_recordings_are_compared_by_the_newest_model(avis, recording):
 def test_json_is_one_object(avis, recording):
     status, out, _ = avis("verify", recording(1), recording(2), "--json", "--model", "outputs/runs/demo")
     verdict = json.loads(out)
-    assert status == cli.STATUS[verdict["outcome"]]
+    assert status == STATUS[verdict["outcome"]]
     assert len(verdict["llr_interval"]) == 2
 
 

@@ -1,0 +1,31 @@
+"""The command `avis`: use a trained model on recordings.
+
+Exit status: 0 a match, or done; 1 no match; 2 an error, said in one message; 3 unsure, or too little speech.
+"""
+
+import sys
+import traceback
+from typing import NoReturn
+
+import typer
+
+from avis.cli import recordings
+
+app = typer.Typer(add_completion=True, no_args_is_help=True, help=__doc__, rich_markup_mode=None)
+for command in (recordings.verify, recordings.embed, recordings.card):
+    app.command()(command)
+
+
+def main() -> NoReturn:
+    """Run the command; what a user can mend is said in one message."""
+    try:
+        app()
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        raise SystemExit(130) from None
+    except Exception:
+        traceback.print_exc()
+        print("a bug of AVIS, not a mistake of yours: please report it with the lines above.", file=sys.stderr)
+    raise SystemExit(2)
