@@ -1,156 +1,35 @@
-"""Claim a run for one process at a time: two that train under one name would overwrite each other's checkpoints.
-
-The claim is a file in the run's folder that says who works there, and is renewed as long as that lives. On a local
-or network file system it is made by one atomic link, so that of two processes one gets it. Object stores have no such
-thing here: there, and where a claim is taken over from the dead, each writes its own, waits, and the last one stays;
-two would both get it only if one of them took longer than the wait from its look to its write. Whoever finds the claim
-in other hands later ends at once.
-"""
+"""Claim a run for one process at a time: two that train under one name would overwrite each other's checkpoints."""
 
 import contextlib
-import functools
 import os
 import signal
-import socket
-import threading
-import time
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from avis import location, store
+from avis import claim, location
 from avis.engine.workers.stopping import STOPPING
-from avis.whole_file import UNFINISHED
-
-CLAIM = "claim.json"
-RENEWED_EVERY_S = 20.0
-BELIEVED_S = 120.0
-"""After its last renewal, a claim from another machine, whose processes cannot be seen from here."""
-SETTLES_S = 2.0
-RELEASE_S = 5.0
-"""Waited at most for a renewal that is under way when the work ends."""
 
 
 @contextmanager
 def claimed(run_dir: str) -> Iterator[None]:
-    """Work on a run alone.
+    """Work on a run alone; a process that finds it in other hands ends at once.
 
     Raises
     ------
     ValueError
         If another process works on it.
     """
-    uri, own = location.join(run_dir, CLAIM), {**_this_process(), "token": uuid.uuid4().hex}
-    _take(uri, own)
-    ended = threading.Event()
-    renewing = threading.Thread(target=_renew, args=(uri, own, ended), daemon=True)
-    renewing.start()
     try:
-        yield
+        with claim.claimed(run_dir, what="run", else_do=", or choose another name", lost=_end):
+            yield
     finally:
-        ended.set()
-        renewing.join(RELEASE_S)
-        _release(uri, own)
+        if not location.is_uri(run_dir):
+            with contextlib.suppress(OSError):  # something else was left there
+                os.rmdir(run_dir)
 
 
-def _take(uri: str, own: dict[str, Any]) -> None:
-    claim = {**own, "renewed": time.time()}
-    if not location.is_uri(uri) and _create(uri, claim):
-        return
-    _refuse(_read(uri), uri)
-    store.write_json(uri, claim)
-    time.sleep(SETTLES_S)
-    there = _read(uri)
-    if there is None or there["token"] != own["token"]:
-        _refuse(there or claim, uri)
-
-
-def _create(path: str, claim: dict[str, Any]) -> bool:
-    """Make the file unless it is there, and tell whether that was so; not so either where there are no links."""
-    made = f"{path}.{claim['token']}{UNFINISHED}"
-    store.write_json(made, claim)
-    try:
-        os.link(made, path)
-    except OSError:
-        return False
-    finally:
-        os.unlink(made)
-    return True
-
-
-def _read(uri: str) -> dict[str, Any] | None:
-    try:
-        return store.read_json(uri)
-    except FileNotFoundError:
-        return None
-
-
-def _refuse(holder: Mapping[str, Any] | None, uri: str) -> None:
-    if holder is None or not _lives(holder):
-        return
-    raise ValueError(
-        f"run in use: got a run that process {holder['pid']} on {holder['host']} works on, heard of "
-        f"{max(0.0, time.time() - holder['renewed']):.0f} s ago, expected one that nobody does. At {uri}. Wait until "
-        f"it ends, or choose another name. If that process is gone, wait until it was not heard of for "
-        f"{BELIEVED_S:.0f} s, or delete this file."
-    )
-
-
-def _lives(holder: Mapping[str, Any]) -> bool:
-    this = _this_process()
-    if any(holder[key] != this[key] for key in ("host", "boot", "pid_namespace")):
-        return bool(time.time() - holder["renewed"] < BELIEVED_S)
-    try:
-        os.kill(holder["pid"], 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass  # another user's
-    return _started(holder["pid"]) in (holder["started"], None)
-
-
-@functools.cache
-def _this_process() -> dict[str, Any]:
-    """Return what tells this process from all others; a number does within a namespace of a boot of a host."""
-    boot = namespace = None
-    with contextlib.suppress(OSError):  # not on Linux
-        boot = location.read_bytes("/proc/sys/kernel/random/boot_id").decode().strip()
-        namespace = os.readlink("/proc/self/ns/pid")
-    pid = os.getpid()
-    return {
-        "host": socket.gethostname(),
-        "boot": boot,
-        "pid_namespace": namespace,
-        "pid": pid,
-        "started": _started(pid),
-    }
-
-
-def _started(pid: int) -> int | None:
-    """Return when a process was started, in ticks since the boot; None where that is not told."""
-    try:
-        return int(location.read_bytes(f"/proc/{pid}/stat").rpartition(b")")[2].split()[19])
-    except OSError:
-        return None
-
-
-def _renew(uri: str, own: dict[str, Any], ended: threading.Event) -> None:
-    while not ended.wait(RENEWED_EVERY_S):
-        with contextlib.suppress(OSError):  # unreachable: until it is again, the claim grows older
-            there = _read(uri)
-            if there is not None and there["token"] != own["token"]:
-                print(f"run taken over by process {there['pid']} on {there['host']}: this one ends now", flush=True)
-                STOPPING.told_by = "another process's claim"  # so that it saves nothing any more
-                os.kill(os.getpid(), signal.SIGINT)
-                return
-            store.write_json(uri, {**own, "renewed": time.time()})
-
-
-def _release(uri: str, own: dict[str, Any]) -> None:
-    with contextlib.suppress(OSError):
-        there = _read(uri)
-        if there is not None and there["token"] == own["token"]:
-            store.delete_file(uri)
-            if not location.is_uri(uri):
-                os.rmdir(location.parent(uri))  # if nothing else was left there
+def _end(holder: Mapping[str, Any]) -> None:
+    print(f"run taken over by process {holder['pid']} on {holder['host']}: this one ends now", flush=True)
+    STOPPING.told_by = "another process's claim"  # so that it saves nothing any more
+    os.kill(os.getpid(), signal.SIGINT)

@@ -120,3 +120,12 @@ def expand(trials: pa.Table, enrolments: pa.Table) -> tuple[NDArray[np.int64], N
     trial = np.repeat(np.arange(len(trials)), sizes_of_trial)
     within = np.arange(len(trial)) - np.repeat(np.cumsum(sizes_of_trial) - sizes_of_trial, sizes_of_trial)
     return np.repeat((np.cumsum(sizes) - sizes)[model_of_trial], sizes_of_trial) + within, trial
+
+
+def model_means(embeddings: NDArray[np.float32], offsets: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return the embeddings of enrolment models: the mean of the rows from each offset to the next.
+
+    >>> model_means(np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], np.float32), np.array([0, 2, 3])).tolist()
+    [[2.0, 3.0], [5.0, 6.0]]
+    """
+    return (np.add.reduceat(embeddings, offsets[:-1], axis=0) / np.diff(offsets)[:, None]).astype(np.float32)

@@ -17,9 +17,8 @@ from avis.audio.crop import windows
 from avis.audio.recording import Recording
 from avis.checkpoints.checkpoint import Checkpoint
 from avis.run_folder import VERIFIER
-from avis.scoring.backend import scores_of
-from avis.scoring.calibration import quality_features, quality_measures
 from avis.scoring.cosine import Cosine
+from avis.verifier.comparison import Comparison
 from avis.verifier.folder import CONFIG, EVEN, WEIGHTS, Parts, hearing_of, read_folder
 from avis.verifier.verdict import Outcome, Verdict
 
@@ -78,6 +77,7 @@ class Verifier:
     def __init__(self, parts: Parts) -> None:
         self.parts, self.hearing = parts, parts.hearing
         self.backend, self.calibration = parts.backend, parts.calibration
+        self.comparison = Comparison(parts.backend, parts.calibration)
         self.threshold = parts.operating_point.threshold
         facts = self.calibration.facts() if self.calibration else {"lower": 0.0, "upper": 0.0}
         self.bounds: tuple[float, float] = (facts["lower"], facts["upper"])
@@ -196,21 +196,15 @@ class Verifier:
         embeddings = [side.embedding for side in sides if side.embedding is not None]
         if len(embeddings) < 2:
             return Verdict(**told, outcome="not_heard", warnings=tuple(self._warnings(sides)))
-        both = np.stack(embeddings)
-        vectors = self.backend.transform(both)
-        scores = scores_of(self.backend, vectors[:1], vectors[1:])
-        score = scores.get("score_norm", scores["score"])
+        enroll, test = (
+            self.comparison.sides(embedding[None], np.array([side.speech_s]))
+            for side, embedding in zip(sides, embeddings, strict=True)
+        )
+        score = self.comparison.scores(enroll, test)
         told |= {"score": float(score[0])}
         outcome: Outcome = "unsure"
         if self.calibration is not None:
-            measures = quality_measures(
-                self.calibration.measures,
-                self.backend,
-                embeddings=both,
-                vectors=vectors,
-                speech_s=np.array(told["speech_s"]),
-            )
-            features = quality_features(measures[:1], measures[1:])
+            features = self.comparison.features(enroll, test)
             interval = self.calibration.interval(score, features)
             told |= {"llr": float(self.calibration.llr(score, features)[0]), "llr_bounds": self.bounds}
             told |= {"llr_interval": tuple(float(self.calibration.cap(each)[0]) for each in interval)}

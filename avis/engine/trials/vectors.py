@@ -14,6 +14,7 @@ from avis.engine.workers.compute import Compute
 from avis.schema import DURATION_BANDS, DURATION_EDGES_S
 from avis.scoring.backend import Backend
 from avis.scoring.calibration import quality_measures
+from avis.scoring.enrolment import model_means
 from avis.scoring.trial_ids import gather
 
 VALUES_AT_ONCE = 1 << 20
@@ -140,7 +141,7 @@ class TrialVectorMaker:
             if self.enrolment_mean == "scores":
                 members = (offsets, rows)
             else:
-                embeddings = np.concatenate([embeddings, _means(embeddings[rows], offsets)])
+                embeddings = np.concatenate([embeddings, model_means(embeddings[rows], offsets)])
                 seconds = np.concatenate([seconds, np.add.reduceat(seconds[rows], offsets[:-1])])
                 speakers = pa.chunked_array([*speakers.chunks, *speakers.take(rows[offsets[:-1]]).chunks])
         vectors = transform(self.backend, embeddings, self.run_dir, self.compute)
@@ -153,11 +154,6 @@ class TrialVectorMaker:
             names,
             members,
         )
-
-
-def _means(vectors: NDArray[np.float32], offsets: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return the mean of the rows from each offset to the next."""
-    return (np.add.reduceat(vectors, offsets[:-1], axis=0) / np.diff(offsets)[:, None]).astype(np.float32)
 
 
 def speech_seconds(ids: pa.ChunkedArray, index: pa.Table) -> np.ndarray:

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from avis import location, store
-from avis.engine import claim
-from avis.engine.claim import CLAIM, claimed
+from avis import claim, location, store
+from avis.claim import CLAIM
+from avis.engine.claim import claimed
 
 HOLD = "from avis.engine.claim import claimed\nwith claimed({run!r}):\n    print('held', flush=True)\n    input()"
 
