@@ -24,7 +24,7 @@ PADDING_S = 0.1
 SILERO_RATE_HZ = 16000
 
 
-def find_speech(samples: np.ndarray, *, sample_rate: int, vad: VadChoice) -> np.ndarray:
+def find_speech(samples: np.ndarray, *, sample_rate: int, vad: VadChoice | None) -> np.ndarray:
     """Find the stretches of speech.
 
     ``energy`` takes what is louder than the rest, by the level of frames: see `avis.audio.quality.speech_frames`. It
@@ -36,13 +36,15 @@ def find_speech(samples: np.ndarray, *, sample_rate: int, vad: VadChoice) -> np.
     none to it. Very quiet speech (-50 dBFS) may be missed whole. It costs some 30 ms of a core for each second of
     audio, and needs the package ``silero-vad``, which brings its weights: ``pip install 'avis[vad]'``.
 
+    None takes frames as `avis.audio.quality.measure` counts them: as ``energy``, less short pauses, with short bursts.
+
     Parameters
     ----------
     samples : array
         float32 ``[samples]``.
     sample_rate : int
         In Hz.
-    vad : VadChoice
+    vad : VadChoice or None
         Which detector.
 
     Returns
@@ -55,7 +57,9 @@ def find_speech(samples: np.ndarray, *, sample_rate: int, vad: VadChoice) -> np.
     Silero Team: "Silero VAD: pre-trained enterprise-grade Voice Activity Detector", 2024.
     https://github.com/snakers4/silero-vad
     """
-    return _by_energy(samples, sample_rate) if vad == "energy" else _by_silero(samples, sample_rate)
+    if vad == "silero":
+        return _by_silero(samples, sample_rate)
+    return _by_energy(samples, sample_rate, smooth=vad is not None)
 
 
 def trim(samples: np.ndarray, speech: np.ndarray, *, sample_rate: int, keep: TrimChoice, where: str) -> np.ndarray:
@@ -102,10 +106,10 @@ def trim(samples: np.ndarray, speech: np.ndarray, *, sample_rate: int, keep: Tri
     return samples[kept]
 
 
-def _by_energy(samples: np.ndarray, sample_rate: int) -> np.ndarray:
+def _by_energy(samples: np.ndarray, sample_rate: int, *, smooth: bool) -> np.ndarray:
     is_speech = speech_frames(frame_levels_db(samples, sample_rate=sample_rate))
     edges = np.flatnonzero(np.diff(np.concatenate([[0], is_speech.astype(np.int8), [0]]))).reshape(-1, 2)
-    if len(edges):
+    if smooth and len(edges):
         is_pause = edges[1:, 0] - edges[:-1, 1] >= MIN_PAUSE_S / HOP_S
         starts = edges[np.concatenate([[True], is_pause]), 0]
         ends = edges[np.concatenate([is_pause, [True]]), 1]

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from avis import location, store
 from avis.schema import embeddings_schema
-from avis.verifier.verifier import Voiceprint
+from avis.verifier.embedder import Voiceprint
 
 SUFFIXES = (".npz", ".parquet")
 
@@ -32,7 +32,7 @@ def write_embedding_file(file: str, voiceprints: Mapping[str, Voiceprint | Excep
         ``.npz``: arrays ``utt_ids`` [utterances] and ``embeddings`` [utterances, dim]; ``.parquet``: columns
         ``utt_id`` and ``embedding``.
     voiceprints : mapping of str to Voiceprint or Exception
-        See `avis.verifier.verifier.Verifier.embed_files`.
+        See `avis.verifier.embedder.Embedder.embed_files`.
 
     Returns
     -------

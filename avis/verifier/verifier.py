@@ -1,72 +1,28 @@
 """A trained model in use: recordings in, embeddings and decisions out."""
 
-import hashlib
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any, BinaryIO
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from avis import location
-from avis.audio.audio_error import AudioError
-from avis.audio.codec import to_float
-from avis.audio.crop import windows
-from avis.audio.recording import Recording
 from avis.checkpoints.checkpoint import Checkpoint
 from avis.run_folder import VERIFIER
 from avis.scoring.cosine import Cosine
 from avis.verifier.comparison import Comparison
+from avis.verifier.embedder import Embedder, Source, Voiceprint
 from avis.verifier.folder import CONFIG, EVEN, WEIGHTS, Parts, hearing_of, read_folder
 from avis.verifier.verdict import Outcome, Verdict
 
 PLAIN_COSINE = {"_target_": "avis.scoring.cosine.Cosine", "center": False}
 
-LEAST_SPEECH_S = 0.5
-"""Less speech is no voice to judge by."""
-
-UNHEARD = ("silent", "too_short", "no_speech")
-"""Reasons not to take a recording in that are no fault of the file: nobody speaks, or hardly."""
-
 CLIPPED, NOISY_DB, NARROW_SHARE = 0.01, 10.0, 0.6
 """Of the samples; speech-to-noise ratio; of half the sample rate: from which on a recording is warned of."""
 
-Source = str | os.PathLike[str] | bytes | BinaryIO | tuple[NDArray[Any], int]
-"""A path or URI, what a file holds, a file, or samples ``[samples(, channels)]`` and their rate in Hz."""
-EXPECTED = "a path, the bytes of a file, a file opened with 'rb', or (samples, rate)"
 
-
-@dataclass(frozen=True, kw_only=True)
-class Voiceprint:
-    """What a model makes of a recording.
-
-    Attributes
-    ----------
-    embedding : float32 [dim] or None
-        None where there is too little speech.
-    speech_s : float
-        Seconds of speech.
-    quality : dict
-        See `avis.audio.quality.measure`.
-    unheard : str or None
-        Why there is no embedding.
-    model : str
-        Digest of the checkpoint that it is of.
-    sha256 : str
-        Of the samples.
-    """
-
-    embedding: NDArray[np.float32] | None
-    speech_s: float
-    quality: dict[str, float | None]
-    unheard: str | None
-    model: str
-    sha256: str
-
-
-class Verifier:
+class Verifier(Embedder):
     """A model with all that it needs to decide; `load` makes one.
 
     Parameters
@@ -75,15 +31,14 @@ class Verifier:
     """
 
     def __init__(self, parts: Parts) -> None:
-        self.parts, self.hearing = parts, parts.hearing
+        super().__init__(parts.checkpoint, parts.hearing, max_window_s=parts.max_window_s)
+        self.parts = parts
         self.backend, self.calibration = parts.backend, parts.calibration
         self.comparison = Comparison(parts.backend, parts.calibration)
         self.threshold = parts.operating_point.threshold
         facts = self.calibration.facts() if self.calibration else {"lower": 0.0, "upper": 0.0}
         self.bounds: tuple[float, float] = (facts["lower"], facts["upper"])
         self.decides = self.bounds[0] < self.threshold < self.bounds[1]
-        self.front_end, self.model = parts.checkpoint.build_front_end().eval(), parts.checkpoint.build_model().eval()
-        self.longest = round(parts.max_window_s * self.hearing.sample_rate)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Verifier":
@@ -133,53 +88,6 @@ class Verifier:
             )
         )
 
-    def embed(self, source: Source | Voiceprint) -> Voiceprint:
-        """Embed a recording.
-
-        Parameters
-        ----------
-        source : Source
-            A path or URI, bytes of a file, a file opened for reading, or ``(samples, rate)``.
-
-        Raises
-        ------
-        ValueError
-            If it cannot be read; one in which nobody speaks is an answer, without embedding.
-        """
-        model = self.parts.checkpoint.digest
-        if isinstance(source, Voiceprint):
-            if source.model != model:
-                raise ValueError(
-                    f"voiceprint of another model: got one of {source.model[:12]}, expected one of {model[:12]}. At "
-                    "the voiceprint. Embed its recording by this model."
-                )
-            return source
-        try:
-            recording = self._taken(source)
-        except AudioError as error:
-            if error.reason not in UNHEARD:
-                raise
-            return Voiceprint(embedding=None, speech_s=0.0, quality={}, unheard=str(error), model=model, sha256="")
-        measured = recording.quality["speech_s"]
-        speech_s = len(recording.values) / self.hearing.sample_rate if measured is None else measured
-        heard = speech_s >= LEAST_SPEECH_S
-        return Voiceprint(
-            embedding=self._embedding(recording) if heard else None,
-            speech_s=speech_s,
-            quality=recording.quality,
-            unheard=None if heard else f"{speech_s:.1f} s of speech, of which {LEAST_SPEECH_S} s are the least",
-            model=model,
-            sha256=hashlib.sha256(recording.values.tobytes()).hexdigest(),
-        )
-
-    def embed_files(self, paths: Iterable[str]) -> Iterator[tuple[str, Voiceprint | Exception]]:
-        """Embed files one by one, each as soon as it is asked for; what cannot be read comes with its error."""
-        for path in paths:
-            try:
-                yield path, self.embed(path)
-            except (ValueError, OSError) as error:
-                yield path, error
-
     def score(self, enroll: NDArray[np.floating], test: NDArray[np.floating]) -> NDArray[np.float32]:
         """Score every row of embeddings ``[enroll, dim]`` against every row of ``[test, dim]``: ``[enroll, test]``."""
         return self.backend.score_matrix(*(self.backend.transform(np.asarray(each)) for each in (enroll, test)))
@@ -196,15 +104,15 @@ class Verifier:
         embeddings = [side.embedding for side in sides if side.embedding is not None]
         if len(embeddings) < 2:
             return Verdict(**told, outcome="not_heard", warnings=tuple(self._warnings(sides)))
-        enroll, test = (
+        one, other = (
             self.comparison.sides(embedding[None], np.array([side.speech_s]))
             for side, embedding in zip(sides, embeddings, strict=True)
         )
-        score = self.comparison.scores(enroll, test)
+        score = self.comparison.scores(one, other)
         told |= {"score": float(score[0])}
         outcome: Outcome = "unsure"
         if self.calibration is not None:
-            features = self.comparison.features(enroll, test)
+            features = self.comparison.features(one, other)
             interval = self.calibration.interval(score, features)
             told |= {"llr": float(self.calibration.llr(score, features)[0]), "llr_bounds": self.bounds}
             told |= {"llr_interval": tuple(float(self.calibration.cap(each)[0]) for each in interval)}
@@ -212,34 +120,6 @@ class Verifier:
                 lower, upper = (float(each[0]) for each in interval)
                 outcome = "match" if lower >= self.threshold else "no_match" if upper < self.threshold else "unsure"
         return Verdict(**told, outcome=outcome, warnings=tuple(self._warnings(sides)))
-
-    def _taken(self, source: Source) -> Recording:
-        try:
-            if isinstance(source, str | os.PathLike):
-                return self.hearing.take(os.fspath(source))
-            if isinstance(source, tuple) and len(source) == 2:
-                samples, rate = source
-                return self.hearing.take_samples(np.asarray(samples), rate)
-            return self.hearing.take(bytes(source if isinstance(source, bytes | bytearray) else source.read()))
-        except (AttributeError, TypeError, OverflowError, UnicodeDecodeError, RuntimeError) as error:
-            raise ValueError(
-                f"no recording: got {type(source).__name__} ({error}), expected {EXPECTED}. At the recording that was "
-                "given. Give one of these."
-            ) from error
-
-    @torch.inference_mode()
-    def _embedding(self, recording: Recording) -> NDArray[np.float32]:
-        waveform, made = to_float(recording.values), []
-        for start, num in windows(len(waveform), self.longest):
-            features = self.front_end(torch.from_numpy(waveform[start : start + num]))
-            made.append(self.model(features[None])[0].float().numpy())
-        embedding: NDArray[np.float32] = np.mean(made, axis=0)
-        if not np.isfinite(embedding).all():
-            raise ValueError(
-                f"embedding without a value: got {np.count_nonzero(~np.isfinite(embedding))} of {embedding.size} "
-                "values that are not finite, expected none. At the model. Train it again, or take another one."
-            )
-        return embedding
 
     def _warnings(self, sides: tuple[Voiceprint, Voiceprint]) -> Iterator[str]:
         if sides[0].sha256 and sides[0].sha256 == sides[1].sha256:

@@ -5,6 +5,7 @@ import pytest
 import soxr
 
 from avis.audio.audio_error import AudioError
+from avis.audio.quality import measure
 from avis.audio.vad import PADDING_S, TrimChoice, find_speech, trim
 from avis.corpora.voice import draw_channel, draw_voice, synthesise
 
@@ -66,6 +67,14 @@ def test_short_pauses_are_kept_and_clicks_are_not():
     x[3 * RATE : 3 * RATE + 300] *= 100
     found = find_speech(x.astype(np.float32), sample_rate=RATE, vad="energy") / RATE
     np.testing.assert_allclose(found, [[1.0, 2.0]], atol=0.02)
+
+
+def test_without_a_detector_stretches_are_the_frames_that_are_counted():
+    x = spoken() * np.float32(np.sign(np.sin(40 * np.arange(round(LENGTH_S * RATE)) / RATE)) > 0)
+    found = find_speech(x, sample_rate=RATE, vad=None)
+    counted = measure(x, sample_rate=RATE)["speech_s"]
+    assert np.diff(found).sum() / RATE == pytest.approx(counted)
+    assert len(found) > len(find_speech(x, sample_rate=RATE, vad="energy"))
 
 
 @pytest.mark.parametrize("vad", ["energy", "silero"])

@@ -1,0 +1,200 @@
+"""A trained model in use: recordings in, embeddings out."""
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, BinaryIO
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from avis.audio.audio_error import AudioError
+from avis.audio.codec import to_float
+from avis.audio.crop import windows
+from avis.audio.recording import Hearing, Recording
+from avis.audio.vad import find_speech, trim
+from avis.checkpoints.checkpoint import Checkpoint
+from avis.verifier.windows import Windows, check_windows, window_starts
+
+LEAST_SPEECH_S = 0.5
+"""Less speech is no voice to judge by."""
+
+UNHEARD = ("silent", "too_short", "no_speech")
+"""Reasons not to take a recording in that are no fault of the file: nobody speaks, or hardly."""
+
+Source = str | os.PathLike[str] | bytes | BinaryIO | tuple[NDArray[Any], int]
+"""A path or URI, what a file holds, a file, or samples ``[samples(, channels)]`` and their rate in Hz."""
+EXPECTED = "a path, the bytes of a file, a file opened with 'rb', or (samples, rate)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Voiceprint:
+    """What a model makes of a recording.
+
+    Attributes
+    ----------
+    embedding : float32 [dim] or None
+        None where there is too little speech.
+    speech_s : float
+        Seconds of speech.
+    quality : dict
+        See `avis.audio.quality.measure`.
+    unheard : str or None
+        Why there is no embedding.
+    model : str
+        Digest of the checkpoint that it is of.
+    sha256 : str
+        Of the samples.
+    """
+
+    embedding: NDArray[np.float32] | None
+    speech_s: float
+    quality: dict[str, float | None]
+    unheard: str | None
+    model: str
+    sha256: str
+
+
+class Embedder:
+    """A model with its ears: what every `avis.verifier.Verifier` is besides its decisions.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+    hearing : Hearing
+        How recordings are taken in.
+    max_window_s : float
+        What is longer is embedded in windows.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, hearing: Hearing, *, max_window_s: float) -> None:
+        self.digest, self.hearing = checkpoint.digest, hearing
+        self.front_end, self.model = checkpoint.build_front_end().eval(), checkpoint.build_model().eval()
+        self.dim = int(checkpoint.recipe["model"]["embedding_dim"])
+        self.longest = round(max_window_s * hearing.sample_rate)
+
+    def embed(self, source: Source | Voiceprint) -> Voiceprint:
+        """Embed a recording.
+
+        Parameters
+        ----------
+        source : Source
+            A path or URI, bytes of a file, a file opened for reading, or ``(samples, rate)``.
+
+        Raises
+        ------
+        ValueError
+            If it cannot be read; one in which nobody speaks is an answer, without embedding.
+        """
+        model = self.digest
+        if isinstance(source, Voiceprint):
+            if source.model != model:
+                raise ValueError(
+                    f"voiceprint of another model: got one of {source.model[:12]}, expected one of {model[:12]}. At "
+                    "the voiceprint. Embed its recording by this model."
+                )
+            return source
+        try:
+            recording = _taken(self.hearing, source)
+        except AudioError as error:
+            if error.reason not in UNHEARD:
+                raise
+            return Voiceprint(embedding=None, speech_s=0.0, quality={}, unheard=str(error), model=model, sha256="")
+        measured = recording.quality["speech_s"]
+        speech_s = len(recording.values) / self.hearing.sample_rate if measured is None else measured
+        heard = speech_s >= LEAST_SPEECH_S
+        return Voiceprint(
+            embedding=self._embedding(recording.values) if heard else None,
+            speech_s=speech_s,
+            quality=recording.quality,
+            unheard=None if heard else f"{speech_s:.1f} s of speech, of which {LEAST_SPEECH_S} s are the least",
+            model=model,
+            sha256=hashlib.sha256(recording.values.tobytes()).hexdigest(),
+        )
+
+    def embed_files(self, paths: Iterable[str]) -> Iterator[tuple[str, Voiceprint | Exception]]:
+        """Embed files one by one, each as soon as it is asked for; what cannot be read comes with its error."""
+        for path in paths:
+            try:
+                yield path, self.embed(path)
+            except (ValueError, OSError) as error:
+                yield path, error
+
+    def windows(self, source: Source, *, length_s: float = 3.0, hop_s: float = 1.5) -> Windows:
+        """Embed a recording window by window, so that it can be told who speaks when.
+
+        Where the model hears recordings trimmed, each window is trimmed as they are; its times stay those of the
+        recording as it was given. Windows with less than `LEAST_SPEECH_S` of speech are left out.
+
+        Parameters
+        ----------
+        source : Source
+            See `embed`.
+        length_s, hop_s : float
+            Seconds of a window, and between the beginnings of two; the last window ends with the recording. A shorter
+            recording is one window.
+
+        Returns
+        -------
+        Windows
+            None where nobody speaks.
+
+        Raises
+        ------
+        ValueError
+            If the recording cannot be read, or ``length_s`` or ``hop_s`` is out of range.
+        """
+        check_windows(length_s, hop_s, least_s=LEAST_SPEECH_S)
+        rate = self.hearing.sample_rate
+        try:
+            values = _taken(replace(self.hearing, vad=None, trim="none"), source).values
+        except AudioError as error:
+            if error.reason not in UNHEARD:
+                raise
+            values = np.zeros(1, np.int16)
+        speech = find_speech(to_float(values), sample_rate=rate, vad=self.hearing.vad)
+        length, hop = round(length_s * rate), max(1, round(hop_s * rate))
+        kept, embeddings = [], []
+        for start in window_starts(len(values), length, hop):
+            window = values[start : start + length]
+            within = np.clip(speech - start, 0, len(window))
+            num_speech = int(np.diff(within).sum())
+            if num_speech >= LEAST_SPEECH_S * rate:
+                heard = within[within[:, 1] > within[:, 0]]
+                window = trim(window, heard, sample_rate=rate, keep=self.hearing.trim, where=f"{start / rate:.2f} s")
+                kept.append((start, min(start + length, len(values)), num_speech))
+                embeddings.append(self._embedding(window))
+        start_s, end_s, speech_s = np.array(kept, np.float64).reshape(-1, 3).T / rate
+        vectors = np.array(embeddings, np.float32).reshape(-1, self.dim)
+        return Windows(start_s=start_s, end_s=end_s, speech_s=speech_s, embeddings=vectors)
+
+    @torch.inference_mode()
+    def _embedding(self, values: NDArray[np.int16]) -> NDArray[np.float32]:
+        waveform, made = to_float(values), []
+        for start, num in windows(len(waveform), self.longest):
+            features = self.front_end(torch.from_numpy(waveform[start : start + num]))
+            made.append(self.model(features[None])[0].float().numpy())
+        embedding: NDArray[np.float32] = np.mean(made, axis=0)
+        if not np.isfinite(embedding).all():
+            raise ValueError(
+                f"embedding without a value: got {np.count_nonzero(~np.isfinite(embedding))} of {embedding.size} "
+                "values that are not finite, expected none. At the model. Train it again, or take another one."
+            )
+        return embedding
+
+
+def _taken(hearing: Hearing, source: Source) -> Recording:
+    try:
+        if isinstance(source, str | os.PathLike):
+            return hearing.take(os.fspath(source))
+        if isinstance(source, tuple) and len(source) == 2:
+            samples, rate = source
+            return hearing.take_samples(np.asarray(samples), rate)
+        return hearing.take(bytes(source if isinstance(source, bytes | bytearray) else source.read()))
+    except (AttributeError, TypeError, OverflowError, UnicodeDecodeError, RuntimeError) as error:
+        raise ValueError(
+            f"no recording: got {type(source).__name__} ({error}), expected {EXPECTED}. At the recording that was "
+            "given. Give one of these."
+        ) from error
