@@ -113,6 +113,26 @@ def embeddings_schema(dim: int) -> pa.Schema:
     )
 
 
+def enrolled_schema(dim: int) -> pa.Schema:
+    """Return the schema of the recordings of a gallery of ``dim`` values per embedding, a row for each."""
+    return pa.schema(
+        [
+            pa.field("speaker", pa.string(), nullable=False),
+            pa.field("recording", pa.string(), nullable=False),
+            pa.field("sha256", pa.string(), nullable=False),
+            pa.field("enrolled_at", pa.timestamp("us", tz="UTC"), nullable=False),
+            pa.field("consent", pa.string()),
+            pa.field("keep_until", pa.date32()),
+            pa.field("speech_s", pa.float32(), nullable=False),
+            pa.field("snr_db", pa.float32()),
+            pa.field("clip_ratio", pa.float32()),
+            pa.field("bandwidth_hz", pa.float32()),
+            pa.field("embedding", pa.list_(pa.float32(), dim), nullable=False),
+            pa.field("audio", pa.large_binary()),
+        ]
+    )
+
+
 TRIALS = pa.schema(
     [
         pa.field("enroll", pa.string(), nullable=False),
