@@ -1,6 +1,7 @@
 """The command `avis`: use a trained model on recordings.
 
-Exit status: 0 a match, or done; 1 no match; 2 an error, said in one message; 3 unsure, or too little speech.
+Exit status: 0 a match, or done; 1 no match, or nobody who is enrolled; 2 an error, said in one message; 3 unsure, or
+too little speech.
 """
 
 import sys
@@ -9,11 +10,12 @@ from typing import NoReturn
 
 import typer
 
-from avis.cli import recordings
+from avis.cli import gallery, recordings
 
 app = typer.Typer(add_completion=True, no_args_is_help=True, help=__doc__, rich_markup_mode=None)
-for command in (recordings.verify, recordings.embed, recordings.card):
+for command in (recordings.verify, gallery.enroll, gallery.identify, recordings.embed, recordings.card):
     app.command()(command)
+app.add_typer(gallery.app, name="gallery")
 
 
 def main() -> NoReturn:

@@ -1,8 +1,21 @@
-"""A trained model in use: embed recordings, compare two, and decide, or say that it cannot be decided."""
+"""A trained model in use: embed recordings, compare two, say who speaks, or that it cannot be decided."""
 
-from avis.verifier.embedder import Voiceprint
+from avis.verifier.enrolment import Enrolment
+from avis.verifier.gallery import Gallery
+from avis.verifier.gates import Gates
+from avis.verifier.identification import Candidate, Identification
 from avis.verifier.verdict import Verdict
-from avis.verifier.verifier import Verifier
+from avis.verifier.verifier import Verifier, Voiceprint
 from avis.verifier.windows import Windows
 
-__all__ = ["Verdict", "Verifier", "Voiceprint", "Windows"]
+__all__ = [
+    "Candidate",
+    "Enrolment",
+    "Gallery",
+    "Gates",
+    "Identification",
+    "Verdict",
+    "Verifier",
+    "Voiceprint",
+    "Windows",
+]

@@ -11,11 +11,12 @@ import torch
 from numpy.typing import NDArray
 
 from avis.audio.audio_error import AudioError
-from avis.audio.codec import to_float
+from avis.audio.codec import pack, to_float
 from avis.audio.crop import windows
 from avis.audio.recording import Hearing, Recording
 from avis.audio.vad import find_speech, trim
 from avis.checkpoints.checkpoint import Checkpoint
+from avis.scoring.enrolment import model_means
 from avis.verifier.windows import Windows, check_windows, window_starts
 
 LEAST_SPEECH_S = 0.5
@@ -169,6 +170,16 @@ class Embedder:
         start_s, end_s, speech_s = np.array(kept, np.float64).reshape(-1, 3).T / rate
         vectors = np.array(embeddings, np.float32).reshape(-1, self.dim)
         return Windows(start_s=start_s, end_s=end_s, speech_s=speech_s, embeddings=vectors)
+
+    def voiceprint_of(self, embeddings: NDArray[np.float32], speech_s: float) -> Voiceprint:
+        """Return the voiceprint of several embeddings ``[recordings, dim]`` of one voice: their mean."""
+        mean = model_means(embeddings, np.array([0, len(embeddings)]))[0]
+        return Voiceprint(embedding=mean, speech_s=speech_s, quality={}, unheard=None, model=self.digest, sha256="")
+
+    def audio(self, source: Source) -> bytes:
+        """Return a recording as it is heard but not trimmed, as FLAC: what another model may be given instead of it."""
+        heard = _taken(replace(self.hearing, vad=None, trim="none"), source)
+        return pack(heard.values, sample_rate=self.hearing.sample_rate, encoding="flac")
 
     @torch.inference_mode()
     def _embedding(self, values: NDArray[np.int16]) -> NDArray[np.float32]:

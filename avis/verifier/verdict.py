@@ -82,8 +82,8 @@ def _in_words(verdict: Verdict) -> str:
         return f"Not heard: {seconds} of speech, which is too little for an answer."
     if verdict.llr is None or verdict.llr_interval is None:
         return f"Unsure: a score of {verdict.score:.3f}, which nothing was calibrated to tell the meaning of."
-    said = f"the evidence is {_evidence(verdict.llr)} ({_between(*verdict.llr_interval)})"
-    threshold = f"your threshold of {_times(verdict.threshold)}"
+    said = f"the evidence is {evidence(verdict.llr)} ({between(*verdict.llr_interval)})"
+    threshold = f"your threshold of {times(verdict.threshold)}"
     if verdict.outcome == "match":
         return f"Same speaker: {said}. Accepted at {threshold}."
     if verdict.outcome == "no_match":
@@ -91,28 +91,33 @@ def _in_words(verdict: Verdict) -> str:
     return f"Unsure: {said}, which leaves open on which side of {threshold} it is."
 
 
-def _evidence(llr: float) -> str:
-    return f"{_times(abs(llr))} times more likely if {'one person' if llr >= 0 else 'two people'} spoke"
+def evidence(llr: float) -> str:
+    """Say what a log-likelihood ratio means.
+
+    >>> evidence(math.log(853)), evidence(-math.log(20))
+    ('850 times more likely if one person spoke', '20 times more likely if two people spoke')
+    """
+    return f"{times(abs(llr))} times more likely if {'one person' if llr >= 0 else 'two people'} spoke"
 
 
-def _between(lower: float, upper: float) -> str:
+def between(lower: float, upper: float) -> str:
     """Say an interval of log-likelihood ratios.
 
-    >>> _between(math.log(90), math.log(8000)), _between(-math.log(30), -math.log(2)), _between(-1.0, 2.0)
+    >>> between(math.log(90), math.log(8000)), between(-math.log(30), -math.log(2)), between(-1.0, 2.0)
     ('between 90 and 8,000', 'between 2 and 30', 'between 2.7 for two people and 7.4 for one')
     """
     if lower == upper:
         return "as strong as the calibration bears out"
     if lower < 0 <= upper:
-        return f"between {_times(-lower)} for two people and {_times(upper)} for one"
+        return f"between {times(-lower)} for two people and {times(upper)} for one"
     least, most = sorted((abs(lower), abs(upper)))
-    return f"between {_times(least)} and {_times(most)}"
+    return f"between {times(least)} and {times(most)}"
 
 
-def _times(llr: float) -> str:
+def times(llr: float) -> str:
     """Say a ratio in two digits.
 
-    >>> _times(math.log(853)), _times(0.0), _times(math.log(2.34))
+    >>> times(math.log(853)), times(0.0), times(math.log(2.34))
     ('850', '1', '2.3')
     """
     ratio = math.exp(llr)

@@ -28,11 +28,13 @@ class Verifier(Embedder):
     Parameters
     ----------
     parts : Parts
+    path : str
+        Where it lies; empty where it was made here.
     """
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, *, path: str = "") -> None:
         super().__init__(parts.checkpoint, parts.hearing, max_window_s=parts.max_window_s)
-        self.parts = parts
+        self.parts, self.path = parts, path
         self.backend, self.calibration = parts.backend, parts.calibration
         self.comparison = Comparison(parts.backend, parts.calibration)
         self.threshold = parts.operating_point.threshold
@@ -61,7 +63,7 @@ class Verifier(Embedder):
         uri = location.absolute(os.fspath(path))
         for folder in (uri, location.join(uri, VERIFIER)):
             if location.exists(location.join(folder, WEIGHTS)):
-                return cls(read_folder(folder))
+                return cls(read_folder(folder), path=folder)
         if not uri.endswith(".ckpt"):
             raise ValueError(
                 f"no model: got neither {WEIGHTS} nor {VERIFIER}/{WEIGHTS}, expected the folder of a run that was "
@@ -72,7 +74,7 @@ class Verifier(Embedder):
         if location.exists(location.join(beside, CONFIG)):
             parts = read_folder(beside)
             if parts.checkpoint.digest == checkpoint.digest:
-                return cls(parts)
+                return cls(parts, path=beside)
         return cls(
             Parts(
                 checkpoint=checkpoint,
@@ -85,7 +87,8 @@ class Verifier(Embedder):
                 max_window_s=float(checkpoint.recipe.get("max_window_s") or 60.0),
                 trained_on=str(checkpoint.lineage),
                 figures={},
-            )
+            ),
+            path=uri,
         )
 
     def score(self, enroll: NDArray[np.floating], test: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -125,21 +128,29 @@ class Verifier(Embedder):
         if sides[0].sha256 and sides[0].sha256 == sides[1].sha256:
             yield "Both are the same recording."
         for name, side in zip(("first", "second"), sides, strict=True):
-            quality = side.quality
-            if side.unheard:
-                yield f"The {name} recording: {side.unheard}"
-            if (clipped := quality.get("clip_ratio")) is not None and clipped > CLIPPED:
-                yield f"The {name} recording is clipped: {clipped:.1%} of it is at full scale."
-            if (snr_db := quality.get("snr_db")) is not None and snr_db < NOISY_DB:
-                yield f"The {name} recording is noisy: the speech is {snr_db:.0f} dB above the noise."
-            band = quality.get("bandwidth_hz")
-            if band is not None and band < NARROW_SHARE * self.hearing.sample_rate / 2:
-                yield f"The {name} recording holds nothing above {band:.0f} Hz, as a telephone's."
+            yield from (f"The {name} recording{fault}" for fault in self.faults(side))
+        yield from self.cautions(self.threshold)
+
+    def cautions(self, threshold: float | None) -> Iterator[str]:
+        """Say why nothing can be decided at a threshold of log-likelihood ratios, where that is so."""
+        lower, upper = self.bounds
         if self.calibration is None:
             yield "Nothing was calibrated: the score has no meaning of its own."
-        elif not self.decides:
-            lower, upper = self.bounds
+        elif threshold is not None and not lower < threshold < upper:
             yield (
-                f"Nothing can be decided at a threshold of {self.threshold:.2f}: the calibration bears out no "
+                f"Nothing can be decided at a threshold of {threshold:.2f}: the calibration bears out no "
                 f"log-likelihood ratios beyond {lower:.2f} and {upper:.2f}. Calibrate on more speakers."
             )
+
+    def faults(self, heard: Voiceprint) -> Iterator[str]:
+        """Say what speaks against a recording, each as what follows its name."""
+        quality = heard.quality
+        if heard.unheard:
+            yield f": {heard.unheard}"
+        if (clipped := quality.get("clip_ratio")) is not None and clipped > CLIPPED:
+            yield f" is clipped: {clipped:.1%} of it is at full scale."
+        if (snr_db := quality.get("snr_db")) is not None and snr_db < NOISY_DB:
+            yield f" is noisy: the speech is {snr_db:.0f} dB above the noise."
+        band = quality.get("bandwidth_hz")
+        if band is not None and band < NARROW_SHARE * self.hearing.sample_rate / 2:
+            yield f" holds nothing above {band:.0f} Hz, as a telephone's."
