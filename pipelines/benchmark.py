@@ -5,6 +5,7 @@
     python pipelines/benchmark.py step      # examples/s of training steps: 32 and 16 bit, threads, compiled, ...
     python pipelines/benchmark.py plain     # the whole training as a plain single-process loop, then scored
     python pipelines/benchmark.py scoring   # 10 million trials with AS-norm: trials/s, memory; and loops over pairs
+    python pipelines/benchmark.py identify  # one of a million people named, beside a product of matrices and a sort
     python pipelines/benchmark.py metrics   # all figures of ten million scores against two plain sorts of them, and
                                             # a list longer than memory, of 100 million trials
     python pipelines/benchmark.py augment augment=every   # what each transform takes, in ms per second of audio
@@ -29,6 +30,7 @@ from pipelines.benchmarks.evaluation import metrics
 from pipelines.benchmarks.examples import augment, features
 from pipelines.benchmarks.feeding import feed
 from pipelines.benchmarks.growth import growth
+from pipelines.benchmarks.identifying import identify
 from pipelines.benchmarks.models import families, models
 from pipelines.benchmarks.preparing import preparing
 from pipelines.benchmarks.scoring import scoring
@@ -41,6 +43,7 @@ MEASUREMENTS: dict[str, Callable[[Recipe], None]] = {
     "step": step,
     "plain": plain,
     "scoring": scoring,
+    "identify": identify,
     "metrics": metrics,
     "features": features,
     "augment": augment,

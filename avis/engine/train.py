@@ -34,7 +34,7 @@ from avis.engine.watching import reported, watchers
 from avis.engine.workers import machine
 from avis.engine.workers.console import WORKER_LINES
 from avis.engine.workers.on_this_node import on_this_node
-from avis.engine.workers.restarts import restarted
+from avis.engine.workers.restarts import give_back, restarted
 from avis.engine.workers.stop_request import StopRequest, wait_for
 from avis.engine.workers.stopping import STOPPING
 from avis.losses.building import build_loss
@@ -216,7 +216,11 @@ def _train_on_ray(inputs: TrainingInputs, run_dir: str, *, num_workers: tuple[in
     )
     with WORKER_LINES.moving():
         max_restarts, progress = inputs.recipe.compute.max_restarts, partial(next_position, run_dir)
-        lost = partial(note, run_dir, LOST)
+
+        def lost(told: str) -> None:
+            give_back()
+            note(run_dir, LOST, told)
+
         wait_for(partial(restarted, trainer.fit, max_restarts, progress=progress, lost=lost), request)
 
 

@@ -14,7 +14,7 @@ from avis.names import name as compared
 from avis.part_file import PartFile
 from avis.schema import enrolled_schema
 from avis.verifier.embedder import Source, Voiceprint
-from avis.verifier.enrolment import Enrolment, Heard, enrolment, listen, listen_again, refuse_by_the_others
+from avis.verifier.enrolment import Enrolment, enrolment, listen, listen_again, refuse_by_the_others
 from avis.verifier.gallery_files import MANIFEST, ORDER, GalleryFiles, Manifest, is_kept, read_manifest, today
 from avis.verifier.gates import Gates
 from avis.verifier.identification import Identification, decide, rank
@@ -175,16 +175,18 @@ class Gallery:
         with self.files.changing() as manifest:
             snapshot = self.files.snapshot()
             parts, rows = self.files.rows_of(manifest, names)
-            places, made, new = _places(rows["speaker"]), list[Enrolment](), list[pa.Table]()
+            places, made, new = _places(rows["speaker"]), list[Enrolment](), list[dict[str, Any]]()
             for name, recordings in heard.items():
-                own = rows.take(pa.array(places.get(name, []), pa.int64()))
-                own = own.filter(is_kept(own))
-                others = [*snapshot.people.values(), *map(self.files.people, filter(len, new))]
-                warnings = refuse_by_the_others(self.verifier, name, recordings, own, others) if gates else []
+                own = rows.take(pa.array(places[name])) if name in places else rows.slice(0, 0)
+                own, warnings = own.filter(is_kept(own)), list[str]()
+                if gates is not None:
+                    others = [*snapshot.people.values(), self.files.people(self._table(new))]
+                    warnings = refuse_by_the_others(self.verifier, name, recordings, own, others)
                 made.append(enrolment(name, recordings, warnings, before=len(own)))
-                new.append(self._rows(name, recordings, told))
-            if any(map(len, new)):
-                self.files.replace(manifest, parts, pa.concat_tables([rows, *new]), verifier=self.verifier.path)
+                new += [{"speaker": name, **told, **each.row()} for each in recordings if each.sound]
+            if new:
+                both = pa.concat_tables([rows, self._table(new)])
+                self.files.replace(manifest, parts, both, verifier=self.verifier.path)
         return made
 
     def identify(self, recording: Source | Voiceprint, *, most: int = 5) -> Identification:
@@ -313,12 +315,11 @@ class Gallery:
                 )
             anew = [listen_again(verifier, row) for row in files.all_rows(manifest.parts).to_pylist()]
             changes = {"model": verifier.digest, "dim": verifier.dim, "verifier": verifier.path}
-            table = pa.Table.from_pylist(anew, schema=enrolled_schema(verifier.dim))
-            files.replace(manifest, list(manifest.parts), table, **changes)
-        return cls(files, verifier)
+            gallery = cls(files, verifier)
+            files.replace(manifest, list(manifest.parts), gallery._table(anew), **changes)
+        return gallery
 
-    def _rows(self, name: str, heard: Sequence[Heard], told: Mapping[str, object]) -> pa.Table:
-        rows = [{"speaker": name, **told, **each.row()} for each in heard if each.sound]
+    def _table(self, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
         return pa.Table.from_pylist(rows, schema=enrolled_schema(self.verifier.dim))
 
     def _check_present(self, name: str, rows: pa.Table) -> None:

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+import ray
 import torch.distributed
 from ray.exceptions import RayActorError, RayTaskError
 from ray.train import TrainingFailedError
+from ray.util.placement_group import PlacementGroup, placement_group_table, remove_placement_group
 
 from avis.engine.workers.parts import cause_of, user_error
 from avis.storage_fault import StorageError
@@ -64,6 +66,17 @@ def restarted(
         f"most compute.max_restarts={max_restarts}. At the training. If memory ran out, lower trainer.batch_size or "
         "compute.num_workers; resume=<run> goes on from the last checkpoint."
     )
+
+
+def give_back() -> None:
+    """Give back what this job's trainers hold: Ray Train 2.60 leaves it where one dies while they are being started.
+
+    Each restart would take CPUs and GPUs of its own, until there were none left to wait for.
+    """
+    job = ray.get_runtime_context().get_job_id()
+    for key, group in placement_group_table().items():
+        if key.endswith(job) and group["state"] != "REMOVED":
+            remove_placement_group(PlacementGroup(ray.PlacementGroupID(bytes.fromhex(key))))
 
 
 def _loss(error: TrainingFailedError | RayActorError) -> BaseException:

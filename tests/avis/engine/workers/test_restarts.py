@@ -8,7 +8,7 @@ from ray.exceptions import ActorDiedError, NodeDiedError, OutOfMemoryError, RayT
 from ray.train import ControllerError, TrainingFailedError, WorkerGroupError
 from ray.train.v2._internal.exceptions import WorkerHealthCheckFailedError
 
-from avis.engine.workers.restarts import restarted
+from avis.engine.workers.restarts import give_back, restarted
 from avis.storage_fault import StorageError
 
 WRONG = ValueError("corrupt shard: got 3 rows, expected 4. At s. Make it again.")
@@ -112,3 +112,17 @@ def test_a_failure_of_the_controller_is_shown(max_restarts: int):
 
     with pytest.raises(TrainingFailedError, match="no placement group"):
         restarted(fit, max_restarts, progress=nowhere)
+
+
+def test_what_the_lost_held_is_given_back(ray_session):
+    """Ray Train leaves its placement group behind where a worker dies as it is started."""
+    import ray
+    from ray.util.placement_group import placement_group, placement_group_table
+
+    left = placement_group([{"CPU": 1}])
+    waiting = placement_group([{"CPU": 10_000}])
+    assert left.wait(30)
+    give_back()
+    states = placement_group_table()
+    assert {states[group.id.hex()]["state"] for group in (left, waiting)} == {"REMOVED"}
+    assert ray.is_initialized()
