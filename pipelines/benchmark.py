@@ -26,6 +26,7 @@ from omegaconf import DictConfig
 from avis.engine.config import resolve
 from avis.engine.entry import pipeline
 from avis.engine.recipe import Recipe
+from avis.starting import as_started
 from pipelines.benchmarks.evaluation import metrics
 from pipelines.benchmarks.examples import augment, features
 from pipelines.benchmarks.feeding import feed
@@ -63,6 +64,7 @@ def main(cfg: DictConfig) -> None:
 if __name__ == "__main__":
     if sys.argv[1:2] != ["--help"]:
         if len(sys.argv) < 2 or sys.argv[1] not in MEASUREMENTS:
-            sys.exit(f"measurement missing: got {sys.argv[1:2]}, expected one of {', '.join(MEASUREMENTS)}.\n{__doc__}")
+            missing = f"measurement missing: got {sys.argv[1:2]}, expected one of {', '.join(MEASUREMENTS)}."
+            sys.exit(f"{missing}\n{as_started(str(__doc__))}")
         measure = MEASUREMENTS[sys.argv.pop(1)]
     main()

@@ -1,7 +1,7 @@
-"""The command `avis`: use a trained model on recordings.
+"""The command `avis`: use a trained model on recordings, or make one.
 
 Exit status: 0 a match, or done; 1 no match, or nobody who is enrolled; 2 an error, said in one message; 3 unsure, or
-too little speech.
+too little speech. Pipelines end as their scripts do: 0 done; 1 an error.
 """
 
 import sys
@@ -11,11 +11,13 @@ from typing import NoReturn
 import typer
 
 from avis.cli import gallery, recordings
+from avis.cli.pipelines import InGroups, add_pipelines
 
-app = typer.Typer(add_completion=True, no_args_is_help=True, help=__doc__, rich_markup_mode=None)
+app = typer.Typer(cls=InGroups, add_completion=True, no_args_is_help=True, help=__doc__, rich_markup_mode=None)
 for command in (recordings.verify, gallery.enroll, gallery.identify, recordings.embed, recordings.card):
     app.command()(command)
 app.add_typer(gallery.app, name="gallery")
+add_pipelines(app)
 
 
 def main() -> NoReturn:

@@ -17,7 +17,8 @@ RUNS = os.path.join("outputs", "runs")
 STATUS = {"match": 0, "no_match": 1, "not_enrolled": 1, "unsure": 3, "not_heard": 3}
 NO_MODEL = (
     f"no model: got no {RUNS}/<run>/{VERIFIER} here, expected one, as a training leaves it. "
-    "Train one (python pipelines/train.py run=demo), or name another's folder with --model."
+    "Train one (avis train run=demo),\n"
+    "import a published one (avis import_checkpoint --help), or name another's folder with --model."
 )
 
 Model = Annotated[

@@ -31,6 +31,7 @@ from avis.engine.command_line import as_typed
 from avis.engine.suggestions import explain
 from avis.engine.workers.ray_log import MESSAGES
 from avis.engine.workers.stopping import STOPPING
+from avis.starting import PIPELINES, as_started
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
 """Environment variable; at 1 every error keeps its traceback."""
@@ -39,7 +40,6 @@ EXIT_ERROR = 1
 
 SEVERAL_OF = "train"
 """The pipeline whose runs have names, so that several may be started by one command."""
-PIPELINES = Path(__file__).resolve().parents[2] / "pipelines"
 
 OUT_OF_MEMORY = ("MemoryError", "OutOfMemoryError")
 """Python's, torch's and Ray's own names for it."""
@@ -108,7 +108,7 @@ def _run(main: Callable[[DictConfig], None], config_name: str) -> None:
         except BaseException as error:
             failed.append(error)  # Hydra would print a line of its own on the way
 
-    OmegaConf.register_new_resolver("docstring", lambda: main.__globals__["__doc__"].rstrip(), replace=True)
+    OmegaConf.register_new_resolver("docstring", lambda: as_started(main.__globals__["__doc__"].rstrip()), replace=True)
     asked = os.environ.get(FULL_ERROR)
     os.environ[FULL_ERROR] = "1"
     try:

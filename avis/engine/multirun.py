@@ -6,7 +6,6 @@ process, one Ray and one name, or start all at once whatever there is room for.
 
 import os
 import re
-import shlex
 import signal
 import subprocess
 import sys
@@ -27,6 +26,7 @@ from avis.engine.recipe import Recipe
 from avis.engine.workers.compute import CPUS_BESIDE_TRAINERS, Compute
 from avis.engine.workers.stopping import EXIT_STATUS, STOPPING
 from avis.run_folder import CONFIG, METRICS, check_run_name
+from avis.starting import how_to_start
 
 FLAGS = ("-m", "--multirun")
 LOOK_S = 0.2
@@ -180,7 +180,7 @@ class SideBySide:
     def _start(self, name: str) -> None:
         command = [sys.executable, self.script, *self.commands[name]]
         alone = self.at_once == 1
-        print(f"run {name}: {shlex.join(['python', sys.argv[0], *self.commands[name]])}", flush=True)
+        print(f"run {name}: {how_to_start('train', *self.commands[name])}", flush=True)
         self.running[name] = process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -225,6 +225,6 @@ def _say_how_they_ended(ended: Mapping[str, int], names: Sequence[str], runs: st
     evaluated = [name for name in names if location.exists(location.join(runs, name, METRICS))]
     begun = [name for name in names if ended.get(name) and location.exists(location.join(runs, name, CONFIG))]
     if begun:
-        print(f"go on: {shlex.join(['python', sys.argv[0], '-m', 'resume=' + ','.join(begun), *where])}", flush=True)
+        print(f"go on: {how_to_start('train', '-m', 'resume=' + ','.join(begun), *where)}", flush=True)
     if len(evaluated) > 1:
-        print(f"compare: python pipelines/compare.py {shlex.join([f'runs=[{chr(44).join(evaluated)}]', *where])}")
+        print(f"compare: {how_to_start('compare', f'runs=[{chr(44).join(evaluated)}]', *where)}")

@@ -2,8 +2,6 @@
 
 import contextlib
 import os
-import shlex
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +19,7 @@ from avis.engine.config import moved_to, resolve
 from avis.engine.recipe import Recipe
 from avis.engine.workers.stopping import STOPPING, TIME_LIMIT
 from avis.run_folder import CONFIG, EVENTS, LOGS, RAY_TRAIN, TRACKED, check_run_name
+from avis.starting import how_to_start
 
 STARTED_ON = "utterances"
 """In a run's configuration: the store that it was started on."""
@@ -120,8 +119,8 @@ def _how_to_go_on(run_dir: str, said: str) -> str:
         return said or f"stopped{by}: nothing was trained yet. At {run_dir}. Run the same command again."
     name = os.path.basename(location.split_query(run_dir)[0])
     where = [given for given in HydraConfig.get().overrides.task if given.startswith("output_dir=")]
-    command = shlex.join(["python", sys.argv[0], f"resume={name}", *where])
-    return f"stopped{by}: what is finished is kept. At {run_dir}. Go on with: {command}"
+    go_on = how_to_start("train", f"resume={name}", *where)
+    return f"stopped{by}: what is finished is kept. At {run_dir}. Go on with: {go_on}"
 
 
 def _resumed(run_dir: str, asked: Mapping[str, Any]) -> Recipe:

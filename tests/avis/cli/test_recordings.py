@@ -59,7 +59,7 @@ def test_without_a_model_it_says_how_to_get_one(avis, recording, tmp_path, monke
     monkeypatch.chdir(tmp_path / "elsewhere")
     status, _, err = avis("verify", path, path)
     assert status == 2
-    assert "pipelines/train.py run=demo" in err
+    assert "avis train run=demo" in err
     assert (
         "--model" in avis("card", "--model", "nowhere")[2] or "no model: got neither" in avis("card", "--model", "x")[2]
     )
