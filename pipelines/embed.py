@@ -21,12 +21,12 @@ from omegaconf import DictConfig
 
 from avis import location, store
 from avis.checkpoints.checkpoint import Checkpoint
+from avis.embedding_file import check_format
 from avis.engine.config import check_composed, fill
 from avis.engine.embed import embed
 from avis.engine.entry import pipeline
 from avis.engine.prepare import prepare
 from avis.engine.prepare_recipe import PrepareRecipe
-from avis.engine.trials.embedding_files import check_format
 
 
 @pipeline("embed")

@@ -43,8 +43,21 @@ def matching(recordings: list[str]) -> list[str]:
     return list(dict.fromkeys(paths))
 
 
-def standard_input() -> bytes:
-    """Read a recording from standard input."""
+def listed(file: str) -> list[str]:
+    """Read a text of paths and URIs, one per line; paths are relative to its folder."""
+    try:
+        lines = location.read_bytes(location.absolute(file)).decode("utf-8-sig").splitlines()
+    except (FileNotFoundError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"no list: got {error}, expected a text with a path per line. At {file}. Correct it."
+        ) from error
+    return [location.join(location.parent(file), line.strip()) for line in lines if line.strip()]
+
+
+def named(recording: str) -> str | bytes:
+    """Return a path or URI as it is, and for ``-`` what comes by standard input."""
+    if recording != "-":
+        return recording
     if sys.stdin is None:
         raise ValueError("no standard input: got it closed, expected a recording. At -. Give a path.")
     return sys.stdin.buffer.read()

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from avis.cli.arguments import STATUS, Json, Model, matching, standard_input, verifier_of
+from avis.cli.arguments import STATUS, Json, Model, matching, named, verifier_of
+from avis.cli.microphone import Record, check_one, recorded
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -55,14 +56,17 @@ def enroll(
 
 
 def identify(
-    recording: Annotated[str, typer.Argument(help="A recording: a path or URI, or - for standard input.")],
+    recording: Annotated[str, typer.Argument(help="A recording: a path or URI, or - for standard input.")] = "",
+    record: Record = None,
     gallery: Folder = DEFAULT,
     model: Model = "",
     most: Annotated[int, typer.Option(min=1, help="How many people are ranked.")] = 5,
     as_json: Json = False,
 ) -> None:
     """Say who of those enrolled speaks in a recording, if it is one of them."""
-    found = _compared(gallery, model).identify(standard_input() if recording == "-" else recording, most=most)
+    check_one(recording, record)
+    known = _compared(gallery, model)
+    found = known.identify(recorded(record) if record else named(recording), most=most)
     print(json.dumps(found.plain()) if as_json else found)
     raise typer.Exit(STATUS[found.outcome])
 

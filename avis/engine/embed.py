@@ -4,9 +4,9 @@ import pyarrow as pa
 
 from avis import location, store
 from avis.checkpoints.checkpoint import Checkpoint
+from avis.embedding_file import WRITERS, check_format, write_embeddings
 from avis.engine.prepare_recipe import PrepareRecipe
 from avis.engine.scoring_settings import MAX_WINDOW_S
-from avis.engine.trials.embedding_files import WRITERS, check_format, write_embeddings
 from avis.engine.trials.embeddings import StoreEmbedder
 from avis.engine.trials.vectors import embedding_matrix
 from avis.schema import REJECTS
@@ -26,7 +26,7 @@ def embed(recipe: PrepareRecipe, checkpoint: Checkpoint, utterances: str, *, for
     utterances : str
         URI of the store.
     format : str
-        See `avis.engine.trials.embedding_files.write_embeddings`.
+        See `avis.embedding_file.write_embeddings`.
 
     Raises
     ------
@@ -42,14 +42,14 @@ def embed(recipe: PrepareRecipe, checkpoint: Checkpoint, utterances: str, *, for
     names = _names(index)
     check_format(format, names)
     made_with_it = location.join(recipe.output_dir, "embedded", checkpoint.digest[:12])
-    place = location.join(made_with_it, location.stem(utterances))
-    if location.exists(file := f"{place}.{WRITERS[format][0]}"):
+    name = location.stem(utterances)
+    if location.exists(file := location.join(made_with_it, f"{name}.{WRITERS[format][0]}")):
         return file
     max_window_s = recipe.plain.get("max_window_s") or MAX_WINDOW_S
     embedder = StoreEmbedder(checkpoint, utterances, made_with_it, recipe.compute, max_window_s)
     embedded = embedder.embed(index["utt_id"].combine_chunks(), label="embed")
     assert embedded["utt_id"].equals(index["utt_id"]), "every utterance once, sorted"
-    return write_embeddings(names, embedding_matrix(embedded), place, format=format)
+    return write_embeddings(names, embedding_matrix(embedded), made_with_it, name, format=format)
 
 
 def _names(index: pa.Table) -> list[str]:

@@ -1,26 +1,25 @@
 """Write embeddings of recordings as one file."""
 
-import io
-from collections.abc import Mapping
+import posixpath
+from collections.abc import Collection, Mapping
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from avis import location, store
-from avis.schema import embeddings_schema
+from avis import location
+from avis.embedding_file import check_format, write_embeddings
 from avis.verifier.embedder import Voiceprint
 
-SUFFIXES = (".npz", ".parquet")
+FORMATS = {".npz": "npz", ".parquet": "parquet", ".csv": "csv", ".ark": "kaldi"}
+"""By the end of a file's name; see `avis.embedding_file.write_embeddings`."""
 
 
-def check_suffix(file: str) -> None:
-    """Refuse a file that would be of another kind."""
-    if not file.endswith(SUFFIXES):
+def check_embedding_file(file: str, paths: Collection[str]) -> None:
+    """Raise ValueError where a file would be of another kind, or cannot hold the paths of recordings as ids."""
+    if _suffix(file) not in FORMATS:
         raise ValueError(
-            f"unknown kind of file: got {file}, expected {' or '.join(SUFFIXES)}. At --out. Name it so, or let "
-            "pipelines/embed.py write CSV or Kaldi's."
+            f"unknown kind of file: got {file}, expected one that ends in {', '.join(FORMATS)}. At --out. Name it so."
         )
+    check_format(FORMATS[_suffix(file)], list(paths))
 
 
 def write_embedding_file(file: str, voiceprints: Mapping[str, Voiceprint | Exception]) -> tuple[int, dict[str, str]]:
@@ -29,8 +28,7 @@ def write_embedding_file(file: str, voiceprints: Mapping[str, Voiceprint | Excep
     Parameters
     ----------
     file : str
-        ``.npz``: arrays ``utt_ids`` [utterances] and ``embeddings`` [utterances, dim]; ``.parquet``: columns
-        ``utt_id`` and ``embedding``.
+        Path or URI, whose end says which format; beside an ``.ark`` goes an ``.scp`` of the same name.
     voiceprints : mapping of str to Voiceprint or Exception
         See `avis.verifier.embedder.Embedder.embed_files`.
 
@@ -43,9 +41,9 @@ def write_embedding_file(file: str, voiceprints: Mapping[str, Voiceprint | Excep
     Raises
     ------
     ValueError
-        If the file would be of another kind, or there is none to write.
+        If the file would be of another kind, or cannot hold an id, or there is none to write.
     """
-    check_suffix(file)
+    check_embedding_file(file, voiceprints)
     kept, left_out = {}, {}
     for path, made in voiceprints.items():
         if isinstance(made, Exception):
@@ -59,13 +57,11 @@ def write_embedding_file(file: str, voiceprints: Mapping[str, Voiceprint | Excep
         raise ValueError(
             f"nothing to write: got no recording with a voice, expected one. At {path}, for one: {why}. Give others."
         )
-    vectors = np.stack(list(kept.values()))
-    buffer = io.BytesIO()
-    if file.endswith(".npz"):
-        np.savez(buffer, utt_ids=np.array(list(kept)), embeddings=vectors)
-    else:
-        column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
-        schema = embeddings_schema(vectors.shape[1])
-        pq.write_table(pa.Table.from_arrays([pa.array(list(kept)), column], schema=schema), buffer)
-    store.write_bytes(location.absolute(file), buffer.getvalue())
+    vectors, whole = np.stack(list(kept.values())), location.absolute(file)
+    folder, name = location.parent(whole), location.stem(whole)
+    write_embeddings(list(kept), vectors, folder, name, format=FORMATS[_suffix(file)])
     return len(kept), left_out
+
+
+def _suffix(file: str) -> str:
+    return posixpath.splitext(location.split_query(file)[0])[1]

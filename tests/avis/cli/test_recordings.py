@@ -78,14 +78,52 @@ def test_patterns_are_embedded_and_what_cannot_be_is_named(avis, recording, tmp_
     assert "gone/b.wav: " in err
     if suffix == "npz":
         with np.load("e.npz") as file:
-            ids, embeddings = file["utt_ids"].tolist(), file["embeddings"]
+            ids, embeddings = file["ids"].tolist(), file["embeddings"]
     else:
         table = pq.read_table("e.parquet")
         ids, embeddings = table["utt_id"].to_pylist(), np.array(table["embedding"].to_pylist())
     assert ids == paths
     assert embeddings.shape == (2, 16)
-    assert "unknown kind of file: got e.csv" in avis("embed", paths[0], "--out", "e.csv")[2]
+    assert "unknown kind of file: got e.txt" in avis("embed", paths[0], "--out", "e.txt")[2]
     assert "no file that matches *.zzz" in avis("embed", "*.zzz", "--out", "e.npz")[2]
+
+
+def test_lists_of_paths_are_embedded_beside_patterns_into_kaldis_archive(avis, recording, tmp_path):
+    paths = [recording(1), recording(2)]
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "calls.txt").write_text(f"\ufeff../2.wav\r\n\n{paths[0]}\n")
+    status, out, _ = avis("embed", str(tmp_path / "1.*"), "--list", "lists/calls.txt", "--out", "e.ark")
+    assert (status, out) == (0, "2 of 2 recordings embedded\ne.ark\n")
+    avis("embed", *paths, "--out", "e.npz")
+    with np.load("e.npz") as file:
+        embeddings = file["embeddings"]
+    ids, places = zip(*(line.split() for line in (tmp_path / "e.scp").read_text().splitlines()), strict=True)
+    assert ids == (paths[0], os.path.join("lists", "../2.wav"))
+    for place, embedding in zip(places, embeddings, strict=True):
+        archive, offset = place.rsplit(":", 1)
+        with open(archive, "rb") as file:
+            file.seek(int(offset) + len(b"\0BFV \4" + bytes(4)))
+            np.testing.assert_array_equal(np.fromfile(file, "<f4", len(embedding)), embedding)
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["--out", "e.npz"], "no recordings: got none"),
+        (["--list", "gone.txt", "--out", "e.npz"], "no list: got "),
+        (["--list", "1.wav", "--out", "e.npz"], "no list: got "),
+        (["--list", "empty.txt", "--out", "e.npz"], "no recordings: got none"),
+        (["a b.wav", "--out", "e.ark"], "ids without blanks: got 1 ids with one"),
+        (["a\tb.wav", "--out", "e.ark"], "ids without blanks: got 1 ids with one"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_before_anything_is_embedded(avis, recording, tmp_path, typed, said):
+    recording(1)
+    (tmp_path / "empty.txt").write_text("\n")
+    status, out, err = avis("embed", *typed)
+    assert (status, out) == (2, "")
+    assert err.startswith(f"error: {said}")
+    assert not list(tmp_path.glob("e.*"))
 
 
 def test_the_card_is_printed(avis):

@@ -1,6 +1,7 @@
-"""Write embeddings as files that other tools read."""
+"""Embeddings as a file that other tools read."""
 
 import io
+import re
 import struct
 from collections.abc import Callable, Mapping
 
@@ -10,21 +11,23 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from avis import store
+from avis import location, store
 
 BINARY, FLOAT_VECTOR, SIZE_OF_INT32 = b"\0B", b"FV ", b"\4"
 """What begins a vector in Kaldi's binary form: ``BaseFloat`` is float32, sizes are marked with their own size."""
 
 
-def write_embeddings(ids: list[str], vectors: NDArray[np.float32], place: str, *, format: str) -> str:
+def write_embeddings(ids: list[str], vectors: NDArray[np.float32], folder: str, name: str, *, format: str) -> str:
     """Write embeddings and return the file that others are given.
 
     Parameters
     ----------
     ids : list of str [utterances]
     vectors : float32 [utterances, dim]
-    place : str
-        Path or URI without a suffix.
+    folder : str
+        Path or URI, absolute.
+    name : str
+        Of the file, without its suffix.
     format : str
         ``parquet`` (columns ``utt_id``, ``embedding``), ``npz`` (arrays ``ids`` and ``embeddings``, without pickles),
         ``csv`` (columns ``utt_id``, ``e0``, ``e1``, ...), or ``kaldi``: an archive of float vectors, and the ``.scp``
@@ -41,10 +44,10 @@ def write_embeddings(ids: list[str], vectors: NDArray[np.float32], place: str, *
     """
     check_format(format, ids)
     suffix, write = WRITERS[format]
-    files = write(ids, vectors, place)
+    files = write(ids, vectors, location.join(folder, f"{name}.ark"))
     for ending, data in files.items():  # the last one says that all are there
-        store.write_bytes(f"{place}.{ending}", data)
-    return f"{place}.{suffix}"
+        store.write_bytes(location.join(folder, f"{name}.{ending}"), data)
+    return location.join(folder, f"{name}.{suffix}")
 
 
 def check_format(format: str, ids: list[str]) -> None:
@@ -53,41 +56,40 @@ def check_format(format: str, ids: list[str]) -> None:
         raise ValueError(
             f"unknown format: got format={format!r}, expected one of {', '.join(WRITERS)}. At format. Choose one."
         )
-    blanks = [name for name in ids if " " in name]
+    blanks = [name for name in ids if re.search(r"\s", name, re.ASCII)]
     if format == "kaldi" and blanks:
         raise ValueError(
             f"ids without blanks: got {len(blanks)} ids with one, expected none, since a blank ends an id in Kaldi's "
-            f"files. At {blanks[0]!r} for one. Choose another format, or name the recordings otherwise by a table with "
-            "columns path and utt_id."
+            f"files. At {blanks[0]!r} for one. Choose another format, or name the recordings otherwise."
         )
 
 
-def _parquet(ids: list[str], vectors: NDArray[np.float32], place: str) -> dict[str, bytes]:
+def _parquet(ids: list[str], vectors: NDArray[np.float32], ark: str) -> dict[str, bytes]:
     column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table({"utt_id": ids, "embedding": column}), sink, compression="zstd")
     return {"parquet": sink.getvalue().to_pybytes()}
 
 
-def _npz(ids: list[str], vectors: NDArray[np.float32], place: str) -> dict[str, bytes]:
+def _npz(ids: list[str], vectors: NDArray[np.float32], ark: str) -> dict[str, bytes]:
     sink = io.BytesIO()
     np.savez(sink, ids=np.array(ids, np.str_), embeddings=vectors)
     return {"npz": sink.getvalue()}
 
 
-def _csv(ids: list[str], vectors: NDArray[np.float32], place: str) -> dict[str, bytes]:
+def _csv(ids: list[str], vectors: NDArray[np.float32], ark: str) -> dict[str, bytes]:
     values = {f"e{number}": column for number, column in enumerate(vectors.T)}
     sink = pa.BufferOutputStream()
     pa.csv.write_csv(pa.table({"utt_id": ids, **values}), sink)
     return {"csv": sink.getvalue().to_pybytes()}
 
 
-def _kaldi(ids: list[str], vectors: NDArray[np.float32], place: str) -> dict[str, bytes]:
+def _kaldi(ids: list[str], vectors: NDArray[np.float32], ark: str) -> dict[str, bytes]:
     archive, script = io.BytesIO(), io.StringIO()
     head = BINARY + FLOAT_VECTOR + SIZE_OF_INT32 + struct.pack("<i", vectors.shape[1])
     for name, vector in zip(ids, vectors.astype("<f4"), strict=True):
         archive.write(f"{name} ".encode())
-        script.write(f"{name} {place}.ark:{archive.tell()}\n")
+        script.write(f"{name} {ark}:{archive.tell()}\n")
         archive.write(head + vector.tobytes())
     return {"ark": archive.getvalue(), "scp": script.getvalue().encode()}
 
