@@ -63,9 +63,9 @@ def test_a_mistake_is_told_alike_by_script_and_verb(tmp_path, mistake):
 
 
 def test_what_it_says_to_type_is_what_was_typed(tmp_path):
-    status, out, _ = ends([*AVIS, "pair", "--help"], tmp_path)
+    status, out, _ = ends([*AVIS, "compare", "--help"], tmp_path)
     assert status == 0
-    assert "\n    avis pair pairing=cross_session " in out
+    assert "\n    avis compare runs=[<run>,<run>]\n" in out
     assert "python pipelines" not in out
 
 
@@ -86,16 +86,22 @@ def test_a_shell_completes_verbs(tmp_path, shell, script):
     assert "inspect_store" in ends(start, tmp_path, **typed, _TYPER_COMPLETE_ARGS="avis ins")[1]
 
 
-def test_all_that_runs_is_in_the_wheel(tmp_path):
-    pytest.importorskip("setuptools", "77", reason="the first that reads pyproject.toml")
+def test_a_wheel_is_all_it_takes(tmp_path):
+    pytest.importorskip("setuptools", "77")  # the least that builds it
+    source, site, elsewhere = (tmp_path / name for name in ("source", "site", "elsewhere"))
     for folder in FOLDERS:
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for file in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / file, tmp_path)
+        shutil.copy(ROOT / file, source)
     build = "from setuptools.build_meta import build_wheel; print(build_wheel('.'))"
-    status, out, err = ends([sys.executable, "-c", build], tmp_path)
+    status, out, err = ends([sys.executable, "-c", build], source)
     assert status == 0, err
-    files = {str(path.relative_to(ROOT)) for folder in FOLDERS for path in (ROOT / folder).rglob("*.*")}
-    with zipfile.ZipFile(tmp_path / out.splitlines()[-1]) as wheel:
-        left_out = {path for path in files - set(wheel.namelist()) if "__pycache__" not in path}
-    assert {Path(path).suffix for path in left_out} <= {".md", ".png"}, "documents"
+    with zipfile.ZipFile(source / out.splitlines()[-1]) as wheel:
+        wheel.extractall(site)
+    files = (path.relative_to(source) for folder in FOLDERS for path in (source / folder).rglob("*.*"))
+    assert {path.suffix for path in files if not (site / path).exists()} == {".md", ".png"}, "documents"
+    elsewhere.mkdir()
+    without_source = os.pathsep.join([str(site), *(path for path in sys.path if path != str(ROOT))])
+    status, out, err = ends([*AVIS, "compare", "--cfg", "hydra"], elsewhere, PYTHONPATH=without_source)
+    assert (status, err) == (0, "")
+    assert f"path: {site / 'configs'}\n" in out
