@@ -10,11 +10,18 @@ from typing import NoReturn
 
 import typer
 
-from avis.cli import gallery, recordings
+from avis.cli import calibrate, gallery, recordings
 from avis.cli.pipelines import InGroups, add_pipelines
 
 app = typer.Typer(cls=InGroups, add_completion=True, no_args_is_help=True, help=__doc__, rich_markup_mode=None)
-for command in (recordings.verify, gallery.enroll, gallery.identify, recordings.embed, recordings.card):
+for command in (
+    recordings.verify,
+    gallery.enroll,
+    gallery.identify,
+    recordings.embed,
+    calibrate.calibrate,
+    recordings.card,
+):
     app.command()(command)
 app.add_typer(gallery.app, name="gallery")
 add_pipelines(app)

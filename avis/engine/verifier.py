@@ -17,19 +17,14 @@ from avis.engine.trials.lists import read_index, read_rejects
 from avis.engine.trials.vectors import TrialVectorMaker
 from avis.run_folder import METRICS, VERIFIER
 from avis.scoring.calibration import Calibration
-from avis.verifier.folder import EVEN, Parts, hearing_of, write_folder
+from avis.verifier.folder import CALIBRATING, EVEN, Parts, hearing_of, write_folder
 
 BY_DURATION = CalibrationSettings.of(
     {
         "trials": None,
         "max_trials": 100_000,
         "crops_s": [1.0, 6.0],
-        "model": {
-            "_target_": "avis.scoring.calibration.Calibration",
-            "p_target": 0.05,
-            "l2": 1e-4,
-            "measures": ["duration"],
-        },
+        "model": CALIBRATING,
     }
 )
 """How a verifier is calibrated where a run is not: on held-out speakers, recordings of 1 to 6 s among them."""

@@ -64,4 +64,5 @@ def _decisions(config: Mapping[str, Any], calibrated: Mapping[str, Any] | None) 
         f"Accepted is at {point.threshold:.2f} and above (p_target {point.p_target:g}, c_miss {point.c_miss:g}, "
         f"c_fa {point.c_fa:g}), and `unsure` where the interval of a ratio holds that threshold"
         f"{'' if calibrated['lower'] < point.threshold < calibrated['upper'] else ', which here is always'}."
+        f"{' ' + config['calibrated_on'] if config['calibrated_on'] else ''}"
     )

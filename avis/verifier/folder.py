@@ -38,6 +38,14 @@ ADVICE = "Fetch the folder again, or make it anew."
 EVEN = OperatingPoint(0.5)
 """Where none is set: as many trials are of one speaker as are not, and both errors cost the same."""
 
+CALIBRATING: dict[str, Any] = {
+    "_target_": "avis.scoring.calibration.Calibration",
+    "p_target": 0.05,
+    "l2": 1e-4,
+    "measures": ["duration"],
+}
+"""The calibration where none is set."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
@@ -61,6 +69,8 @@ class Parts:
         In words.
     figures : mapping
         By name of a trial list, its ``metrics.json``.
+    calibrated_on : str
+        On whom, and what came of it, in words; empty for speakers that were held out of the training.
     """
 
     checkpoint: Checkpoint
@@ -73,6 +83,7 @@ class Parts:
     max_window_s: float
     trained_on: str
     figures: Mapping[str, Any]
+    calibrated_on: str = ""
 
     @property
     def config(self) -> dict[str, Any]:
@@ -91,6 +102,7 @@ class Parts:
             "operating_point": vars(self.operating_point),
             "max_window_s": self.max_window_s,
             "trained_on": self.trained_on,
+            "calibrated_on": self.calibrated_on,
             "figures": self.figures,
         }
 
@@ -161,6 +173,7 @@ def read_folder(folder: str) -> Parts:
         operating_point=config.operating_point,
         max_window_s=config.max_window_s,
         trained_on=config.trained_on,
+        calibrated_on=config.calibrated_on,
         figures={name: each.model_dump(mode="json") for name, each in config.figures.items()},
     )
 
@@ -187,6 +200,7 @@ class _Config(BaseModel, extra="forbid"):
     operating_point: OperatingPoint
     max_window_s: Annotated[float, Field(ge=1, le=3600)]
     trained_on: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")]
+    calibrated_on: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
     figures: dict[Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f|]*$")], _Figures]
     files: dict[str, str]
 

@@ -1,0 +1,126 @@
+"""Error rates of decisions about one's own voices, with intervals that hold for other people like them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import beta
+from scipy.stats import t as students_t
+
+from avis.metrics.bootstrap import Resampling, speaker_intervals
+from avis.metrics.eer import equal_error_rate
+from avis.metrics.figures import EER, FigureSet
+from avis.metrics.trials import Trials
+from avis.scoring.bounds import count_sources
+from avis.verifier.own_forms import Scored
+
+LEVEL = 0.95
+DRAWS = Resampling(num_draws=1000, confidence=LEVEL, seed=0)
+EER_ALONE = FigureSet(protocols={}, fmrs=())
+
+
+@dataclass(frozen=True)
+class Rate:
+    """An error rate.
+
+    Attributes
+    ----------
+    value, low, high : float
+        As observed, and where it lies with other people at 95 %. Where nothing was wrong, ``high`` is what that bears
+        out: the rate at which so many independent sources are without error one time in 20 (of many: three by their
+        number).
+    num_wrong, num_trials, num_sources : int
+        Trials decided wrongly, trials, and the people or pairs of people that they are of.
+    """
+
+    value: float
+    low: float
+    high: float
+    num_wrong: int
+    num_trials: int
+    num_sources: int
+
+
+def most_without_error(num_sources: int) -> float:
+    """Return the rate at which so many independent sources are all without error one time in 20.
+
+    >>> round(most_without_error(10), 4), round(most_without_error(1000), 4)
+    (0.2589, 0.003)
+    """
+    return float(-np.expm1(np.log1p(-LEVEL) / num_sources))
+
+
+def rate(wrong: NDArray[np.bool_], speakers: NDArray[np.integer]) -> Rate:
+    """Return how often decisions of one kind of trial are wrong.
+
+    The interval is Clopper's and Pearson's of as many independent trials as have the variance that the rate has over
+    people, so that it neither counts a person's trials as independent nor needs many people. Draws of speakers give a
+    narrower one, which in simulation of 12 and 20 people held false rejects in nine cases of ten.
+
+    Parameters
+    ----------
+    wrong : bool [trials]
+        Of target or of non-target trials.
+    speakers : int [trials, 2]
+        Numbers of the people.
+
+    References
+    ----------
+    Korn and Graubard, "Confidence intervals for proportions with small expected number of positive counts estimated
+    from survey data", Survey Methodology 24, 1998.
+
+    Examples
+    --------
+    Two of 40 trials, one of each of 40 pairs of people, are wrong:
+
+    >>> each = rate(np.arange(40) < 2, np.arange(80).reshape(40, 2))
+    >>> each.value, round(each.low, 3), round(each.high, 3)
+    (0.05, 0.006, 0.169)
+    """
+    num, num_wrong = len(wrong), int(np.count_nonzero(wrong))
+    pairs = np.unique(np.sort(speakers, axis=1), axis=0)
+    counts = (num_wrong, num, len(pairs))
+    value = num_wrong / num
+    if num_wrong in (0, num):
+        reach = most_without_error(len(pairs))
+        return Rate(value, *((0.0, reach) if num_wrong == 0 else (1.0 - reach, 1.0)), *counts)
+    effective = min(num, _independent(wrong, speakers))
+    right, tail = (1.0 - value) * effective, (1.0 - LEVEL) / 2
+    low = beta.ppf(tail, value * effective, right + 1)
+    return Rate(value, float(low), float(beta.ppf(1 - tail, value * effective + 1, right)), *counts)
+
+
+def _independent(wrong: NDArray[np.bool_], speakers: NDArray[np.integer]) -> float:
+    """Return how many independent trials would give the rate as exactly as these do, which share people.
+
+    See Aronow, Samii and Assenova, "Cluster-Robust Variance Estimation for Dyadic Data", Political Analysis 23, 2015.
+    """
+    num, excess = len(wrong), (wrong - wrong.mean()) / len(wrong)
+    (enroll, test), num_people = _numbers(speakers)
+    of_pairs = np.bincount(np.minimum(enroll, test) * num_people + np.maximum(enroll, test), excess)
+    different = enroll != test
+    of_people = np.bincount(enroll, excess, num_people) + np.bincount(test[different], excess[different], num_people)
+    twice = of_pairs @ of_pairs if different.any() else 0.0
+    variance = max(of_people @ of_people - twice, of_pairs @ of_pairs) * num_people / max(1, num_people - 1)
+    tail = (1.0 + LEVEL) / 2
+    widened = students_t.ppf(tail, num - 1) / students_t.ppf(tail, max(1, num_people - 1))
+    return float(wrong.mean() * (1 - wrong.mean()) / variance * widened**2)
+
+
+def _numbers(speakers: NDArray[np.integer]) -> tuple[NDArray[np.int64], int]:
+    names, numbers = np.unique(speakers, return_inverse=True)
+    return numbers.reshape(speakers.shape).T, len(names)
+
+
+def eer(trials: Scored) -> Rate:
+    """Return the equal error rate of scores, with the interval of draws of speakers."""
+    value, at = equal_error_rate(trials.scores, trials.target)
+    num_wrong = int(np.count_nonzero((trials.scores >= at) != trials.target))
+    num_sources = min(count_sources(trials.target, trials.speakers))
+    counts = (num_wrong, len(trials.scores), num_sources)
+    if value == 0.0:
+        return Rate(0.0, 0.0, most_without_error(num_sources), *counts)
+    drawn = speaker_intervals(
+        Trials(trials.scores, trials.target, None, *trials.speakers.T), DRAWS, figure_set=EER_ALONE
+    ).figures
+    return Rate(value, *drawn[EER], *counts)
