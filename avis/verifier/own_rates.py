@@ -54,8 +54,9 @@ def rate(wrong: NDArray[np.bool_], speakers: NDArray[np.integer]) -> Rate:
     """Return how often decisions of one kind of trial are wrong.
 
     The interval is Clopper's and Pearson's of as many independent trials as have the variance that the rate has over
-    people, so that it neither counts a person's trials as independent nor needs many people. Draws of speakers give a
-    narrower one, which in simulation of 12 and 20 people held false rejects in nine cases of ten.
+    people, so that it neither counts a person's trials as independent nor needs many people. In simulation of 6 to 30
+    people those of 95 % held in 92 to 99 cases of 100; where a few people make most of the errors, in 83 to 92.
+    Percentiles of draws of speakers held in 90 where these held in 95.
 
     Parameters
     ----------

@@ -81,7 +81,10 @@ class OwnVoices:
             If nothing can be decided.
         """
         if self.refusal is not None or self.calibration is None:
-            raise ValueError(f"nothing to decide by: {self.refusal} At the voices. Record more people.")
+            raise ValueError(
+                f"nothing to decide by: got {self.num_people} people, expected such as a decision can rest on: "
+                f"{self.refusal} At the voices. Record more people, or take another operating point."
+            )
         whole = self.whole
         figures = {
             "eer": whole.eer.value,

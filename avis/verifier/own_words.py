@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from avis.verifier.own_rates import Rate, most_without_error
 
 if TYPE_CHECKING:
@@ -30,8 +32,8 @@ def _decisions(own: "OwnVoices") -> Iterator[str]:
     assert whole.false_accepts, "nothing was decided"
     assert whole.false_rejects, "nothing was decided"
     yield (
-        f"Accepted is what is at least {ratio(own.threshold)} times more likely if one person spoke: with "
-        f"{own.speech_s:.1f} s of speech on either side, a score of {own.score:.3f}."
+        f"Accepted is from a ratio of {ratio(own.threshold)} on, which is how much likelier the recordings are if one "
+        f"person spoke: with {own.speech_s:.1f} s of speech on either side, from a score of {own.score:.3f} on."
     )
     yield f"False accepts: {share(whole.false_accepts)} of pairs of two people."
     yield f"False rejects: {share(whole.false_rejects)} of pairs of one person."
@@ -98,7 +100,7 @@ def share(rate: Rate) -> str:
     """Say a rate with its interval; never that there are no errors.
 
     >>> share(Rate(0.034, 0.012, 0.08, 3, 88, 13)), share(Rate(0.0, 0.0, 0.21, 0, 13, 13))
-    ('3.4 % (between 1.2 % and 8.0 %)', 'none in 13, so at most 21 %')
+    ('3.4 % (between 1.2 % and 8 %)', 'none in 13, so at most 21 %')
     """
     if rate.num_wrong == 0:
         return f"none in {rate.num_trials:,}, so at most {percent(rate.high)}"
@@ -106,13 +108,12 @@ def share(rate: Rate) -> str:
 
 
 def percent(value: float) -> str:
-    """Say a share in two digits.
+    """Say a share in two digits at most.
 
     >>> percent(0.00123), percent(0.0996), percent(1.0), percent(0.0)
     ('0.12 %', '10 %', '100 %', '0 %')
     """
-    digits = 1 - math.floor(math.log10(100 * value)) if value > 0 else 0
-    return f"{100 * value:.{max(0, digits)}f} %"
+    return f"{np.format_float_positional(float(f'{100 * value:.2g}'), trim='-')} %"
 
 
 def ratio(llr: float) -> str:
