@@ -4,6 +4,8 @@ from avis.verifier.enrolment import Enrolment
 from avis.verifier.gallery import Gallery
 from avis.verifier.gates import Gates
 from avis.verifier.identification import Candidate, Identification
+from avis.verifier.own_recording import OwnRecording
+from avis.verifier.own_voices import OwnVoices, calibrate
 from avis.verifier.verdict import Verdict
 from avis.verifier.verifier import Verifier, Voiceprint
 from avis.verifier.windows import Windows
@@ -14,8 +16,11 @@ __all__ = [
     "Gallery",
     "Gates",
     "Identification",
+    "OwnRecording",
+    "OwnVoices",
     "Verdict",
     "Verifier",
     "Voiceprint",
     "Windows",
+    "calibrate",
 ]

@@ -9,6 +9,9 @@ from avis.verifier.own_crossing import Decided
 from avis.verifier.own_forms import Scored
 from avis.verifier.own_rates import Rate, eer, rate
 
+TOLERATED = 1.5
+"""How many times as often recordings may err that are long enough."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Errors:
@@ -71,17 +74,19 @@ def errors_of(trials: Scored, decided: Decided | None, threshold: float) -> Erro
 
 
 def enough_seconds(whole: Errors, by_seconds: Mapping[float, Errors]) -> float | None:
-    """Return from how many seconds on both errors are within the intervals of those of whole recordings."""
+    """Return from how many seconds on both errors together are at most `TOLERATED` times those of whole recordings."""
     enough = None
     for seconds in sorted(by_seconds, reverse=True):
-        for ours, theirs in (
-            (by_seconds[seconds].false_accepts, whole.false_accepts),
-            (by_seconds[seconds].false_rejects, whole.false_rejects),
-        ):
-            if ours is None or theirs is None or ours.value > theirs.high:
-                return enough
+        if _both(by_seconds[seconds]) > TOLERATED * _both(whole):
+            break
         enough = seconds
     return enough
+
+
+def _both(errors: Errors) -> float:
+    assert errors.false_accepts, "nothing was decided"
+    assert errors.false_rejects, "nothing was decided"
+    return errors.false_accepts.value + errors.false_rejects.value
 
 
 def confusable_people(

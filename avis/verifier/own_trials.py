@@ -74,14 +74,16 @@ def sort_out(verifier: Verifier, voices: Mapping[str, Sequence[OwnRecording]]) -
             if made.embedding is None:
                 notes.append(f"Left out: {each.name}, in which too little is heard ({made.unheard}).")
                 continue
-            other, first = kept.setdefault(made.sha256, (person, each))
+            if made.sha256 not in kept:
+                kept[made.sha256] = person, each
+                continue
+            other, first = kept[made.sha256]
             if other != person:
                 raise ValueError(
                     f"one recording of two people: got the same samples for {other} and {person}, expected each once. "
                     f"At {first.name} and {each.name}. Say whose it is."
                 )
-            if first is not each:
-                notes.append(f"Left out: {each.name}, which is the same recording as {first.name}.")
+            notes.append(f"Left out: {each.name}, which is the same recording as {first.name}.")
     if len(kept) > MOST_RECORDINGS:
         raise ValueError(
             f"too many recordings: got {len(kept)}, expected at most {MOST_RECORDINGS}, which make two million pairs. "

@@ -50,7 +50,8 @@ class OwnVoices:
     by_seconds : dict of float to Errors
         Of recordings cut to so many seconds of speech, as far as there are both kinds of trial.
     enough_s : float or None
-        Seconds of speech from which on both errors are within the intervals of those of whole recordings.
+        Seconds of speech from which on both errors together are at most `avis.verifier.own_errors.TOLERATED` times
+        as frequent as with whole recordings.
     confusable : tuple of Confusable
         The most confusable first.
     calibration : Calibration or None
@@ -154,7 +155,7 @@ def calibrate(
         least_false_accepts=most_without_error(math.comb(len(kept.people), 2)),
         whole=whole,
         by_seconds=errors,
-        enough_s=enough_seconds(whole, errors),
+        enough_s=enough_seconds(whole, errors) if decided else None,
         confusable=confusable_people(scored.judged[WHOLE], decided[WHOLE], point.threshold, kept.people)
         if decided
         else (),

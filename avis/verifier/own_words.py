@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from avis.verifier.own_errors import TOLERATED
 from avis.verifier.own_rates import Rate, most_without_error
 
 if TYPE_CHECKING:
@@ -57,12 +58,8 @@ def _by_seconds(own: "OwnVoices") -> Iterator[str]:
             else f"false accepts {share(errors.false_accepts)}, false rejects {share(errors.false_rejects)}."
         )
     if own.by_seconds and own.refusal is None:
-        longest = f"{max(own.by_seconds):g} s"
-        yield (
-            f"Not even {longest} are as good as whole recordings."
-            if own.enough_s is None
-            else f"From {own.enough_s:g} s of speech on, errors are within the intervals of those of whole recordings."
-        )
+        enough = f"From {own.enough_s:g} s of speech on, there are" if own.enough_s else "Only whole recordings have"
+        yield f"{enough} at most {TOLERATED} times the errors of whole recordings."
 
 
 def of_card(own: "OwnVoices") -> str:

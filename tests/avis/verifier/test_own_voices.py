@@ -15,13 +15,11 @@ from avis.metrics.binomial import binomial_interval
 from avis.metrics.bootstrap import Resampling
 from avis.metrics.operating_point import OperatingPoint
 from avis.scoring.calibration import Calibration
-from avis.verifier import Verifier, Voiceprint, own_crossing, own_rates
+from avis.verifier import OwnRecording, Verifier, Voiceprint, calibrate, own_crossing, own_rates
 from avis.verifier.folder import CALIBRATING, CARD, write_folder
 from avis.verifier.own_crossing import cross_validated
 from avis.verifier.own_forms import Scored
 from avis.verifier.own_rates import rate
-from avis.verifier.own_recording import OwnRecording
-from avis.verifier.own_voices import calibrate
 from tests.avis.conftest import RATE
 
 DIM = 16
@@ -189,6 +187,8 @@ def test_a_copy_is_left_out_and_one_of_two_people_refused(verifier):
     told = calibrate(verifier, voices | {"p0": [*voices["p0"], dataclasses.replace(first, name="p0/copy")]})
     assert told.whole.num_target == 4
     assert "Left out: p0/copy, which is the same recording as p0/0." in told.notes
+    twice = calibrate(verifier, voices | {"p0": [*voices["p0"], first]})
+    assert "Left out: p0/0, which is the same recording as p0/0." in twice.notes
     with pytest.raises(ValueError, match=r"one recording of two people: .*At p0/0 and p1/stolen"):
         calibrate(verifier, voices | {"p1": [dataclasses.replace(first, name="p1/stolen")]})
 
@@ -266,6 +266,7 @@ def test_it_takes_as_many_seconds_as_recordings_need_to_be_as_good_as_whole(veri
     assert told.by_seconds[1.0].eer.value > 0.3
     assert told.by_seconds[2.0].eer.value == 0.0
     assert told.enough_s == 2.0
+    assert told.calibration.facts()["num_target"] == 4 * told.whole.num_target  # cut or whole on either side
     assert "From 2 s of speech on" in str(told)
 
 
