@@ -6,6 +6,7 @@ from avis.verifier.gates import Gates
 from avis.verifier.identification import Candidate, Identification
 from avis.verifier.own_recording import OwnRecording
 from avis.verifier.own_voices import OwnVoices, calibrate
+from avis.verifier.session import Session
 from avis.verifier.verdict import Verdict
 from avis.verifier.verifier import Verifier, Voiceprint
 from avis.verifier.windows import Windows
@@ -18,6 +19,7 @@ __all__ = [
     "Identification",
     "OwnRecording",
     "OwnVoices",
+    "Session",
     "Verdict",
     "Verifier",
     "Voiceprint",

@@ -202,10 +202,17 @@ def _taken(hearing: Hearing, source: Source) -> Recording:
             return hearing.take(os.fspath(source))
         if isinstance(source, tuple) and len(source) == 2:
             samples, rate = source
-            return hearing.take_samples(np.asarray(samples), rate)
+            return hearing.take_samples(_array(samples), rate)
         return hearing.take(bytes(source if isinstance(source, bytes | bytearray) else source.read()))
     except (AttributeError, TypeError, OverflowError, UnicodeDecodeError, RuntimeError) as error:
         raise ValueError(
             f"no recording: got {type(source).__name__} ({error}), expected {EXPECTED}. At the recording that was "
             "given. Give one of these."
         ) from error
+
+
+def _array(samples: Any) -> NDArray[Any]:
+    try:
+        return np.asarray(samples)
+    except ValueError as error:  # rows of several lengths
+        raise TypeError(error) from error
