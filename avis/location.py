@@ -250,6 +250,6 @@ def _open_parts(path: str) -> Any:
 
 
 def _open_regular(path: str) -> io.FileIO:
-    if not stat.S_ISREG(os.stat(path).st_mode):
+    if "\0" in path or not stat.S_ISREG(os.stat(path).st_mode):
         raise OSError(errno.EINVAL, "not a regular file", path)
     return open(path, "rb", buffering=0)

@@ -179,7 +179,7 @@ def _read(path: str, stretch: Stretch, channel: ChannelChoice, where: str) -> tu
 def _read_whole(data: bytes, channel: ChannelChoice, where: str) -> tuple[np.ndarray, int]:
     if not data:
         raise _empty("no bytes: got size=0 bytes, expected an audio file", where)
-    file = io.BytesIO(data)
+    file = _Bytes(data)
     parts = find_parts(file, where=where)
     promised = max(part.stop for part in parts)
     if len(data) < promised:
@@ -188,6 +188,13 @@ def _read_whole(data: bytes, channel: ChannelChoice, where: str) -> tuple[np.nda
     if len(samples) == 0:
         raise _empty("no audio: got frames=0, expected at least one", where)
     return samples, source_rate
+
+
+class _Bytes(io.BytesIO):
+    """Bytes with no place before their beginning, where damage sends libsndfile; as `avis.storage_fault.SteadyFile`."""
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return super().seek(max(0, offset) if whence == io.SEEK_SET else offset, whence)
 
 
 def _empty(found: str, where: str) -> AudioError:

@@ -41,7 +41,8 @@ def read_parts(
         if rate != sample_rate or (blocks and block.shape[1:] != blocks[0].shape[1:]):
             raise more_than_read(
                 where,
-                f"got {len(parts)} joined recordings, of {sample_rate} and {rate} Hz or of several numbers of channels",
+                f"got {len(parts)} joined recordings, of {sample_rate} and {rate} Hz or of several numbers of "
+                "channels, expected one of each",
                 f"tail -c +{part.start + 1} IN > REST, head -c {part.start} IN > BEGINNING, and list them apart",
             )
         start, end = stretch.frames(rate, total=UNKNOWN_FRAMES, where=where)

@@ -145,6 +145,12 @@ def test_unreadable(tmp_path: Path) -> None:
     assert refused(tmp_path / "head.wav", encoded(tone())[:20]).reason == "unreadable"
     os.mkfifo(tmp_path / "pipe.wav")
     assert refused(tmp_path / "pipe.wav").reason == "unreadable"
+    assert refused(tmp_path / "nu\0l.wav").reason == "unreadable"
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+def test_a_damaged_name_of_a_chunk_leaves_no_traceback_of_the_decoders(tmp_path: Path) -> None:
+    assert refused(tmp_path / "a.aiff", encoded(tone(), "AIFF").replace(b"SSND", b"SShD")).reason == "unreadable"
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
