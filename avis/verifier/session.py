@@ -57,9 +57,10 @@ class Session:
     `verdict` is that of `Verifier.verify` on all that was heard when it was last renewed: when there was as much speech
     as ``min_speech_s``, and again after each `STEP_S` of new speech or, once that is more, `STEP_SHARE` of all speech.
     In between, and while nobody speaks, it stays the same object. What is new speech is told by the level of frames
-    (see `avis.audio.quality.speech_frames`), in blocks of `BLOCK_S`: music, bangs and other voices pass for it. As
-    in a recording, speech counts for ``min_speech_s`` only once it is more than a twentieth of its window: after a
-    minute's pause that is after 3 s.
+    (see `avis.audio.quality.speech_frames`), in blocks of `BLOCK_S`: music, bangs and other voices pass for it.
+
+    How much was spoken is told as in a recording, where speech counts once it is more than a twentieth of its window:
+    after a minute's pause, from 3 s on. An answer that was given is not taken back for that.
 
     A stream longer than the verifier's longest window is embedded in windows, each once; the embedding of all is their
     mean by length. Windows with less than `LEAST_SPEECH_S` of speech don't count. So an hour costs no more memory than
@@ -145,21 +146,21 @@ class Session:
                 f"stream has changed: got {chunk.shape[1]} channels at {rate} Hz, expected {heard.rest.shape[1]} at "
                 f"{self._rate} Hz as before. At Session.hear. Begin another session."
             )
-        rest, length, due = np.concatenate([heard.rest, chunk]), round(BLOCK_S * rate), None
+        rest, length, verdict = np.concatenate([heard.rest, chunk]), round(BLOCK_S * rate), self.verdict
         while len(rest) >= length:
             heard, rest = self._with_block(heard, rest[:length].copy(), rate), rest[length:]
             if heard.speech_s >= heard.due_s:
                 heard = replace(heard, due_s=heard.speech_s + max(STEP_S, STEP_SHARE * heard.speech_s))
-                due = heard
-        verdict = self._judged(self._voiceprint(due, rate)[0]) if due else self.verdict
+                renewed = self._judged(self._voiceprint(heard, rate)[0])
+                verdict = verdict if renewed.outcome == "not_heard" != verdict.outcome else renewed
         self._heard, self._rate, self.verdict = replace(heard, rest=rest.copy()), rate, verdict
         return verdict
 
     def close(self) -> Verdict:
         """End the stream, and return the verdict on all of it: that of `Verifier.verify` on it as one recording.
 
-        This is so to rounding where the stream is no longer than the verifier's longest window. What came after the
-        last verdict counts, so it may differ a little from that, even where nobody spoke.
+        This is so where the stream is no longer than the verifier's longest window. What came after the last verdict
+        counts, so that it may differ from that, even where nobody spoke.
         """
         if self._heard and not self._is_closed:
             heard, rest = self._heard, self._heard.rest

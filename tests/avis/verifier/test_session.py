@@ -132,6 +132,16 @@ def test_a_word_after_a_long_pause_is_heard(session):
     assert session.hear(talk(2, duration_s=4), RATE) is not before
 
 
+def test_an_answer_is_not_taken_back_because_a_pause_makes_speech_rare(verifier):
+    stream = np.concatenate([talk(2, duration_s=2), noise(54, 0.001), talk(2, duration_s=2)])
+    assert verifier.verify((talk(1), RATE), (stream, RATE)).outcome == "not_heard"
+    fine, coarse = (Session(verifier, (talk(1), RATE), min_speech_s=0.5) for _ in range(2))
+    for chunk in chunks(stream, [4000] * 300):
+        fine.hear(chunk, RATE)
+    assert coarse.hear(stream, RATE) == fine.verdict
+    assert fine.verdict.score is not None
+
+
 def test_silence_alone_is_not_heard(verifier):
     for samples in (np.zeros(3 * RATE, np.int16), np.zeros(3 * RATE), noise(3, 0.01)):
         session = Session(verifier, (talk(1), RATE))
