@@ -62,6 +62,12 @@ def check_format(format: str, ids: list[str]) -> None:
             f"ids without blanks: got {len(blanks)} ids with one, expected none, since a blank ends an id in Kaldi's "
             f"files. At {blanks[0]!r} for one. Choose another format, or name the recordings otherwise."
         )
+    no_text = [name for name in ids if re.search("[\ud800-\udfff]", name)]
+    if format != "npz" and no_text:
+        raise ValueError(
+            f"name is no text: got {no_text[0]!r}, expected UTF-8, as {format} does. At the recordings. Rename it, or "
+            "write .npz."
+        )
 
 
 def _parquet(ids: list[str], vectors: NDArray[np.float32], ark: str) -> dict[str, bytes]:

@@ -110,8 +110,8 @@ class Session:
         self.verifier, self.target, self.min_speech_s = verifier, verifier.embed(target), min_speech_s
         if self.target.embedding is None:
             raise ValueError(
-                f"nobody to compare with: got {self.target.unheard} Expected a voice. At the target of Session. Enrol "
-                "another recording."
+                f"nobody to compare with: got a recording without a voice ({self.target.unheard}), expected one. At "
+                "the target of Session. Enrol another."
             )
         self._heard: _Heard | None = None
         self._rate, self._is_closed = 0, False

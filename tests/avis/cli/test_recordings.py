@@ -126,6 +126,15 @@ def test_what_cannot_be_written_is_refused_before_anything_is_embedded(avis, rec
     assert not list(tmp_path.glob("e.*"))
 
 
+def test_a_name_that_is_no_text_is_refused_where_it_cannot_be_kept(avis, recording):
+    name = os.fsdecode(b"\xff.wav")
+    os.rename(recording(1), name)
+    assert avis("embed", name, "--out", "e.npz")[0] == 0
+    status, _, err = avis("embed", name, "--out", "e.parquet")
+    assert status == 2
+    assert "error: name is no text: got '\\udcff.wav', expected UTF-8" in err
+
+
 def test_the_card_is_printed(avis):
     status, out, _ = avis("card")
     assert status == 0

@@ -62,6 +62,17 @@ def test_channels_and_integers_are_heard_as_in_a_recording(parts, channel, kind)
     alike(session.close(), verifier.verify(target, (stream, RATE)))
 
 
+def test_a_stream_is_trimmed_as_a_recording_is(parts):
+    hearing = dataclasses.replace(parts.hearing, vad="energy", trim="all")
+    verifier = Verifier(dataclasses.replace(parts, hearing=hearing))
+    stream = np.concatenate([noise(2, 0.001), talk(2), noise(3, 0.001), talk(2, duration_s=5)])
+    session = Session(verifier, (talk(1), RATE))
+    for chunk in chunks(stream, [700] * 300):
+        session.hear(chunk, RATE)
+    assert session.verdict.score is not None
+    alike(session.close(), verifier.verify((talk(1), RATE), (stream, RATE)))
+
+
 def test_verdicts_do_not_depend_on_the_size_of_the_chunks(verifier):
     stream = np.concatenate([talk(2, duration_s=6), noise(2, 0.001), talk(3, duration_s=4)])
     fine, coarse = (Session(verifier, (talk(1), RATE), min_speech_s=1.0) for _ in range(2))
