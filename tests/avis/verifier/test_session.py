@@ -169,7 +169,7 @@ def test_a_long_stream_is_embedded_in_windows_each_once(parts, monkeypatch):
     session = Session(verifier, (talk(1), RATE), min_speech_s=1.0)
     seconds, embedding = [], verifier._embedding
     monkeypatch.setattr(
-        verifier, "_embedding", lambda taken: (seconds.append(len(taken.values) / RATE), embedding(taken))[1]
+        verifier, "_embedding", lambda values: (seconds.append(len(values) / RATE), embedding(values))[1]
     )
     for chunk in chunks(stream, [1600] * 120):
         session.hear(chunk, RATE)
