@@ -14,7 +14,7 @@ from avis.cli.microphone import Record, check_one, recorded
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from avis.verifier import Gallery
+    from avis.verifier import Gallery, Register
 
 DEFAULT = os.path.join("outputs", "gallery")
 Folder = Annotated[str, typer.Option("--gallery", help="Folder or URI of the gallery.")]
@@ -122,10 +122,10 @@ def reembed(gallery: Folder = DEFAULT, model: Model = "") -> None:
     print(f"{_counted(len(made.list()))} embedded by {made.verifier.path}")
 
 
-def _opened(gallery: str) -> "Gallery":
-    from avis.verifier import Gallery
+def _opened(gallery: str) -> "Register":
+    from avis.verifier import Register
 
-    return Gallery.open(gallery)
+    return Register.of(gallery)
 
 
 def _compared(gallery: str, model: str, *, keep_audio: bool = False) -> "Gallery":

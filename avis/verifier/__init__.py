@@ -1,9 +1,10 @@
 """A trained model in use: embed recordings, compare two, say who speaks, or that it cannot be decided."""
 
-from avis.verifier.enrolment import Enrolment
-from avis.verifier.gallery import Gallery
-from avis.verifier.gates import Gates
-from avis.verifier.identification import Candidate, Identification
+from avis.verifier.gallery.enrolment import Enrolment
+from avis.verifier.gallery.gallery import Gallery
+from avis.verifier.gallery.gates import Gates
+from avis.verifier.gallery.identification import Candidate, Identification
+from avis.verifier.gallery.register import Register
 from avis.verifier.own_recording import OwnRecording
 from avis.verifier.own_voices import OwnVoices, calibrate
 from avis.verifier.session import Session
@@ -19,6 +20,7 @@ __all__ = [
     "Identification",
     "OwnRecording",
     "OwnVoices",
+    "Register",
     "Session",
     "Verdict",
     "Verifier",

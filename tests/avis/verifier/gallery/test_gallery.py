@@ -14,7 +14,8 @@ import soundfile as sf
 
 from avis import store
 from avis.metrics.operating_point import OperatingPoint
-from avis.verifier import Gallery, Gates, Verifier, gallery_files
+from avis.verifier import Gallery, Gates, Register, Verifier
+from avis.verifier.gallery import files, people
 from tests.avis.conftest import RATE, talk
 
 
@@ -28,7 +29,7 @@ def gallery(sure, voice, tmp_path) -> Gallery:
     return made
 
 
-def files_of(gallery: Gallery) -> dict[str, bytes]:
+def bytes_of(gallery: Gallery) -> dict[str, bytes]:
     folder = Path(gallery.files.folder)
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
@@ -105,11 +106,11 @@ def test_who_is_removed_is_gone_with_every_byte(gallery, sure, voice):
     traces = [b"bob", *(voice(1, take).embedding.tobytes()[:16] for take in range(2)), voice(1, 0).sha256.encode()]
     both = sure.voiceprint_of(np.stack([voice(1, take).embedding for take in range(2)]), 10.0)
     traces.append(sure.comparison.sides(both.embedding[None], np.ones(1)).vectors.tobytes()[:8])
-    before = b"".join(files_of(gallery).values())
+    before = b"".join(bytes_of(gallery).values())
     assert b"bob" in before
     assert traces[-1] in before
     assert gallery.remove("bob") == 2
-    after = b"".join(files_of(gallery).values())
+    after = b"".join(bytes_of(gallery).values())
     assert not any(trace in after for trace in traces)
     assert gallery.identify(voice(1, take=9)).outcome == "not_enrolled"
     assert gallery.identify(voice(0, take=9)).speaker == "anna"
@@ -155,9 +156,9 @@ def test_a_recording_is_matched_as_long_as_it_may_be_kept(gallery, voice, monkey
     last = datetime.date(2030, 1, 31)
     gallery.enroll("dora", [voice(3)], consent="signed 2029-12-01", keep_until=last)
     gallery.enroll("bob", [voice(4, take=3)], keep_until=last, gates=None)
-    monkeypatch.setattr(gallery_files, "today", lambda: last)
+    monkeypatch.setattr(people, "today", lambda: last)
     assert gallery.identify(voice(3, take=9)).speaker == "dora"
-    monkeypatch.setattr(gallery_files, "today", lambda: last + datetime.timedelta(days=1))
+    monkeypatch.setattr(people, "today", lambda: last + datetime.timedelta(days=1))
     for opened in (gallery, Gallery.open(gallery.files.folder, gallery.verifier)):
         found = opened.identify(voice(3, take=9))
         assert (found.outcome, found.num_enrolled) == ("not_enrolled", 3)
@@ -165,11 +166,11 @@ def test_a_recording_is_matched_as_long_as_it_may_be_kept(gallery, voice, monkey
         verdict = opened.verifier.verify(opened.verifier.voiceprint_of(takes, 10.0), voice(1, take=9))
         bob = opened.identify(voice(1, take=9)).candidates[0]
         assert bob.llr == pytest.approx(verdict.llr, abs=1e-5), "bob's recording of another voice counts no more"
-    assert b"dora" in b"".join(files_of(gallery).values())
+    assert b"dora" in b"".join(bytes_of(gallery).values())
     over = gallery.purge()
     assert sorted(over["speaker"].to_pylist()) == ["bob", "dora"]
     assert over["consent"].to_pylist() == [None, "signed 2029-12-01"]
-    assert b"dora" not in b"".join(files_of(gallery).values())
+    assert b"dora" not in b"".join(bytes_of(gallery).values())
     assert len(gallery.list()) == 6
     assert len(gallery.purge()) == 0
 
@@ -239,7 +240,7 @@ def test_small_parts_go_into_larger_ones_and_a_person_lies_in_one(sure, voice, t
 
 
 def test_a_large_gallery_is_in_several_parts_that_are_compared_alike(sure, voice, tmp_path, monkeypatch):
-    monkeypatch.setattr(gallery_files, "PART_ROWS", 4)
+    monkeypatch.setattr(files, "PART_ROWS", 4)
     gallery = Gallery.open(tmp_path / "gallery", sure)
     gallery.enroll_all({f"person {at:02}": [voice(at), voice(at, take=1)] for at in range(16)}, gates=None)
     assert len(gallery.files.snapshot().manifest.parts) == 8
@@ -301,7 +302,7 @@ def test_who_is_killed_at_any_moment_leaves_it_as_it_was_or_as_it_was_to_be(sure
             outcomes.append(" ".join(names))
             assert again.identify(voice(0, take=9)).speaker == "anna"
             again.enroll("carl", [voice(2)])
-            assert (b"bob" in b"".join(files_of(again).values())) == ("bob" in names)
+            assert (b"bob" in b"".join(bytes_of(again).values())) == ("bob" in names)
     states = list(dict.fromkeys(outcomes))
     assert states == ["anna bob", "anna anna bob", "anna anna", "done"]
     assert outcomes == sorted(outcomes, key=states.index)
@@ -407,15 +408,13 @@ def test_the_schema_is_the_glossarys(gallery):
 
 
 def test_people_are_looked_after_without_the_model(gallery, voice, tmp_path):
-    without = Gallery.open(gallery.files.folder)
-    assert len(without.list()) == 6
-    without.remove("anna")
-    without.rename("bob", "robert")
-    assert b"anna" not in b"".join(files_of(gallery).values())
-    with pytest.raises(ValueError, match="no verifier: got a gallery that was opened without one"):
-        without.identify(voice(1))
+    register = Register.of(gallery.files.folder)
+    assert len(register.list()) == 6
+    register.remove("anna")
+    register.rename("bob", "robert")
+    assert b"anna" not in b"".join(bytes_of(gallery).values())
     assert gallery.identify(voice(1, take=9)).speaker == "robert"
     gallery.enroll("dora", [voice(3)])
     assert len(list(Path(gallery.files.folder).glob("people/*"))) == len(gallery.files.snapshot().people)
     with pytest.raises(ValueError, match=r"no gallery: got no manifest\.json"):
-        Gallery.open(tmp_path / "nowhere")
+        Register.of(tmp_path / "nowhere")

@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from avis.verifier.embedder import Source, Voiceprint
-from avis.verifier.gallery_files import People, matrix
-from avis.verifier.gates import Gates, has_second_voice
-from avis.verifier.identification import decide, rank
+from avis.verifier.gallery.gates import Gates, has_second_voice
+from avis.verifier.gallery.identification import decide, rank
+from avis.verifier.gallery.people import People, matrix
 from avis.verifier.verdict import times
 from avis.verifier.verifier import Verifier
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from avis.verifier import Gates, Verifier, Windows
-from avis.verifier.gates import has_second_voice
+from avis.verifier.gallery.gates import has_second_voice
 
 
 class Heard(Verifier):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from avis.metrics.operating_point import OperatingPoint
 from avis.verifier.embedder import Voiceprint
-from avis.verifier.gallery_files import People
+from avis.verifier.gallery.people import People
 from avis.verifier.verdict import between, evidence, times
 from avis.verifier.verifier import Verifier
 

@@ -1,0 +1,1 @@
+"""A gallery of people who are enrolled with their voices."""

@@ -1,0 +1,78 @@
+"""What the manifest of a gallery says, and whether it is one."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt, ValidationError
+
+from avis import location, store
+from avis.foreign import check_manifest, parse_json
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+
+
+class Manifest(BaseModel, extra="forbid", frozen=True):
+    """What ``manifest.json`` holds.
+
+    Attributes
+    ----------
+    model : str
+        Digest of the checkpoint that the embeddings are of.
+    verifier : str
+        Where the verifier lies that was used last.
+    dim : int
+        Of the embeddings.
+    keep_audio : bool
+        Whether recordings are kept beside their embeddings.
+    rows, files : dict
+        Recordings in all, and each part's rows, bytes and sum.
+    """
+
+    format: Literal[1] = 1
+    model: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    verifier: str
+    dim: PositiveInt
+    keep_audio: bool
+    rows: dict[str, NonNegativeInt]
+    files: dict[str, dict[str, Any]]
+
+    @property
+    def parts(self) -> dict[str, dict[str, Any]]:
+        """Rows and bytes of the parts, by their names."""
+        return {store.part_of(file): info for file, info in self.files.items()}
+
+
+def read_manifest(folder: str) -> Manifest | None:
+    """Return the manifest of a gallery; None where there is none.
+
+    Raises
+    ------
+    ValueError
+        If it is that of something else.
+    """
+    uri = location.join(folder, MANIFEST)
+    return parsed_manifest(manifest_bytes(uri), uri)
+
+
+def manifest_bytes(uri: str) -> bytes:
+    """Return what the file of a manifest holds; nothing where there is none."""
+    try:
+        return location.read_bytes(uri)
+    except FileNotFoundError:
+        return b""
+
+
+def parsed_manifest(data: bytes, uri: str) -> Manifest | None:
+    """Return the manifest that a file holds; None of nothing."""
+    if not data:
+        return None
+    plain = parse_json(data, uri)
+    check_manifest(plain, uri)
+    try:
+        return Manifest.model_validate(plain)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(
+            f"no gallery: got {'.'.join(map(str, first['loc']))}={first.get('input')!r:.80} ({first['msg']}), "
+            f"expected what AVIS writes in format {FORMAT}. At {uri}. Give another folder."
+        ) from error
