@@ -38,8 +38,8 @@ def calibrate(
     """Calibrate a model on recordings of your own people, and say what to expect of it there."""
     from avis.metrics.operating_point import OperatingPoint
     from avis.verifier.folder import write_folder
-    from avis.verifier.own_recording import OwnRecording
-    from avis.verifier.own_voices import calibrate as calibrated
+    from avis.verifier.own_voices.calibrate import calibrate as calibrated
+    from avis.verifier.own_voices.recording import OwnRecording
 
     point = None if p_target is None else OperatingPoint(p_target)
     listed = read_list(voices) if os.path.isfile(voices) else list_folder(voices)

@@ -5,8 +5,8 @@ from avis.verifier.gallery.gallery import Gallery
 from avis.verifier.gallery.gates import Gates
 from avis.verifier.gallery.identification import Candidate, Identification
 from avis.verifier.gallery.register import Register
-from avis.verifier.own_recording import OwnRecording
-from avis.verifier.own_voices import OwnVoices, calibrate
+from avis.verifier.own_voices.calibrate import OwnVoices, calibrate
+from avis.verifier.own_voices.recording import OwnRecording
 from avis.verifier.session import Session
 from avis.verifier.verdict import Verdict
 from avis.verifier.verifier import Verifier, Voiceprint

@@ -15,11 +15,12 @@ from avis.metrics.binomial import binomial_interval
 from avis.metrics.bootstrap import Resampling
 from avis.metrics.operating_point import OperatingPoint
 from avis.scoring.calibration import Calibration
-from avis.verifier import OwnRecording, Verifier, Voiceprint, calibrate, own_crossing, own_rates
+from avis.verifier import OwnRecording, Verifier, Voiceprint, calibrate
 from avis.verifier.folder import CALIBRATING, CARD, write_folder
-from avis.verifier.own_crossing import cross_validated
-from avis.verifier.own_forms import Scored
-from avis.verifier.own_rates import rate
+from avis.verifier.own_voices import crossing, rates
+from avis.verifier.own_voices.crossing import cross_validated
+from avis.verifier.own_voices.forms import Scored
+from avis.verifier.own_voices.rates import rate
 from tests.avis.conftest import RATE
 
 DIM = 16
@@ -33,7 +34,7 @@ def verifier(parts):
 
 @pytest.fixture
 def few_draws(monkeypatch):
-    monkeypatch.setattr(own_rates, "DRAWS", Resampling(num_draws=20, confidence=0.95, seed=0))
+    monkeypatch.setattr(rates, "DRAWS", Resampling(num_draws=20, confidence=0.95, seed=0))
 
 
 def voiceprint(embedding, speech_s=4.0):
@@ -177,7 +178,7 @@ def test_the_order_of_people_and_recordings_does_not_matter(verifier, few_draws)
 def test_thinned_trials_tell_about_the_same(verifier, few_draws, monkeypatch):
     voices = simulated(2, 10, 4)
     whole = calibrate(verifier, voices).score
-    monkeypatch.setattr(own_crossing, "MOST_FITTED", 300)
+    monkeypatch.setattr(crossing, "MOST_FITTED", 300)
     assert calibrate(verifier, voices).score == pytest.approx(whole, abs=0.05)
 
 

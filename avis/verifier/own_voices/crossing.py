@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from avis.checkpoints.components import ROOMS, build
 from avis.scoring.calibration import Calibration
 from avis.verifier.folder import CALIBRATING
-from avis.verifier.own_forms import Scored
+from avis.verifier.own_voices.forms import Scored
 
 MOST_FOLDS = 8
 MOST_FITTED = 50_000

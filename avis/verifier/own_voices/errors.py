@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from avis.verifier.own_crossing import Decided
-from avis.verifier.own_forms import Scored
-from avis.verifier.own_rates import Rate, eer, rate
+from avis.verifier.own_voices.crossing import Decided
+from avis.verifier.own_voices.forms import Scored
+from avis.verifier.own_voices.rates import Rate, eer, rate
 
 TOLERATED = 1.5
 """How many times as often recordings may err that are long enough."""

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avis.corpora.files import named
-from avis.verifier.own_recording import OwnRecording
+from avis.verifier.own_voices.recording import OwnRecording
 from avis.verifier.verifier import Verifier
 
 MOST_RECORDINGS = 2000

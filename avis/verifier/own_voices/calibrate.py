@@ -9,14 +9,14 @@ import numpy as np
 
 from avis.metrics.operating_point import OperatingPoint
 from avis.scoring.calibration import Calibration, ScoresDoNotRise, log_duration, quality_features
-from avis.verifier import own_words
 from avis.verifier.folder import CALIBRATING
-from avis.verifier.own_crossing import Decided, cross_validated, fitted
-from avis.verifier.own_errors import Confusable, Errors, confusable_people, enough_seconds, errors_of
-from avis.verifier.own_forms import WHOLE, ScoredForms, score_forms
-from avis.verifier.own_rates import most_without_error
-from avis.verifier.own_recording import OwnRecording
-from avis.verifier.own_trials import Kept, pair, sort_out
+from avis.verifier.own_voices import words
+from avis.verifier.own_voices.crossing import Decided, cross_validated, fitted
+from avis.verifier.own_voices.errors import Confusable, Errors, confusable_people, enough_seconds, errors_of
+from avis.verifier.own_voices.forms import WHOLE, ScoredForms, score_forms
+from avis.verifier.own_voices.rates import most_without_error
+from avis.verifier.own_voices.recording import OwnRecording
+from avis.verifier.own_voices.trials import Kept, pair, sort_out
 from avis.verifier.verifier import Verifier
 
 LEAST_PEOPLE = 4
@@ -50,8 +50,8 @@ class OwnVoices:
     by_seconds : dict of float to Errors
         Of recordings cut to so many seconds of speech, as far as there are both kinds of trial.
     enough_s : float or None
-        Seconds of speech from which on both errors together are at most `avis.verifier.own_errors.TOLERATED` times
-        as frequent as with whole recordings.
+        Seconds of speech from which on both errors together are at most
+        `avis.verifier.own_voices.errors.TOLERATED` times as frequent as with whole recordings.
     confusable : tuple of Confusable
         The most confusable first.
     calibration : Calibration or None
@@ -97,7 +97,7 @@ class OwnVoices:
             verifier.parts,
             calibration=self.calibration,
             calibrating=CALIBRATING,
-            calibrated_on=own_words.of_card(self),
+            calibrated_on=words.of_card(self),
             operating_point=self.operating_point,
             figures={**verifier.parts.figures, "own voices": figures},
         )
@@ -109,7 +109,7 @@ class OwnVoices:
         return asdict(replace(self, calibration=None)) | {"calibration": facts}
 
     def __str__(self) -> str:
-        return "\n".join(own_words.lines(self))
+        return "\n".join(words.lines(self))
 
 
 def calibrate(
@@ -119,7 +119,7 @@ def calibrate(
 
     All recordings are compared with each other, those of one person across sessions where there are several. What is
     stated of decisions is of such as are made by a calibration on other people: see
-    `avis.verifier.own_crossing.cross_validated`. Intervals are over people.
+    `avis.verifier.own_voices.crossing.cross_validated`. Intervals are over people.
 
     Parameters
     ----------
@@ -132,7 +132,8 @@ def calibrate(
     Raises
     ------
     ValueError
-        If there are fewer than two people or nobody has two recordings, or see `avis.verifier.own_trials.sort_out`.
+        If there are fewer than two people or nobody has two recordings, or see
+        `avis.verifier.own_voices.trials.sort_out`.
     """
     point = operating_point or verifier.parts.operating_point
     kept = sort_out(verifier, voices)
@@ -179,7 +180,7 @@ def _decided(
         return None, {}, f"too few of {people} have two recordings to judge some by a calibration on others."
     facts = calibration.facts()
     if not facts["lower"] < point.threshold < facts["upper"]:
-        return calibration, {}, own_words.out_of_reach(point.threshold, facts, len(kept.people))
+        return calibration, {}, words.out_of_reach(point.threshold, facts, len(kept.people))
     return calibration, dict(zip(scored.judged, decided, strict=True)), None
 
 

@@ -12,7 +12,7 @@ from avis.metrics.eer import equal_error_rate
 from avis.metrics.figures import EER, FigureSet
 from avis.metrics.trials import Trials
 from avis.scoring.bounds import count_sources
-from avis.verifier.own_forms import Scored
+from avis.verifier.own_voices.forms import Scored
 
 LEVEL = 0.95
 DRAWS = Resampling(num_draws=1000, confidence=LEVEL, seed=0)

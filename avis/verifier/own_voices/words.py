@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from avis.verifier.own_errors import TOLERATED
-from avis.verifier.own_rates import Rate, most_without_error
+from avis.verifier.own_voices.errors import TOLERATED
+from avis.verifier.own_voices.rates import Rate, most_without_error
 
 if TYPE_CHECKING:
-    from avis.verifier.own_voices import OwnVoices
+    from avis.verifier.own_voices.calibrate import OwnVoices
 
 MOST_NAMED = 10
 """Confusable people who are named in text."""

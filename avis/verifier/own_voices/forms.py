@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from avis.scoring.calibration import quality_features, quality_measures
 from avis.verifier.folder import CALIBRATING
-from avis.verifier.own_trials import Kept, Pairs
+from avis.verifier.own_voices.trials import Kept, Pairs
 from avis.verifier.verifier import Verifier, Voiceprint
 
 WHOLE = float("inf")
