@@ -1,7 +1,8 @@
 """Find the speech in a recording (voice activity detection), and cut away what is none."""
 
 import functools
-from typing import Any, Literal
+import threading
+from typing import Literal
 
 import numpy as np
 import soxr
@@ -122,21 +123,29 @@ def _by_energy(samples: np.ndarray, sample_rate: int, *, smooth: bool) -> np.nda
 def _by_silero(samples: np.ndarray, sample_rate: int) -> np.ndarray:
     import torch
 
-    model, timestamps = _silero()
+    silero = _silero()
     heard = samples if sample_rate == SILERO_RATE_HZ else soxr.resample(samples, sample_rate, SILERO_RATE_HZ)
-    found = timestamps(torch.from_numpy(heard), model, sampling_rate=SILERO_RATE_HZ, speech_pad_ms=0)
+    found = silero.timestamps(torch.from_numpy(heard), silero.model, sampling_rate=SILERO_RATE_HZ, speech_pad_ms=0)
     edges = np.array([[each["start"], each["end"]] for each in found], dtype=np.float64).reshape(-1, 2)
     return np.minimum(np.rint(edges * sample_rate / SILERO_RATE_HZ).astype(np.int64), len(samples))
 
 
-@functools.cache
-def _silero() -> tuple[Any, Any]:
-    """Load the network once in a process: it comes with the package, not over the network."""
-    try:
-        import silero_vad
-    except ImportError as error:
-        raise ValueError(
-            "package missing: got no silero_vad, expected it for vad=silero. At sharding.vad. "
-            "Run pip install 'avis[vad]', or take vad=energy."
-        ) from error
-    return silero_vad.load_silero_vad(), silero_vad.get_speech_timestamps
+class _Silero(threading.local):
+    """The network, once in each thread, since it remembers what it heard; it comes with the package."""
+
+    def __init__(self) -> None:
+        import torch
+
+        threads = torch.get_num_threads()
+        try:
+            import silero_vad
+        except ImportError as error:
+            raise ValueError(
+                "package missing: got no silero_vad, expected it for vad=silero. At sharding.vad. "
+                "Run pip install 'avis[vad]', or take vad=energy."
+            ) from error
+        torch.set_num_threads(threads)  # which importing it sets to one
+        self.model, self.timestamps = silero_vad.load_silero_vad(), silero_vad.get_speech_timestamps
+
+
+_silero = functools.cache(_Silero)

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
@@ -17,6 +17,7 @@ from avis.audio.recording import Hearing, Recording
 from avis.audio.vad import find_speech, trim
 from avis.checkpoints.checkpoint import Checkpoint
 from avis.scoring.enrolment import model_means
+from avis.verifier.side_by_side import side_by_side
 from avis.verifier.windows import Windows, check_windows, window_starts
 
 LEAST_SPEECH_S = 0.5
@@ -115,13 +116,13 @@ class Embedder:
             sha256=hashlib.sha256(recording.values.tobytes()).hexdigest(),
         )
 
-    def embed_files(self, paths: Iterable[str]) -> Iterator[tuple[str, Voiceprint | Exception]]:
-        """Embed files one by one, each as soon as it is asked for; what cannot be read comes with its error."""
-        for path in paths:
-            try:
-                yield path, self.embed(path)
-            except (ValueError, OSError) as error:
-                yield path, error
+    def embed_files(self, paths: Iterable[str]) -> Generator[tuple[str, Voiceprint | Exception], None, None]:
+        """Embed files side by side, and yield them in the order given; what cannot be read comes with its error.
+
+        Each embedding is that of `embed`, but for rounding. Some files are read ahead, as many recordings are in
+        memory as torch has threads, and closing the generator ends these.
+        """
+        return side_by_side(self._tried, paths)
 
     def windows(self, source: Source, *, length_s: float = 3.0, hop_s: float = 1.5) -> Windows:
         """Embed a recording window by window, so that it can be told who speaks when.
@@ -157,7 +158,7 @@ class Embedder:
             values = np.zeros(1, np.int16)
         speech = find_speech(to_float(values), sample_rate=rate, vad=self.hearing.vad)
         length, hop = round(length_s * rate), max(1, round(hop_s * rate))
-        kept, embeddings = [], []
+        kept, of_windows = [], []
         for start in window_starts(len(values), length, hop):
             window = values[start : start + length]
             within = np.clip(speech - start, 0, len(window))
@@ -166,9 +167,9 @@ class Embedder:
                 heard = within[within[:, 1] > within[:, 0]]
                 window = trim(window, heard, sample_rate=rate, keep=self.hearing.trim, where=f"{start / rate:.2f} s")
                 kept.append((start, min(start + length, len(values)), num_speech))
-                embeddings.append(self._embedding(window))
+                of_windows.append(window)
         start_s, end_s, speech_s = np.array(kept, np.float64).reshape(-1, 3).T / rate
-        vectors = np.array(embeddings, np.float32).reshape(-1, self.dim)
+        vectors = np.array(list(side_by_side(self._embedding, of_windows)), np.float32).reshape(-1, self.dim)
         return Windows(start_s=start_s, end_s=end_s, speech_s=speech_s, embeddings=vectors)
 
     def voiceprint_of(self, embeddings: NDArray[np.float32], speech_s: float) -> Voiceprint:
@@ -181,11 +182,17 @@ class Embedder:
         heard = _taken(replace(self.hearing, vad=None, trim="none"), source)
         return pack(heard.values, sample_rate=self.hearing.sample_rate, encoding="flac")
 
+    def _tried(self, path: str) -> tuple[str, Voiceprint | Exception]:
+        try:
+            return path, self.embed(path)
+        except (ValueError, OSError) as error:
+            return path, error
+
     @torch.inference_mode()
     def _embedding(self, values: NDArray[np.int16]) -> NDArray[np.float32]:
-        waveform, made = to_float(values), []
-        for start, num in windows(len(waveform), self.longest):
-            features = self.front_end(torch.from_numpy(waveform[start : start + num]))
+        made = []
+        for start, num in windows(len(values), self.longest):
+            features = self.front_end(torch.from_numpy(to_float(values[start : start + num])))
             made.append(self.model(features[None])[0].float().numpy())
         embedding: NDArray[np.float32] = np.mean(made, axis=0)
         if not np.isfinite(embedding).all():

@@ -1,5 +1,9 @@
 """Speech with pauses that are known to the sample."""
 
+import importlib.util
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import soxr
@@ -51,6 +55,17 @@ def test_silero_hears_synthetic_voices(sample_rate: int):
     assert (late > -0.04).all()
     assert (late < 0.25).all()
     assert (np.abs(over) < 0.07).all()
+
+
+def test_silero_leaves_torch_its_threads():
+    """Importing the package sets them to one."""
+    if importlib.util.find_spec("silero_vad") is None:
+        pytest.skip("silero-vad is not installed")
+    code = (
+        "import numpy, torch; from avis.audio.vad import find_speech; torch.set_num_threads(2);"
+        "find_speech(numpy.zeros(9000, numpy.float32), sample_rate=16000, vad='silero'); print(torch.get_num_threads())"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "2\n"
 
 
 def test_level_and_offset_change_nothing():
