@@ -1,12 +1,13 @@
-"""Write a checkpoint as one file from waveforms to embeddings: checkpoint -> ONNX, TorchScript.
+"""Write a model as one file from waveforms to embeddings: checkpoint, verifier -> ONNX, TorchScript.
 
-Three examples:
+Four examples:
     python pipelines/export.py checkpoint=<run>/checkpoints/best.ckpt file=model.onnx
+    python pipelines/export.py checkpoint=<run>/verifier file=model.onnx format=onnx_int8
     python pipelines/export.py checkpoint=<run>/checkpoints/best.ckpt file=model.pt format=torchscript
     python pipelines/export.py checkpoint=<run>/checkpoints/best.ckpt file=model.ckpt format=avis
 
 All its settings:
-    checkpoint=<path>       a run's checkpoints/best.ckpt, or an imported one
+    checkpoint=<path>       a run's checkpoints/best.ckpt, or an imported one; the folder of a run or its verifier
     file=<file>             the file to write
     format=<name>           onnx, onnx_int8, torchscript, or avis: a checkpoint without optimiser and loss;
                             folder: that of the run's verifier, to be used by itself (`avis verify`)
@@ -34,7 +35,16 @@ def main(cfg: DictConfig) -> None:
         write_folder(file, Verifier.load(checkpoint).parts)
         print(file)
         return
-    parity = export(Checkpoint.open(checkpoint), file, format=settings["format"])
+    if checkpoint.endswith(".ckpt"):
+        parity = export(Checkpoint.open(checkpoint), file, format=settings["format"])
+    elif settings["format"] == "avis":
+        raise ValueError(
+            "no checkpoint: got a folder, expected a file, as a verifier does not keep its recipe. At "
+            f"checkpoint={checkpoint}. Give the run's checkpoints/best.ckpt, or choose format=folder."
+        )
+    else:
+        parts = Verifier.load(checkpoint).parts
+        parity = export(parts.checkpoint, file, format=settings["format"], trained_on=parts.trained_on)
     print(
         f"cosine with the checkpoint's embeddings of {parity.num} synthetic recordings: least {parity.least:.7f}, "
         f"mean {parity.mean:.7f}"

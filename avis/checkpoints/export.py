@@ -73,7 +73,7 @@ class WaveformEmbedder(nn.Module):
         return self.model(self.front_end(waveforms))
 
 
-def export(checkpoint: Checkpoint, file: str, *, format: str) -> Parity:
+def export(checkpoint: Checkpoint, file: str, *, format: str, trained_on: str | None = None) -> Parity:
     """Write a checkpoint in another format, if what was written embeds as the checkpoint does; return how closely.
 
     A file takes one utterance of any length that holds a frame, ONNX any number of one length where the front end and
@@ -89,6 +89,8 @@ def export(checkpoint: Checkpoint, file: str, *, format: str) -> Parity:
         URI to write to.
     format : str
         ``"onnx"``, ``"onnx_int8"``, ``"torchscript"`` or ``"avis"``.
+    trained_on : str or None
+        In words; None where the checkpoint itself says it.
 
     Returns
     -------
@@ -109,7 +111,7 @@ def export(checkpoint: Checkpoint, file: str, *, format: str) -> Parity:
     about = {
         "sample_rate": checkpoint.sample_rate,
         "checkpoint": checkpoint.digest,
-        "trained_on": str(checkpoint.lineage),
+        "trained_on": trained_on or str(checkpoint.lineage),
     }
     with tempfile.TemporaryDirectory() as folder, torch.no_grad():
         path = os.path.join(folder, "exported")
