@@ -35,7 +35,7 @@ def main(cfg: DictConfig) -> None:
         write_folder(file, Verifier.load(checkpoint).parts)
         print(file)
         return
-    if checkpoint.endswith(".ckpt"):
+    if not location.is_folder(checkpoint):
         parity = export(Checkpoint.open(checkpoint), file, format=settings["format"])
     elif settings["format"] == "avis":
         raise ValueError(

@@ -5,9 +5,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.special import expit
-from scipy.stats import t as students_t
+from scipy.special import expit, stdtrit
 
 from avis.scoring.backend import Backend
 from avis.scoring.bounds import count_sources, empirical_bounds
@@ -125,6 +123,8 @@ class Calibration:
 
     def _minimize(self, inputs: NDArray[np.float64], target: NDArray[np.bool_], l2: float) -> NDArray[np.float64]:
         """Return the weights of standardised inputs ``[trials, inputs]`` and, last, the offset."""
+        from scipy.optimize import minimize  # a quarter of a second that those who only decide do not need
+
         share, prior = self._shares(target), self._prior
         sign = np.where(target, -1.0, 1.0)
 
@@ -204,7 +204,7 @@ class Calibration:
         variance = np.einsum("ij,jk,ik->i", inputs, self._learnt["covariance"], inputs)
         num_speakers, *num_trials = self._learnt["fitted_on"].tolist()
         degrees = (min(num_trials) if num_speakers == UNKNOWN else num_speakers) - 1
-        reach = students_t.ppf((1 + level) / 2, max(1, degrees)) * np.sqrt(np.maximum(variance, 0.0))
+        reach = stdtrit(max(1, degrees), (1 + level) / 2) * np.sqrt(np.maximum(variance, 0.0))
         return (llr - reach).astype(np.float32), (llr + reach).astype(np.float32)
 
     def cap(self, llr: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -7,7 +7,7 @@ import soundfile as sf
 import soxr
 
 from avis.audio.decode import decode
-from avis.audio.quality import measure
+from avis.audio.quality import _window, measure
 from avis.schema import UTTERANCES
 
 RATE = 16000
@@ -100,6 +100,11 @@ def test_keys_are_columns_of_the_utterances_table() -> None:
     found = measure(np.random.default_rng(0).standard_normal(RATE).astype(np.float32), sample_rate=RATE)
     assert set(found) < set(UTTERANCES.names)
     assert all(value is None or type(value) is float for value in found.values())
+
+
+@pytest.mark.parametrize("num", [2, 37, 512, 706, 1024])
+def test_the_window_is_scipys(num: int) -> None:
+    np.testing.assert_allclose(_window(num), scipy.signal.get_window("blackmanharris", num), rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.parametrize("num_samples", [37, 400, 16000, 700_000])
