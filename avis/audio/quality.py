@@ -141,8 +141,8 @@ def _bandwidth_hz(samples: np.ndarray, sample_rate: int) -> float:
 
 @functools.lru_cache(maxsize=16)
 def _window(num: int) -> np.ndarray:
-    turn = 2.0 * np.pi * np.arange(num) / num
-    return sum(share * np.cos(order * turn) for order, share in enumerate(BLACKMAN_HARRIS)).astype(np.float32)
+    turns = np.outer(np.arange(num) / num, np.arange(len(BLACKMAN_HARRIS)))
+    return (np.cos(2.0 * np.pi * turns) @ BLACKMAN_HARRIS).astype(np.float32)
 
 
 def _long_term_power(samples: np.ndarray, num: int) -> np.ndarray:
