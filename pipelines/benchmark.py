@@ -11,6 +11,7 @@
     python pipelines/benchmark.py augment augment=every   # what each transform takes, in ms per second of audio
     python pipelines/benchmark.py features  # Kaldi mels of a second of audio on one core, ours and torchaudio's
     python pipelines/benchmark.py prepare   # audio hours per core hour beside a plain loop; two workers beside one
+    python pipelines/benchmark.py verify    # files/s of a verifier beside SpeechBrain, of one network
     python pipelines/benchmark.py growth    # memory of workers and driver for 10 and 1,000 times as many files
     python pipelines/benchmark.py models    # parameters, and operations per second of audio, of every model choice
     python pipelines/benchmark.py families experiment=mini_speech   # every small model trained alike: EER and pace
@@ -37,6 +38,7 @@ from pipelines.benchmarks.preparing import preparing
 from pipelines.benchmarks.scoring import scoring
 from pipelines.benchmarks.steps import step
 from pipelines.benchmarks.training import ingest, plain
+from pipelines.benchmarks.verifying import verifying
 
 MEASUREMENTS: dict[str, Callable[[Recipe], None]] = {
     "ingest": ingest,
@@ -49,6 +51,7 @@ MEASUREMENTS: dict[str, Callable[[Recipe], None]] = {
     "features": features,
     "augment": augment,
     "prepare": preparing,
+    "verify": verifying,
     "growth": growth,
     "models": models,
     "families": families,
