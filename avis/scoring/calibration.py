@@ -123,7 +123,7 @@ class Calibration:
 
     def _minimize(self, inputs: NDArray[np.float64], target: NDArray[np.bool_], l2: float) -> NDArray[np.float64]:
         """Return the weights of standardised inputs ``[trials, inputs]`` and, last, the offset."""
-        from scipy.optimize import minimize  # a quarter of a second that those who only decide do not need
+        from scipy.optimize import minimize  # imported by who needs it: a verdict does not wait for it
 
         share, prior = self._shares(target), self._prior
         sign = np.where(target, -1.0, 1.0)

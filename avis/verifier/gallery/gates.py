@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.cluster.vq import kmeans2
 
 from avis.scoring.length_norm import length_normalize
 from avis.verifier.embedder import Source, Voiceprint
@@ -53,6 +52,8 @@ def has_second_voice(verifier: Verifier, source: Source) -> bool:
     heard = verifier.windows(source, length_s=WINDOW_S, hop_s=HOP_S)
     if len(heard.embeddings) < FEWEST_WINDOWS:
         return False
+    from scipy.cluster.vq import kmeans2  # imported by who needs it: a verdict does not wait for it
+
     units = length_normalize(heard.embeddings.astype(np.float64))
     likeness = units @ units.T
     farthest = np.unravel_index(np.argmin(likeness), likeness.shape)

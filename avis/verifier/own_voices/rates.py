@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta
-from scipy.stats import t as students_t
+from scipy.special import betaincinv, stdtrit
 
 from avis.metrics.bootstrap import Resampling, speaker_intervals
 from avis.metrics.eer import equal_error_rate
@@ -84,7 +83,8 @@ def rate(wrong: NDArray[np.bool_], speakers: NDArray[np.integer]) -> Rate:
     if 0 < num_wrong < num:
         effective = min(num, _independent(wrong, speakers))
         wrongly, rightly = value * effective, (1.0 - value) * effective
-        low, high = float(beta.ppf(tail, wrongly, rightly + 1)), float(beta.ppf(1 - tail, wrongly + 1, rightly))
+        low = float(betaincinv(wrongly, rightly + 1, tail))
+        high = float(betaincinv(wrongly + 1, rightly, 1 - tail))
     return _coherent(value, low, high, num_wrong, num, len(np.unique(np.sort(speakers), axis=0)))
 
 
@@ -107,7 +107,7 @@ def _independent(wrong: NDArray[np.bool_], speakers: NDArray[np.integer]) -> flo
     twice = of_pairs @ of_pairs if different.any() else 0.0
     variance = max(of_people @ of_people - twice, of_pairs @ of_pairs) * num_people / max(1, num_people - 1)
     tail = (1.0 + LEVEL) / 2
-    widened = students_t.ppf(tail, num - 1) / students_t.ppf(tail, max(1, num_people - 1))
+    widened = stdtrit(num - 1, tail) / stdtrit(max(1, num_people - 1), tail)
     return float(wrong.mean() * (1 - wrong.mean()) / variance * widened**2)
 
 
