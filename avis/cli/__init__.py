@@ -6,12 +6,15 @@ too little speech. Pipelines end as their scripts do: 0 done; 1 an error.
 
 import sys
 import traceback
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 
 from avis.cli import calibrate, gallery, recordings
 from avis.cli.pipelines import InGroups, add_pipelines
+
+USAGE_ERROR: Any = typer.BadParameter.__bases__[0]
+"""Typer brings a click of its own, or takes the one that is installed."""
 
 app = typer.Typer(cls=InGroups, add_completion=True, no_args_is_help=True, help=__doc__, rich_markup_mode=None)
 for command in (
@@ -30,7 +33,7 @@ add_pipelines(app)
 def main() -> NoReturn:
     """Run the command; what a user can mend is said in one message."""
     try:
-        app()
+        raise SystemExit(_ended())
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
     except KeyboardInterrupt:
@@ -40,3 +43,18 @@ def main() -> NoReturn:
         traceback.print_exc()
         print("a bug of AVIS, not a mistake of yours: please report it with the lines above.", file=sys.stderr)
     raise SystemExit(2)
+
+
+def _ended() -> int:
+    """Run the command and return its status; of a pipe that ends early typer makes 1, which means no match here."""
+    try:
+        return app(standalone_mode=False) or 0
+    except USAGE_ERROR as error:
+        error.show()
+    except (typer.Abort, SystemExit) as error:
+        if getattr(error, "code", 1) != 1:
+            raise
+        raise ValueError(
+            "ended early: got an end of input or output, expected all of it. At a pipe. Repeat it."
+        ) from error
+    return 2

@@ -25,7 +25,7 @@ def calibrate(
         str,
         typer.Argument(
             help="A folder with a folder of recordings for each person (in it one for each session, if there are "
-            "several), or a text file of lines with person, tab and path."
+            "several), a text file of lines with person, tab and path, or a gallery."
         ),
     ],
     model: Model = "",
@@ -37,18 +37,26 @@ def calibrate(
 ) -> None:
     """Calibrate a model on recordings of your own people, and say what to expect of it there."""
     from avis.metrics.operating_point import OperatingPoint
+    from avis.verifier import Gallery
     from avis.verifier.folder import write_folder
+    from avis.verifier.gallery.manifest import read_manifest
     from avis.verifier.own_voices.calibrate import calibrate as calibrated
     from avis.verifier.own_voices.recording import OwnRecording
+    from avis.verifier.side_by_side import side_by_side
 
     point = None if p_target is None else OperatingPoint(p_target)
-    listed = read_list(voices) if os.path.isfile(voices) else list_folder(voices)
-    verifier = verifier_of(model)
-    recordings: dict[str, list[OwnRecording]] = {}
-    with typer.progressbar(listed, file=sys.stderr) as progress:
-        for person, session, path in progress:
-            made = OwnRecording.of(verifier, path, name=path, session=session)
-            recordings.setdefault(person, []).append(made)
+    if not os.path.isfile(voices) and read_manifest(location.absolute(voices)) is not None:
+        opened = Gallery.open(voices, verifier_of(model or Gallery.used_with(voices)))
+        verifier, recordings = opened.verifier, opened.own_recordings()
+    else:
+        listed = read_list(voices) if os.path.isfile(voices) else list_folder(voices)
+        verifier, recordings = verifier_of(model), {}
+        made = side_by_side(
+            lambda each: OwnRecording.of(verifier, each.path, name=each.path, session=each.session), listed
+        )
+        with typer.progressbar(made, length=len(listed), file=sys.stderr) as progress:
+            for each, recording in zip(listed, progress, strict=True):
+                recordings.setdefault(each.person, []).append(recording)
     own = calibrated(verifier, recordings, operating_point=point)
     folder = location.absolute(out) if out and own.refusal is None else None
     if folder:

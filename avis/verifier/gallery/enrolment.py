@@ -14,8 +14,12 @@ from avis.verifier.embedder import Source, Voiceprint
 from avis.verifier.gallery.gates import Gates, has_second_voice
 from avis.verifier.gallery.identification import decide, rank
 from avis.verifier.gallery.people import People, matrix
+from avis.verifier.side_by_side import side_by_side
 from avis.verifier.verdict import times
 from avis.verifier.verifier import Verifier
+
+MEASURED = ("snr_db", "clip_ratio", "bandwidth_hz")
+"""What is kept of a recording's quality."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +98,7 @@ class Heard:
 
 def measured(voiceprint: Voiceprint) -> dict[str, Any]:
     """Return the columns of `avis.schema.enrolled_schema` that are of the voiceprint."""
-    quality = {key: voiceprint.quality.get(key) for key in ("snr_db", "clip_ratio", "bandwidth_hz")}
+    quality = {key: voiceprint.quality.get(key) for key in MEASURED}
     kept = {"sha256": voiceprint.sha256, "speech_s": voiceprint.speech_s, "embedding": voiceprint.embedding}
     return {**kept, **quality}
 
@@ -109,16 +113,18 @@ def listen(
     ValueError
         If there is none, or a voiceprint where audio is to be kept.
     """
-    heard = [
-        _listened(verifier, each, gates, called=_called(each, number), keep_audio=keep_audio)
-        for number, each in enumerate(recordings, start=1)
-    ]
+    heard = list(
+        side_by_side(
+            lambda each: _listened(verifier, each[1], gates, called=_called(*each), keep_audio=keep_audio),
+            enumerate(recordings, start=1),
+        )
+    )
     if not heard:
         raise ValueError("nothing to enrol: got no recording, expected one at least. At the recordings. Give some.")
     return heard
 
 
-def _called(given: Source | Voiceprint, number: int) -> str:
+def _called(number: int, given: Source | Voiceprint) -> str:
     return os.fspath(given) if isinstance(given, str | os.PathLike) else f"recording {number}"
 
 

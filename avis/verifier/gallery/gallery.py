@@ -5,18 +5,27 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from avis import location
 from avis.schema import enrolled_schema
 from avis.verifier.embedder import Source, Voiceprint
-from avis.verifier.gallery.enrolment import Enrolment, enrolment, listen, listen_again, refuse_by_the_others
-from avis.verifier.gallery.files import GalleryFiles
+from avis.verifier.gallery.enrolment import (
+    MEASURED,
+    Enrolment,
+    enrolment,
+    listen,
+    listen_again,
+    refuse_by_the_others,
+)
+from avis.verifier.gallery.files import ORDER, GalleryFiles
 from avis.verifier.gallery.gates import Gates
 from avis.verifier.gallery.identification import Identification, decide, rank
 from avis.verifier.gallery.manifest import Manifest, read_manifest
 from avis.verifier.gallery.people import is_kept, today
 from avis.verifier.gallery.register import Register, checked_name
+from avis.verifier.own_voices.recording import OwnRecording
 from avis.verifier.verifier import Verifier
 
 GATES = Gates()
@@ -198,6 +207,30 @@ class Gallery(Register):
         warnings += self.verifier.cautions(told["threshold"])
         candidates = tuple(ranking.candidates[:most])
         return Identification(**told, outcome=outcome, candidates=candidates, warnings=tuple(warnings))
+
+    def own_recordings(self) -> dict[str, list[OwnRecording]]:
+        """Return the recordings of each person, for `avis.verifier.calibrate`: those enrolled at once are of a session.
+
+        Where recordings are kept, with what a few seconds of each are like.
+        """
+        rows = self.files.read()
+        made: dict[str, list[OwnRecording]] = {}
+        for row in rows.filter(is_kept(rows)).sort_by(ORDER).to_pylist():
+            about = {"name": row["recording"], "session": row["enrolled_at"].isoformat()}
+            if row["audio"] is not None:
+                recording = OwnRecording.of(self.verifier, row["audio"], **about)
+            else:
+                kept = {key: row[key] for key in ("speech_s", "sha256")}
+                voiceprint = Voiceprint(
+                    embedding=np.array(row["embedding"], np.float32),
+                    quality={key: row[key] for key in MEASURED},
+                    unheard=None,
+                    model=self.verifier.digest,
+                    **kept,
+                )
+                recording = OwnRecording(voiceprint=voiceprint, **about)
+            made.setdefault(row["speaker"], []).append(recording)
+        return made
 
     @classmethod
     def reembed(cls, path: str | os.PathLike[str], verifier: Verifier) -> "Gallery":

@@ -50,3 +50,12 @@ def test_people_are_looked_after(avis, recording, tmp_path):
 def test_a_gallery_that_is_not_there_is_an_error(avis, recording):
     assert "no gallery: got no manifest.json" in avis("gallery", "list", "--gallery", "nowhere")[2]
     assert "nobody is enrolled" in avis("identify", recording(1), "--gallery", "nowhere")[2]
+
+
+def test_a_model_is_calibrated_on_who_is_enrolled(avis, recording):
+    for seed in range(1, 6):
+        for each in range(2):
+            avis("enroll", f"person {seed}", recording(seed, duration_s=3.0 + each), "--all")
+    status, out, _ = avis("calibrate", "outputs/gallery", "--json")
+    assert status in (0, 3)
+    assert json.loads(out)["num_people"] == 5

@@ -45,6 +45,21 @@ def test_a_bug_is_not_taken_for_an_answer(avis, recording, monkeypatch):
     assert "a bug of AVIS" in err
 
 
+@pytest.mark.parametrize("error", [EOFError, BrokenPipeError(32, "Broken pipe")])
+def test_a_pipe_that_ends_early_is_no_answer_either(avis, recording, monkeypatch, error):
+    def ends(*_):
+        raise error
+
+    monkeypatch.setattr("avis.verifier.Verifier.verify", ends)
+    status, _, err = avis("verify", recording(1), recording(2))
+    assert (status, "ended early" in err) == (2, True)
+
+
+def test_what_is_typed_wrongly_is_an_error(avis):
+    for typed in (["verify"], ["verify", "a", "b", "--nope"], ["nope"]):
+        assert avis(*typed)[0] == 2
+
+
 def test_too_little_speech_is_3_and_a_mistake_2(avis, recording, tmp_path):
     assert avis("verify", recording(1), recording(2, duration_s=0.1))[0] == 3
     (tmp_path / "notes.txt").write_text("no audio")
