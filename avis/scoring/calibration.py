@@ -175,8 +175,11 @@ class Calibration:
     def uncapped_llr(self, scores: NDArray[np.floating], features: NDArray[np.floating]) -> NDArray[np.float32]:
         """Return the ratios as the map has them: an order of trials, but beyond the cap no measure of evidence."""
         assert self._learnt, "fit or restore the calibration before it is used"
-        inputs = np.column_stack([scores, features])
-        return (inputs @ self._learnt["weights"] + self._learnt["offset"]).astype(np.float32)
+        of_score, *of_features = self._learnt["weights"]
+        llr = of_score * np.asarray(scores, np.float64)
+        for weight, feature in zip(of_features, features.T, strict=True):
+            llr += weight * feature
+        return (llr + self._learnt["offset"]).astype(np.float32)
 
     def interval(
         self, scores: NDArray[np.floating], features: NDArray[np.floating], *, level: float = 0.95
@@ -303,4 +306,10 @@ def quality_features(enroll: NDArray[np.floating], test: NDArray[np.floating]) -
     >>> quality_features(np.array([[0.0, 5.0]]), np.array([[1.0, 2.0]]))
     array([[0., 2., 1., 3.]])
     """
-    return np.hstack([np.minimum(enroll, test), np.abs(enroll - test)])
+    num = enroll.shape[1]
+    features = np.empty((len(enroll), 2 * num), enroll.dtype, order="F")  # many trials, few columns
+    for column in range(num):
+        one, other = enroll[:, column], test[:, column]
+        np.minimum(one, other, out=features[:, column])
+        np.abs(one - other, out=features[:, num + column])
+    return features
