@@ -36,7 +36,7 @@ class Gates:
         """Say what a recording lacks."""
         snr_db, clip_ratio = (voiceprint.quality.get(key) for key in ("snr_db", "clip_ratio"))
         if voiceprint.speech_s < self.min_speech_s:
-            yield f"{voiceprint.speech_s:.1f} s of speech, of which it takes {self.min_speech_s:g} s"
+            yield f"{voiceprint.speech_s:.2f} s of speech, of which it takes {self.min_speech_s:g} s"
         if snr_db is not None and snr_db < self.min_snr_db:
             yield f"noisy: the speech is {snr_db:.0f} dB above the noise, of which it takes {self.min_snr_db:g} dB"
         if clip_ratio is not None and clip_ratio > self.max_clip_ratio:

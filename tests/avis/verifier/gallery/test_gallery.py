@@ -396,7 +396,7 @@ def test_a_voice_has_one_name(gallery, voice):
 
 def test_gates_can_be_chosen(gallery, voice):
     made = gallery.enroll("dora", [voice(3, speech_s=1.5)])
-    assert made.refused == {"recording 1": "1.5 s of speech, of which it takes 2 s"}
+    assert made.refused == {"recording 1": "1.50 s of speech, of which it takes 2 s"}
     assert gallery.enroll("dora", [voice(3, speech_s=1.5)], gates=Gates(min_speech_s=1.0)).taken
 
 

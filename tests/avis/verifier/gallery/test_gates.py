@@ -51,7 +51,7 @@ def test_few_windows_tell_nothing(hears_two):
 def test_each_lack_is_said(voice):
     bad = dataclasses.replace(voice(0), speech_s=1.0, quality={"snr_db": 3.0, "clip_ratio": 0.05})
     assert [why.partition(":")[0] for why in Gates().refusals(bad)] == [
-        "1.0 s of speech, of which it takes 2 s",
+        "1.00 s of speech, of which it takes 2 s",
         "noisy",
         "clipped",
     ]
