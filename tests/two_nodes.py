@@ -71,6 +71,7 @@ class TwoNodes:
         token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token_file)}
         self.env = {**inherited, **token, "PATH": path, "HOME": str(folder)}
         self.nodes: list[Node] = []
+        self.num_nodes = 0
 
     def start(self) -> None:
         """Start the head, then the node."""
@@ -84,10 +85,10 @@ class TwoNodes:
         self.add_node()
 
     def add_node(self) -> None:
-        """Add a node with three logical CPUs."""
-        before = self.alive()
-        one_log = "--include-log-monitor=false"  # the head's reads the logs of the whole machine
-        self.nodes.append(Node(self, f"--address=127.0.0.1:{self.gcs}", "--num-cpus=3", one_log))
+        """Add a node with three logical CPUs and a disk of its own: files in use would go with another's."""
+        before, self.num_nodes = self.alive(), self.num_nodes + 1
+        own = f"--temp-dir={self.folder / f'n{self.num_nodes}'}"
+        self.nodes.append(Node(self, f"--address=127.0.0.1:{self.gcs}", "--num-cpus=3", own))
         log = self.nodes[-1].log
         wait_for(lambda: self.alive() - before, START_TIMEOUT_S, lambda: f"node: {log.read_text()[-2000:]}")
 
