@@ -1,9 +1,8 @@
 """Write a model as one file from waveforms to embeddings: checkpoint, verifier -> ONNX, TorchScript.
 
-Four examples:
+Three examples:
     python pipelines/export.py checkpoint=<run>/checkpoints/best.ckpt file=model.onnx
     python pipelines/export.py checkpoint=<run>/verifier file=model.onnx format=onnx_int8
-    python pipelines/export.py checkpoint=<run>/checkpoints/best.ckpt file=model.pt format=torchscript
     python pipelines/export.py checkpoint=<run>/checkpoints/best.ckpt file=model.ckpt format=avis
 
 All its settings:

@@ -10,6 +10,7 @@ import typer
 
 from avis import location
 from avis.cli.arguments import STATUS, Json, Model, verifier_of
+from avis.cli.gallery import compared
 
 
 class Listed(NamedTuple):
@@ -37,16 +38,17 @@ def calibrate(
 ) -> None:
     """Calibrate a model on recordings of your own people, and say what to expect of it there."""
     from avis.metrics.operating_point import OperatingPoint
-    from avis.verifier import Gallery
-    from avis.verifier.folder import write_folder
+    from avis.verifier.folder import check_free, write_folder
     from avis.verifier.gallery.manifest import read_manifest
     from avis.verifier.own_voices.calibrate import calibrate as calibrated
     from avis.verifier.own_voices.recording import OwnRecording
     from avis.verifier.side_by_side import side_by_side
 
+    if out:
+        check_free(location.absolute(out))
     point = None if p_target is None else OperatingPoint(p_target)
     if not os.path.isfile(voices) and read_manifest(location.absolute(voices)) is not None:
-        opened = Gallery.open(voices, verifier_of(model or Gallery.used_with(voices)))
+        opened = compared(voices, model)
         verifier, recordings = opened.verifier, opened.own_recordings()
     else:
         listed = read_list(voices) if os.path.isfile(voices) else list_folder(voices)

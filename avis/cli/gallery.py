@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from avis import location
 from avis.cli.arguments import STATUS, Json, Model, matching, named, verifier_of
 from avis.cli.microphone import Record, check_one, recorded
 
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
 
 DEFAULT = os.path.join("outputs", "gallery")
 Folder = Annotated[str, typer.Option("--gallery", help="Folder or URI of the gallery.")]
+UsedModel = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        help="Folder of a run or its verifier. [default: that of the gallery, or the newest run's]",
+    ),
+]
 Name = Annotated[str, typer.Argument(help="Who is enrolled.")]
 
 app = typer.Typer(no_args_is_help=True, help="Look after who is enrolled.", rich_markup_mode=None)
@@ -27,7 +35,7 @@ def enroll(
     name: Annotated[str, typer.Argument(help="Who speaks in the recordings.")],
     recordings: Annotated[list[str], typer.Argument(help="Paths, URIs or patterns such as 'anna/*.wav'.")],
     gallery: Folder = DEFAULT,
-    model: Model = "",
+    model: UsedModel = "",
     consent: Annotated[str | None, typer.Option(help="Note of who agreed to what.")] = None,
     keep_until: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The last day on which they may be used.")
@@ -43,7 +51,7 @@ def enroll(
     """Enrol somebody with recordings; what would spoil later answers is refused, and named."""
     from avis.verifier import Gates
 
-    opened = _compared(gallery, model, keep_audio=keep_audio)
+    opened = compared(gallery, model, keep_audio=keep_audio)
     made = opened.enroll(
         name,
         matching(recordings),
@@ -59,13 +67,13 @@ def identify(
     recording: Annotated[str, typer.Argument(help="A recording: a path or URI, or - for standard input.")] = "",
     record: Record = None,
     gallery: Folder = DEFAULT,
-    model: Model = "",
+    model: UsedModel = "",
     most: Annotated[int, typer.Option(min=1, help="How many people are ranked.")] = 5,
     as_json: Json = False,
 ) -> None:
     """Say who of those enrolled speaks in a recording, if it is one of them."""
     check_one(recording, record)
-    known = _compared(gallery, model)
+    known = compared(gallery, model)
     found = known.identify(recorded(record) if record else named(recording), most=most)
     print(json.dumps(found.plain()) if as_json else found)
     raise typer.Exit(STATUS[found.outcome])
@@ -128,16 +136,37 @@ def _opened(gallery: str) -> "Register":
     return Register.of(gallery)
 
 
-def _compared(gallery: str, model: str, *, keep_audio: bool = False) -> "Gallery":
+def compared(gallery: str, model: str, *, keep_audio: bool = False) -> "Gallery":
     """Open a gallery with the model that is named, the one it was used with last, or the newest."""
     from avis.verifier import Gallery
 
-    return Gallery.open(gallery, verifier_of(model or Gallery.used_with(gallery)), keep_audio=keep_audio)
+    return Gallery.open(gallery, verifier_of(model or _used_with(gallery)), keep_audio=keep_audio)
+
+
+def _used_with(gallery: str) -> str:
+    """Return the model that people were last enrolled with, and say so; nothing where there is no gallery yet.
+
+    Raises
+    ------
+    ValueError
+        If it lies on another system than the gallery, which says what is fetched.
+    """
+    from avis.verifier import Gallery
+
+    used = Gallery.used_with(gallery)
+    if location.host(used) not in ("", location.host(gallery)):
+        raise ValueError(
+            f"model elsewhere: got {used} of the gallery, expected one on its own system. At {gallery}. If you trust "
+            "it, name it with --model."
+        )
+    if used:
+        print(f"model: {used}", file=sys.stderr)
+    return used
 
 
 def _print(recordings: "pa.Table", *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(recordings.to_pylist(), default=str))
+        print(json.dumps({"recordings": recordings.to_pylist()}, default=str))
         return
     people: dict[str, list[dict]] = {}
     for row in recordings.to_pylist():

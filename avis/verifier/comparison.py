@@ -1,6 +1,8 @@
 """Compare embeddings as a verifier does: the back-end's scores, and what the calibration takes beside them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,10 +29,20 @@ class Sides:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What compares: a fitted back-end, and a calibration, if there is one."""
+    """What compares.
+
+    Attributes
+    ----------
+    backend : Backend
+        Fitted.
+    calibration : Calibration or None
+    settings : mapping
+        What both were built of, as plain data: with what they learnt, all that tells them from others.
+    """
 
     backend: Backend
     calibration: Calibration | None
+    settings: Mapping[str, Any]
 
     @property
     def measures(self) -> list[str]:

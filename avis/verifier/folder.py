@@ -108,7 +108,14 @@ class Parts:
 
 
 def write_folder(folder: str, parts: Parts) -> None:
-    """Write a verifier into a folder, its configuration, which knows all other files by their sums, last."""
+    """Write a verifier into a folder, its configuration, which knows all other files by their sums, last.
+
+    Raises
+    ------
+    ValueError
+        See `check_free`.
+    """
+    check_free(folder)
     kept = {key: value for key, value in parts.checkpoint.weights.items() if not key.startswith("loss.")}
     files = {
         WEIGHTS: save({key: value.clone(memory_format=torch.contiguous_format) for key, value in kept.items()}),
@@ -122,6 +129,18 @@ def write_folder(folder: str, parts: Parts) -> None:
         store.write_bytes(location.join(folder, name), data)
     config = {**parts.config, "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}}
     store.write_bytes(location.join(folder, CONFIG), json.dumps(config, indent=1).encode())
+
+
+def check_free(folder: str) -> None:
+    """Refuse a folder that holds anything but a verifier, be it half written."""
+    there = location.names_in(folder)
+    if CONFIG in there:
+        _config(location.join(folder, CONFIG))
+    elif there and WEIGHTS not in there:
+        raise ValueError(
+            f"folder of something else: got one with {there[0]}, expected none, an empty one or a verifier's. At "
+            f"{folder}. Name another."
+        )
 
 
 def read_folder(folder: str) -> Parts:

@@ -36,7 +36,9 @@ class Verifier(Embedder):
         super().__init__(parts.checkpoint, parts.hearing, max_window_s=parts.max_window_s)
         self.parts, self.path = parts, path
         self.backend, self.calibration = parts.backend, parts.calibration
-        self.comparison = Comparison(parts.backend, parts.calibration)
+        self.comparison = Comparison(
+            parts.backend, parts.calibration, {"scoring": parts.scoring, "calibration": parts.calibrating}
+        )
         self.threshold = parts.operating_point.threshold
         facts = self.calibration.facts() if self.calibration else {"lower": 0.0, "upper": 0.0}
         self.bounds: tuple[float, float] = (facts["lower"], facts["upper"])

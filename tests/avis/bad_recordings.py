@@ -32,14 +32,14 @@ FORMS = {
 Rng = np.random.Generator
 
 
-def bad_recordings(folder: Path) -> Iterator[tuple[str, Any, set[str]]]:
-    """Yield `NUM` of them, the same each time: name, source as `Verifier.verify` takes it, and what may come of it."""
+def bad_recordings(folder: Path, num: int = NUM) -> Iterator[tuple[str, Any, set[str]]]:
+    """Yield some of them, the same each time: name, source as `Verifier.verify` takes it, and what may come of it."""
     every: list[tuple[str, Callable[[Rng, Path], Any], set[str]]] = [
         *((name, lambda rng, _, make=make: make(rng), may) for name, (make, may) in ARRAYS.items()),
         *((f"file of {name}", partial(in_a_file, make), may) for name, (make, may) in CONTENTS.items()),
         *((name, make, may) for name, (make, may) in PATHS.items()),
     ]
-    for number in range(NUM):
+    for number in range(num):
         name, make, may = every[number % len(every)]
         place = folder / str(number)
         place.mkdir()

@@ -42,22 +42,36 @@ def alone(folder: str, *, what: str) -> Iterator[Callable[[], bool]]:
             yield lost.is_set
         return
     os.makedirs(folder, mode=0o700, exist_ok=True)
-    path = os.path.join(folder, LOCK)
-    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "rb") as file:
-        give_up = time.monotonic() + WAIT_S
-        while not _locked(file.fileno()):
-            if time.monotonic() > give_up:
-                raise ValueError(
-                    f"{what} in use: got a {what} that another process has been changing for {WAIT_S:.0f} s, expected "
-                    f"one that nobody does. At {path}. Wait until it ends."
-                )
-            time.sleep(POLLED_EVERY_S)
-        yield lambda: False
+    path, give_up = os.path.join(folder, LOCK), time.monotonic() + WAIT_S
+    while (descriptor := _locked(path)) is None:
+        if time.monotonic() > give_up:
+            raise ValueError(
+                f"{what} in use: got a {what} that another process has been changing for {WAIT_S:.0f} s, expected one "
+                f"that nobody does. At {path}. Wait until it ends."
+            )
+        time.sleep(POLLED_EVERY_S)
+    try:
+        yield lambda: not _is_still(descriptor, path)
+    finally:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)  # which a child may have inherited
+        os.close(descriptor)
 
 
-def _locked(descriptor: int) -> bool:
+def _locked(path: str) -> int | None:
+    """Lock a file, which is made if need be; None where another process has it, or it was replaced meanwhile."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _is_still(descriptor, path):
+            return descriptor
     except BlockingIOError:
+        pass
+    os.close(descriptor)
+    return None
+
+
+def _is_still(descriptor: int, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
         return False
-    return True

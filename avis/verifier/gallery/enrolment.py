@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from avis.verifier.embedder import Source, Voiceprint
@@ -125,7 +124,9 @@ def listen(
 
 
 def _called(number: int, given: Source | Voiceprint) -> str:
-    return os.fspath(given) if isinstance(given, str | os.PathLike) else f"recording {number}"
+    if isinstance(given, str | os.PathLike):
+        return os.fsencode(given).decode("utf-8", "backslashreplace")
+    return f"recording {number}"
 
 
 def _listened(
@@ -137,7 +138,8 @@ def _listened(
             f"voiceprint without audio: got one for a gallery that keeps recordings, expected a recording. At "
             f"{called}. Give the recording."
         )
-    source = given if isinstance(given, str | os.PathLike | bytes | tuple | Voiceprint) else given.read()
+    read = getattr(given, "read", None)
+    source = read() if read else given
     try:
         heard.voiceprint = verifier.embed(source)
         if heard.voiceprint.unheard:
@@ -188,7 +190,7 @@ def refuse_by_the_others(
     people : sequence of People
         Everybody who is enrolled; of the name, nothing counts.
     """
-    known, known_s = matrix(own["embedding"]), float(pc.sum(own["speech_s"]).as_py() or 0.0)
+    known = [*zip(matrix(own["embedding"]), own["speech_s"].to_pylist(), strict=True)]
     there = set(own["sha256"].to_pylist()) - {""}
     for each in heard:
         if each.sound and each.sound.sha256 in there:
@@ -196,29 +198,33 @@ def refuse_by_the_others(
         elif each.sound and each.sound.sha256:
             there.add(each.sound.sha256)
     left = [(each, each.sound) for each in heard if each.sound]
-    for at, why in other_voices(verifier, [sound for _, sound in left], known, known_s).items():
+    apart, doubtful = other_voices(verifier, [sound for _, sound in left], known)
+    for at, why in apart.items():
         left[at][0].refusals.append(why)
+    warnings = [f"{left[at][0].recording} may be of another voice than the others of {name}." for at in doubtful]
     sounds = [each.sound for each in heard if each.sound]
     if not sounds or not any(len(each.names) for each in people):
-        return []
-    embeddings = np.stack([*known, *(sound.embedding for sound in sounds if sound.embedding is not None)])
-    together = verifier.voiceprint_of(embeddings, known_s + sum(sound.speech_s for sound in sounds))
-    ranking = rank(verifier, people, together, most=1, without=name)
+        return warnings
+    ranking = rank(verifier, people, _together(verifier, sounds, known), without=name)
     if not ranking.uncapped:
-        return []
+        return warnings
     nearest = ranking.candidates[0].speaker
     if decide(ranking, verifier.parts.operating_point, verifier.bounds)[0] == "match":
         for each in heard:
             each.refusals.append(f"the voice is that of {nearest}, who is enrolled")
     elif verifier.decides and ranking.uncapped[0][0] >= verifier.threshold:
-        return [f"{name} sounds like {nearest}, who is enrolled."]
-    return []
+        warnings.append(f"{name} sounds like {nearest}, who is enrolled.")
+    return warnings
+
+
+Known = tuple[NDArray[np.float32], float]
+"""Embedding and seconds of speech of a recording that is enrolled."""
 
 
 def other_voices(
-    verifier: Verifier, heard: Sequence[Voiceprint], known: NDArray[np.float32], known_s: float
-) -> dict[int, str]:
-    """Return which recordings are not of the voice of the others of their name, and why.
+    verifier: Verifier, heard: Sequence[Voiceprint], known: Sequence[Known]
+) -> tuple[dict[int, str], list[int]]:
+    """Return which recordings are not of the voice of the others of their name, and why; and of which it is not sure.
 
     Each is compared with all others together, and of those that are surely of another voice the one that is least like
     them is left out, until there is none. Of two, where none is enrolled, it cannot be told which: both are left out.
@@ -228,26 +234,30 @@ def other_voices(
     verifier : Verifier
     heard : sequence of Voiceprint
         What is to be enrolled, each with an embedding.
-    known : float32 [recordings, dim]
-        Embeddings of what is enrolled under the name.
-    known_s : float
-        Their seconds of speech together.
+    known : sequence of Known
+        What is enrolled under the name.
     """
-    left, why = dict(enumerate(heard)), dict[int, str]()
+    left, why, doubtful = dict(enumerate(heard)), dict[int, str](), list[int]()
     while len(left) + len(known) > 1:
-        apart = []
+        apart, doubtful = [], []
         for number, each in left.items():
             others = [other for other in left.values() if other is not each]
-            embeddings = np.stack([*known, *(other.embedding for other in others if other.embedding is not None)])
-            together = verifier.voiceprint_of(embeddings, known_s + sum(other.speech_s for other in others))
-            verdict = verifier.verify(together, each)
+            verdict = verifier.verify(_together(verifier, others, known), each)
             if verdict.outcome == "no_match" and verdict.llr is not None:
                 apart.append((verdict.llr, number))
+            elif verdict.outcome == "unsure" and verifier.decides:
+                doubtful.append(number)
         if not apart:
             break
-        both = len(left) == 2 and not len(known)
+        both = len(left) == 2 and not known
         for llr, number in apart if both else [min(apart)]:
             of_what = "the other, and which is right cannot be told" if both else "the others of that name"
             why[number] = f"another voice than {of_what}: {times(-llr)} times more likely if two people spoke"
             del left[number]
-    return why
+    return why, [number for number in doubtful if number in left]
+
+
+def _together(verifier: Verifier, heard: Sequence[Voiceprint], known: Sequence[Known]) -> Voiceprint:
+    """Return what recordings come to together, as they do once they are enrolled."""
+    both = [*known, *((each.embedding, each.speech_s) for each in heard if each.embedding is not None)]
+    return verifier.voiceprint_of(np.stack([embedding for embedding, _ in both]), float(np.mean([s for _, s in both])))

@@ -12,6 +12,7 @@ each was written as often.
 """
 
 import contextlib
+import re
 import uuid
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -34,6 +35,8 @@ from avis.whole_file import write_file
 Read = TypeVar("Read")
 
 ENROLLED, PEOPLE = "enrolled", "people"
+OWN_FILE = re.compile(r"[0-9a-f]{32}\.(parquet|arrow)(\.[0-9a-f]{32}\.tmp)?|manifest\.json\.[0-9a-f]{32}\.tmp")
+"""Names that only a gallery gives: a part's, and of files that are being written."""
 PART_ROWS, PART_BYTES = 1 << 16, 64 << 20
 """From here on a part is full."""
 ATTEMPTS = 10
@@ -70,7 +73,7 @@ class GalleryFiles:
     def __init__(self, folder: str, comparison: Comparison | None, new: Manifest) -> None:
         self.folder, self.new = folder, new
         self._maker = PeopleMaker(comparison, new.dim) if comparison else None
-        self._seen = b"", Snapshot(new, {})
+        self._seen: tuple[bytes | None, Snapshot] = None, Snapshot(new, {})
         self._is_lost: Callable[[], bool] = lambda: True
 
     @property
@@ -93,7 +96,7 @@ class GalleryFiles:
         """Return all recordings, or some columns of them."""
         return self._steadily(lambda data: self.all_rows(self._manifest(data).parts, columns))
 
-    def _steadily(self, read: Callable[[bytes], Read]) -> Read:
+    def _steadily(self, read: Callable[[bytes | None], Read]) -> Read:
         """Read by the present manifest, and again where another process has changed it meanwhile."""
         for _ in range(ATTEMPTS):
             with contextlib.suppress(FileNotFoundError):
@@ -103,7 +106,7 @@ class GalleryFiles:
             f"{self.folder}. Restore it from a copy."
         )
 
-    def _snapshot(self, data: bytes) -> Snapshot:
+    def _snapshot(self, data: bytes | None) -> Snapshot:
         manifest = self._manifest(data)
         self.check_model(manifest)
         current = {part: each for part, each in self._seen[1].people.items() if each.holds}
@@ -115,9 +118,12 @@ class GalleryFiles:
         """Return the recordings of a part, sorted by speaker, or some columns."""
         uri = location.join(self.folder, ENROLLED, f"{part}.parquet")
         try:
-            return open_part(uri).read(columns)
+            rows = open_part(uri).read(columns)
         except pa.ArrowInvalid as error:
             raise corrupt_shard(uri, error) from error
+        if rows.schema.names != (columns or enrolled_schema(self.new.dim).names):
+            raise corrupt_shard(uri, ValueError(f"columns {', '.join(rows.schema.names)}"))
+        return rows
 
     def rows_of(self, manifest: Manifest, names: Collection[str]) -> tuple[set[str], pa.Table]:
         """Return the parts in which any of these people are, and all recordings that these hold."""
@@ -138,13 +144,23 @@ class GalleryFiles:
     def changing(self) -> Iterator[Manifest]:
         """Give the gallery to this process alone, for `replace`; what writers left who were killed is cleared away."""
         with alone(self.folder, what="gallery") as self._is_lost:
-            manifest = self._manifest(self._manifest_bytes())
-            for table in (ENROLLED, PEOPLE):
-                folder = location.join(self.folder, table)
-                for name in location.names_in(folder):
-                    if name.partition(".")[0] not in manifest.parts:
-                        store.delete_file(location.join(folder, name))
+            data = self._manifest_bytes()
+            if data is None and any(map(OWN_FILE.fullmatch, location.names_in(location.join(self.folder, ENROLLED)))):
+                raise ValueError(
+                    f"gallery without its manifest: got parts but no {MANIFEST}, expected one that names them. At "
+                    f"{self.folder}. Restore it from a copy; nothing was changed."
+                )
+            manifest = self._manifest(data)
+            self._clear(manifest)
             yield manifest
+
+    def _clear(self, manifest: Manifest) -> None:
+        """Delete what a writer who was killed has left, and nothing else that may lie there."""
+        kept = {*manifest.files, *(f"{PEOPLE}/{part}.arrow" for part in manifest.parts)}
+        for folder in (ENROLLED, PEOPLE, ""):
+            for name in location.names_in(location.join(self.folder, folder)):
+                if OWN_FILE.fullmatch(name) and f"{folder}/{name}" not in kept:
+                    store.delete_file(location.join(self.folder, folder, name))
 
     def replace(self, manifest: Manifest, parts: Collection[str], rows: pa.Table, **changes: object) -> None:
         """Put recordings in place of those parts, and change the manifest; inside `changing`.
@@ -182,10 +198,10 @@ class GalleryFiles:
             for file in (f"{ENROLLED}/{part}.parquet", f"{PEOPLE}/{part}.arrow"):
                 store.delete_file(location.join(self.folder, file))
 
-    def _manifest_bytes(self) -> bytes:
+    def _manifest_bytes(self) -> bytes | None:
         return manifest_bytes(location.join(self.folder, MANIFEST))
 
-    def _manifest(self, data: bytes) -> Manifest:
+    def _manifest(self, data: bytes | None) -> Manifest:
         if data == self._seen[0]:
             return self._seen[1].manifest
         return parsed_manifest(data, location.join(self.folder, MANIFEST)) or self.new
@@ -195,6 +211,14 @@ class GalleryFiles:
 
     def _people(self, part: str) -> People:
         return self.people.read(self._index(part)) or self.people.of(self.rows(part))
+
+    def check_audio(self, manifest: Manifest) -> None:
+        """Refuse a gallery that keeps no recordings where one is to be begun that does."""
+        if self.new.keep_audio and not manifest.keep_audio:
+            raise ValueError(
+                f"gallery without recordings: got keep_audio=True for one that keeps none, expected a new one. At "
+                f"{self.folder}. Choose another folder, or do without."
+            )
 
     def check_model(self, manifest: Manifest) -> None:
         """Refuse a gallery of another model."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from avis import location
 from avis.schema import enrolled_schema
@@ -19,9 +20,9 @@ from avis.verifier.gallery.enrolment import (
     listen_again,
     refuse_by_the_others,
 )
-from avis.verifier.gallery.files import ORDER, GalleryFiles
+from avis.verifier.gallery.files import ORDER, GalleryFiles, Snapshot
 from avis.verifier.gallery.gates import Gates
-from avis.verifier.gallery.identification import Identification, decide, rank
+from avis.verifier.gallery.identification import RANKED, Identification, decide, rank
 from avis.verifier.gallery.manifest import Manifest, read_manifest
 from avis.verifier.gallery.people import is_kept, today
 from avis.verifier.gallery.register import Register, checked_name
@@ -68,11 +69,7 @@ class Gallery(Register):
         files = GalleryFiles(folder, verifier.comparison, _begun(verifier, keep_audio=keep_audio))
         if manifest is not None:
             files.check_model(manifest)
-            if keep_audio and not manifest.keep_audio:
-                raise ValueError(
-                    f"gallery without recordings: got keep_audio=True for one that keeps none, expected a new one. At "
-                    f"{folder}. Choose another folder, or do without."
-                )
+            files.check_audio(manifest)
         return cls(files, verifier)
 
     @staticmethod
@@ -130,10 +127,18 @@ class Gallery(Register):
         gates: Gates | None = GATES,
     ) -> list[Enrolment]:
         """Enrol many people at once, which takes less time than one by one; see `enroll`."""
-        if keep_until is not None and keep_until < today():
+        is_day = isinstance(keep_until, datetime.date) and not isinstance(keep_until, datetime.datetime)
+        if keep_until is not None and not (is_day and keep_until >= today()):
             raise ValueError(
-                f"kept until a day that is over: got keep_until={keep_until}, expected {today()} or later. At "
-                f"{self.files.folder}. Correct it."
+                f"kept until a day to come: got keep_until={keep_until!r}, expected a datetime.date from {today()} on. "
+                f"At {self.files.folder}. Correct it."
+            )
+        if not isinstance(consent, str | None):
+            raise ValueError(f"consent is a note: got {consent!r}, expected text. At {self.files.folder}. Correct it.")
+        if single := [name for name, each in people.items() if isinstance(each, str | bytes | os.PathLike)]:
+            raise ValueError(
+                f"several recordings: got one for {single[0]}, expected a list of them. At {self.files.folder}. Put it "
+                "into brackets."
             )
         names = [checked_name(name) for name in people]
         if len(set(names)) < len(names):
@@ -141,19 +146,27 @@ class Gallery(Register):
                 f"one name twice: got {len(names)} names of which {len(set(names))} are different, expected each once. "
                 f"At {self.files.folder}. Join their recordings."
             )
-        keep_audio = self.files.snapshot().manifest.keep_audio
+        manifest = self.files.snapshot().manifest
+        self.files.check_audio(manifest)
+        keep_audio = manifest.keep_audio
         heard = {
             name: listen(self.verifier, recordings, gates, keep_audio=keep_audio)
             for name, recordings in zip(names, people.values(), strict=True)
         }
         told = {"consent": consent, "keep_until": keep_until, "enrolled_at": _now()}
         with self.files.changing() as manifest:
+            if manifest.keep_audio != keep_audio:
+                raise ValueError(
+                    f"gallery begun by another: got keep_audio={manifest.keep_audio} meanwhile, expected {keep_audio}. "
+                    f"At {self.files.folder}. Enrol again."
+                )
             snapshot = self.files.snapshot()
+            self._check_twins(names, snapshot)
             parts, rows = self.files.rows_of(manifest, names)
             places, made, new = _places(rows["speaker"]), list[Enrolment](), list[dict[str, Any]]()
             for name, recordings in heard.items():
                 own = rows.take(pa.array(places[name])) if name in places else rows.slice(0, 0)
-                own, warnings = own.filter(is_kept(own)), list[str]()
+                own, warnings = own.filter(is_kept(own, today())), list[str]()
                 if gates is not None:
                     others = [*snapshot.people.values(), self.files.people.of(self._table(new))]
                     warnings = refuse_by_the_others(self.verifier, name, recordings, own, others)
@@ -167,7 +180,7 @@ class Gallery(Register):
     def identify(self, recording: Source | Voiceprint, *, most: int = 5) -> Identification:
         """Tell who of the people enrolled speaks in a recording, if it is one of them.
 
-        Each is compared with the mean of their embeddings, as `score.py` does with enrolment models.
+        Each is compared as one recording: the mean of their embeddings, of their mean duration.
 
         Parameters
         ----------
@@ -181,8 +194,8 @@ class Gallery(Register):
         ValueError
             If nobody is enrolled, or the recording cannot be read.
         """
-        if most < 1:
-            raise ValueError(f"too few: got most={most}, expected 1 or more. At identify. Correct it.")
+        if not (isinstance(most, int) and 1 <= most <= RANKED):
+            raise ValueError(f"people told of: got most={most}, expected 1 to {RANKED}. At identify. Correct it.")
         heard, snapshot = self.verifier.embed(recording), self.files.snapshot()
         if not snapshot.num_people:
             raise ValueError(
@@ -198,7 +211,7 @@ class Gallery(Register):
         warnings = [f"The recording{fault}" for fault in self.verifier.faults(heard)]
         if heard.embedding is None:
             return Identification(**told, outcome="not_heard", candidates=(), warnings=tuple(warnings))
-        ranking = rank(self.verifier, snapshot.people.values(), heard, most=max(2, most))
+        ranking = rank(self.verifier, snapshot.people.values(), heard)
         outcome, told["threshold"] = decide(ranking, self.verifier.parts.operating_point, self.verifier.bounds)
         first, *others = ranking.candidates
         if others and first.llr is not None and others[0].llr is not None:
@@ -215,7 +228,7 @@ class Gallery(Register):
         """
         rows = self.files.read()
         made: dict[str, list[OwnRecording]] = {}
-        for row in rows.filter(is_kept(rows)).sort_by(ORDER).to_pylist():
+        for row in rows.filter(is_kept(rows, today())).sort_by(ORDER).to_pylist():
             about = {"name": row["recording"], "session": row["enrolled_at"].isoformat()}
             if row["audio"] is not None:
                 recording = OwnRecording.of(self.verifier, row["audio"], **about)
@@ -241,7 +254,7 @@ class Gallery(Register):
         ValueError
             If it keeps none, or one says nothing to the new model; then it stays as it is.
         """
-        folder = location.absolute(os.fspath(path))
+        folder = Register.of(path).files.folder
         files = GalleryFiles(folder, verifier.comparison, _begun(verifier, keep_audio=True))
         with files.changing() as manifest:
             if not manifest.keep_audio:
@@ -254,6 +267,16 @@ class Gallery(Register):
             gallery = cls(files, verifier)
             files.replace(manifest, list(manifest.parts), gallery._table(anew), **changes)
         return gallery
+
+    def _check_twins(self, names: Sequence[str], snapshot: Snapshot) -> None:
+        """Refuse new names that differ from enrolled ones in letter case alone."""
+        for each in snapshot.people.values():
+            alike = pc.is_in(pc.utf8_lower(each.names), pa.array([name.lower() for name in names], pa.string()))
+            if twins := [name for name in each.names.filter(alike).to_pylist() if name not in names]:
+                raise ValueError(
+                    f"name too much like another: got one that differs from {twins[0]} in letter case alone, expected "
+                    f"another. At {self.files.folder}. Choose another, or that one as it is."
+                )
 
     def _table(self, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
         return pa.Table.from_pylist(rows, schema=enrolled_schema(self.verifier.dim))

@@ -14,6 +14,9 @@ from avis.verifier.gallery.people import People
 from avis.verifier.verdict import between, evidence, times
 from avis.verifier.verifier import Verifier
 
+RANKED = 20
+"""People who are looked at more closely, and may be told."""
+
 Named = Literal["match", "not_enrolled", "unsure", "not_heard"]
 
 
@@ -107,10 +110,8 @@ class Ranking:
     num_people: int
 
 
-def rank(
-    verifier: Verifier, people: Iterable[People], heard: Voiceprint, *, most: int, without: str | None = None
-) -> Ranking:
-    """Compare everybody with a recording, and rank them by their ratio or, without calibration, their score.
+def rank(verifier: Verifier, people: Iterable[People], heard: Voiceprint, *, without: str | None = None) -> Ranking:
+    """Compare everybody with a recording, and rank `RANKED` by their ratio or, without calibration, their score.
 
     Parameters
     ----------
@@ -119,8 +120,6 @@ def rank(
         Some of them at a time.
     heard : Voiceprint
         The recording's, with an embedding.
-    most : int
-        How many are ranked.
     without : str or None
         Who is left out.
     """
@@ -139,9 +138,9 @@ def rank(
             ratios = np.exp(calibration.cap(order))
             sum_of_ratios += float(ratios.sum(dtype=np.float64)) - (float(ratios[left_out]) if left_out >= 0 else 0.0)
         num_people += len(names) - (left_out >= 0)
-        likely = _likeliest(order, most, ranked[-1][0] if len(ranked) == most else -np.inf)
+        likely = _likeliest(order, RANKED, ranked[-1][0] if len(ranked) == RANKED else -np.inf)
         ranked += [(float(order[at]), names[at].as_py(), scores[at : at + 1], features[at : at + 1]) for at in likely]
-        ranked = sorted(ranked, key=lambda each: (-each[0], each[1]))[:most]
+        ranked = sorted(ranked, key=lambda each: (-each[0], each[1]))[:RANKED]
     candidates, uncapped = [], []
     for _, name, score, features in ranked:
         told: dict[str, Any] = {"speaker": name, "score": float(score[0]), "llr": None, "llr_interval": None}
@@ -163,9 +162,10 @@ def _likeliest(order: NDArray[np.floating], most: int, least: float) -> NDArray[
 def threshold_among(ranking: Ranking, point: OperatingPoint) -> float:
     """Return the log-likelihood ratio from which on naming the first costs less than naming nobody.
 
-    The speaker is one of those enrolled with the operating point's ``p_target``, each as likely as another; naming a
-    wrong person costs ``c_fa``, and naming nobody although it is one of them ``c_miss``. So the more people there are
-    and the likelier the others, the more it takes; with one person it is the threshold of a trial.
+    The speaker is one of those enrolled with the operating point's ``p_target``, each as likely as another. Naming a
+    wrong person costs ``c_fa``, and missing the right one ``c_miss``, whether somebody else is named or nobody. So the
+    more people there are and the likelier the others, the more it takes; with one person it is the threshold of a
+    trial.
 
     References
     ----------
@@ -192,13 +192,18 @@ def threshold_among(ranking: Ranking, point: OperatingPoint) -> float:
 
 
 def decide(ranking: Ranking, point: OperatingPoint, bounds: tuple[float, float]) -> tuple[Named, float | None]:
-    """Return what a ranking comes to, and at which threshold; without calibration it is unsure of everything."""
+    """Return what a ranking comes to, and at which threshold; without calibration it is unsure of everything.
+
+    It is none of them where they are not likely enough all together, those ranked at the upper ends of their intervals.
+    """
     if not ranking.uncapped:
         return "unsure", None
     threshold, least = threshold_among(ranking, point), point.threshold + math.log(ranking.num_people)
     if bounds[0] < threshold < bounds[1] and ranking.uncapped[0][0] >= threshold:
         return "match", threshold
-    if bounds[0] < least < bounds[1] and all(upper < least for _, upper in ranking.uncapped):
+    ranked = sum(math.exp(each.llr) for each in ranking.candidates if each.llr is not None)
+    upper = sum(math.exp(upper) for _, upper in ranking.uncapped)
+    if bounds[0] < least < bounds[1] and math.log(max(0.0, ranking.sum_of_ratios - ranked) + upper) < least:
         return "not_enrolled", threshold
     return "unsure", threshold
 

@@ -54,17 +54,17 @@ def read_manifest(folder: str) -> Manifest | None:
     return parsed_manifest(manifest_bytes(uri), uri)
 
 
-def manifest_bytes(uri: str) -> bytes:
-    """Return what the file of a manifest holds; nothing where there is none."""
+def manifest_bytes(uri: str) -> bytes | None:
+    """Return what the file of a manifest holds; None where there is none."""
     try:
         return location.read_bytes(uri)
     except FileNotFoundError:
-        return b""
+        return None
 
 
-def parsed_manifest(data: bytes, uri: str) -> Manifest | None:
-    """Return the manifest that a file holds; None of nothing."""
-    if not data:
+def parsed_manifest(data: bytes | None, uri: str) -> Manifest | None:
+    """Return the manifest that a file holds; None where there is no file."""
+    if data is None:
         return None
     plain = parse_json(data, uri)
     check_manifest(plain, uri)

@@ -3,6 +3,7 @@
 import datetime
 import hashlib
 import io
+import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from avis import location, store
 from avis.checkpoints.fitted_state import state_bytes
+from avis.schema import enrolled_schema
 from avis.scoring.enrolment import model_means
 from avis.verifier.comparison import Comparison, Sides
 
@@ -53,8 +55,9 @@ class PeopleMaker:
 
     def __init__(self, comparison: Comparison, dim: int) -> None:
         self.comparison, self.dim = comparison, dim
-        learnt = [state_bytes(comparison.backend), *(name.encode() for name in comparison.measures)]
-        self._compared_by = hashlib.sha256(b"\0".join(learnt)).hexdigest().encode()
+        settings = json.dumps(dict(comparison.settings), sort_keys=True).encode()
+        self._compared_by = hashlib.sha256(settings + state_bytes(comparison.backend)).hexdigest().encode()
+        self._schema = self._index(enrolled_schema(dim).empty_table()).schema
 
     def of(self, rows: pa.Table) -> People:
         """Return the people of recordings, sorted by speaker, as long as these are kept."""
@@ -66,9 +69,9 @@ class PeopleMaker:
             source = pa.BufferReader(location.read_bytes(uri)) if location.is_uri(uri) else pa.memory_map(uri)
             index = pa.ipc.open_file(source).read_all()
             index.validate(full=True)
-        except (FileNotFoundError, pa.ArrowInvalid):
+        except (FileNotFoundError, IsADirectoryError, pa.ArrowInvalid):
             return None
-        if (index.schema.metadata or {}).get(COMPARED_BY) != self._compared_by:
+        if not index.schema.equals(self._schema, check_metadata=True):
             return None
         people = self._people(index)
         return people if people.holds else None
@@ -90,14 +93,18 @@ class PeopleMaker:
         return People(index["speaker"].combine_chunks(), sides, until)
 
     def _index(self, rows: pa.Table) -> pa.Table:
-        """Return what recordings, sorted by speaker, come to per person, as long as they are kept."""
-        rows = rows.filter(is_kept(rows)).combine_chunks()
+        """Return what recordings, sorted by speaker, come to per person, as long as they are kept.
+
+        That is the mean of their embeddings and of their seconds of speech: a calibration on single recordings has seen
+        none of several times as much, of which it would think less and less of people with many.
+        """
+        rows = rows.filter(is_kept(rows, today())).combine_chunks()
         names = rows["speaker"].combine_chunks().dictionary_encode()
         offsets = np.searchsorted(names.indices.to_numpy(), np.arange(len(names.dictionary) + 1))
         until = rows.group_by("speaker", use_threads=False).aggregate([("keep_until", "min")])["keep_until_min"]
         columns = {"speaker": names.dictionary, "keep_until": until}
         if len(rows):
-            speech_s = np.add.reduceat(rows["speech_s"].to_numpy(), offsets[:-1])
+            speech_s = np.add.reduceat(rows["speech_s"].to_numpy(), offsets[:-1]) / np.diff(offsets)
             sides = self.comparison.sides(model_means(matrix(rows["embedding"]), offsets), speech_s)
         else:
             sides = self._nobody()
@@ -115,9 +122,9 @@ def today() -> datetime.date:
     return datetime.datetime.now(datetime.timezone.utc).date()
 
 
-def is_kept(rows: pa.Table) -> pa.ChunkedArray:
-    """Tell which recordings may still be kept."""
-    return pc.fill_null(pc.greater_equal(rows["keep_until"], pa.scalar(today())), True)
+def is_kept(rows: pa.Table, day: datetime.date) -> pa.ChunkedArray:
+    """Tell which recordings may be kept on a day."""
+    return pc.fill_null(pc.greater_equal(rows["keep_until"], pa.scalar(day)), True)
 
 
 def matrix(column: pa.ChunkedArray) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ from avis.part_file import PartFile
 from avis.schema import enrolled_schema
 from avis.verifier.gallery.files import ORDER, GalleryFiles
 from avis.verifier.gallery.manifest import MANIFEST, read_manifest
-from avis.verifier.gallery.people import is_kept
+from avis.verifier.gallery.people import is_kept, today
 from avis.whole_file import write_file
 
 HEAVY = ("embedding", "audio")
@@ -61,11 +61,18 @@ class Register:
 
     def export(self, file: str) -> int:
         """Write all that is kept into one Parquet file, and return how many recordings these are."""
+        whole = location.absolute(file)
+        if location.below(whole, self.files.folder) != whole:
+            raise ValueError(
+                f"file within the gallery: got {file}, expected one elsewhere. At {self.files.folder}. Name another."
+            )
         rows = self.files.read().sort_by(ORDER)
         with PartFile(rows.schema, row_group_rows=ROW_GROUP_ROWS) as made:
             made.write(rows)
             made.finish()
-            write_file(location.absolute(file), made.file)
+            write_file(whole, made.file)
+        if not location.is_uri(whole):
+            os.chmod(whole, 0o600)  # voices are nobody else's to read
         return len(rows)
 
     def remove(self, speaker: str) -> int:
@@ -107,11 +114,11 @@ class Register:
     def purge(self) -> pa.Table:
         """Remove recordings that are kept no longer, and return what `list` said of them."""
         with self.files.changing() as manifest:
-            over = self.list()
-            over = over.filter(pc.invert(is_kept(over)))
+            over, day = self.list(), today()
+            over = over.filter(pc.invert(is_kept(over, day)))
             if len(over):
                 parts, rows = self.files.rows_of(manifest, pc.unique(over["speaker"]).to_pylist())
-                self.files.replace(manifest, parts, rows.filter(is_kept(rows)))
+                self.files.replace(manifest, parts, rows.filter(is_kept(rows, day)))
         return over
 
     def _check_present(self, name: str, rows: pa.Table) -> None:

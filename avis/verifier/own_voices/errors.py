@@ -74,9 +74,14 @@ def errors_of(trials: Scored, decided: Decided | None, threshold: float) -> Erro
 
 
 def enough_seconds(whole: Errors, by_seconds: Mapping[float, Errors]) -> float | None:
-    """Return from how many seconds on both errors together are at most `TOLERATED` times those of whole recordings."""
+    """Return from how many seconds on both errors together are at most `TOLERATED` times those of whole recordings.
+
+    Only lengths that recordings of all people carry are compared: of others' it would be the people who differ.
+    """
     enough = None
     for seconds in sorted(by_seconds, reverse=True):
+        if by_seconds[seconds].num_people < whole.num_people:
+            continue
         if _both(by_seconds[seconds]) > TOLERATED * _both(whole):
             break
         enough = seconds

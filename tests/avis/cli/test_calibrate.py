@@ -86,3 +86,10 @@ def test_what_is_wrong_with_the_voices_is_one_error(avis, voices, tmp_path):
 def test_the_command_starts_without_ray():
     code = "import sys, avis.cli, avis.verifier.own_voices.calibrate; assert 'ray' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_folder_of_something_else_is_not_written_into(avis, voices, tmp_path):
+    (tmp_path / "README.md").write_text("my project")
+    status, _, err = avis("calibrate", voices(5), *MODEL, "--out", ".")
+    assert (status, "folder of something else" in err) == (2, True)
+    assert (tmp_path / "README.md").read_text() == "my project"

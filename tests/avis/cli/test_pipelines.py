@@ -53,7 +53,7 @@ def test_a_script_gets_the_arguments_as_they_were_typed(avis, monkeypatch, typed
     assert started == [(sys.executable, [sys.executable, script, *typed])]
 
 
-@pytest.mark.parametrize("mistake", [["modle=3"], ["model=resnet43"]])
+@pytest.mark.parametrize("mistake", [["modle=3"], pytest.param(["model=resnet43"], marks=pytest.mark.slow)])
 def test_a_mistake_is_told_alike_by_script_and_verb(tmp_path, mistake):
     by_script = ends([sys.executable, str(ROOT / "pipelines" / "train.py"), *mistake], tmp_path)
     assert ends([*AVIS, "train", *mistake], tmp_path) == by_script

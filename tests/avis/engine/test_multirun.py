@@ -113,6 +113,7 @@ def test_on_a_cluster_there_is_room_for_as_many_as_have_their_workers(
     assert room(Compute(where="cluster", num_workers=workers, use_gpu=None, max_restarts=0)) == runs
 
 
+@pytest.mark.slow
 def test_the_first_prepares_alone_and_the_others_follow_side_by_side(script: Path, capfd: pytest.CaptureFixture[str]):
     runs = SideBySide(commands(0, 1, 2, takes=4), script=sys.argv[0], at_once=2, runs=str(script / "runs"))
     runs.wait()

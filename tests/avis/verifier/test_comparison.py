@@ -25,7 +25,7 @@ def test_many_against_one_are_the_scores_of_the_pairs(name):
     backend = BACKENDS[name]()
     speakers = np.repeat(np.arange(30), 6)
     backend.fit(rng.normal(size=(30, 8))[speakers] + 0.5 * rng.normal(size=(180, 8)), speakers)
-    comparison = Comparison(backend, calibrated_on_made_up_scores())
+    comparison = Comparison(backend, calibrated_on_made_up_scores(), {})
     enroll = comparison.sides(rng.normal(size=(5, 8)).astype(np.float32), np.array([1.0, 2, 3, 4, 5]))
     test = comparison.sides(rng.normal(size=(1, 8)).astype(np.float32), np.array([3.0]))
     pairs = scores_of(backend, enroll.vectors, np.repeat(test.vectors, 5, axis=0))

@@ -29,6 +29,7 @@ def test_parameters_and_operations_are_those_of_the_choice(
     assert xvector.split()[0] == "xvector_small"
 
 
+@pytest.mark.slow
 def test_families_are_trained_alike_and_not_twice(overrides: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert len(SMALL) >= 8
     recipe = Recipe.of(resolve(compose("train", overrides)))

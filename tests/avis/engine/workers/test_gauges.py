@@ -24,6 +24,7 @@ def exported(name: str, tag: str, *, timeout_s: float = 60) -> str:
     return "nothing"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("ray_session")
 def test_what_the_driver_and_a_trainer_set_is_exported():
     @ray.remote(num_cpus=0)
