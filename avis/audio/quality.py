@@ -15,6 +15,9 @@ HOP_S = 0.010
 FLOOR_DBFS = -100.0
 """Below the noise of 16 bit: digital silence counts as this level."""
 
+DIGITAL_SILENCE_DBFS = -90.0
+"""Up to here, one step of 16 bit, nothing sounds. What does must not be steady, or all noise beside it were speech."""
+
 NOISE_PERCENTILE = 10.0
 SPEECH_PERCENTILE = 95.0
 """Percentiles of the frame levels that stand for the noise floor and for loud speech."""
@@ -118,9 +121,10 @@ def _widened(samples: np.ndarray, peak: float) -> np.ndarray:
 
 def speech_frames(levels_db: np.ndarray) -> np.ndarray:
     """Tell which frames are speech by how far their level climbs from the noise floor to loud speech, ``[frames]``."""
-    floor, loud = np.percentile(levels_db, [NOISE_PERCENTILE, SPEECH_PERCENTILE])
-    if loud - floor < MIN_RANGE_DB:
+    sounding = levels_db[levels_db > DIGITAL_SILENCE_DBFS]
+    if not len(sounding) or np.ptp(np.percentile(sounding, [NOISE_PERCENTILE, SPEECH_PERCENTILE])) < MIN_RANGE_DB:
         return np.zeros(len(levels_db), dtype=bool)
+    floor, loud = np.percentile(levels_db, [NOISE_PERCENTILE, SPEECH_PERCENTILE])
     return levels_db > floor + max(THRESHOLD_SHARE * (loud - floor), MIN_RISE_DB)
 
 

@@ -140,3 +140,16 @@ def test_an_upsampled_source_shows_its_bandwidth(tmp_path: Path, source_rate: in
     stored = np.rint(samples * 32768).astype(np.float32) / 32768
     expected = min(source_rate, RATE) / 2
     assert measure(stored, sample_rate=RATE)["bandwidth_hz"] == pytest.approx(expected, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    "steady",
+    [
+        np.full(5 * RATE, 0.3),
+        *(10 ** (dbfs / 20) * np.random.default_rng(0).normal(size=5 * RATE) for dbfs in (-70, -40)),
+    ],
+    ids=["offset", "hiss", "noise"],
+)
+def test_what_is_steady_beside_digital_silence_is_no_speech(steady):
+    found = measure(np.concatenate([np.zeros(5 * RATE), steady]).astype(np.float32), sample_rate=RATE)
+    assert (found["speech_s"], found["snr_db"]) == (0.0, None)

@@ -15,7 +15,7 @@ HEARING = Hearing(sample_rate=16000, channel="mix", vad=None, trim="none", min_d
 
 def talk(rate=8000, duration_s=2.0):
     time_s = np.arange(int(rate * duration_s)) / rate
-    return (0.3 * np.sin(2 * np.pi * 200 * time_s) * (np.sin(2 * np.pi * time_s) > 0)).astype(np.float32)
+    return (0.3 * np.sin(2 * np.pi * 200 * time_s) * np.sin(2 * np.pi * time_s).clip(0)).astype(np.float32)
 
 
 def test_a_path_its_bytes_and_its_samples_are_one_recording(tmp_path):
