@@ -102,6 +102,18 @@ def measured(voiceprint: Voiceprint) -> dict[str, Any]:
     return {**kept, **quality}
 
 
+def kept_voiceprint(row: Mapping[str, Any], model: str) -> Voiceprint:
+    """Return the voiceprint of which `measured` gave the columns."""
+    return Voiceprint(
+        embedding=np.array(row["embedding"], np.float32),
+        speech_s=row["speech_s"],
+        quality={key: row[key] for key in MEASURED},
+        unheard=None,
+        model=model,
+        sha256=row["sha256"],
+    )
+
+
 def listen(
     verifier: Verifier, recordings: Iterable[Source | Voiceprint], gates: Gates | None, *, keep_audio: bool
 ) -> list[Heard]:

@@ -5,7 +5,6 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -13,9 +12,10 @@ from avis import location
 from avis.schema import enrolled_schema
 from avis.verifier.embedder import Source, Voiceprint
 from avis.verifier.gallery.enrolment import (
-    MEASURED,
     Enrolment,
+    Heard,
     enrolment,
+    kept_voiceprint,
     listen,
     listen_again,
     refuse_by_the_others,
@@ -127,54 +127,66 @@ class Gallery(Register):
         gates: Gates | None = GATES,
     ) -> list[Enrolment]:
         """Enrol many people at once, which takes less time than one by one; see `enroll`."""
+        names = self._checked(people, consent, keep_until)
+        manifest = self.files.snapshot().manifest
+        self.files.check_audio(manifest)
+        heard = {
+            name: listen(self.verifier, recordings, gates, keep_audio=manifest.keep_audio)
+            for name, recordings in zip(names, people.values(), strict=True)
+        }
+        told = {"consent": consent, "keep_until": keep_until, "enrolled_at": _now()}
+        with self.files.changing() as now:
+            if now.keep_audio != manifest.keep_audio:
+                raise ValueError(
+                    f"gallery begun by another: got keep_audio={now.keep_audio} meanwhile, expected "
+                    f"{manifest.keep_audio}. At {self.files.folder}. Enrol again."
+                )
+            return self._enroll(now, heard, told, gates)
+
+    def _checked(
+        self, people: Mapping[str, Iterable[object]], consent: str | None, keep_until: datetime.date | None
+    ) -> list[str]:
+        """Return the names as they are compared, unless something is asked for that cannot be."""
+        where = f"At {self.files.folder}"
         is_day = isinstance(keep_until, datetime.date) and not isinstance(keep_until, datetime.datetime)
         if keep_until is not None and not (is_day and keep_until >= today()):
             raise ValueError(
                 f"kept until a day to come: got keep_until={keep_until!r}, expected a datetime.date from {today()} on. "
-                f"At {self.files.folder}. Correct it."
+                f"{where}. Correct it."
             )
         if not isinstance(consent, str | None):
-            raise ValueError(f"consent is a note: got {consent!r}, expected text. At {self.files.folder}. Correct it.")
+            raise ValueError(f"consent is a note: got {consent!r}, expected text. {where}. Correct it.")
         if single := [name for name, each in people.items() if isinstance(each, str | bytes | os.PathLike)]:
             raise ValueError(
-                f"several recordings: got one for {single[0]}, expected a list of them. At {self.files.folder}. Put it "
-                "into brackets."
+                f"several recordings: got one for {single[0]}, expected a list of them. {where}. Put it into brackets."
             )
         names = [checked_name(name) for name in people]
         if len(set(names)) < len(names):
             raise ValueError(
                 f"one name twice: got {len(names)} names of which {len(set(names))} are different, expected each once. "
-                f"At {self.files.folder}. Join their recordings."
+                f"{where}. Join their recordings."
             )
-        manifest = self.files.snapshot().manifest
-        self.files.check_audio(manifest)
-        keep_audio = manifest.keep_audio
-        heard = {
-            name: listen(self.verifier, recordings, gates, keep_audio=keep_audio)
-            for name, recordings in zip(names, people.values(), strict=True)
-        }
-        told = {"consent": consent, "keep_until": keep_until, "enrolled_at": _now()}
-        with self.files.changing() as manifest:
-            if manifest.keep_audio != keep_audio:
-                raise ValueError(
-                    f"gallery begun by another: got keep_audio={manifest.keep_audio} meanwhile, expected {keep_audio}. "
-                    f"At {self.files.folder}. Enrol again."
-                )
-            snapshot = self.files.snapshot()
-            self._check_twins(names, snapshot)
-            parts, rows = self.files.rows_of(manifest, names)
-            places, made, new = _places(rows["speaker"]), list[Enrolment](), list[dict[str, Any]]()
-            for name, recordings in heard.items():
-                own = rows.take(pa.array(places[name])) if name in places else rows.slice(0, 0)
-                own, warnings = own.filter(is_kept(own, today())), list[str]()
-                if gates is not None:
-                    others = [*snapshot.people.values(), self.files.people.of(self._table(new))]
-                    warnings = refuse_by_the_others(self.verifier, name, recordings, own, others)
-                made.append(enrolment(name, recordings, warnings, before=len(own)))
-                new += [{"speaker": name, **told, **each.row()} for each in recordings if each.sound]
-            if new:
-                both = pa.concat_tables([rows, self._table(new)])
-                self.files.replace(manifest, parts, both, verifier=self.verifier.path)
+        return names
+
+    def _enroll(
+        self, manifest: Manifest, heard: Mapping[str, Sequence[Heard]], told: Mapping[str, Any], gates: Gates | None
+    ) -> list[Enrolment]:
+        """Judge what was heard by who is enrolled, and keep what is taken."""
+        snapshot = self.files.snapshot()
+        self._check_twins(list(heard), snapshot)
+        parts, rows = self.files.rows_of(manifest, list(heard))
+        places, made, new = _places(rows["speaker"]), list[Enrolment](), list[dict[str, Any]]()
+        for name, recordings in heard.items():
+            own = rows.take(pa.array(places[name])) if name in places else rows.slice(0, 0)
+            own, warnings = own.filter(is_kept(own, today())), list[str]()
+            if gates is not None:
+                others = [*snapshot.people.values(), self.files.people.of(self._table(new))]
+                warnings = refuse_by_the_others(self.verifier, name, recordings, own, others)
+            made.append(enrolment(name, recordings, warnings, before=len(own)))
+            new += [{"speaker": name, **told, **each.row()} for each in recordings if each.sound]
+        if new:
+            both = pa.concat_tables([rows, self._table(new)])
+            self.files.replace(manifest, parts, both, verifier=self.verifier.path)
         return made
 
     def identify(self, recording: Source | Voiceprint, *, most: int = 5) -> Identification:
@@ -233,15 +245,7 @@ class Gallery(Register):
             if row["audio"] is not None:
                 recording = OwnRecording.of(self.verifier, row["audio"], **about)
             else:
-                kept = {key: row[key] for key in ("speech_s", "sha256")}
-                voiceprint = Voiceprint(
-                    embedding=np.array(row["embedding"], np.float32),
-                    quality={key: row[key] for key in MEASURED},
-                    unheard=None,
-                    model=self.verifier.digest,
-                    **kept,
-                )
-                recording = OwnRecording(voiceprint=voiceprint, **about)
+                recording = OwnRecording(voiceprint=kept_voiceprint(row, self.verifier.digest), **about)
             made.setdefault(row["speaker"], []).append(recording)
         return made
 
