@@ -99,7 +99,7 @@ class Embedder:
                 )
             return source
         try:
-            recording = _taken(self.hearing, source)
+            recording = take(self.hearing, source)
         except AudioError as error:
             if error.reason not in UNHEARD:
                 raise
@@ -151,7 +151,7 @@ class Embedder:
         check_windows(length_s, hop_s, least_s=LEAST_SPEECH_S)
         rate = self.hearing.sample_rate
         try:
-            values = _taken(replace(self.hearing, vad=None, trim="none"), source).values
+            values = take(replace(self.hearing, vad=None, trim="none"), source).values
         except AudioError as error:
             if error.reason not in UNHEARD:
                 raise
@@ -179,7 +179,7 @@ class Embedder:
 
     def audio(self, source: Source) -> bytes:
         """Return a recording as it is heard but not trimmed, as FLAC: what another model may be given instead of it."""
-        heard = _taken(replace(self.hearing, vad=None, trim="none"), source)
+        heard = take(replace(self.hearing, vad=None, trim="none"), source)
         return pack(heard.values, sample_rate=self.hearing.sample_rate, encoding="flac")
 
     def _tried(self, path: str) -> tuple[str, Voiceprint | Exception]:
@@ -203,7 +203,8 @@ class Embedder:
         return embedding
 
 
-def _taken(hearing: Hearing, source: Source) -> Recording:
+def take(hearing: Hearing, source: Source) -> Recording:
+    """Take a recording in, whatever it is given as; see `Embedder.embed`."""
     try:
         if isinstance(source, str | os.PathLike):
             return hearing.take(os.fspath(source))

@@ -11,7 +11,7 @@ from avis.audio.channels import best_channel, reduce_channels
 from avis.audio.codec import to_float
 from avis.audio.decode import GIVEN
 from avis.audio.quality import HOP_S, frame_levels_db, speech_frames
-from avis.verifier.embedder import LEAST_SPEECH_S, UNHEARD, Source, Voiceprint, _taken
+from avis.verifier.embedder import LEAST_SPEECH_S, UNHEARD, Source, Voiceprint, take
 from avis.verifier.verdict import Verdict
 from avis.verifier.verifier import Verifier
 
@@ -174,7 +174,7 @@ class Session:
     def _checked(self, samples: NDArray[Any], rate: int) -> NDArray[np.float32]:
         """Return a chunk as float32 ``[samples, channels]``, if a recording of it alone would not be refused."""
         try:
-            _taken(replace(self.verifier.hearing, vad=None, trim="none"), (samples, rate))
+            take(replace(self.verifier.hearing, vad=None, trim="none"), (samples, rate))
         except AudioError as error:
             if error.reason not in (*UNHEARD, "empty"):
                 raise
