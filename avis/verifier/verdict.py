@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, NoReturn
 
+from avis.scoring.calibration import MAX_SPEECH_S
+
 Outcome = Literal["match", "no_match", "unsure", "not_heard"]
 
 
@@ -78,8 +80,7 @@ class Verdict:
 
 def _in_words(verdict: Verdict) -> str:
     if verdict.outcome == "not_heard":
-        seconds = " and ".join(f"{each:.1f} s" for each in verdict.speech_s)
-        return f"Not heard: {seconds} of speech, which is too little for an answer."
+        return f"Not heard: {_seconds(verdict)} of speech, which is too little for an answer."
     if verdict.llr is None or verdict.llr_interval is None:
         return f"Unsure: a score of {verdict.score:.3f}, which nothing was calibrated to tell the meaning of."
     said = f"the evidence is {evidence(verdict.llr)} ({between(*verdict.llr_interval)})"
@@ -88,7 +89,12 @@ def _in_words(verdict: Verdict) -> str:
         return f"Same speaker: {said}. Accepted at {threshold}."
     if verdict.outcome == "no_match":
         return f"Different speakers: {said}. Rejected at {threshold}."
-    return f"Unsure: {said}, which leaves open on which side of {threshold} it is."
+    more = f" More speech may help: there are {_seconds(verdict)}." if min(verdict.speech_s) < MAX_SPEECH_S else ""
+    return f"Unsure: {said}, which leaves open on which side of {threshold} it is.{more}"
+
+
+def _seconds(verdict: Verdict) -> str:
+    return " and ".join(f"{each:.1f} s" for each in verdict.speech_s)
 
 
 def evidence(llr: float) -> str:

@@ -41,7 +41,8 @@ MATCH = verdict("match", math.log(850), (math.log(110), math.log(8000)), warning
         (
             verdict("unsure", math.log(120), (-math.log(2), math.log(200))),
             "Unsure: the evidence is 120 times more likely if one person spoke (between 2 for two people and 200 for "
-            "one), which leaves open on which side of your threshold of 100 it is.",
+            "one), which leaves open on which side of your threshold of 100 it is. More speech may help: there are "
+            "2.0 s and 3.0 s.",
         ),
         (
             verdict("not_heard", None, None),
