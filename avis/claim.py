@@ -83,7 +83,9 @@ def _take(uri: str, own: dict[str, Any]) -> Mapping[str, Any] | None:
     write_json(uri, claim)
     time.sleep(SETTLES_S)
     there = _read(uri)
-    return None if there is not None and there["token"] == own["token"] else there or claim
+    if there is None:  # another process has released it, or is just replacing it where that is no single step
+        return _take(uri, own)
+    return None if there["token"] == own["token"] else there
 
 
 def _create(path: str, claim: dict[str, Any]) -> bool:
