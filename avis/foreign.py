@@ -8,12 +8,15 @@ import io
 import json
 import math
 import zipfile
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import BaseModel, ValidationError
 
 from avis.location import host
+
+Settings = TypeVar("Settings", bound=BaseModel)
 
 MAX_DEPTH = 32
 """Levels of settings inside settings."""
@@ -75,6 +78,25 @@ def _not_plain(found: str, where: str) -> ValueError:
         f"settings are no plain data: got {found}, expected numbers, text, lists and mappings by text, at most "
         f"{MAX_VALUES} in {MAX_DEPTH} levels. At {where}. The file is damaged, or made to harm: don't use it."
     )
+
+
+def validated(kind: type[Settings], plain: dict[str, Any], *, what: str, where: str, advice: str) -> Settings:
+    """Return plain data as settings of a kind.
+
+    Raises
+    ------
+    ValueError
+        Saying ``what`` is wrong, naming the first value that does not fit, and with ``advice``.
+    """
+    check_plain(plain, where)
+    try:
+        return kind.model_validate(plain)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(
+            f"{what}: got {'.'.join(map(str, first['loc']))}={first.get('input')!r:.80} ({first['msg']}), expected "
+            f"what AVIS writes. At {where}. {advice}"
+        ) from error
 
 
 def parse_json(data: bytes, where: str) -> dict[str, Any]:

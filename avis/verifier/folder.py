@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 import torch
-from pydantic import BaseModel, Field, NonNegativeInt, ValidationError
+from pydantic import BaseModel, Field, NonNegativeInt
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
@@ -18,7 +18,7 @@ from avis.audio.recording import Hearing
 from avis.checkpoints.checkpoint import Checkpoint
 from avis.checkpoints.components import ROOMS, build
 from avis.checkpoints.fitted_state import restore, state_bytes
-from avis.foreign import check_plain, parse_json
+from avis.foreign import parse_json, validated
 from avis.metrics.operating_point import OperatingPoint
 from avis.scoring.backend import Backend, Step, score_noise
 from avis.scoring.calibration import Calibration, Measure
@@ -227,25 +227,20 @@ class _Config(BaseModel, extra="forbid"):
 def _config(path: str) -> _Config:
     try:
         plain = parse_json(location.read_bytes(path), path)
-        check_plain(plain, path)
-        config = _Config.model_validate(plain)
-        if not abs(config.operating_point.threshold) < MOST_THRESHOLD:
-            raise ValueError(f"a threshold of {config.operating_point.threshold}")
     except FileNotFoundError as error:
         raise ValueError(
             f"no verifier: got no {CONFIG}, expected the folder that a training leaves as verifier/. At {path}. "
             "Give the folder of a run or of its verifier."
         ) from error
-    except ValidationError as error:
-        first = error.errors()[0]
+    config = validated(_Config, plain, what="no verifier", where=path, advice=ADVICE)
+    try:
+        within = abs(config.operating_point.threshold) < MOST_THRESHOLD
+    except ArithmeticError:
+        within = False
+    if not within:
         raise ValueError(
-            f"no verifier: got {'.'.join(map(str, first['loc']))}={first.get('input')!r:.80} ({first['msg']}), "
-            f"expected what AVIS writes in format {FORMAT}. At {path}. {ADVICE}"
-        ) from error
-    except (ArithmeticError, ValueError) as error:
-        raise ValueError(
-            f"no verifier: got {error}, expected what AVIS writes in format {FORMAT}. At {path}. {ADVICE}"
-        ) from error
+            f"no verifier: got a threshold beyond {MOST_THRESHOLD:g}, expected what AVIS writes. At {path}. {ADVICE}"
+        )
     rate = config.front_end.get("sample_rate", config.hearing.sample_rate)
     if rate != config.hearing.sample_rate:
         raise ValueError(

@@ -2,13 +2,14 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt, ValidationError
+from pydantic import BaseModel, Field, NonNegativeInt
 
 from avis import location, store
-from avis.foreign import check_manifest, parse_json
+from avis.foreign import check_manifest, parse_json, validated
 
-FORMAT = 1
 MANIFEST = "manifest.json"
+MOST_VALUES = 1 << 16
+"""Of an embedding."""
 
 
 class Manifest(BaseModel, extra="forbid", frozen=True):
@@ -31,7 +32,7 @@ class Manifest(BaseModel, extra="forbid", frozen=True):
     format: Literal[1] = 1
     model: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     verifier: str
-    dim: PositiveInt
+    dim: Annotated[int, Field(ge=1, le=MOST_VALUES)]
     keep_audio: bool
     rows: dict[str, NonNegativeInt]
     files: dict[str, dict[str, Any]]
@@ -68,11 +69,4 @@ def parsed_manifest(data: bytes | None, uri: str) -> Manifest | None:
         return None
     plain = parse_json(data, uri)
     check_manifest(plain, uri)
-    try:
-        return Manifest.model_validate(plain)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ValueError(
-            f"no gallery: got {'.'.join(map(str, first['loc']))}={first.get('input')!r:.80} ({first['msg']}), "
-            f"expected what AVIS writes in format {FORMAT}. At {uri}. Give another folder."
-        ) from error
+    return validated(Manifest, plain, what="no gallery", where=uri, advice="Give another folder.")

@@ -65,6 +65,9 @@ def test_lost_recordings_and_foreign_manifests_are_errors(gallery, sure, voice):
         (folder / "manifest.json").write_text(wrong)
         with pytest.raises(ValueError, match=message):
             Gallery.open(folder, sure).identify(voice(0))
+    (folder / "manifest.json").write_text(kept.replace('"dim": 16', '"dim": 1000000000000'))
+    with pytest.raises(ValueError, match="no gallery: got dim=1000000000000"):
+        Gallery.open(folder, sure)
     (folder / "manifest.json").write_text(kept)
     for path in folder.glob("*/*"):
         path.unlink()
