@@ -7,19 +7,20 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from avis.scoring.calibration import Calibration
+from avis.scoring.calibration import Calibration, log_duration, quality_features
 from avis.verifier import Verifier, Voiceprint
 
 
 def calibrated_on_many() -> Calibration:
-    """Calibrate on 300 speakers whose scores are 0.75 with themselves and 0 with others, give or take 0.12."""
+    """Calibrate on 300 speakers who score some 0.75 with themselves, more with more speech, and 0 with others."""
     rng = np.random.default_rng(0)
     one, other = (rng.integers(0, 300, 6000) for _ in range(2))
     speakers = np.column_stack([one, np.where(rng.random(6000) < 0.5, one, other)])
     target = speakers[:, 0] == speakers[:, 1]
-    scores = np.where(target, 0.75, 0.0) + 0.12 * rng.normal(size=len(target))
+    features = quality_features(*log_duration(rng.uniform(1, 6, (2, 6000, 1))))
+    scores = np.where(target, 0.75, 0.0) + 0.1 * (features[:, 0] - 1.0) + 0.12 * rng.normal(size=len(target))
     calibration = Calibration(p_target=0.05, l2=1e-4, measures=["duration"])
-    calibration.fit(scores, np.zeros((len(target), 2)), target, speakers)
+    calibration.fit(scores, features, target, speakers)
     return calibration
 
 

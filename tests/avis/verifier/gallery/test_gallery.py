@@ -270,17 +270,6 @@ def test_people_are_looked_after_without_the_model(gallery, voice, tmp_path):
         Register.of(tmp_path / "nowhere")
 
 
-def test_more_recordings_of_a_voice_do_not_make_it_stranger(gallery, sure, voice):
-    """A calibration on single recordings is asked about one of the mean duration, however many there are."""
-    ratios = []
-    for _ in range(3):
-        ratios.append(gallery.identify(voice(0, take=99)).candidates[0].llr)
-        num = len(gallery.list())
-        gallery.enroll("anna", [voice(0, take=num + more) for more in range(5)])
-    assert ratios[0] <= ratios[1] + 1e-6
-    assert ratios[1] <= ratios[2] + 1e-6
-
-
 def test_several_who_may_be_it_are_not_nobody():
     """Each by itself is less likely than a stranger, all together are not: at even odds it is one of them in 0.89."""
     five = [Candidate(speaker=f"p{at}", score=0.1, llr=2.1, llr_interval=(1.9, 2.25)) for at in range(5)]
