@@ -11,7 +11,7 @@ from avis.audio.channels import ChannelChoice, reduce_channels
 from avis.audio.codec import quantise
 from avis.audio.decode import GIVEN, check_duration, decode, make_usable
 from avis.audio.quality import measure
-from avis.audio.vad import TrimChoice, VadChoice, find_speech, trim
+from avis.audio.vad import TrimChoice, VadChoice, find_speech, kept_stretches
 
 MAX_SOURCE_RATE_HZ = 1_000_000
 MOST_CHANNELS = 64
@@ -29,10 +29,13 @@ class Recording:
         See `avis.audio.codec.to_float`.
     quality : dict
         See `avis.audio.quality.measure`: of the recording before it was trimmed.
+    kept : int64 [stretches, 2]
+        Which samples of the recording, at the rate that it was brought to, the values are.
     """
 
     values: np.ndarray
     quality: dict[str, float | None]
+    kept: np.ndarray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,12 +131,16 @@ class Hearing:
 
     def _measured(self, samples: np.ndarray, where: str) -> Recording:
         quality = measure(samples, sample_rate=self.sample_rate)
+        kept = np.array([[0, len(samples)]])
         if self.vad is not None:
             speech = find_speech(samples, sample_rate=self.sample_rate, vad=self.vad)
             quality["speech_s"] = float((speech[:, 1] - speech[:, 0]).sum() / self.sample_rate)
-            samples = trim(samples, speech, sample_rate=self.sample_rate, keep=self.trim, where=where)
+            kept = kept_stretches(
+                speech, num_samples=len(samples), sample_rate=self.sample_rate, keep=self.trim, where=where
+            )
+            samples = np.concatenate([samples[start:end] for start, end in kept])
             check_duration(len(samples) / self.sample_rate, self.min_duration_s, where=where)
-        return Recording(quantise(samples), quality)
+        return Recording(quantise(samples), quality, kept)
 
 
 def _check_samples(samples: np.ndarray) -> None:

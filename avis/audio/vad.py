@@ -93,6 +93,23 @@ def trim(samples: np.ndarray, speech: np.ndarray, *, sample_rate: int, keep: Tri
     """
     if keep == "none":
         return samples
+    kept = kept_stretches(speech, num_samples=len(samples), sample_rate=sample_rate, keep=keep, where=where)
+    return np.concatenate([samples[start:end] for start, end in kept])
+
+
+def kept_stretches(
+    speech: np.ndarray, *, num_samples: int, sample_rate: int, keep: TrimChoice, where: str
+) -> np.ndarray:
+    """Return what `trim` keeps of a recording, int64 ``[stretches, 2]``: first sample and the one after the last.
+
+    Examples
+    --------
+    >>> speech = np.array([[8000, 16000], [18000, 32000]])
+    >>> kept_stretches(speech, num_samples=48000, sample_rate=16000, keep="all", where="a.wav").tolist()
+    [[6400, 33600]]
+    """
+    if keep == "none":
+        return np.array([[0, num_samples]])
     if not len(speech):
         raise AudioError(
             "no_speech",
@@ -101,10 +118,10 @@ def trim(samples: np.ndarray, speech: np.ndarray, *, sample_rate: int, keep: Tri
     if keep == "ends":
         speech = np.array([[speech[0, 0], speech[-1, 1]]])
     padding = round(PADDING_S * sample_rate)
-    kept = np.zeros(len(samples), dtype=bool)
+    kept = np.zeros(num_samples + 2, dtype=np.int8)
     for start, end in speech:
-        kept[max(0, start - padding) : end + padding] = True
-    return samples[kept]
+        kept[1 + max(0, start - padding) : 1 + min(num_samples, end + padding)] = 1
+    return np.flatnonzero(np.diff(kept)).reshape(-1, 2)
 
 
 def _by_energy(samples: np.ndarray, sample_rate: int, *, smooth: bool) -> np.ndarray:
