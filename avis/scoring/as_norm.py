@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avis.scoring.backend import Backend
-from avis.scoring.score_norm import ScoreNorm, top_statistics
+from avis.scoring.score_norm import ScoreNorm, mean_of_standard, top_statistics
 
 
 class AsNorm(ScoreNorm):
@@ -63,16 +63,17 @@ class AsNorm2(AsNorm):
         num = min(self.top_n, scores.shape[1])
         return np.hstack([scores, np.argpartition(scores, -num, axis=1)[:, -num:]])
 
-    def normalize(
-        self, scores: NDArray[np.floating], enroll: NDArray[np.float32], test: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
-        """Return the mean of a score's two standard scores, float32 ``[trials]``."""
+    def held_normalization(
+        self, enroll: NDArray[np.float32], test: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return slope and shift by each side's scores against the nearest to the other, float64 ``[trials]``."""
         both = [self._cohort_scores(enroll), self._cohort_scores(test)]
-        standard = []
-        for (cohort_scores, _), (_, nearest_to_other) in (both, both[::-1]):
-            mean, deviation = top_statistics(np.take_along_axis(cohort_scores, nearest_to_other, axis=1), None)
-            standard.append((scores - mean) / deviation)
-        return np.asarray((standard[0] + standard[1]) / 2, dtype=np.float32)
+        return mean_of_standard(
+            [
+                top_statistics(np.take_along_axis(cohort_scores, nearest_to_other, axis=1), None)
+                for (cohort_scores, _), (_, nearest_to_other) in (both, both[::-1])
+            ]
+        )
 
     def cohort_mean(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the mean of each utterance's own highest cohort scores, float32 ``[utterances]``."""

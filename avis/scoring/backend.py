@@ -6,6 +6,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from avis.scoring.additive import Affine, QuadraticForm
+
 
 class Stateful(Protocol):
     """What has learnt arrays that are kept from one run to the next, such as a back-end or a calibration."""
@@ -51,6 +53,13 @@ class Step(Fittable, Protocol):
     def project(self, embeddings: NDArray[np.floating]) -> NDArray[np.float64]:
         """Map embeddings ``[utterances, dim]`` to float64 ``[utterances, projected dim]``."""
 
+    @abstractmethod
+    def projection_at(self, embedding: NDArray[np.floating]) -> Affine:
+        """Return `project` as an affine map: the one that it is while all lengths are those of an embedding ``[dim]``.
+
+        So ``project(embedding) == embedding @ matrix + offset``. It raises what `project` does.
+        """
+
 
 @runtime_checkable
 class Backend(Fittable, Protocol):
@@ -92,6 +101,34 @@ class Backend(Fittable, Protocol):
         """
 
     @abstractmethod
+    def affine_at(self, embedding: NDArray[np.floating]) -> Affine:
+        """Return `transform` as an affine map: the one that it is while all lengths are those of an embedding.
+
+        So ``transform(embedding) == embedding @ matrix + offset``, and parts that sum to the embedding have shares that
+        sum to its vector. Lengths depend on the whole embedding, so that a share is no answer to what would be without
+        that part.
+
+        Parameters
+        ----------
+        embedding : float [dim]
+            Raw, as the model made it.
+
+        Returns
+        -------
+        Affine
+            Of the columns that are compared; those that a score normalisation appends are not among them.
+
+        Raises
+        ------
+        ValueError
+            As `transform`.
+        """
+
+    @abstractmethod
+    def form(self) -> QuadraticForm:
+        """Return the score as a quadratic form of two vectors: of a score normalisation, that of `raw_score`."""
+
+    @abstractmethod
     def score(self, enroll: NDArray[np.float32], test: NDArray[np.float32]) -> NDArray[np.float32]:
         """Score rows of `transform` ``[trials, columns]`` pair by pair: float32 ``[trials]``, higher for one voice."""
 
@@ -121,6 +158,16 @@ class NormalizedBackend(Backend, Protocol):
     @abstractmethod
     def raw_score(self, enroll: NDArray[np.float32], test: NDArray[np.float32]) -> NDArray[np.float32]:
         """Score rows of `transform` pair by pair, not normalised: float32 ``[trials]``."""
+
+    @abstractmethod
+    def held_normalization(
+        self, enroll: NDArray[np.float32], test: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return slope and shift of `normalize`, float64 ``[trials]`` each, for rows of `transform`.
+
+        So ``normalize(scores, enroll, test) == slope * scores + shift``, as long as what the cohort scores against the
+        two sides is held.
+        """
 
     @abstractmethod
     def normalize(

@@ -1,11 +1,13 @@
 """A chain of steps with a back-end at its end, such as LDA, whitening, PLDA."""
 
 from collections.abc import Sequence
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
 
-from avis.scoring.backend import AdaptableBackend, Backend, Step
+from avis.scoring.additive import Affine, QuadraticForm
+from avis.scoring.backend import AdaptableBackend, Backend, NormalizedBackend, Step
 
 
 class Chain(Backend):
@@ -44,6 +46,11 @@ class Chain(Backend):
         """The chain itself if its back-end is adaptable, else None."""
         return self if self.backend.adaptable else None
 
+    @property
+    def normalized(self) -> NormalizedBackend | None:
+        """What the chain ends in if that normalises scores, else None: it takes rows of the chain's `transform`."""
+        return self.backend.normalized
+
     def fit(self, embeddings: NDArray[np.floating], speakers: NDArray) -> None:
         """Fit all steps, in order, on embeddings ``[utterances, dim]`` and their speakers ``[utterances]``."""
         for step in self.steps:
@@ -64,6 +71,18 @@ class Chain(Backend):
         for step in self.steps:
             embeddings = step.project(embeddings)
         return embeddings
+
+    def affine_at(self, embedding: NDArray[np.floating]) -> Affine:
+        """Return the maps of all steps, one after the other; see `avis.scoring.backend.Backend.affine_at`."""
+        maps = []
+        for step in self.steps:
+            maps.append(step.projection_at(embedding))
+            embedding = step.project(embedding[None])[0]
+        return reduce(Affine.then, [*maps, self.backend.affine_at(embedding)])
+
+    def form(self) -> QuadraticForm:
+        """Return the form of the back-end at the end."""
+        return self.backend.form()
 
     def score(self, enroll: NDArray[np.float32], test: NDArray[np.float32]) -> NDArray[np.float32]:
         """Score rows of `transform` pair by pair, float32 ``[trials]``."""

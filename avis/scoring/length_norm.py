@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from avis.scoring.additive import Affine
 from avis.scoring.backend import Step
 
 
@@ -54,16 +55,30 @@ def length_normalize(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     >>> length_normalize(np.array([[3.0, 4.0]]))
     array([[0.6, 0.8]])
     """
-    # Dividing by the largest value first keeps the squares of very small and very large rows in range.
-    peak = np.abs(vectors).max(axis=1, keepdims=True)
-    zero = peak[:, 0] == 0.0
+    scaled = vectors / _peaks(vectors)
+    return scaled / np.linalg.norm(scaled, axis=1, keepdims=True)
+
+
+def lengths(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the length of each row, float64 ``[rows]``, by which `length_normalize` divides it, and raises as that.
+
+    >>> lengths(np.array([[3.0, 4.0]]))
+    array([5.])
+    """
+    peaks = _peaks(vectors)
+    return peaks[:, 0] * np.linalg.norm(vectors / peaks, axis=1)
+
+
+def _peaks(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the largest value of each row ``[rows, 1]``: divided by it, squares of small and large ones have room."""
+    peaks = np.abs(vectors).max(axis=1, keepdims=True)
+    zero = peaks[:, 0] == 0.0
     if zero.any():
         raise ValueError(
             f"An embedding needs a direction: got {np.count_nonzero(zero)} zero vectors of {len(vectors)} (after "
             f"centering, if any), expected none. At embedding row {np.argmax(zero)}. Check this utterance."
         )
-    scaled = vectors / peak
-    return scaled / np.linalg.norm(scaled, axis=1, keepdims=True)
+    return np.asarray(peaks, np.float64)
 
 
 class LengthNorm(Step):
@@ -81,6 +96,11 @@ class LengthNorm(Step):
     def project(self, embeddings: NDArray[np.floating]) -> NDArray[np.float64]:
         """Scale embeddings ``[utterances, dim]`` to length 1; see `length_normalize`."""
         return length_normalize(check_embeddings(embeddings))
+
+    def projection_at(self, embedding: NDArray[np.floating]) -> Affine:
+        """Divide by the length of an embedding ``[dim]``; see `avis.scoring.backend.Step.projection_at`."""
+        dim = len(embedding)
+        return Affine(np.eye(dim) / lengths(check_embeddings(embedding[None])), np.zeros(dim))
 
     def state(self) -> dict[str, NDArray]:
         """Return nothing."""

@@ -5,8 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from avis.scoring.additive import Affine, QuadraticForm
 from avis.scoring.backend import Backend
-from avis.scoring.length_norm import check_embeddings, length_normalize
+from avis.scoring.length_norm import check_embeddings, length_normalize, lengths
 from avis.scoring.scatter import Scatter, speaker_scatter
 
 MIN_VARIANCE = 1e-6
@@ -72,10 +73,26 @@ class Plda(Backend):
 
         Raises what `avis.scoring.backend.Backend.transform` does.
         """
+        units = length_normalize(self._centered(embeddings))
+        return ((units - self._state["mean"]) @ self._state["projection"]).astype(np.float32)
+
+    def _centered(self, embeddings: NDArray[np.floating]) -> NDArray[np.float64]:
         assert self._state, "fit or restore the back-end before it transforms"
         center = self._state["center"]
-        units = length_normalize(check_embeddings(embeddings, dim=center.size) - center)
-        return ((units - self._state["mean"]) @ self._state["projection"]).astype(np.float32)
+        return check_embeddings(embeddings, dim=center.size) - center
+
+    def affine_at(self, embedding: NDArray[np.floating]) -> Affine:
+        """Transform with the length of an embedding ``[dim]``; see `avis.scoring.backend.Backend.affine_at`."""
+        length, projection = lengths(self._centered(embedding[None])), self._state["projection"]
+        return Affine(projection / length, -(self._state["center"] / length + self._state["mean"]) @ projection)
+
+    def form(self) -> QuadraticForm:
+        """Return the log-likelihood ratio as a form, direction by direction; see `score`."""
+        assert self._state, "fit or restore the back-end before it scores"
+        shared = self._state["correlation"]
+        unshared = 1.0 - shared**2
+        own = -(shared**2) / (2.0 * unshared)
+        return QuadraticForm(cross=shared / unshared, own=own, constant=float(-0.5 * np.log(unshared).sum()))
 
     def score(self, enroll: NDArray[np.float32], test: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return natural log-likelihood ratios of transformed vectors row by row.
@@ -95,26 +112,16 @@ class Plda(Backend):
             Natural-log likelihood ratios.
         """
         assert enroll.shape == test.shape, f"one pair of vectors per trial: {enroll.shape} and {test.shape}"
-        shared, unshared = self._shares()
-        cross = np.einsum("td,td->t", enroll * (shared / unshared), test)
-        return (cross + self._own(enroll) + self._own(test) - 0.5 * np.log(unshared).sum()).astype(np.float32)
+        form = self.form()
+        cross = np.einsum("td,td->t", enroll * form.cross, test)
+        return (cross + _of_each(enroll, form) + _of_each(test, form) + form.constant).astype(np.float32)
 
     def score_matrix(self, enroll: NDArray[np.float32], test: NDArray[np.float32]) -> NDArray[np.float32]:
         """Score every row of ``enroll`` against every row of ``test``, float32 ``[enroll, test]``."""
-        shared, unshared = self._shares()
-        cross = (enroll * (shared / unshared)) @ test.T.astype(np.float64)
-        own = self._own(enroll)[:, None] + self._own(test)
-        return (cross + own - 0.5 * np.log(unshared).sum()).astype(np.float32)
-
-    def _shares(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        assert self._state, "fit or restore the back-end before it scores"
-        shared = self._state["correlation"]
-        return shared, 1.0 - shared**2
-
-    def _own(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return what a vector adds to all of its scores, ``[vectors]``."""
-        shared, unshared = self._shares()
-        return -np.square(vectors, dtype=np.float64) @ (shared**2 / (2.0 * unshared))
+        form = self.form()
+        cross = (enroll * form.cross) @ test.T.astype(np.float64)
+        own = _of_each(enroll, form)[:, None] + _of_each(test, form)
+        return (cross + own + form.constant).astype(np.float32)
 
     def state(self) -> dict[str, NDArray]:
         """Return what `fit` learnt, as arrays to keep."""
@@ -126,6 +133,11 @@ class Plda(Backend):
         expected = {"center", "mean", "projection", "correlation"}
         assert set(state) == expected, f"state of another back-end: {sorted(state)}"
         self._state = dict(state)
+
+
+def _of_each(vectors: NDArray[np.float32], form: QuadraticForm) -> NDArray[np.float64]:
+    """Return what a vector adds to all of its scores, ``[vectors]``."""
+    return np.square(vectors, dtype=np.float64) @ form.own
 
 
 def fit_two_covariance(vectors: NDArray[np.float64], speakers: NDArray, *, num_iterations: int) -> TwoCovariance:

@@ -6,8 +6,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from avis.scoring.additive import Affine, QuadraticForm
 from avis.scoring.backend import Backend, Step
-from avis.scoring.length_norm import check_embeddings, length_normalize
+from avis.scoring.length_norm import check_embeddings, length_normalize, lengths
 
 
 class Projection(Step, Backend):
@@ -52,14 +53,17 @@ class Projection(Step, Backend):
         ValueError
             If an embedding is not finite or of another size than in training.
         """
-        assert self._state is not None or not self.learns, "fit or restore the back-end before it transforms"
-        state = self._state or {}
-        vectors = check_embeddings(embeddings, dim=state["mean"].size if "mean" in state else None)
+        vectors, state = self._checked(embeddings), self._state or {}
         if self.units_first:
             vectors = length_normalize(vectors)
         if "mean" in state:
             vectors = vectors - state["mean"]
         return vectors @ state["projection"] if "projection" in state else vectors
+
+    def _checked(self, embeddings: NDArray[np.floating]) -> NDArray[np.float64]:
+        assert self._state is not None or not self.learns, "fit or restore the back-end before it transforms"
+        mean = (self._state or {}).get("mean")
+        return check_embeddings(embeddings, dim=None if mean is None else mean.size)
 
     def transform(self, embeddings: NDArray[np.floating]) -> NDArray[np.float32]:
         """Project and scale to length 1, float32 ``[utterances, projected dim]``.
@@ -67,6 +71,23 @@ class Projection(Step, Backend):
         Raises what `avis.scoring.backend.Backend.transform` does.
         """
         return length_normalize(self.project(embeddings)).astype(np.float32)
+
+    def projection_at(self, embedding: NDArray[np.floating]) -> Affine:
+        """Project with the length of an embedding ``[dim]``; see `avis.scoring.backend.Step.projection_at`."""
+        vectors, state, dim = self._checked(embedding[None]), self._state or {}, len(embedding)
+        length = lengths(vectors) if self.units_first else 1.0
+        matrix, mean = state.get("projection", np.eye(dim)), state.get("mean", np.zeros(dim))
+        return Affine(matrix / length, -mean @ matrix)
+
+    def affine_at(self, embedding: NDArray[np.floating]) -> Affine:
+        """Transform with the lengths of an embedding ``[dim]``; see `avis.scoring.backend.Backend.affine_at`."""
+        length = lengths(self.project(embedding[None]))
+        matrix, offset = self.projection_at(embedding)
+        return Affine(matrix / length, offset / length)
+
+    def form(self) -> QuadraticForm:
+        """Return the dot product as a form: all columns alike, and nothing of either vector alone."""
+        return QuadraticForm(cross=np.ones(1), own=np.zeros(1), constant=0.0)
 
     def score(self, enroll: NDArray[np.float32], test: NDArray[np.float32]) -> NDArray[np.float32]:
         """Score rows of `transform` ``[trials, projected dim]`` pair by pair, float32 ``[trials]`` from -1 to 1."""

@@ -1,10 +1,12 @@
 """Z-, T- and S-norm: put a trial's score in relation to its utterances' scores against many other speakers."""
 
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from avis.scoring.additive import Affine, QuadraticForm
 from avis.scoring.backend import AdaptableBackend, Backend, NormalizedBackend
 from avis.scoring.length_norm import check_embeddings
 from avis.scoring.scatter import speaker_scatter
@@ -80,6 +82,14 @@ class ScoreNorm(Backend):
         statistics = [self.statistics(self.backend.score_matrix(block, self._cohort)) for block in blocks]
         return np.hstack([vectors, np.concatenate(statistics)]).astype(np.float32)
 
+    def affine_at(self, embedding: NDArray[np.floating]) -> Affine:
+        """Return the back-end's map, without the cohort statistics; see `avis.scoring.backend.Backend.affine_at`."""
+        return self.backend.affine_at(embedding)
+
+    def form(self) -> QuadraticForm:
+        """Return the form of the back-end, whose value is the raw score."""
+        return self.backend.form()
+
     def statistics(self, scores: NDArray[np.floating]) -> NDArray[np.floating]:
         """Return what to keep of each utterance's cohort scores ``[utterances, cohort]``: mean and deviation."""
         return np.stack(top_statistics(scores, self.top_n), axis=1)
@@ -100,10 +110,16 @@ class ScoreNorm(Backend):
     def normalize(
         self, scores: NDArray[np.floating], enroll: NDArray[np.float32], test: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """Return the mean of a score's standard scores by each of ``statistics_of``, float32 ``[trials]``."""
+        """Return the mean of a score's standard scores by each side's statistics, float32 ``[trials]``."""
+        slope, shift = self.held_normalization(enroll, test)
+        return (slope * scores + shift).astype(np.float32)
+
+    def held_normalization(
+        self, enroll: NDArray[np.float32], test: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return slope and shift by each of ``statistics_of``, float64 ``[trials]`` each."""
         rows = {"enroll": enroll, "test": test}
-        standard = [(scores - rows[name][:, -2]) / rows[name][:, -1] for name in self.statistics_of]
-        return np.asarray(sum(standard) / len(standard), dtype=np.float32)
+        return mean_of_standard([(rows[name][:, -2], rows[name][:, -1]) for name in self.statistics_of])
 
     def cohort_mean(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the mean of the cohort scores that count, for rows of `transform`: float32 ``[utterances]``."""
@@ -171,6 +187,27 @@ class SNorm(ScoreNorm):
     ----------
     Kenny, "Bayesian Speaker Verification with Heavy-Tailed Priors", Odyssey 2010 (symmetric normalisation).
     """
+
+
+def mean_of_standard(
+    statistics: Sequence[tuple[NDArray[np.floating], NDArray[np.floating]]],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return slope and shift that make of a score the mean of its standard scores.
+
+    Parameters
+    ----------
+    statistics : sequence of (float [trials], float [trials])
+        Mean and deviation of the scores that each side is compared by.
+
+    Examples
+    --------
+    >>> slope, shift = mean_of_standard([(np.array([1.0]), np.array([2.0])), (np.array([3.0]), np.array([4.0]))])
+    >>> (slope * 5.0 + shift).tolist() == [((5 - 1) / 2 + (5 - 3) / 4) / 2]
+    True
+    """
+    slopes = [1.0 / np.asarray(deviation, np.float64) for _, deviation in statistics]
+    shifts = [-slope * mean for slope, (mean, _) in zip(slopes, statistics, strict=True)]
+    return np.mean(slopes, axis=0), np.mean(shifts, axis=0)
 
 
 def top_statistics(

@@ -83,3 +83,32 @@ def test_a_normalised_score_is_made_of_the_raw_one(name: str) -> None:
     assert norm is not None
     enroll, test = np.split(norm.transform(voices(2)[0][:12]), 2)
     np.testing.assert_array_equal(norm.normalize(norm.raw_score(enroll, test), enroll, test), norm.score(enroll, test))
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_parts_of_an_embedding_have_shares_that_sum_to_its_vector(name: str) -> None:
+    made = fitted(name)
+    rng = np.random.default_rng(3)
+    for embedding in voices(2)[0][:3]:
+        parts = rng.normal(size=(7, embedding.size))
+        parts[-1] += embedding - parts.sum(axis=0)
+        matrix, offset = made.affine_at(embedding)
+        assert (matrix.dtype, offset.dtype, matrix.shape) == (np.float64, np.float64, (embedding.size, offset.size))
+        compared = made.transform(embedding[None])[0, : offset.size]
+        np.testing.assert_allclose((parts @ matrix).sum(axis=0) + offset, compared, rtol=1e-5, atol=1e-5)
+    for wrong, message in ((np.full(45, np.nan), "must be finite"), (np.ones((2, 45)), "Embeddings are a matrix")):
+        with pytest.raises(ValueError, match=message):
+            made.affine_at(wrong)
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_a_score_is_a_sum_over_columns(name: str) -> None:
+    made = fitted(name)
+    cross, own, constant = made.form()
+    enroll, test = voices(2)[0][:20], voices(2)[0][20:40]
+    raw = made.normalized.raw_score if made.normalized else made.score
+    scores = raw(made.transform(enroll), made.transform(test))
+    for one, other, score in zip(enroll, test, scores, strict=True):
+        a, b = (side @ matrix + offset for side in (one, other) for matrix, offset in [made.affine_at(side)])
+        summed = np.sum(cross * a * b) + np.sum(own * (a * a + b * b)) + constant
+        assert summed == pytest.approx(score, rel=1e-5, abs=1e-5)

@@ -63,6 +63,10 @@ def test_one_direction_by_hand(pair: tuple[float, float], expected: float) -> No
     enroll, test = (np.array([[value]], dtype=np.float32) for value in pair)
     assert backend.score(enroll, test)[0] == pytest.approx(expected, abs=1e-5)
     assert backend.score(test, enroll)[0] == pytest.approx(expected, abs=1e-5)
+    (u, v), (cross, own, constant) = pair, backend.form()
+    assert cross[0] * u * v + own[0] * (u * u + v * v) + constant == pytest.approx(expected, abs=1e-6)
+    by_formula = -0.5 * np.log(1 - 0.8**2) - (0.8**2 * (u**2 + v**2) - 2 * 0.8 * u * v) / (2 * (1 - 0.8**2))
+    assert cross[0] * u * v + own[0] * (u * u + v * v) + constant == pytest.approx(by_formula, abs=1e-10)
 
 
 def test_expectation_maximization_recovers_the_model() -> None:

@@ -59,6 +59,30 @@ def test_toy_values_of_the_whole_cohort() -> None:
     assert toy(AsNorm(**kwargs, top_n=9)) == pytest.approx((z + t) / 2, rel=1e-6)
 
 
+def test_with_the_cohort_held_it_is_a_slope_and_a_shift() -> None:
+    """By hand: the three highest of each side, and for the second norm those at the places of the other side's."""
+    of_each = {AsNorm: ([0.3, 0.2, 0.1], [0.4, 0.2, 0.1]), AsNorm2: ([0.3, 0.1, 0.0], [0.4, 0.2, 0.0])}
+    for kind, sides in of_each.items():
+        norm = kind(backend=Cosine(center=False), top_n=3)
+        norm._cohort = np.zeros((5, 1), np.float32)
+        enroll, test = (norm.statistics(np.array([side])) for side in (ENROLL, TEST))
+        slope, shift = norm.held_normalization(enroll, test)
+        assert (slope.dtype, shift.dtype, slope.shape) == (np.float64, np.float64, (1,))
+        assert slope[0] == pytest.approx(np.mean([1 / np.std(side) for side in sides]), abs=1e-10)
+        assert shift[0] == pytest.approx(-np.mean([np.mean(side) / np.std(side) for side in sides]), abs=1e-10)
+
+
+@pytest.mark.parametrize("norm", NORMS, ids=lambda norm: type(norm).__name__)
+def test_raw_scores_are_forms_of_the_back_ends_own_columns(norm: ScoreNorm) -> None:
+    norm.fit(*voices(0))
+    enroll, test = voices(1)[0][:9], voices(1)[0][20:29]
+    raw = norm.raw_score(norm.transform(enroll), norm.transform(test))
+    cross, own, constant = norm.form()
+    for one, other, score in zip(enroll, test, raw, strict=True):
+        a, b = (side @ matrix + offset for side in (one, other) for matrix, offset in [norm.affine_at(side)])
+        assert np.sum(cross * a * b) + np.sum(own * (a * a + b * b)) + constant == pytest.approx(score, abs=1e-5)
+
+
 def voices(seed: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     speakers = np.repeat(np.arange(12), 5)
