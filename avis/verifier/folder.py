@@ -24,7 +24,8 @@ from avis.scoring.backend import Backend, Step, score_noise
 from avis.scoring.calibration import Calibration, Measure
 from avis.verifier.card import card
 
-FORMAT = 1
+FORMAT = 2
+"""Raised where a folder holds more than before, so that one of an earlier version is refused with what to do."""
 CONFIG, WEIGHTS, BACKEND, CALIBRATION, CARD = (
     "config.json",
     "model.safetensors",
@@ -153,6 +154,11 @@ def read_folder(folder: str) -> Parts:
     """
     path = location.join(folder, CONFIG)
     config = _config(path)
+    if config.format < FORMAT:
+        raise ValueError(
+            f"verifier of an earlier version: got format={config.format}, expected {FORMAT}. At {path}. Make it anew: "
+            "resume=<its run>, which trains nothing twice, or avis calibrate on your voices again."
+        )
     try:
         weights = load(_file(folder, WEIGHTS, config))
     except SafetensorError as error:
@@ -207,7 +213,7 @@ class _Figures(BaseModel):
 class _Config(BaseModel, extra="forbid"):
     """What `Parts.config` gives, and the sums of the other files."""
 
-    format: Literal[1]
+    format: Literal[1, 2]
     checkpoint: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     epoch: NonNegativeInt
     global_step: NonNegativeInt

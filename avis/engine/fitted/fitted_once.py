@@ -7,7 +7,7 @@ from avis.checkpoints.fitted_state import restore, state_bytes
 from avis.digest import fingerprint
 from avis.scoring.backend import Stateful
 
-FORMAT = 3
+FORMATS = {"backend": 3, "calibration": 4}
 """Raised where the same data come to another fit than before, so that what was saved before is fitted anew."""
 
 
@@ -49,7 +49,7 @@ def fitted_once(
     ValueError
         If there is nothing to fit it on and none was saved, or several, or what was saved is not its state.
     """
-    folder, recipe = location.parent(checkpoint), fingerprint([FORMAT, recipe])
+    folder, recipe = location.parent(checkpoint), fingerprint([FORMATS[kind], recipe])
     names = [f"{kind}-{recipe}-{data}.npz"]
     if data is None:
         beside = location.names_in(folder)

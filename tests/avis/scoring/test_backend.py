@@ -9,7 +9,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from avis.checkpoints.components import build
-from avis.scoring.backend import Backend
+from avis.scoring.backend import Backend, scores_of
+from avis.scoring.calibration import Calibration, Measure, quality_features, quality_measures
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 CHOICES = sorted(path.stem for path in (CONFIGS / "scoring").glob("*.yaml"))
@@ -112,3 +113,34 @@ def test_a_score_is_a_sum_over_columns(name: str) -> None:
         a, b = (side @ matrix + offset for side in (one, other) for matrix, offset in [made.affine_at(side)])
         summed = np.sum(cross * a * b) + np.sum(own * (a * a + b * b)) + constant
         assert summed == pytest.approx(score, rel=1e-5, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_a_ratio_is_the_sum_of_what_each_part_of_an_embedding_says(name: str) -> None:
+    """Parts of the test, what the enrolment alone adds, the cohort's shift, quality and offset, each by itself."""
+    made, (embeddings, speakers) = fitted(name), voices(2)
+    measures: list[Measure] = ["duration", "magnitude"]
+    measures += ["cohort_mean"] if made.normalized else []
+    rng = np.random.default_rng(4)
+    enroll, test = (each.ravel() for each in np.meshgrid(np.arange(0, 150, 3), np.arange(1, 150, 3)))
+    vectors, spoken_s = made.transform(embeddings), rng.uniform(2, 9, 150)
+    quality = quality_measures(measures, made, embeddings=embeddings, vectors=vectors, speech_s=spoken_s)
+    scores, features = scores_of(made, vectors[enroll], vectors[test]), quality_features(quality[enroll], quality[test])
+    calibration = Calibration(p_target=0.05, l2=1e-2, measures=measures)
+    calibration.fit(scores.get("score_norm", scores["score"]), features, speakers[enroll] == speakers[test])
+
+    one, other = enroll[7:8], test[7:8]
+    parts = rng.normal(size=(5, 45))
+    parts[-1] += embeddings[other[0]] - parts.sum(axis=0)
+    (matrix, offset), (of_one, start) = (made.affine_at(embeddings[at[0]]) for at in (other, one))
+    a, b = embeddings[one[0]] @ of_one + start, embeddings[other[0]] @ matrix + offset
+    cross, own, constant = made.form()
+    said = [np.sum(cross * a * (part @ matrix)) for part in parts]
+    said += [np.sum(cross * a * offset), np.sum(own * (a * a + b * b)), constant]
+    slope, shift = np.ones(1), np.zeros(1)
+    if made.normalized:
+        slope, shift = made.normalized.held_normalization(vectors[one], vectors[other])
+    terms = calibration.terms(np.zeros(1), features[7:8])
+    summed = calibration.slope * (slope[0] * np.sum(said) + shift[0]) + np.sum([*terms.values()])
+    exact = calibration.uncapped_llr(scores.get("score_norm", scores["score"])[7:8], features[7:8])[0]
+    assert summed == pytest.approx(exact, abs=1e-4)

@@ -218,15 +218,22 @@ def test_unknown_speakers_are_not_counted() -> None:
         {"offset": np.ones(3)},
         {"covariance": np.eye(3)},
         {"covariance": -np.eye(4)},
+        {"range": np.zeros((2, 3))},
+        {"range": np.array([[0.0, 1.0], [1.0, 0.0]])},
+        {"quantiles": np.zeros((2, 100))},
+        {"quantiles": -np.tile(np.arange(101.0), (2, 1))},
     ],
 )
 def test_a_state_of_another_shape_is_refused(wrong: dict[str, np.ndarray]) -> None:
     calibration = Calibration(p_target=0.5, l2=1e-4, measures=["duration"])
     state = {"weights": np.ones(3), "offset": np.array(0.0), "covariance": np.eye(4)}
     state |= {"bounds": np.array([-1.0, 1.0]), "fitted_on": np.ones(3)}
+    before = dict(state)
+    state |= {"range": np.array([[0.0, 0.0], [1.0, 1.0]]), "quantiles": np.zeros((2, 101))}
     calibration.restore(state)
-    with pytest.raises(AssertionError, match="state of something else"):
-        calibration.restore(state | wrong)
+    for other in (state | wrong, before):
+        with pytest.raises(AssertionError, match="state of something else"):
+            calibration.restore(other)
 
 
 def with_speakers(seed: int, num_speakers: int, apart: float = 2.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -273,3 +280,114 @@ def test_fewer_speakers_are_less_sure() -> None:
     at = np.array([0.5])
     few, many = (fitted_at(*with_speakers(1, num, 1.0)).interval(at, nothing(at)) for num in (8, 80))
     assert few[1] - few[0] > 2 * (many[1] - many[0])
+
+
+MEASURES = ["duration", "magnitude", "cohort_mean"]
+
+
+def with_quality(seed: int, num: int = 600) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Scores that depend on six features, of which that of the duration runs from 1 to 6 s."""
+    rng = np.random.default_rng(seed)
+    sides = np.stack([log_duration(rng.uniform(1, 6, (2, num))), *rng.normal(size=(2, 2, num))], axis=2)
+    features = quality_features(*sides.astype(np.float32))
+    target = np.arange(num) % 2 == 0
+    scores = np.where(target, 1.5, -1.5) + features @ rng.normal(size=6) + rng.normal(size=num)
+    return scores.astype(np.float32), features, target
+
+
+def on_quality() -> tuple[Calibration, np.ndarray, np.ndarray]:
+    scores, features, target = with_quality(0)
+    calibration = Calibration(p_target=0.1, l2=1e-4, measures=MEASURES)
+    calibration.fit(scores, features, target)
+    return calibration, scores, features
+
+
+def test_a_ratio_is_the_sum_of_named_terms() -> None:
+    calibration, scores, features = on_quality()
+    terms = calibration.terms(scores, features)
+    assert list(terms) == [
+        "score",
+        "duration_lower",
+        "duration_distance",
+        "magnitude_lower",
+        "magnitude_distance",
+        "cohort_mean_lower",
+        "cohort_mean_distance",
+        "offset",
+    ]
+    whole = np.sum([*terms.values()], axis=0)
+    np.testing.assert_allclose(whole, calibration.uncapped_llr(scores, features), atol=1e-5)
+    weights, offset = (calibration.state()[key] for key in ("weights", "offset"))
+    np.testing.assert_allclose(whole, np.column_stack([scores, features]) @ weights + offset, atol=1e-10)
+    np.testing.assert_allclose(terms["score"], calibration.slope * scores, atol=1e-10)
+    np.testing.assert_allclose(terms["magnitude_distance"], weights[5] * features[:, 4], atol=1e-10)
+
+
+def test_it_knows_what_it_was_fitted_on() -> None:
+    calibration, scores, features = on_quality()
+    names, lowest, highest = calibration.range
+    assert names[1] == "magnitude_lower"
+    np.testing.assert_array_equal([lowest, highest], [features.min(axis=0), features.max(axis=0)])
+    assert not calibration.outside(features).any()
+    llr, target = calibration.uncapped_llr(scores, features), np.arange(600) % 2 == 0
+    quantiles = calibration.quantiles
+    assert quantiles.shape == (2, 101)
+    for at, kind in zip(quantiles, (target, ~target), strict=True):
+        assert (at[0], at[50], at[100]) == pytest.approx((llr[kind].min(), np.median(llr[kind]), llr[kind].max()))
+        assert np.mean(llr[kind] <= at[20]) == pytest.approx(0.2, abs=0.005)
+
+
+@pytest.mark.parametrize("column", range(6))
+@pytest.mark.parametrize("side", [-1, 1])
+def test_of_what_was_not_seen_nothing_is_known_but_that_more_speech_is_no_worse(column: int, side: int) -> None:
+    calibration, scores, features = on_quality()
+    lower, upper = calibration.interval(scores[:1], features[:1])
+    assert lower[0] < upper[0]
+    far = features[:1].copy()
+    far[0, column] += 50.0 * side
+    is_more_speech = column in (0, 3) and side > 0
+    assert calibration.outside(far)[0].tolist() == [at == column for at in range(6)]
+    lower, upper = calibration.interval(scores[:1], far)
+    assert (np.isinf(lower[0]), np.isinf(upper[0])) == (not is_more_speech, not is_more_speech)
+    if is_more_speech:
+        held = far.copy()
+        held[0, column] = features[:, column].max()
+        for each in (far, held):
+            llr = calibration.uncapped_llr(scores[:1], each)[0]
+            assert lower[0] < llr < upper[0]
+        assert (lower[0], upper[0]) != pytest.approx(np.ravel(calibration.interval(scores[:1], held)))
+
+
+def test_intervals_go_on_evenly_where_the_range_ends() -> None:
+    """No jump is where speech exceeds what was seen; to the other side there is one, beyond what rounding can do."""
+    calibration, scores, features = on_quality()
+    ends = calibration.range.highest[0] + np.array([-1e-6, 1e-6])
+    intervals = []
+    for end in ends:
+        at = features[:1].copy()
+        at[0, 0] = end
+        intervals.append(np.ravel(calibration.interval(scores[:1], at)))
+    assert intervals[0] == pytest.approx(intervals[1], abs=1e-4)
+    least = features[:1].copy()
+    least[0, 0] = calibration.range.lowest[0] + np.log(0.95)
+    assert np.isfinite(calibration.interval(scores[:1], least)).all()
+
+
+def test_where_all_speak_as_long_there_is_room_for_rounding() -> None:
+    llr, target = gaussian(7, 400)
+    features = quality_features(*np.full((2, 400, 1), np.log(3.0), np.float32))
+    calibration = Calibration(p_target=0.5, l2=1e-4, measures=["duration"])
+    calibration.fit(llr, features, target)
+    seconds = np.array([3.0 - 1e-6, 2.8, 3.2, 2.0, 6.0])
+    unknown = calibration.range.unknown(quality_features(log_duration(seconds)[:, None], features[:5, :1])).any(axis=1)
+    assert unknown.tolist() == [False, False, False, True, False]
+
+
+def test_without_measures_nothing_is_outside() -> None:
+    llr, target = gaussian(8, 400)
+    calibration = Calibration(p_target=0.5, l2=1e-4, measures=[])
+    calibration.fit(llr, nothing(llr), target)
+    assert calibration.outside(nothing(llr)).shape == (400, 0)
+    assert np.isfinite(calibration.interval(llr, nothing(llr))).all()
+    assert list(calibration.terms(llr, nothing(llr))) == ["score", "offset"]
+    calibration.restore(calibration.state())

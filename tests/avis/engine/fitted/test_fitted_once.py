@@ -28,7 +28,9 @@ def mean_of(folder: Path, value: float) -> float:
 
 def test_what_was_fitted_by_an_earlier_version_is_fitted_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert [mean_of(tmp_path, 1.0), mean_of(tmp_path, 2.0)] == [1.0, 1.0]
-    monkeypatch.setattr(kept, "FORMAT", kept.FORMAT + 1)
+    monkeypatch.setitem(kept.FORMATS, "calibration", kept.FORMATS["calibration"] + 1)
+    assert mean_of(tmp_path, 2.0) == 1.0
+    monkeypatch.setitem(kept.FORMATS, "backend", kept.FORMATS["backend"] + 1)
     assert mean_of(tmp_path, 2.0) == 2.0
 
 
