@@ -17,8 +17,9 @@ class Verdict:
     Attributes
     ----------
     outcome : {"match", "no_match", "unsure", "not_heard"}
-        ``unsure`` where the interval of the ratio holds the threshold, or the calibration bears out no decision at
-        it; ``not_heard`` where a side has too little speech for any answer.
+        ``unsure`` where the interval of the ratio holds the threshold, which that of recordings unlike all that were
+        calibrated on always does, as with less speech; or where the calibration bears out no decision at the threshold.
+        ``not_heard`` where a side has too little speech for any answer.
     llr : float or None
         Natural-log likelihood ratio: how many times likelier the recordings are if one person spoke both. None where
         there is none.

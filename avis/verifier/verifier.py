@@ -14,6 +14,7 @@ from avis.scoring.cosine import Cosine
 from avis.verifier.comparison import Comparison
 from avis.verifier.embedder import Embedder, Source, Voiceprint
 from avis.verifier.folder import CONFIG, EVEN, WEIGHTS, Parts, hearing_of, read_folder
+from avis.verifier.outside import outside
 from avis.verifier.verdict import Outcome, Verdict
 
 PLAIN_COSINE = {"_target_": "avis.scoring.cosine.Cosine", "center": False}
@@ -116,6 +117,7 @@ class Verifier(Embedder):
         score = self.comparison.scores(one, other)
         told |= {"score": float(score[0])}
         outcome: Outcome = "unsure"
+        warnings = [*self._warnings(sides)]
         if self.calibration is not None:
             features = self.comparison.features(one, other)
             interval = self.calibration.interval(score, features)
@@ -124,7 +126,9 @@ class Verifier(Embedder):
             if self.decides:
                 lower, upper = (float(each[0]) for each in interval)
                 outcome = "match" if lower >= self.threshold else "no_match" if upper < self.threshold else "unsure"
-        return Verdict(**told, outcome=outcome, warnings=tuple(self._warnings(sides)))
+            if outcome == "unsure":
+                warnings += outside(self.calibration, features)
+        return Verdict(**told, outcome=outcome, warnings=tuple(warnings))
 
     def _warnings(self, sides: tuple[Voiceprint, Voiceprint]) -> Iterator[str]:
         if sides[0].sha256 and sides[0].sha256 == sides[1].sha256:

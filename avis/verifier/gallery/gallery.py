@@ -229,7 +229,7 @@ class Gallery(Register):
         if others and first.llr is not None and others[0].llr is not None:
             told["margin"] = first.llr - others[0].llr
         told["speaker"] = first.speaker if outcome == "match" else None
-        warnings += self.verifier.cautions(told["threshold"])
+        warnings += [*self.verifier.cautions(told["threshold"]), *(ranking.outside if outcome == "unsure" else ())]
         candidates = tuple(ranking.candidates[:most])
         return Identification(**told, outcome=outcome, candidates=candidates, warnings=tuple(warnings))
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NoReturn
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from avis.metrics.operating_point import OperatingPoint
 from avis.verifier.embedder import Voiceprint
 from avis.verifier.gallery.people import People
+from avis.verifier.outside import outside
 from avis.verifier.verdict import between, evidence, times
 from avis.verifier.verifier import Verifier
 
@@ -47,8 +48,8 @@ class Identification:
     ----------
     outcome : {"match", "not_enrolled", "unsure", "not_heard"}
         ``match``: the first of the candidates; ``not_enrolled``: none of them. ``unsure`` where the interval of the
-        first's ratio holds the threshold, or another is as likely, or the calibration bears out no decision at the
-        threshold; ``not_heard`` where there is too little speech.
+        first's ratio holds the threshold (see `avis.verifier.verdict.Verdict`), or another is as likely, or the
+        calibration bears out no decision at the threshold; ``not_heard`` where there is too little speech.
     speaker : str or None
         Who it is, in a match.
     candidates : tuple of Candidate
@@ -102,12 +103,15 @@ class Ranking:
     sum_of_ratios : float
         Of the likelihood ratios of all people.
     num_people : int
+    outside : list of str
+        What of the likeliest candidate of whom there is anything to say lies outside of what was calibrated.
     """
 
     candidates: list[Candidate]
     uncapped: list[tuple[float, float]]
     sum_of_ratios: float
     num_people: int
+    outside: list[str] = field(default_factory=list)
 
 
 def rank(verifier: Verifier, people: Iterable[People], heard: Voiceprint, *, without: str | None = None) -> Ranking:
@@ -141,7 +145,7 @@ def rank(verifier: Verifier, people: Iterable[People], heard: Voiceprint, *, wit
         likely = _likeliest(order, RANKED, ranked[-1][0] if len(ranked) == RANKED else -np.inf)
         ranked += [(float(order[at]), names[at].as_py(), scores[at : at + 1], features[at : at + 1]) for at in likely]
         ranked = sorted(ranked, key=lambda each: (-each[0], each[1]))[:RANKED]
-    candidates, uncapped = [], []
+    candidates, uncapped, beyond = [], [], list[str]()
     for _, name, score, features in ranked:
         told: dict[str, Any] = {"speaker": name, "score": float(score[0]), "llr": None, "llr_interval": None}
         if calibration is not None:
@@ -149,8 +153,15 @@ def rank(verifier: Verifier, people: Iterable[People], heard: Voiceprint, *, wit
             uncapped.append((float(interval[0][0]), float(interval[1][0])))
             told["llr"] = float(calibration.llr(score, features)[0])
             told["llr_interval"] = tuple(float(calibration.cap(each)[0]) for each in interval)
+            beyond = beyond or [*outside(calibration, features, beside=name)]
         candidates.append(Candidate(**told))
-    return Ranking(candidates=candidates, uncapped=uncapped, sum_of_ratios=sum_of_ratios, num_people=num_people)
+    return Ranking(
+        candidates=candidates,
+        uncapped=uncapped,
+        sum_of_ratios=sum_of_ratios,
+        num_people=num_people,
+        outside=beyond,
+    )
 
 
 def _likeliest(order: NDArray[np.floating], most: int, least: float) -> NDArray[np.int64]:

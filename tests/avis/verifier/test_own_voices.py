@@ -237,6 +237,24 @@ def test_scores_that_tell_nobody_apart_decide_nothing(verifier):
     assert told.calibration is None
 
 
+def test_what_is_shorter_than_all_voices_is_unsure_and_cuts_are_voices(verifier, few_draws):
+    """Voices of 4 s each say nothing of 2 s, but of what is a little shorter, or longer; cut to 1 s they do."""
+    plain = apart(8, 3)
+    cut = {
+        person: [
+            dataclasses.replace(each, cuts={1.0: dataclasses.replace(each.voiceprint, speech_s=0.97)}) for each in own
+        ]
+        for person, own in plain.items()
+    }
+    outcomes = []
+    for voices in (plain, cut):
+        calibrated = calibrate(verifier, voices).calibrated(verifier)
+        one, other = (np.eye(DIM)[0] + 0.02 * np.eye(DIM)[at] for at in (1, 2))
+        made = [calibrated.verify(voiceprint(one), voiceprint(other, s)).outcome for s in (2.0, 3.8, 4.0, 20.0)]
+        outcomes.append(made)
+    assert outcomes == [["unsure", "match", "match", "match"], ["match"] * 4]
+
+
 def test_who_is_confusable_is_named(verifier, few_draws):
     voices = apart(8, 3, scatter=0.2)
     rng = np.random.default_rng(1)

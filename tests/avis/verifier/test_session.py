@@ -153,6 +153,16 @@ def test_an_answer_is_not_taken_back_because_a_pause_makes_speech_rare(verifier)
     assert fine.verdict.score is not None
 
 
+def test_less_speech_than_was_calibrated_on_is_unsure_until_there_is_more(verifier):
+    session = Session(verifier, (talk(1), RATE), min_speech_s=0.5)
+    begun = session.hear(talk(2, duration_s=1.5), RATE)
+    assert 0.5 <= begun.speech_s[1] < 0.9
+    assert begun.outcome == "unsure"
+    assert "Outside what was calibrated: the shorter recording has 0." in str(begun)
+    session.hear(talk(2, duration_s=4.0), RATE)
+    assert "Outside" not in str(session.close())
+
+
 def test_silence_alone_is_not_heard(verifier):
     for samples in (np.zeros(3 * RATE, np.int16), np.zeros(3 * RATE), noise(3, 0.01)):
         session = Session(verifier, (talk(1), RATE))

@@ -74,6 +74,29 @@ def test_nothing_is_sure_where_the_calibration_does_not_reach(gallery, sure, voi
     assert "nothing was calibrated" in str(found)
 
 
+def test_less_speech_than_was_calibrated_on_has_no_name(gallery, voice):
+    for person, nearest in ((0, "anna"), (5, None)):
+        found = gallery.identify(voice(person, take=9, speech_s=0.6))
+        assert (found.outcome, found.speaker) == ("unsure", None)
+        nearest = nearest or found.candidates[0].speaker
+        assert any(
+            warning.startswith(f"Outside what was calibrated (beside {nearest}): the shorter recording has 0.6 s of")
+            for warning in found.warnings
+        )
+    assert gallery.identify(voice(0, take=9, speech_s=40.0)).speaker == "anna"
+    assert gallery.identify(voice(5, speech_s=40.0)).outcome == "not_enrolled"
+
+
+def test_who_is_enrolled_with_too_little_may_be_anybody_but_hides_nobody(gallery, voice):
+    gallery.enroll("dora", [voice(3, speech_s=0.6)], gates=None)
+    assert gallery.identify(voice(0, take=9)).speaker == "anna"
+    stranger = gallery.identify(voice(5))
+    assert stranger.outcome == "unsure"
+    assert "Outside what was calibrated (beside dora): the shorter recording has 0.6 s" in " ".join(stranger.warnings)
+    gallery.enroll("dora", [voice(3, take, speech_s=2.0) for take in (1, 2, 3)])
+    assert gallery.identify(voice(5)).outcome == "not_enrolled"
+
+
 def test_silence_has_no_name(gallery):
     found = gallery.identify((np.zeros(3 * RATE, np.float32), RATE))
     assert (found.outcome, found.candidates) == ("not_heard", ())
