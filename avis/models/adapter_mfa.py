@@ -4,12 +4,13 @@ import torch
 from torch import Tensor, nn
 
 from avis.models.blocks import check_features
+from avis.models.pooled import PooledModel
 from avis.models.pooling import AttentiveStatisticsPooling
 
 ATTENTION_CHANNELS = 128
 
 
-class AdapterMfa(nn.Module):
+class AdapterMfa(PooledModel):
     """Multi-layer feature aggregation with layer adapters, over `avis.features.self_supervised_layers`.
 
     Each layer's frames go through an adapter of its own: linear, layer normalisation, ReLU, linear. What comes out of
@@ -70,21 +71,9 @@ class AdapterMfa(nn.Module):
         )
         self.embedding = nn.Linear(2 * channels, embedding_dim)
 
-    def frame_representations(self, features: Tensor) -> Tensor:
-        """Return what is pooled: ``[batch, num_layers * adapter_channels, frames]``."""
+    def pooled_frames(self, features: Tensor, num_frames: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Return what is pooled, ``[batch, all adapters' channels, frames]``; see `PooledModel.pooled_frames`."""
         check_features(features, num_mels=self.num_mels)
         layers = features.chunk(self.num_layers, dim=2)
         adapted = [adapter(layer) for adapter, layer in zip(self.adapters, layers, strict=True)]
-        return torch.cat(adapted, dim=2).transpose(1, 2)
-
-    def forward(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
-        """Return embeddings ``[batch, embedding_dim]``, not length-normalised, of ``[batch, frames, num_mels]``.
-
-        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
-
-        Raises
-        ------
-        ValueError
-            If ``features`` has no frames or another number of values than the model.
-        """
-        return self.embedding(self.pooling(self.frame_representations(features), num_frames))
+        return torch.cat(adapted, dim=2).transpose(1, 2), num_frames

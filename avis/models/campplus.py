@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from avis.models.blocks import check_features
 from avis.models.masking import inside, mask_frames, mean_frames, strided
+from avis.models.pooled import PooledModel
 from avis.models.pooling import StatisticsPooling
 from avis.models.residual import BasicBlock, ConvNorm, Stage
 
@@ -154,7 +155,7 @@ class DenseBlock(nn.Module):
         return self.transition(x)
 
 
-class CamPlusPlus(nn.Module):
+class CamPlusPlus(PooledModel):
     """CAM++: features ``[batch, frames, mels]`` to embeddings ``[batch, embedding_dim]``.
 
     Residual blocks on the image, a convolution that halves the frames, three densely connected blocks of 12, 24 and
@@ -190,6 +191,8 @@ class CamPlusPlus(nn.Module):
     torch.Size([2, 4])
     """
 
+    frame_stride = STRIDE
+
     def __init__(self, *, num_mels: int, head_channels: int, channels: int, growth: int, embedding_dim: int) -> None:
         super().__init__()
         self.num_mels = num_mels
@@ -216,24 +219,15 @@ class CamPlusPlus(nn.Module):
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
 
-    def frame_representations(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
-        """Return what is pooled, ``[batch, channels, ceil(frames / 2)]``, for ``[batch, frames, mels]``."""
+    def pooled_frames(self, features: Tensor, num_frames: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Return what is pooled, ``[batch, channels, ceil(frames / 2)]``; see `PooledModel.pooled_frames`."""
         check_features(features, num_mels=self.num_mels)
         x = self.first(mask_frames(self.head(features, num_frames), num_frames))
         num_frames = strided(num_frames, STRIDE)
         for block in self.blocks:
             x = block(x, num_frames)
-        return self.norm_relu(x)
+        return self.norm_relu(x), num_frames
 
-    def forward(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
-        """Return embeddings ``[batch, embedding_dim]``, not length-normalised, of ``[batch, frames, mels]``.
-
-        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
-
-        Raises
-        ------
-        ValueError
-            If ``features`` has no frames or another number of mels than the model.
-        """
-        frames = self.frame_representations(features, num_frames)
-        return self.embedding_norm(self.embedding(self.pooling(frames, strided(num_frames, STRIDE))))
+    def embedding_head(self, pooled: Tensor) -> Tensor:
+        """See `PooledModel.embedding_head`."""
+        return self.embedding_norm(self.embedding(pooled))

@@ -65,17 +65,30 @@ class CorrelationPooling(Pooling):
         self.register_buffer("pairs", torch.triu_indices(num_channels, num_channels, 1), persistent=False)
 
     def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
-        """Map ``[batch, channels, frames]`` to ``[batch, num_ranges * num_channels * (num_channels - 1) / 2]``.
+        """Map ``[batch, channels, frames]`` to ``[batch, num_ranges * num_channels * (num_channels - 1) / 2]``."""
+        normalised = self._normalised(x, num_frames)
+        with without_autocast(x.device):
+            kept = functional.dropout(torch.ones_like(normalised[:, :1, :, :1]), self.dropout, self.training)
+            split = (normalised * kept).unflatten(1, (self.num_ranges, -1)).transpose(2, 3).flatten(3)
+            correlations = split @ split.mT / self._num_products(x, num_frames)
+        return as_input(correlations[:, :, self.pairs[0], self.pairs[1]].flatten(1), x)
 
-        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
-        """
+    def contributions(self, x: Tensor, num_frames: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """See `Pooling.contributions`: products of normalised channels, and nothing for the rest."""
+        normalised = self._normalised(x, num_frames).unflatten(1, (self.num_ranges, -1))
+        products = normalised[:, :, :, self.pairs[0]] * normalised[:, :, :, self.pairs[1]]
+        frames = (products.sum(dim=2) / self._num_products(x, num_frames)).flatten(1, 2)
+        return frames, torch.zeros_like(frames[:, :, 0])
+
+    def _normalised(self, x: Tensor, num_frames: Tensor | None) -> Tensor:
+        """Return the projected channels with mean zero and deviation one: ``[batch, rows, num_channels, frames]``."""
         projected = self.projection(x.unflatten(1, (-1, self.rows)).transpose(1, 2).flatten(1, 2))
         with without_autocast(x.device):
             wide = projected.to(torch.promote_types(x.dtype, torch.float32))
             mean, deviation = weighted_statistics(wide, num_frames=num_frames)
-            normalised = mask_frames((wide - mean) / deviation, num_frames).unflatten(1, (self.rows, -1))
-            kept = functional.dropout(torch.ones_like(normalised[:, :1, :, :1]), self.dropout, self.training)
-            split = (normalised * kept).unflatten(1, (self.num_ranges, -1)).transpose(2, 3).flatten(3)
-            frames = x.shape[2] if num_frames is None else num_frames.view(-1, 1, 1, 1)
-            correlations = split @ split.mT / (frames * (self.rows // self.num_ranges))
-        return as_input(correlations[:, :, self.pairs[0], self.pairs[1]].flatten(1), x)
+            return mask_frames((wide - mean) / deviation, num_frames).unflatten(1, (self.rows, -1))
+
+    def _num_products(self, x: Tensor, num_frames: Tensor | None) -> Tensor | int:
+        """Return how many products a correlation is the mean of: those of a range's rows and all frames."""
+        frames = x.shape[2] if num_frames is None else num_frames.view(-1, 1, 1, 1)
+        return frames * (self.rows // self.num_ranges)

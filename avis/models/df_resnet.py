@@ -7,6 +7,7 @@ from torch.nn import functional
 
 from avis.models.blocks import check_features
 from avis.models.masking import strided
+from avis.models.pooled import PooledModel
 from avis.models.pooling import StatisticsPooling
 from avis.models.residual import ConvNorm
 
@@ -72,7 +73,7 @@ class DepthFirstStage(nn.Module):
         return x
 
 
-class GeminiDfResNet(nn.Module):
+class GeminiDfResNet(PooledModel):
     """Gemini DF-ResNet: features ``[batch, frames, mels]`` to embeddings ``[batch, embedding_dim]``.
 
     A 3x3 convolution, then four stages, each of a strided 3x3 convolution and inverted bottlenecks: mels become a
@@ -112,6 +113,8 @@ class GeminiDfResNet(nn.Module):
     torch.Size([2, 6])
     """
 
+    frame_stride = FRAME_STRIDE
+
     def __init__(self, *, num_mels: int, channels: int, depths: list[int], embedding_dim: int) -> None:
         super().__init__()
         if len(depths) != len(STRIDES) or min(depths) < 1:
@@ -130,24 +133,11 @@ class GeminiDfResNet(nn.Module):
         self.pooling = StatisticsPooling(widths[-1] * math.ceil(num_mels / MEL_STRIDE))
         self.embedding = nn.Linear(self.pooling.out_channels, embedding_dim)
 
-    def frame_representations(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
-        """Return what is pooled, ``[batch, channels * mels, ceil(frames / 2)]``, for ``[batch, frames, mels]``."""
+    def pooled_frames(self, features: Tensor, num_frames: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Return what is pooled, ``[batch, channels * mels, ceil(frames / 2)]``; see `PooledModel.pooled_frames`."""
         check_features(features, num_mels=self.num_mels)
         x = functional.relu(self.first(features.transpose(1, 2).unsqueeze(1), num_frames), inplace=True)
         for stage, stride in zip(self.stages, STRIDES, strict=True):
             x = stage(x, num_frames)
             num_frames = strided(num_frames, stride[1])
-        return x.flatten(1, 2)
-
-    def forward(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
-        """Return embeddings ``[batch, embedding_dim]``, not length-normalised, of ``[batch, frames, mels]``.
-
-        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
-
-        Raises
-        ------
-        ValueError
-            If ``features`` has no frames or another number of mels than the model.
-        """
-        frames = self.frame_representations(features, num_frames)
-        return self.embedding(self.pooling(frames, strided(num_frames, FRAME_STRIDE)))
+        return x.flatten(1, 2), num_frames

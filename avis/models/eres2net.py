@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from avis.models.masking import mask_frames, strided
+from avis.models.pooled import PooledModel
 from avis.models.pooling import StatisticsPooling
 from avis.models.res2net import Res2Bottleneck
 from avis.models.residual import FRAME_STRIDE, STRIDES, Trunk
@@ -52,7 +53,7 @@ class AttentionalFusion(nn.Module):
         return x * (1 + gates) + y * (1 - gates)
 
 
-class ERes2Net(nn.Module):
+class ERes2Net(PooledModel):
     """ERes2Net and ERes2NetV2: features ``[batch, frames, mels]`` to embeddings ``[batch, embedding_dim]``.
 
     A Res2Net all of whose groups are convolved. In the last two stages a group is fused with its predecessor by
@@ -99,6 +100,8 @@ class ERes2Net(nn.Module):
     torch.Size([2, 6])
     """
 
+    frame_stride = FRAME_STRIDE
+
     def __init__(
         self,
         *,
@@ -139,29 +142,16 @@ class ERes2Net(nn.Module):
         self.pooling = StatisticsPooling(self.trunk.out_channels)
         self.embedding = nn.Linear(self.pooling.out_channels, embedding_dim)
 
-    def frame_representations(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
-        """Return what is pooled, ``[batch, channels * mels, ceil(frames / 8)]``, for ``[batch, frames, mels]``."""
+    def pooled_frames(self, features: Tensor, num_frames: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Return what is pooled, ``[batch, channels * mels, ceil(frames / 8)]``; see `PooledModel.pooled_frames`."""
         x = fused = self.trunk.image(features, num_frames)
         for index, (stage, stride) in enumerate(zip(self.trunk.stages, STRIDES, strict=True)):
             x = stage(x, num_frames)
             fused = x if index <= self.first_fused else self.fuse(index, x, mask_frames(fused, num_frames))
             num_frames = strided(num_frames, stride)
-        return fused.flatten(1, 2)
+        return fused.flatten(1, 2), num_frames
 
     def fuse(self, index: int, x: Tensor, below: Tensor) -> Tensor:
         """Return the output of stage ``index``, fused with what was fused below it."""
         before = index - self.first_fused - 1
         return self.fusions[before](x, self.halvings[before](below))
-
-    def forward(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
-        """Return embeddings ``[batch, embedding_dim]``, not length-normalised, of ``[batch, frames, mels]``.
-
-        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
-
-        Raises
-        ------
-        ValueError
-            If ``features`` has no frames or another number of mels than the model.
-        """
-        frames = self.frame_representations(features, num_frames)
-        return self.embedding(self.pooling(frames, strided(num_frames, FRAME_STRIDE)))

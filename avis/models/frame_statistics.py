@@ -38,7 +38,7 @@ def weighted_statistics(
         return mean, deviation
     x = x.to(torch.promote_types(x.dtype, torch.float32))
     if weights is None and num_frames is not None:
-        weights = inside(x, num_frames).to(x.dtype) / num_frames.view(-1, 1, 1)
+        weights = equal_weights(x, num_frames)
     if weights is None:
         mean = x.mean(dim=2, keepdim=True)
         variance = (x - mean).square().mean(dim=2, keepdim=True)
@@ -133,6 +133,60 @@ class _Attentive(torch.autograd.Function):
             of_logits[part] = from_mean.mul_(common).sub_(slope * variance[part]).mul_(weights)
             of_x[part] = common.add_(sloped).mul_(weights)
         return of_x, of_logits, None
+
+
+def statistics_contributions(
+    x: Tensor, weights: Tensor, *, floor: float = VARIANCE_FLOOR, correction: Tensor | float = 1.0
+) -> tuple[Tensor, Tensor]:
+    """Split the statistics of `weighted_statistics` into what each frame contributes, and the rest.
+
+    With weight ``w`` a frame contributes ``w x`` to the mean, and ``w (x - mean)^2 / deviation`` to the deviation; a
+    deviation at its floor is the rest.
+
+    Parameters
+    ----------
+    x : Tensor
+        ``[batch, channels, frames]``.
+    weights : Tensor
+        ``[batch, channels or 1, frames]``, non-negative, summing to one over frames.
+    floor : float
+        Smallest variance.
+    correction : Tensor or float
+        What the deviations are multiplied by: that of `sample_correction`.
+
+    Returns
+    -------
+    tuple of Tensor
+        ``[batch, 2 * channels, frames]`` and ``[batch, 2 * channels]``, the means' first; float32 or wider.
+
+    References
+    ----------
+    Euler's allocation: Tasche, "Risk contributions and performance measurement", 1999.
+
+    Examples
+    --------
+    >>> x = torch.tensor([[[1.0, 2.0, 6.0], [5.0, 5.0, 5.0]]])
+    >>> frames, rest = statistics_contributions(x, torch.full((1, 1, 3), 1 / 3))
+    >>> frames.sum(dim=2).round(decimals=2), rest.round(decimals=4)  # the second channel's deviation is at its floor
+    (tensor([[3.0000, 5.0000, 2.1600, 0.0000]]), tensor([[0.0000, 0.0000, 0.0000, 0.0032]]))
+    """
+    of_means = weights * x
+    mean = of_means.sum(dim=2, keepdim=True)
+    of_deviations = (x - mean).square_().mul_(weights)
+    variance = of_deviations.sum(dim=2, keepdim=True)
+    deviation, varies = variance.clamp(min=floor).sqrt(), variance > floor
+    of_deviations.mul_(varies * correction / deviation)
+    rest = torch.cat([torch.zeros_like(deviation), ~varies * correction * deviation], dim=1).squeeze(2)
+    return torch.cat([of_means, of_deviations], dim=1), rest
+
+
+def equal_weights(x: Tensor, num_frames: Tensor | None) -> Tensor:
+    """Return what the frames of ``x`` ``[batch, channels, frames]`` weigh in a plain mean: ``[batch, 1, frames]``.
+
+    They are of the precision of ``x``, and zero beyond an utterance's end.
+    """
+    own = torch.ones_like(x[:, :1]) if num_frames is None else inside(x, num_frames).to(x.dtype)
+    return own / own.sum(dim=2, keepdim=True)
 
 
 def frame_weights(logits: Tensor, num_frames: Tensor | None) -> Tensor:

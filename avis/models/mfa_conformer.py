@@ -9,9 +9,11 @@ from torch.nn import functional
 from avis.models.blocks import check_features
 from avis.models.conformer import ConformerBlock, sinusoids
 from avis.models.masking import mask_frames
+from avis.models.pooled import PooledModel
 from avis.models.pooling import AttentiveStatisticsPooling
 
 SUBSAMPLING_KERNEL_SIZE = 3
+SUBSAMPLING_STRIDE = 2
 ATTENTION_CHANNELS = 128
 
 
@@ -30,8 +32,8 @@ class Subsampling(nn.Module):
 
     def __init__(self, num_mels: int, channels: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(1, channels, SUBSAMPLING_KERNEL_SIZE, 2)
-        self.linear = nn.Linear(channels * ((num_mels - SUBSAMPLING_KERNEL_SIZE) // 2 + 1), channels)
+        self.conv = nn.Conv2d(1, channels, SUBSAMPLING_KERNEL_SIZE, SUBSAMPLING_STRIDE)
+        self.linear = nn.Linear(channels * ((num_mels - SUBSAMPLING_KERNEL_SIZE) // SUBSAMPLING_STRIDE + 1), channels)
 
     def forward(self, features: Tensor) -> Tensor:
         """Map ``[batch, frames, mels]`` to ``[batch, (frames - 1) // 2, channels]``, of one frame at least.
@@ -47,7 +49,7 @@ class Subsampling(nn.Module):
         return num_frames if num_frames is None else ((num_frames - 1) // 2).clamp(min=1)
 
 
-class MfaConformer(nn.Module):
+class MfaConformer(PooledModel):
     """MFA-Conformer: features ``[batch, frames, mels]`` to embeddings ``[batch, embedding_dim]``.
 
     Convolutional subsampling to half the frames, Conformer blocks, layer normalisation of all blocks' outputs
@@ -93,6 +95,8 @@ class MfaConformer(nn.Module):
     torch.Size([2, 4])
     """
 
+    frame_stride = SUBSAMPLING_STRIDE
+
     def __init__(
         self,
         *,
@@ -122,8 +126,8 @@ class MfaConformer(nn.Module):
         self.pooling_norm = nn.BatchNorm1d(2 * num_blocks * channels)
         self.embedding = nn.Linear(2 * num_blocks * channels, embedding_dim)
 
-    def frame_representations(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
-        """Return what is pooled, ``[batch, num_blocks * channels, frames / 2]``, for ``[batch, frames, mels]``."""
+    def pooled_frames(self, features: Tensor, num_frames: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Return what is pooled, ``[batch, num_blocks * channels, frames / 2]``; see `PooledModel.pooled_frames`."""
         check_features(features, num_mels=self.num_mels)
         x = self.subsampling(mask_frames(features.transpose(1, 2), num_frames).transpose(1, 2))
         num_frames = self.subsampling.num_frames(num_frames)
@@ -133,17 +137,12 @@ class MfaConformer(nn.Module):
         for block in self.blocks:
             x = block(x, positions, num_frames)
             outputs.append(x)
-        return self.norm(torch.cat(outputs, dim=2)).transpose(1, 2)
+        return self.norm(torch.cat(outputs, dim=2)).transpose(1, 2), num_frames
 
-    def forward(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
-        """Return embeddings ``[batch, embedding_dim]``, not length-normalised, of ``[batch, frames, mels]``.
+    def first_frame(self, num_frames: int) -> float:
+        """See `PooledModel.first_frame`."""
+        return (SUBSAMPLING_KERNEL_SIZE - SUBSAMPLING_STRIDE) / 2
 
-        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
-
-        Raises
-        ------
-        ValueError
-            If ``features`` has no frames or another number of mels than the model.
-        """
-        frames = self.frame_representations(features, num_frames)
-        return self.embedding(self.pooling_norm(self.pooling(frames, self.subsampling.num_frames(num_frames))))
+    def embedding_head(self, pooled: Tensor) -> Tensor:
+        """See `PooledModel.embedding_head`."""
+        return self.embedding(self.pooling_norm(pooled))

@@ -5,16 +5,55 @@ from torch import Tensor, nn
 
 from avis.models.blocks import check_features
 from avis.models.frame_statistics import frame_weights
+from avis.models.pooled import PooledModel
+from avis.models.pooling import Pooling
 from avis.models.precision import as_input
 
 
-class Mhfa(nn.Module):
+class FactorisedPooling(Pooling):
+    """The mean of the same values under the weights of each head, whose logits come beside the values.
+
+    Weights are float32 under autocast.
+
+    Parameters
+    ----------
+    num_heads : int
+        Logits per frame.
+    channels : int
+        Values per frame.
+
+    Examples
+    --------
+    >>> FactorisedPooling(num_heads=2, channels=3)(torch.zeros(2, 2 + 3, 5)).shape
+    torch.Size([2, 6])
+    """
+
+    def __init__(self, *, num_heads: int, channels: int) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.out_channels = num_heads * channels
+
+    def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
+        """Map ``[batch, num_heads + channels, frames]`` to ``[batch, num_heads * channels]``."""
+        weights, values = self._split(x, num_frames)
+        return as_input((weights @ values.mT).flatten(1), x)
+
+    def contributions(self, x: Tensor, num_frames: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """See `Pooling.contributions`."""
+        weights, values = self._split(x, num_frames)
+        frames = (weights.unsqueeze(2) * values.unsqueeze(1)).flatten(1, 2)
+        return frames, torch.zeros_like(frames[:, :, 0])
+
+    def _split(self, x: Tensor, num_frames: Tensor | None) -> tuple[Tensor, Tensor]:
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))
+        return frame_weights(wide[:, : self.num_heads], num_frames), wide[:, self.num_heads :]
+
+
+class Mhfa(PooledModel):
     """Multi-head factorised attentive pooling, over `avis.features.self_supervised_layers`.
 
     Keys and values are two sums of the layers, each with weights of its own, mapped to fewer channels. From a frame's
     key every head has its weight; the weighted means of the values, one per head, are mapped to the embedding together.
-
-    Weights are float32 under autocast.
 
     Parameters
     ----------
@@ -61,24 +100,15 @@ class Mhfa(nn.Module):
         self.key = nn.Linear(num_mels // num_layers, channels)
         self.value = nn.Linear(num_mels // num_layers, channels)
         self.heads = nn.Linear(channels, num_heads)
-        self.embedding = nn.Linear(num_heads * channels, embedding_dim)
+        self.pooling = FactorisedPooling(num_heads=num_heads, channels=channels)
+        self.embedding = nn.Linear(self.pooling.out_channels, embedding_dim)
 
-    def forward(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
-        """Return embeddings ``[batch, embedding_dim]``, not length-normalised, of ``[batch, frames, num_mels]``.
-
-        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
-
-        Raises
-        ------
-        ValueError
-            If ``features`` has no frames or another number of values than the model.
-        """
+    def pooled_frames(self, features: Tensor, num_frames: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Return what is pooled, ``[batch, num_heads + channels, frames]``; see `PooledModel.pooled_frames`."""
         check_features(features, num_mels=self.num_mels)
         layers = features.unflatten(2, (self.num_layers, -1))
         keys, values = (
             linear(torch.einsum("btlc,l->btc", layers, weights.softmax(dim=0)))
             for linear, weights in ((self.key, self.key_weights), (self.value, self.value_weights))
         )
-        logits = self.heads(keys).transpose(1, 2)
-        weights = frame_weights(logits.to(torch.promote_types(logits.dtype, torch.float32)), num_frames)
-        return self.embedding(as_input((weights @ values.to(weights.dtype)).flatten(1), keys))
+        return torch.cat([self.heads(keys), values], dim=2).transpose(1, 2), num_frames

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from avis.models.frame_statistics import attentive_statistics
+from avis.models.frame_statistics import attentive_statistics, frame_weights, statistics_contributions
 from avis.models.pooling import Pooling
 from avis.models.precision import as_input
 
@@ -70,12 +70,19 @@ class MultiHeadPooling(Pooling):
         )
 
     def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
-        """Map ``[batch, channels, frames]`` to ``[batch, 2 * num_queries * channels]``: each query's means, deviations.
-
-        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
-        """
+        """Map ``[batch, channels, frames]`` to ``[batch, 2 * num_queries * channels]``: means, deviations per query."""
         pooled: list[Tensor] = []
         for query in self.queries:
-            logits = query(x).repeat_interleave(self.repeats, dim=1)
-            pooled.extend(attentive_statistics(x, logits, num_frames))
+            pooled.extend(attentive_statistics(x, self._logits(query, x), num_frames))
         return as_input(torch.cat(pooled, dim=1).squeeze(2), x)
+
+    def contributions(self, x: Tensor, num_frames: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """See `Pooling.contributions`."""
+        wide = torch.promote_types(x.dtype, torch.float32)
+        weights = (frame_weights(self._logits(query, x).to(wide), num_frames) for query in self.queries)
+        frames, rest = zip(*(statistics_contributions(x, of_query) for of_query in weights), strict=True)
+        return torch.cat(frames, dim=1), torch.cat(rest, dim=1)
+
+    def _logits(self, query: nn.Module, x: Tensor) -> Tensor:
+        logits: Tensor = query(x).repeat_interleave(self.repeats, dim=1)
+        return logits

@@ -1,5 +1,7 @@
 """Pooling layers: from one vector per frame to one vector per utterance."""
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -8,15 +10,17 @@ from avis.models.frame_statistics import (
     STATISTICS_FLOOR,
     VARIANCE_FLOOR,
     attentive_statistics,
+    equal_weights,
     frame_weights,
     sample_correction,
+    statistics_contributions,
     weighted_statistics,
 )
 from avis.models.masking import mean_frames
 from avis.models.precision import as_input
 
 
-class Pooling(nn.Module):
+class Pooling(nn.Module, ABC):
     """What every pooling layer offers the layer after it.
 
     Attributes
@@ -26,6 +30,36 @@ class Pooling(nn.Module):
     """
 
     out_channels: int
+
+    @abstractmethod
+    def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
+        """Map ``[batch, channels, frames]`` to ``[batch, out_channels]``.
+
+        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
+        """
+
+    @abstractmethod
+    def contributions(self, x: Tensor, num_frames: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Split what `forward` returns, at inference, into what each frame contributes, and the rest.
+
+        The sum of both over frames is `forward`'s output but for rounding. Frames beyond an utterance's end contribute
+        zero. Of a deviation, which is no sum over frames, each contributes its weighted squared distance from the mean,
+        divided by the deviation: one choice among others (Euler's). So these are shares of what was pooled, and not
+        what would change without the frame, as weights, means and deviations are those of all frames.
+
+        Parameters
+        ----------
+        x : Tensor
+            ``[batch, channels, frames]``.
+        num_frames : Tensor or None
+            As of `forward`.
+
+        Returns
+        -------
+        tuple of Tensor
+            ``[batch, out_channels, frames]``, and ``[batch, out_channels]`` of no frame: deviations at their floor, or
+            a prior. Float32 or wider.
+        """
 
 
 class MeanPooling(Pooling):
@@ -47,12 +81,14 @@ class MeanPooling(Pooling):
         self.out_channels = channels
 
     def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
-        """Map ``[batch, channels, frames]`` to ``[batch, channels]``.
-
-        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
-        """
+        """Map ``[batch, channels, frames]`` to ``[batch, channels]``."""
         wide = x.to(torch.promote_types(x.dtype, torch.float32))
         return as_input(mean_frames(wide, num_frames).squeeze(2), x)
+
+    def contributions(self, x: Tensor, num_frames: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """See `Pooling.contributions`."""
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))
+        return equal_weights(wide, num_frames) * wide, torch.zeros_like(wide[:, :, 0])
 
 
 class StatisticsPooling(Pooling):
@@ -81,12 +117,15 @@ class StatisticsPooling(Pooling):
         self.out_channels = 2 * channels
 
     def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
-        """Map ``[batch, channels, frames]`` to ``[batch, 2 * channels]``: the means, then the deviations.
-
-        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
-        """
+        """Map ``[batch, channels, frames]`` to ``[batch, 2 * channels]``: the means, then the deviations."""
         mean, deviation = weighted_statistics(x, num_frames=num_frames, floor=STATISTICS_FLOOR)
         return as_input(torch.cat([mean, deviation * sample_correction(x, num_frames)], dim=1).squeeze(2), x)
+
+    def contributions(self, x: Tensor, num_frames: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """See `Pooling.contributions`."""
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))
+        weights, correction = equal_weights(wide, num_frames), sample_correction(x, num_frames)
+        return statistics_contributions(wide, weights, floor=STATISTICS_FLOOR, correction=correction)
 
 
 class DeviationPooling(Pooling):
@@ -113,11 +152,13 @@ class DeviationPooling(Pooling):
         self.statistics = StatisticsPooling(channels)
 
     def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
-        """Map ``[batch, channels, frames]`` to ``[batch, channels]``.
-
-        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
-        """
+        """Map ``[batch, channels, frames]`` to ``[batch, channels]``."""
         return self.statistics(x, num_frames)[:, self.out_channels :]
+
+    def contributions(self, x: Tensor, num_frames: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """See `Pooling.contributions`."""
+        frames, rest = self.statistics.contributions(x, num_frames)
+        return frames[:, self.out_channels :], rest[:, self.out_channels :]
 
 
 class SelfAttentivePooling(Pooling):
@@ -148,13 +189,15 @@ class SelfAttentivePooling(Pooling):
         self.attention = nn.Conv1d(channels, 1, 1, bias=False)
 
     def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
-        """Map ``[batch, channels, frames]`` to ``[batch, channels]``.
+        """Map ``[batch, channels, frames]`` to ``[batch, channels]``."""
+        frames, _ = self.contributions(x, num_frames)
+        return as_input(frames.sum(dim=2), x)
 
-        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
-        """
+    def contributions(self, x: Tensor, num_frames: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """See `Pooling.contributions`."""
         wide = x.to(torch.promote_types(x.dtype, torch.float32))
         weights = frame_weights(self.attention(torch.tanh(self.frame(x))).to(wide.dtype), num_frames)
-        return as_input((weights * wide).sum(dim=2), x)
+        return weights * wide, torch.zeros_like(wide[:, :, 0])
 
 
 class AttentiveStatisticsPooling(Pooling):
@@ -237,9 +280,10 @@ class AttentiveStatisticsPooling(Pooling):
         return logits
 
     def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
-        """Map ``[batch, channels, frames]`` to ``[batch, 2 * channels]``: the means, then the deviations.
-
-        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
-        """
+        """Map ``[batch, channels, frames]`` to ``[batch, 2 * channels]``: the means, then the deviations."""
         statistics = attentive_statistics(x, self._logits(x, num_frames), num_frames, floor=self.floor)
         return as_input(torch.cat(statistics, dim=1).squeeze(2), x)
+
+    def contributions(self, x: Tensor, num_frames: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """See `Pooling.contributions`."""
+        return statistics_contributions(x, self.attention_weights(x, num_frames), floor=self.floor)

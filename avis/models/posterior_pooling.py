@@ -58,14 +58,19 @@ class PosteriorPooling(Pooling):
         return 2 * functional.softplus(wide).clamp(min=LEAST_DEVIATION).log()
 
     def forward(self, x: Tensor, num_frames: Tensor | None = None) -> Tensor:
-        """Map ``[batch, channels, frames]`` to ``[batch, channels]``.
+        """Map ``[batch, channels, frames]`` to ``[batch, channels]``."""
+        return as_input(self._weighed(x, num_frames).sum(dim=2), x)
 
-        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
-        """
+    def contributions(self, x: Tensor, num_frames: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """See `Pooling.contributions`; the rest is what the prior contributes."""
+        weighed = self._weighed(x, num_frames)
+        return weighed[:, :, :-1], weighed[:, :, -1]
+
+    def _weighed(self, x: Tensor, num_frames: Tensor | None) -> Tensor:
+        """Return frames and, last, the prior mean, times their weights: ``[batch, channels, frames + 1]``."""
         logits = self.log_precisions(x)
         if num_frames is not None:
             logits = logits.masked_fill(~inside(logits, num_frames), -torch.inf)
         prior_shape = (len(x), -1, 1)
         weights = torch.cat([logits, self.prior_log_precision.expand(prior_shape)], dim=2).softmax(dim=2)
-        observed = torch.cat([x.to(logits.dtype), self.prior_mean.expand(prior_shape)], dim=2)
-        return as_input((weights * observed).sum(dim=2), x)
+        return weights * torch.cat([x.to(logits.dtype), self.prior_mean.expand(prior_shape)], dim=2)

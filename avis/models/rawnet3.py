@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from avis.models.blocks import Res2Block, TdnnBlock
 from avis.models.masking import mask_frames, mean_frames
+from avis.models.pooled import PooledModel
 from avis.models.pooling import AttentiveStatisticsPooling
 from avis.models.precision import as_input, without_autocast
 
@@ -174,7 +175,7 @@ def fewer(num_frames: Tensor | None, pool: int) -> Tensor | None:
     return num_frames if num_frames is None else num_frames // pool
 
 
-class RawNet3(nn.Module):
+class RawNet3(PooledModel):
     """RawNet3: waveforms ``[batch, samples, 1]`` to embeddings ``[batch, embedding_dim]``.
 
     Pre-emphasis, normalisation and learnt band-passes every 10 samples, in float32 under autocast too; three Res2
@@ -215,6 +216,8 @@ class RawNet3(nn.Module):
     >>> RawNet3(sample_rate=16000, **sizes)(torch.zeros(2, 4000, 1)).shape
     torch.Size([2, 4])
     """
+
+    frame_stride = math.prod(POOLS) * STRIDE_SAMPLES
 
     def __init__(
         self,
@@ -260,16 +263,8 @@ class RawNet3(nn.Module):
             padded = as_input(functional.pad(normalised, (0, missing)), features)
             return self.filters(padded, at_least(num_samples))
 
-    def forward(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
-        """Return embeddings ``[batch, embedding_dim]``, not length-normalised, of ``[batch, samples, 1]``.
-
-        ``num_frames``, int64 ``[batch]``, is how many of its samples are the utterance's; None if all are.
-
-        Raises
-        ------
-        ValueError
-            If ``features`` are not waveforms, or have no samples.
-        """
+    def pooled_frames(self, features: Tensor, num_frames: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Return what is pooled, ``[batch, mfa_channels, frames]`` of 150 samples; see `PooledModel.pooled_frames`."""
         if features.ndim != 3 or features.shape[1] == 0 or features.shape[2] != 1:
             raise ValueError(
                 f"RawNet3 filters waveforms itself: got features.shape={list(features.shape)}, expected [batch, "
@@ -283,8 +278,16 @@ class RawNet3(nn.Module):
         num_frames = fewer(num_frames, POOLS[1])
         pooled_early = functional.max_pool1d(early, POOLS[1])
         late = self.blocks[2](pooled_early + middle, num_frames)
-        frames = functional.relu(self.aggregation(torch.cat([pooled_early, middle, late], dim=1)), inplace=True)
-        return self.embedding(self.pooling_norm(self.pooling(frames, num_frames)))
+        together = self.aggregation(torch.cat([pooled_early, middle, late], dim=1))
+        return functional.relu(together, inplace=True), num_frames
+
+    def first_frame(self, num_frames: int) -> float:
+        """See `PooledModel.first_frame`; frames of the features are samples."""
+        return (MIN_SAMPLES - self.frame_stride) / 2
+
+    def embedding_head(self, pooled: Tensor) -> Tensor:
+        """See `PooledModel.embedding_head`."""
+        return self.embedding(self.pooling_norm(pooled))
 
 
 def at_least(num_samples: Tensor | None) -> Tensor | None:

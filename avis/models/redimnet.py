@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from avis.models.blocks import check_features
 from avis.models.masking import mask_frames
+from avis.models.pooled import PooledModel
 from avis.models.pooling import AttentiveStatisticsPooling
 from avis.models.redimnet_blocks import (
     NORM_EPS,
@@ -112,7 +113,7 @@ class ReDimStage(nn.Module):
         return x if self.context is None else self.context(x, num_frames)
 
 
-class ReDimNet(nn.Module):
+class ReDimNet(PooledModel):
     """ReDimNet: features ``[batch, frames, mels]`` to embeddings ``[batch, embedding_dim]``.
 
     Mels become channels from stage to stage while their product, and the frames, stay the same: so the outputs of all
@@ -211,8 +212,8 @@ class ReDimNet(nn.Module):
                     f"{reduction}, expected a multiple of {NUM_HEADS}. At model.stages. Choose another reduction."
                 )
 
-    def frame_representations(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
-        """Return what is pooled, ``[batch, channels * mels, frames]``, for ``[batch, frames, mels]``."""
+    def pooled_frames(self, features: Tensor, num_frames: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Return what is pooled, ``[batch, channels * mels, frames]``; see `PooledModel.pooled_frames`."""
         check_features(features, num_mels=self.num_mels)
         image = self.first_norm(self.first(mask_frames(features.transpose(1, 2), num_frames).unsqueeze(1)))
         x = image.transpose(1, 2).flatten(1, 2)
@@ -220,17 +221,8 @@ class ReDimNet(nn.Module):
         for stage, aggregation in zip(self.stages, self.aggregations, strict=True):
             maps.append(stage(x, num_frames))
             x = aggregation(maps)
-        return x
+        return x, num_frames
 
-    def forward(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
-        """Return embeddings ``[batch, embedding_dim]``, not length-normalised, of ``[batch, frames, mels]``.
-
-        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
-
-        Raises
-        ------
-        ValueError
-            If ``features`` has no frames or another number of mels than the model.
-        """
-        pooled = self.pooling(self.frame_representations(features, num_frames), num_frames)
+    def embedding_head(self, pooled: Tensor) -> Tensor:
+        """See `PooledModel.embedding_head`."""
         return self.embedding(self.pooling_norm(pooled))

@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from avis.models.blocks import check_features
 from avis.models.masking import mask_frames
+from avis.models.pooled import PooledModel
 from avis.models.pooling import AttentiveStatisticsPooling
 from avis.models.redimnet import ATTENTION_CHANNELS, POOLING_FLOOR, Aggregation
 from avis.models.redimnet_blocks import NORM_EPS, NUM_HEADS, ChannelNorm, GroupedBasicBlock, TimeContext
@@ -57,7 +58,7 @@ class PooledStage(nn.Module):
         return x.repeat_interleave(self.frames, dim=2)
 
 
-class ReDimNet2(nn.Module):
+class ReDimNet2(PooledModel):
     """ReDimNet2: features ``[batch, frames, mels]`` to embeddings ``[batch, embedding_dim]``.
 
     As `avis.models.redimnet.ReDimNet`, with stages that also stride over frames, and fewer channels to pool. Frames at
@@ -110,7 +111,7 @@ class ReDimNet2(nn.Module):
         embedding_dim: int,
     ) -> None:
         super().__init__()
-        volume, self.frame_stride = channels * num_mels, math.prod(int(stage[1]) for stage in stages)
+        volume, self.multiple = channels * num_mels, math.prod(int(stage[1]) for stage in stages)
         self._check(num_mels, channels, stages)
         self.num_mels = num_mels
         self.embedding_dim = embedding_dim
@@ -150,7 +151,7 @@ class ReDimNet2(nn.Module):
 
     def _whole(self, x: Tensor, num_frames: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Cut ``[batch, mels, frames]``, and the number of each utterance's frames, to multiples of the stride."""
-        stride = self.frame_stride
+        stride = self.multiple
         if x.shape[2] < stride:
             x = functional.pad(mask_frames(x, num_frames), (0, stride - x.shape[2]))
         x = x[:, :, : x.shape[2] // stride * stride]
@@ -168,16 +169,12 @@ class ReDimNet2(nn.Module):
             x = aggregation(maps)
         return self.head(x.unflatten(1, (self.last_mels, -1)).transpose(1, 2)).flatten(1, 2)
 
-    def forward(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
-        """Return embeddings ``[batch, embedding_dim]``, not length-normalised, of ``[batch, frames, mels]``.
-
-        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
-
-        Raises
-        ------
-        ValueError
-            If ``features`` has no frames or another number of mels than the model.
-        """
+    def pooled_frames(self, features: Tensor, num_frames: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Return what is pooled, ``[batch, channels * mels, frames]``; see `PooledModel.pooled_frames`."""
         check_features(features, num_mels=self.num_mels)
         x, num_frames = self._whole(features.transpose(1, 2), num_frames)
-        return self.embedding(self.pooling_norm(self.pooling(self._maps(x, num_frames), num_frames)))
+        return self._maps(x, num_frames), num_frames
+
+    def embedding_head(self, pooled: Tensor) -> Tensor:
+        """See `PooledModel.embedding_head`."""
+        return self.embedding(self.pooling_norm(pooled))

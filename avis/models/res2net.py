@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from avis.models.masking import strided
+from avis.models.pooled import PooledModel
 from avis.models.pooling import StatisticsPooling
 from avis.models.residual import FRAME_STRIDE, ConvNorm, Trunk, shortcut
 
@@ -106,7 +107,7 @@ def rectify(x: Tensor) -> Tensor:
     return functional.hardtanh(x, 0.0, CLIP)
 
 
-class Res2Net(nn.Module):
+class Res2Net(PooledModel):
     """Res2Net: features ``[batch, frames, mels]`` to embeddings ``[batch, embedding_dim]``.
 
     The r-vector's layout with Res2Net's blocks.
@@ -146,6 +147,8 @@ class Res2Net(nn.Module):
     torch.Size([2, 6])
     """
 
+    frame_stride = FRAME_STRIDE
+
     def __init__(
         self, *, num_mels: int, channels: int, depths: list[int], base_width: int, scale: int, embedding_dim: int
     ) -> None:
@@ -157,15 +160,6 @@ class Res2Net(nn.Module):
         self.pooling = StatisticsPooling(self.trunk.out_channels)
         self.embedding = nn.Linear(self.pooling.out_channels, embedding_dim)
 
-    def forward(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
-        """Return embeddings ``[batch, embedding_dim]``, not length-normalised, of ``[batch, frames, mels]``.
-
-        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
-
-        Raises
-        ------
-        ValueError
-            If ``features`` has no frames or another number of mels than the model.
-        """
-        frames = self.trunk(features, num_frames)
-        return self.embedding(self.pooling(frames, strided(num_frames, FRAME_STRIDE)))
+    def pooled_frames(self, features: Tensor, num_frames: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Return what is pooled, ``[batch, channels * mels, ceil(frames / 8)]``; see `PooledModel.pooled_frames`."""
+        return self.trunk(features, num_frames), strided(num_frames, FRAME_STRIDE)

@@ -5,11 +5,12 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from avis.models.masking import strided
+from avis.models.pooled import PooledModel
 from avis.models.pooling import Pooling
 from avis.models.residual import FRAME_STRIDE, BasicBlock, Bottleneck, Trunk
 
 
-class ResNet(nn.Module):
+class ResNet(PooledModel):
     """ResNet: features ``[batch, frames, mels]`` to embeddings ``[batch, embedding_dim]``.
 
     The r-vector's layers as wespeaker has them: a 3x3 convolution, four stages of residual blocks, of which the last
@@ -53,6 +54,8 @@ class ResNet(nn.Module):
     torch.Size([2, 6])
     """
 
+    frame_stride = FRAME_STRIDE
+
     def __init__(
         self,
         *,
@@ -70,15 +73,6 @@ class ResNet(nn.Module):
         self.pooling = pooling(self.trunk.out_channels)
         self.embedding = nn.Linear(self.pooling.out_channels, embedding_dim)
 
-    def forward(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
-        """Return embeddings ``[batch, embedding_dim]``, not length-normalised, of ``[batch, frames, mels]``.
-
-        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
-
-        Raises
-        ------
-        ValueError
-            If ``features`` has no frames or another number of mels than the model.
-        """
-        frames = self.trunk(features, num_frames)
-        return self.embedding(self.pooling(frames, strided(num_frames, FRAME_STRIDE)))
+    def pooled_frames(self, features: Tensor, num_frames: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Return what is pooled, ``[batch, channels * mels, ceil(frames / 8)]``; see `PooledModel.pooled_frames`."""
+        return self.trunk(features, num_frames), strided(num_frames, FRAME_STRIDE)

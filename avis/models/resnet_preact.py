@@ -7,6 +7,7 @@ from torch.nn import functional
 
 from avis.models.blocks import SqueezeExcitation, check_features
 from avis.models.masking import mask_frames, strided
+from avis.models.pooled import PooledModel
 from avis.models.pooling import AttentiveStatisticsPooling
 from avis.models.residual import FRAME_STRIDE, STRIDES, ConvNorm, Stage, shortcut
 
@@ -66,7 +67,7 @@ BLOCKS = (GatedPreActBlock, GatedPreActBlock, PreActBlock, PreActBlock)
 """Of the stages."""
 
 
-class PreActResNet(nn.Module):
+class PreActResNet(PooledModel):
     """SpeechBrain's ResNet: features ``[batch, frames, mels]`` to embeddings ``[batch, embedding_dim]``.
 
     A 3x3 convolution, four stages of pre-activated blocks, the first two of them gated, of which the last three halve
@@ -104,6 +105,8 @@ class PreActResNet(nn.Module):
     torch.Size([2, 6])
     """
 
+    frame_stride = FRAME_STRIDE
+
     def __init__(self, *, num_mels: int, channels: list[int], depths: list[int], embedding_dim: int) -> None:
         super().__init__()
         if len(channels) != len(STRIDES) or len(depths) != len(STRIDES) or min(depths) < 1:
@@ -128,25 +131,15 @@ class PreActResNet(nn.Module):
         self.embedding = nn.Linear(2 * width, embedding_dim)
         self.embedding_norm = nn.BatchNorm1d(embedding_dim)
 
-    def frame_representations(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
-        """Return what is pooled, ``[batch, channels * mels, ceil(frames / 8)]``, for ``[batch, frames, mels]``."""
+    def pooled_frames(self, features: Tensor, num_frames: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Return what is pooled, ``[batch, channels * mels, ceil(frames / 8)]``; see `PooledModel.pooled_frames`."""
         check_features(features, num_mels=self.num_mels)
         x = functional.relu(self.first(features.transpose(1, 2).unsqueeze(1), num_frames), inplace=True)
         for stage, stride in zip(self.stages, STRIDES, strict=True):
             x = stage(x, num_frames)
             num_frames = strided(num_frames, stride)
-        return x.flatten(1, 2)
+        return x.flatten(1, 2), num_frames
 
-    def forward(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
-        """Return embeddings ``[batch, embedding_dim]``, not length-normalised, of ``[batch, frames, mels]``.
-
-        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
-
-        Raises
-        ------
-        ValueError
-            If ``features`` has no frames or another number of mels than the model.
-        """
-        frames = self.frame_representations(features, num_frames)
-        pooled = self.pooling(frames, strided(num_frames, FRAME_STRIDE))
+    def embedding_head(self, pooled: Tensor) -> Tensor:
+        """See `PooledModel.embedding_head`."""
         return self.embedding_norm(self.embedding(self.pooling_norm(pooled)))

@@ -7,6 +7,7 @@ from torch.nn import functional
 
 from avis.models.blocks import SqueezeExcitation, check_features
 from avis.models.masking import mask_frames, strided
+from avis.models.pooled import PooledModel
 from avis.models.pooling import AttentiveStatisticsPooling, SelfAttentivePooling
 from avis.models.residual import FRAME_STRIDE, BasicBlock, ConvNorm, Stages
 
@@ -46,7 +47,7 @@ class SeBasicBlock(BasicBlock):
         return y * self.gates(y.mean(dim=2), after).unsqueeze(3)
 
 
-class ResNetSe34L(nn.Module):
+class ResNetSe34L(PooledModel):
     """ResNetSE34L, the paper's Fast ResNet-34: ``[batch, frames, mels]`` to embeddings ``[batch, embedding_dim]``.
 
     A 7x7 convolution that halves the mels, four stages of 3, 4, 6 and 3 gated residual blocks, of which the middle two
@@ -76,6 +77,8 @@ class ResNetSe34L(nn.Module):
     torch.Size([2, 6])
     """
 
+    frame_stride = math.prod(FAST_STRIDES)
+
     def __init__(self, *, num_mels: int, channels: int, embedding_dim: int) -> None:
         super().__init__()
         self.num_mels = num_mels
@@ -85,23 +88,14 @@ class ResNetSe34L(nn.Module):
         self.pooling = SelfAttentivePooling(self.stages.out_channels)
         self.embedding = nn.Linear(self.stages.out_channels, embedding_dim)
 
-    def forward(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
-        """Return embeddings ``[batch, embedding_dim]``, not length-normalised, of ``[batch, frames, mels]``.
-
-        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
-
-        Raises
-        ------
-        ValueError
-            If ``features`` has no frames or another number of mels than the model.
-        """
+    def pooled_frames(self, features: Tensor, num_frames: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Return what is pooled, ``[batch, channels, ceil(frames / 4)]``; see `PooledModel.pooled_frames`."""
         check_features(features, num_mels=self.num_mels)
         image = functional.relu(self.first(features.transpose(1, 2).unsqueeze(1), num_frames), inplace=True)
-        frames = self.stages(image, num_frames).mean(dim=2)
-        return self.embedding(self.pooling(frames, strided(num_frames, math.prod(FAST_STRIDES))))
+        return self.stages(image, num_frames).mean(dim=2), strided(num_frames, self.frame_stride)
 
 
-class ResNetSe34V2(nn.Module):
+class ResNetSe34V2(PooledModel):
     """ResNetSE34V2, the performance model: ``[batch, frames, mels]`` to embeddings ``[batch, embedding_dim]``.
 
     A 3x3 convolution, four stages of 3, 4, 6 and 3 gated residual blocks, of which the last three halve mels and
@@ -131,6 +125,8 @@ class ResNetSe34V2(nn.Module):
     torch.Size([2, 6])
     """
 
+    frame_stride = FRAME_STRIDE
+
     def __init__(self, *, num_mels: int, channels: int, embedding_dim: int) -> None:
         super().__init__()
         self.num_mels = num_mels
@@ -145,17 +141,8 @@ class ResNetSe34V2(nn.Module):
         )
         self.embedding = nn.Linear(2 * width, embedding_dim)
 
-    def forward(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
-        """Return embeddings ``[batch, embedding_dim]``, not length-normalised, of ``[batch, frames, mels]``.
-
-        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
-
-        Raises
-        ------
-        ValueError
-            If ``features`` has no frames or another number of mels than the model.
-        """
+    def pooled_frames(self, features: Tensor, num_frames: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Return what is pooled, ``[batch, channels * mels, ceil(frames / 8)]``; see `PooledModel.pooled_frames`."""
         check_features(features, num_mels=self.num_mels)
         image = self.first(mask_frames(features.transpose(1, 2), num_frames).unsqueeze(1))
-        frames = self.stages(image, num_frames).flatten(1, 2)
-        return self.embedding(self.pooling(frames, strided(num_frames, FRAME_STRIDE)))
+        return self.stages(image, num_frames).flatten(1, 2), strided(num_frames, FRAME_STRIDE)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from avis.models.masking import mean_frames, strided
+from avis.models.pooled import PooledModel
 from avis.models.pooling import AttentiveStatisticsPooling
 from avis.models.precision import as_input
 from avis.models.residual import FRAME_STRIDE, BasicBlock, Trunk
@@ -42,7 +43,7 @@ class SimAmBlock(BasicBlock):
         return y * as_input(simam_weights(y, strided(num_frames, self.frame_stride)), y)
 
 
-class SimAmResNet(nn.Module):
+class SimAmResNet(PooledModel):
     """SimAM-ResNet: features ``[batch, frames, mels]`` to embeddings ``[batch, embedding_dim]``.
 
     The r-vector's layout with SimAM in each block, and attentive statistics pooling of each (channel, mel), without
@@ -78,6 +79,8 @@ class SimAmResNet(nn.Module):
     torch.Size([2, 6])
     """
 
+    frame_stride = FRAME_STRIDE
+
     def __init__(self, *, num_mels: int, channels: int, depths: list[int], embedding_dim: int) -> None:
         super().__init__()
         self.embedding_dim = embedding_dim
@@ -88,15 +91,6 @@ class SimAmResNet(nn.Module):
         )
         self.embedding = nn.Linear(2 * width, embedding_dim)
 
-    def forward(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
-        """Return embeddings ``[batch, embedding_dim]``, not length-normalised, of ``[batch, frames, mels]``.
-
-        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
-
-        Raises
-        ------
-        ValueError
-            If ``features`` has no frames or another number of mels than the model.
-        """
-        frames = self.trunk(features, num_frames)
-        return self.embedding(self.pooling(frames, strided(num_frames, FRAME_STRIDE)))
+    def pooled_frames(self, features: Tensor, num_frames: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Return what is pooled, ``[batch, channels * mels, ceil(frames / 8)]``; see `PooledModel.pooled_frames`."""
+        return self.trunk(features, num_frames), strided(num_frames, FRAME_STRIDE)

@@ -9,6 +9,7 @@ from torch.nn import functional
 from avis.models.blocks import TdnnBlock, check_features
 from avis.models.ecapa_tdnn import BLOCK_DILATIONS, FIRST_KERNEL_SIZE
 from avis.models.masking import mask_frames, mean_frames, strided
+from avis.models.pooled import PooledModel
 from avis.models.pooling import AttentiveStatisticsPooling
 
 KERNEL_SIZES = (5, 7)
@@ -208,7 +209,7 @@ class SelectiveRes2Block(nn.Module):
         return torch.addcmul(x, y, self.gates(mean_frames(y, num_frames)))
 
 
-class SkaTdnn(nn.Module):
+class SkaTdnn(PooledModel):
     """SKA-TDNN: features ``[batch, frames, mels]`` to embeddings ``[batch, embedding_dim]``.
 
     Two-dimensional convolutions with kernels selected by mel and by channel, which halve the frames and quarter the
@@ -251,6 +252,8 @@ class SkaTdnn(nn.Module):
     torch.Size([2, 4])
     """
 
+    frame_stride = FRAME_STRIDE
+
     def __init__(
         self,
         *,
@@ -289,8 +292,8 @@ class SkaTdnn(nn.Module):
         self.embedding = nn.Linear(2 * mfa_channels, embedding_dim)
         self.embedding_norm = nn.BatchNorm1d(embedding_dim)
 
-    def frame_representations(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
-        """Return what is pooled, ``[batch, mfa_channels, ceil(frames / 2)]``, for ``[batch, frames, mels]``."""
+    def pooled_frames(self, features: Tensor, num_frames: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Return what is pooled, ``[batch, mfa_channels, ceil(frames / 2)]``; see `PooledModel.pooled_frames`."""
         check_features(features, num_mels=self.num_mels)
         image = features.transpose(1, 2).unsqueeze(1)
         for layer in self.front:
@@ -301,18 +304,8 @@ class SkaTdnn(nn.Module):
         for block in self.blocks:
             outputs.append(block(total, num_frames))
             total = total + outputs[-1]
-        return functional.relu(self.aggregation(torch.cat(outputs, dim=1)), inplace=True)
+        return functional.relu(self.aggregation(torch.cat(outputs, dim=1)), inplace=True), num_frames
 
-    def forward(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
-        """Return embeddings ``[batch, embedding_dim]``, not length-normalised, of ``[batch, frames, mels]``.
-
-        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
-
-        Raises
-        ------
-        ValueError
-            If ``features`` has no frames or another number of mels than the model.
-        """
-        frames = self.frame_representations(features, num_frames)
-        pooled = self.pooling(frames, strided(num_frames, FRAME_STRIDE))
+    def embedding_head(self, pooled: Tensor) -> Tensor:
+        """See `PooledModel.embedding_head`."""
         return self.embedding_norm(self.embedding(self.pooling_norm(pooled)))

@@ -5,6 +5,7 @@ from torch.nn import functional
 
 from avis.models.blocks import SqueezeExcitation, check_features
 from avis.models.masking import mask_frames
+from avis.models.pooled import PooledModel
 from avis.models.pooling import AttentiveStatisticsPooling
 
 PROLOG_KERNEL_SIZE = 3
@@ -88,7 +89,7 @@ class TitaBlock(nn.Module):
         return self.dropout(functional.relu(y if self.projection is None else y + self.projection(x)))
 
 
-class TitaNet(nn.Module):
+class TitaNet(PooledModel):
     """TitaNet: features ``[batch, frames, mels]`` to embeddings ``[batch, embedding_dim]``.
 
     A prolog, three mega blocks of three separable convolutions with kernels of 7, 11 and 15 frames, a widening epilog,
@@ -154,23 +155,14 @@ class TitaNet(nn.Module):
             if isinstance(module, nn.Conv1d | nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
 
-    def frame_representations(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
-        """Return what is pooled, ``[batch, epilog_channels, frames]``, for ``[batch, frames, mels]``."""
+    def pooled_frames(self, features: Tensor, num_frames: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Return what is pooled, ``[batch, epilog_channels, frames]``; see `PooledModel.pooled_frames`."""
         check_features(features, num_mels=self.num_mels)
         x = features.transpose(1, 2)
         for block in self.blocks:
             x = block(x, num_frames)
-        return x
+        return x, num_frames
 
-    def forward(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
-        """Return embeddings ``[batch, embedding_dim]``, not length-normalised, of ``[batch, frames, mels]``.
-
-        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
-
-        Raises
-        ------
-        ValueError
-            If ``features`` has no frames or another number of mels than the model.
-        """
-        frames = self.frame_representations(features, num_frames)
-        return self.embedding(self.pooling_norm(self.pooling(frames, num_frames)))
+    def embedding_head(self, pooled: Tensor) -> Tensor:
+        """See `PooledModel.embedding_head`."""
+        return self.embedding(self.pooling_norm(pooled))

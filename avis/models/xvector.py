@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from avis.models.blocks import Padding, TdnnBlock, check_features
 from avis.models.masking import inner_frames
+from avis.models.pooled import PooledModel
 from avis.models.pooling import Pooling
 
 KERNELS = ((5, 1), (3, 2), (3, 3), (1, 1))
@@ -41,7 +42,7 @@ READINGS = {
 }
 
 
-class XVector(nn.Module):
+class XVector(PooledModel):
     """x-vector: features ``[batch, frames, mels]`` to embeddings ``[batch, embedding_dim]``.
 
     Four convolutions over frames and one that widens (frame1 to frame5 of the paper), statistics pooling, and one or
@@ -130,26 +131,21 @@ class XVector(nn.Module):
             if num_segment_layers == 2
             else nn.Identity()
         )
+        self.affine_head = num_segment_layers == 1
 
-    def frame_representations(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
-        """Return what is pooled, ``[batch, pooled_channels, frames]``, for ``[batch, frames, mels]``."""
+    def pooled_frames(self, features: Tensor, num_frames: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Return what is pooled, ``[batch, pooled_channels, frames]``; see `PooledModel.pooled_frames`."""
         check_features(features, num_mels=self.num_mels)
         x = features.transpose(1, 2)
         for layer in self.frames:
             x = layer(x, num_frames)
-        return self.widen(x)
+        x = self.widen(x)
+        return (x, num_frames) if self.ends else inner_frames(x, num_frames, width=CONTEXT)
 
-    def forward(self, features: Tensor, num_frames: Tensor | None = None) -> Tensor:
-        """Return embeddings ``[batch, embedding_dim]``, not length-normalised, of ``[batch, frames, mels]``.
+    def first_frame(self, num_frames: int) -> float:
+        """See `PooledModel.first_frame`."""
+        return 0.0 if self.ends else float(min(CONTEXT, (num_frames - 1) // 2))
 
-        ``num_frames``, int64 ``[batch]``, is how many of its frames are the utterance's; None if all are.
-
-        Raises
-        ------
-        ValueError
-            If ``features`` has no frames or another number of mels than the model.
-        """
-        frames = self.frame_representations(features, num_frames)
-        if not self.ends:
-            frames, num_frames = inner_frames(frames, num_frames, width=CONTEXT)
-        return self.second(self.embedding(self.pooling(frames, num_frames)))
+    def embedding_head(self, pooled: Tensor) -> Tensor:
+        """See `PooledModel.embedding_head`."""
+        return self.second(self.embedding(pooled))

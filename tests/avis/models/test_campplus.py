@@ -65,7 +65,7 @@ def test_head_keeps_frames_and_takes_mels_to_an_eighth(mels: int, rows: int):
 @pytest.mark.parametrize(("frames", "kept"), [(30, 15), (31, 16), (1, 1)])
 def test_frames_are_halved(frames: int, kept: int):
     model = CamPlusPlus(num_mels=24, head_channels=2, channels=8, growth=2, embedding_dim=4).eval()
-    assert model.frame_representations(torch.randn(2, frames, 24)).shape == (2, model.embedding.in_features // 2, kept)
+    assert model.pooled_frames(torch.randn(2, frames, 24))[0].shape == (2, model.embedding.in_features // 2, kept)
 
 
 def test_trained_embeddings_are_centred_and_of_unit_variance():

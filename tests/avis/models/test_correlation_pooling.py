@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.stats import zscore
 
 from avis.models.correlation_pooling import CorrelationPooling
 
@@ -19,6 +20,20 @@ def test_is_the_correlation_matrix_of_each_range():
         matrices = [np.corrcoef(weights[row] @ image[:, row])[pairs] for row in range(4)]
         expected = [np.mean(matrices[:2], axis=0), np.mean(matrices[2:], axis=0)]
         np.testing.assert_allclose(pooled[index].detach(), expected, rtol=1e-4)
+
+
+def test_a_frame_contributes_products_of_standard_scores():
+    """Their mean over a range's rows, and a frame's share of the mean over frames."""
+    torch.manual_seed(0)
+    pooling = CorrelationPooling(5 * 4, rows=4, num_channels=3, num_ranges=2, dropout=0.25).double().eval()
+    image = torch.randn(5, 4, 30, dtype=torch.float64)
+    frames, rest = pooling.contributions(image.flatten(0, 1)[None])
+    weights = pooling.projection.weight.view(4, 3, 5).detach().numpy()
+    scores = zscore([weights[row] @ image[:, row].numpy() for row in range(4)], axis=2)  # [rows, channels, frames]
+    products = [scores[:, a] * scores[:, b] / 30 for a, b in ((0, 1), (0, 2), (1, 2))]
+    expected = [[each[rows].mean(axis=0) for each in products] for rows in (slice(0, 2), slice(2, 4))]
+    np.testing.assert_allclose(frames.view(2, 3, 30).detach(), expected, rtol=1e-4)
+    assert (rest == 0).all()
 
 
 def test_level_and_offset_of_channels_do_not_matter():

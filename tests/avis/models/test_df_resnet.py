@@ -29,7 +29,7 @@ def test_layers_and_parameters_are_those_of_the_name(layers: int):
 @pytest.mark.parametrize(("mels", "frames", "rows", "kept"), [(80, 40, 5, 20), (72, 41, 5, 21), (24, 1, 2, 1)])
 def test_mels_become_a_sixteenth_and_frames_a_half(mels: int, frames: int, rows: int, kept: int):
     model = GeminiDfResNet(num_mels=mels, channels=2, depths=[1, 1, 1, 1], embedding_dim=4).eval()
-    assert model.frame_representations(torch.randn(2, frames, mels)).shape == (2, 16 * rows, kept)
+    assert model.pooled_frames(torch.randn(2, frames, mels))[0].shape == (2, 16 * rows, kept)
 
 
 def test_block_is_a_depthwise_convolution_between_two_of_one_by_one():

@@ -91,7 +91,11 @@ def test_padding_to_the_longest_of_a_batch_changes_nothing(narrow):
 
 @pytest.mark.parametrize("masked", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_is_one_graph(narrow_or_slow, masked: bool):
-    """`torch.compile` finds no Python it must leave the graph for; the eager back-end needs no compiler."""
+    """`torch.compile` finds no Python it must leave the graph for; the eager back-end needs no compiler.
+
+    In one process it compiles `PooledModel.forward` eight times at most, and here are more models than that.
+    """
+    torch.compiler.reset()
     model, features = narrow_or_slow.trained(), narrow_or_slow.noise(2, 50)
     num_frames = torch.tensor([features.shape[1], features.shape[1] // 2]) if masked else None
     compiled = torch.compile(model, backend="eager", fullgraph=True)

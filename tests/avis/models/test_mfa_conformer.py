@@ -39,7 +39,7 @@ def test_all_blocks_outputs_are_normalised_together_and_pooled(model: MfaConform
     outputs: list[torch.Tensor] = []
     for block in model.blocks:
         block.register_forward_hook(lambda _module, _inputs, output: outputs.append(output))
-    frames = model.frame_representations(torch.randn(2, 41, 24))
+    frames = model.pooled_frames(torch.randn(2, 41, 24))[0]
     assert frames.shape == (2, 3 * 8, 20)
     torch.testing.assert_close(frames, model.norm(torch.cat(outputs, dim=2)).transpose(1, 2))
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from avis.models.mhfa import Mhfa
+from avis.models.mhfa import FactorisedPooling, Mhfa
 
 LAYERS, WIDTH, HEADS, CHANNELS = 3, 6, 2, 4
 
@@ -36,6 +36,20 @@ def test_is_the_published_pooling(model: Mhfa):
         means.append((weights.unsqueeze(2) * values).sum(dim=1))
     expected = functional.linear(torch.cat(means, dim=1), model.embedding.weight, model.embedding.bias)
     torch.testing.assert_close(model(features), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_each_head_weighs_what_a_frame_contributes():
+    torch.manual_seed(0)
+    pooling, x = FactorisedPooling(num_heads=HEADS, channels=CHANNELS).double(), torch.randn(2, HEADS + CHANNELS, 20)
+    x, num_frames = x.double(), torch.tensor([20, 7])
+    frames, rest = pooling.contributions(x, num_frames)
+    for given, own, split, pooled in zip(x, num_frames, frames, pooling(x, num_frames), strict=True):
+        for head, of_head in enumerate(split.view(HEADS, CHANNELS, 20)):
+            weights = given[head, :own].exp() / given[head, :own].exp().sum()
+            torch.testing.assert_close(of_head[:, :own], weights * given[HEADS:, :own])
+        assert (split[:, own:] == 0).all()
+        torch.testing.assert_close(split.sum(dim=1), pooled, rtol=1e-12, atol=1e-12)
+    assert (rest == 0).all()
 
 
 def test_begins_with_the_mean_of_the_layers():

@@ -1,17 +1,19 @@
 """Pooling layers against NumPy and their papers' formulas, and their symmetries."""
 
-import re
+import importlib
+import pkgutil
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
+import avis.models
 from avis.models.correlation_pooling import CorrelationPooling
 from avis.models.frame_statistics import STATISTICS_FLOOR, VARIANCE_FLOOR, attentive_statistics, weighted_statistics
+from avis.models.mhfa import FactorisedPooling
 from avis.models.multi_head_pooling import MultiHeadPooling
 from avis.models.pooling import (
     AttentiveStatisticsPooling,
@@ -37,13 +39,13 @@ EVERY_POOLING = {
     "posterior": partial(PosteriorPooling, 6, hidden_channels=4),
     "correlation": partial(CorrelationPooling, 6, rows=2, num_channels=4, num_ranges=2, dropout=0.0),
 }
-CONFIGS = Path(__file__).parents[3] / "configs" / "model" / "pooling"
 
 
-def test_every_pooling_that_can_be_chosen_is_tested():
-    chosen = {re.search(r"_target_: [\w.]+\.(\w+)", path.read_text()) for path in CONFIGS.glob("*.yaml")}
-    tested = {pooling.func.__name__ for pooling in EVERY_POOLING.values()}
-    assert {match.group(1) for match in chosen if match} <= tested, "give EVERY_POOLING a line for each"
+def test_every_pooling_is_tested():
+    for module in pkgutil.iter_modules(avis.models.__path__):
+        importlib.import_module(f"avis.models.{module.name}")
+    tested = {pooling.func for pooling in EVERY_POOLING.values()}
+    assert set(Pooling.__subclasses__()) - tested == {FactorisedPooling}, "give EVERY_POOLING a line for each"
 
 
 every_pooling = pytest.mark.parametrize("build", EVERY_POOLING.values(), ids=EVERY_POOLING)
@@ -200,6 +202,34 @@ def test_frames_beyond_the_end_do_not_matter(num_frames: int, build: Callable[[]
     x[0, :, num_frames:] = 50.0
     padded, alone = pooling(x, torch.tensor([num_frames, 20])), pooling(x[:1, :, :num_frames])
     torch.testing.assert_close(padded, torch.cat([alone, pooling(x[1:])]))
+
+
+@every_pooling
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
+def test_what_frames_contribute_and_the_rest_add_up_to_what_is_pooled(
+    build: Callable[[], Pooling], dtype: torch.dtype, tolerance: float
+):
+    torch.manual_seed(0)
+    pooling, x = build().eval().to(dtype), torch.randn(2, 6, 30, dtype=dtype)
+    x[0, :2], x[1] = 3.0, 1e-4 * x[1]  # at the floor, or some of the weighted deviations
+    frames, rest = pooling.contributions(x)
+    assert (frames.shape, rest.shape) == ((2, pooling.out_channels, 30), (2, pooling.out_channels))
+    pooled = pooling(x)
+    assert (frames.sum(dim=2) + rest - pooled).norm() <= tolerance * pooled.norm()
+
+
+@every_pooling
+@pytest.mark.parametrize("num_frames", [1, 7])
+def test_frames_beyond_the_end_contribute_nothing(build: Callable[[], Pooling], num_frames: int):
+    torch.manual_seed(0)
+    pooling, x = build().eval(), torch.randn(2, 6, 20)
+    x[0, :, num_frames:] = 50.0
+    frames, rest = pooling.contributions(x, torch.tensor([num_frames, 20]))
+    assert (frames[0, :, num_frames:] == 0).all()
+    for padded, alone in ((0, x[:1, :, :num_frames]), (1, x[1:])):
+        of_frames, of_rest = pooling.contributions(alone)
+        torch.testing.assert_close(frames[padded, :, : alone.shape[2]], of_frames[0], rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(rest[padded], of_rest[0])
 
 
 def test_attention_without_context_and_norm_is_tanh_of_the_frame_alone():

@@ -36,6 +36,15 @@ def test_without_frames_worth_trusting_it_is_the_prior(pooling: PosteriorPooling
     torch.testing.assert_close(pooling(x), pooling.prior_mean.squeeze(1).expand(2, -1))
 
 
+def test_frames_and_prior_contribute_by_their_precision(pooling: PosteriorPooling):
+    x = torch.randn(2, 6, 5, dtype=torch.float64)
+    precisions, prior = pooling.log_precisions(x).exp(), pooling.prior_log_precision.exp()
+    total = precisions.sum(dim=2, keepdim=True) + prior
+    frames, rest = pooling.contributions(x)
+    torch.testing.assert_close(frames, precisions * x / total)
+    torch.testing.assert_close(rest, (prior * pooling.prior_mean / total).squeeze(2))
+
+
 def test_repeated_evidence_outweighs_the_prior(pooling: PosteriorPooling):
     x = torch.randn(2, 6, 1, dtype=torch.float64)
     torch.testing.assert_close(pooling(x.expand(-1, -1, 10000)), x.squeeze(2), rtol=1e-2, atol=1e-2)

@@ -83,7 +83,7 @@ def test_every_stage_sees_the_outputs_of_all_before_it():
     seen: list[tuple[torch.Tensor, torch.Tensor]] = []
     for stage in model.stages:
         stage.register_forward_hook(lambda _module, inputs, output: seen.append((inputs[0], output)))
-    pooled = model.frame_representations(torch.randn(2, 20, 12))
+    pooled = model.pooled_frames(torch.randn(2, 20, 12))[0]
     maps = [seen[0][0], *(output for _, output in seen)]
     for index in (1, 2):
         torch.testing.assert_close(seen[index][0], sum(maps[: index + 1]) / (index + 1))

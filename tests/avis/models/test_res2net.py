@@ -73,7 +73,7 @@ def test_stages_are_fused_from_the_bottom_up(num_fused_stages: int, expected: li
     outputs = []
     for stage in model.trunk.stages:
         stage.register_forward_hook(lambda _module, _inputs, output: outputs.append(output))
-    pooled = model.frame_representations(torch.randn(2, 41, 24))
+    pooled = model.pooled_frames(torch.randn(2, 41, 24))[0]
     fused = outputs[4 - num_fused_stages]
     for output, halving, fusion in zip(outputs[5 - num_fused_stages :], model.halvings, model.fusions, strict=True):
         fused = fusion(output, halving(fused))

@@ -94,7 +94,7 @@ def test_last_group_passes_unchanged_and_others_see_their_predecessor():
 def test_front_halves_frames(frames: int, kept: int, mels: int):
     sizes = {"mfa_channels": 24, "attention_channels": 8, "se_channels": 8, "embedding_dim": 4}
     model = SkaTdnn(num_mels=mels, front_channels=2, channels=16, scale=4, **sizes).eval()
-    assert model.frame_representations(torch.randn(2, frames, mels)).shape == (2, 24, kept)
+    assert model.pooled_frames(torch.randn(2, frames, mels))[0].shape == (2, 24, kept)
 
 
 def test_pooling_without_tanh_is_not_bounded():

@@ -59,4 +59,4 @@ def test_block_is_gated_convolutions_beside_a_projection(residual: bool):
 
 def test_frames_are_kept():
     model = TitaNet(num_mels=20, channels=16, epilog_channels=24, dropout=0.1, embedding_dim=4).eval()
-    assert model.frame_representations(torch.randn(2, 31, 20)).shape == (2, 24, 31)
+    assert model.pooled_frames(torch.randn(2, 31, 20))[0].shape == (2, 24, 31)

@@ -43,7 +43,7 @@ def test_a_frame_sees_seven_on_each_side():
     """The paper's Table 1: a total context of 15 frames."""
     model = XVector(**SMALL, num_segment_layers=1).eval()
     features = torch.randn(1, 60, 20, requires_grad=True)
-    model.frame_representations(features)[0, :, 30].sum().backward()
+    model.pooled_frames(features)[0][0, :, 30].sum().backward()
     seen = features.grad[0].abs().sum(dim=1).nonzero().squeeze(1)
     assert (seen.min().item(), seen.max().item()) == (23, 37)
 
@@ -51,7 +51,7 @@ def test_a_frame_sees_seven_on_each_side():
 def test_where_it_ends():
     one, two = (XVector(**SMALL, num_segment_layers=number).eval() for number in (1, 2))
     x = torch.randn(3, 30, 20)
-    statistics = StatisticsPooling(12)(one.frame_representations(x))
+    statistics = StatisticsPooling(12)(one.pooled_frames(x)[0])
     torch.testing.assert_close(one(x), one.embedding(statistics))
     two.load_state_dict(one.state_dict(), strict=False)
     relu, norm, linear = two.second
