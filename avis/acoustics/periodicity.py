@@ -24,9 +24,7 @@ UPSAMPLING = 4
 """The autocorrelation is interpolated to this many times the sample rate, which its peaks are too narrow for."""
 
 MAX_PEAKS = 8
-
-OCTAVE_COST = 0.01
-"""What an octave down costs a peak: of a sound that repeats itself, the shortest of equal periods is the period."""
+"""As many as a tone of 500 Hz has: all multiples of its period."""
 
 MAX_STRENGTH = 1.0 - 1e-6
 """Rounding leaves nothing to tell beyond this."""
@@ -91,10 +89,9 @@ def _autocorrelation(frames: NDArray[np.float32], size: int) -> NDArray[np.float
 def _peaks(correlation: NDArray[np.float32], lags_s: NDArray[np.float64], power: NDArray[np.float32]) -> Peaks:
     """Pick the best of the local maxima of ``[frames, lags]`` and interpolate them by parabolas."""
     left, middle, right = correlation[:, :-2], correlation[:, 1:-1], correlation[:, 2:]
-    worth = middle - OCTAVE_COST * np.log2(lags_s[1:-1] * LOWEST_HZ, dtype=np.float32)
-    worth[(middle <= left) | (middle < right) | (middle <= 0.0)] = -np.inf
-    best = np.argpartition(worth, -MAX_PEAKS, axis=1)[:, -MAX_PEAKS:]
-    is_peak = np.isfinite(np.take_along_axis(worth, best, axis=1))
+    heights = np.where((middle > left) & (middle >= right) & (middle > 0.0), middle, -np.inf)
+    best = np.argpartition(heights, -MAX_PEAKS, axis=1)[:, -MAX_PEAKS:]
+    is_peak = np.isfinite(np.take_along_axis(heights, best, axis=1))
     y = [np.take_along_axis(side, best, axis=1).astype(np.float64) for side in (left, middle, right)]
     slope, bend = (y[2] - y[0]) / 2.0, np.where(is_peak, y[0] - 2.0 * y[1] + y[2], -1.0)
     shift = np.clip(-slope / bend, -0.5, 0.5)

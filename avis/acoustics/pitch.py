@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avis.acoustics.levels import quietest_db
-from avis.acoustics.periodicity import LOWEST_HZ, OCTAVE_COST, Peaks, find_peaks
+from avis.acoustics.periodicity import LOWEST_HZ, Peaks, find_peaks
 
 VOICING_THRESHOLD = 0.45
+OCTAVE_COST = 0.01
 OCTAVE_JUMP_COST = 0.35
 VOICING_CHANGE_COST = 0.14
-"""Boersma's values, on the scale of the autocorrelation, for frames every 10 ms."""
+"""Boersma's values, on the scale of the autocorrelation, for frames every 10 ms. An octave down costs a little, since of
+a sound that repeats itself the shortest of equal periods is the period."""
 
 RANGE = (0.75, 1.5)
 """The second pass looks from this share of the first's lower quartile to this multiple of its upper one, which keeps a

@@ -52,12 +52,10 @@ def syllable_rate_hz(samples: NDArray[np.float32], voiced: NDArray[np.intp], *, 
     if not len(voiced):
         return None
     levels_db = vowel_levels_db(samples, sample_rate=sample_rate)
-    is_loud = levels_db >= quietest_db(levels_db)
     nuclei = np.intersect1d(level_peaks(levels_db), voiced)
-    loud = np.flatnonzero(is_loud)
-    gaps = np.diff(loud)
+    gaps = np.diff(np.flatnonzero(levels_db >= quietest_db(levels_db)))
     speech_frames = 1 + np.sum(np.where(gaps * HOP_S < PAUSE_S, gaps, 1))
-    return float(np.count_nonzero(is_loud[nuclei]) / (speech_frames * HOP_S))
+    return float(len(nuclei) / (speech_frames * HOP_S))
 
 
 def vowel_levels_db(samples: NDArray[np.float32], *, sample_rate: int) -> NDArray[np.float64]:
