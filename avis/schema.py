@@ -5,6 +5,8 @@ Unit suffixes: ``_s _ms _db _dbfs _hz _samples _frames``; ``num_`` counts. ``sam
 Tables are Parquet with plain Arrow types only, so that any tool reads them.
 """
 
+from collections.abc import Iterable
+
 import pyarrow as pa
 
 SCHEMA_VERSION = 2
@@ -113,6 +115,13 @@ def embeddings_schema(dim: int) -> pa.Schema:
     )
 
 
+def acoustics_schema(attributes: Iterable[str]) -> pa.Schema:
+    """Return the schema of a table of what can be heard, a column for each attribute, null where it is not known."""
+    return pa.schema(
+        [pa.field("utt_id", pa.string(), nullable=False), *(pa.field(name, pa.float64()) for name in attributes)]
+    )
+
+
 def enrolled_schema(dim: int) -> pa.Schema:
     """Return the schema of the recordings of a gallery of ``dim`` values per embedding, a row for each."""
     return pa.schema(
@@ -172,6 +181,36 @@ Speakers are null where they are not known. ``duration`` is the band of the shor
 same beyond that: it says which of two trials is the stronger, but not by how much), ``accept`` and ``expected_cost``
 are there only where score normalisation, calibration and an operating point are configured.
 """
+
+EXPLAINED = pa.schema(
+    [
+        pa.field("number", pa.int64(), nullable=False),
+        pa.field("outcome", pa.string(), nullable=False),
+        pa.field("score_again", pa.float64()),
+        pa.field("evidence", pa.float64()),
+        pa.field("evidence_low", pa.float64()),
+        pa.field("evidence_high", pa.float64()),
+        pa.field("verbal", pa.string()),
+        pa.field("num_warnings", pa.int32(), nullable=False),
+        pa.field("explanation", pa.large_string(), nullable=False),
+    ]
+)
+"""What explanations add to the columns of their trials in a scores table.
+
+``number`` is the trial's row there, from 1; ``outcome``, ``score_again`` (the back-end's own), ``evidence`` (the
+log-likelihood ratio), its interval and ``verbal`` are as the verifier says, null where too little is spoken;
+``explanation`` is an `avis.explain.record.Explanation` as JSON.
+"""
+
+UNEXPLAINED = pa.schema(
+    [
+        pa.field("number", pa.int64(), nullable=False),
+        pa.field("enroll", pa.string(), nullable=False),
+        pa.field("test", pa.string(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+    ]
+)
+"""Trials that could not be explained, and why."""
 
 DURATION_EDGES_S = (1, 2, 5, 10)
 DURATION_BANDS = ("0 to 1 s", "1 to 2 s", "2 to 5 s", "5 to 10 s", "above 10 s")

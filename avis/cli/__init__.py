@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from avis.cli import calibrate, gallery, recordings
+from avis.cli import calibrate, explain, gallery, recordings
 from avis.cli.pipelines import InGroups, add_pipelines
 
 USAGE_ERROR: Any = typer.BadParameter.__bases__[0]
@@ -19,6 +19,7 @@ USAGE_ERROR: Any = typer.BadParameter.__bases__[0]
 app = typer.Typer(cls=InGroups, add_completion=True, no_args_is_help=True, help=__doc__, rich_markup_mode=None)
 for command in (
     recordings.verify,
+    explain.explain,
     gallery.enroll,
     gallery.identify,
     recordings.embed,

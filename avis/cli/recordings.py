@@ -56,7 +56,4 @@ def embed(
 
 def card(model: Model = "") -> None:
     """Print what a model was trained on, how well it does, and where it ends."""
-    from avis.verifier.card import card as written
-
-    parts = verifier_of(model).parts
-    print(written(parts.config, parts.calibration.facts() if parts.calibration else None), end="")
+    print(verifier_of(model).parts.card, end="")

@@ -9,6 +9,7 @@ from avis.checkpoints.checkpoint import Checkpoint
 from avis.engine.fitted.backend import fitted_backend
 from avis.engine.fitted.calibration import Calibrator, build_calibration
 from avis.engine.fitted.calibration_trials import calibration_trials, check_calibration_speakers, with_models
+from avis.engine.fitted.voices import training_voices
 from avis.engine.recipe import ScoreRecipe
 from avis.engine.score import read_trials
 from avis.engine.scoring_settings import CalibrationSettings
@@ -56,6 +57,7 @@ def leave_verifier(recipe: ScoreRecipe, checkpoint: Checkpoint, utterances: str,
         max_window_s=recipe.max_window_s,
         trained_on=str(checkpoint.lineage),
         figures=_figures(run_dir),
+        voices=training_voices(embedder, index, tested=tested, seed=recipe.seed),
     )
     write_folder(folder, parts)
     return folder

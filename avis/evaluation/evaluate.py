@@ -8,6 +8,7 @@ from typing import NamedTuple
 import avis
 from avis import location, store
 from avis.evaluation.conditions import equalised_by_protocol, subgroups_by_column
+from avis.evaluation.explained import pages_of
 from avis.evaluation.list_report import list_report, read_calibration, read_fusion, read_left_out, read_origin
 from avis.evaluation.matching import PAIR
 from avis.evaluation.metrics_json import to_json
@@ -56,6 +57,8 @@ def evaluate(
 ) -> Evaluated:
     """Evaluate scores and write ``metrics.json``, ``report.html`` and its plots as PNG.
 
+    The worst trials lead to the pages that explain them, where there are some.
+
     Parameters
     ----------
     scores : mapping of str to str
@@ -90,7 +93,7 @@ def evaluate(
             scores=location.below(uri, out),
         )
         resampling = evaluation.resampling if evaluation.draws else None
-        reports.append(list_report(name, table, trials, metrics[name], resampling))
+        reports.append(list_report(name, table, trials, metrics[name], resampling, pages=pages_of(uri, out)))
     _write_pictures(reports, out)
     page = report_page(Report("Speaker verification", reports, {**facts, "AVIS": avis.__version__}))
     store.write_bytes(location.join(out, REPORT), page.encode())

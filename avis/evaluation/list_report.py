@@ -61,7 +61,13 @@ def _manifest(scores: str) -> dict[str, Any]:
 
 
 def list_report(
-    name: str, table: ScoreTable, trials: Trials | LongList, metrics: ListMetrics, resampling: Resampling | None
+    name: str,
+    table: ScoreTable,
+    trials: Trials | LongList,
+    metrics: ListMetrics,
+    resampling: Resampling | None,
+    *,
+    pages: Mapping[int, str] = {},
 ) -> ListReport:
     """Return all that the page shows of one list.
 
@@ -77,6 +83,8 @@ def list_report(
         What is stated of it.
     resampling : Resampling or None
         How speakers are drawn for the band of the DET curve; None draws none.
+    pages : mapping of int to str
+        Links to pages that explain trials, by their numbers; see `avis.evaluation.explained.pages_of`.
     """
     manifest = _manifest(table.uri)
     if isinstance(trials, LongList):
@@ -90,8 +98,8 @@ def list_report(
         name,
         metrics,
         _pictures({name: curve}, scores, llrs, metrics.summary.eer_threshold),
-        false_accepts=_described(worst.nontargets, table),
-        false_rejects=_described(worst.targets, table),
+        false_accepts=_described(worst.nontargets, table, pages),
+        false_rejects=_described(worst.targets, table, pages),
         facts=_facts(table.uri, manifest, metrics),
         flagged=manifest.get("flagged", {}),
         warnings=manifest.get("warnings", []),
@@ -115,7 +123,7 @@ def det_curve(trials: Trials, resampling: Resampling | None) -> DetCurve:
     return DetCurve(rates, det_band(trials, resampling))
 
 
-def _described(rows: list[int], table: ScoreTable) -> list[Trial]:
+def _described(rows: list[int], table: ScoreTable, pages: Mapping[int, str]) -> list[Trial]:
     """Return trials with what the scores table says of their sides."""
     columns = [column for column in (*PAIR, *SPEAKERS) if column in table.columns]
     trials = table.rows([table.deciding, *columns], rows).to_pylist()
@@ -123,6 +131,7 @@ def _described(rows: list[int], table: ScoreTable) -> list[Trial]:
         Trial(
             number=row + 1,
             score=float(trial[table.deciding]),
+            page=pages.get(row + 1),
             **{column: _text(trial.get(column)) for column in (*PAIR, *SPEAKERS)},
         )
         for row, trial in zip(rows, trials, strict=True)

@@ -70,10 +70,21 @@ def report_page(report: Report) -> str:
     return render("report.html.j2", title=report.title, facts=report.facts, lists=list(map(_list_view, report.lists)))
 
 
-def render(template: str, **values: Any) -> str:
-    """Return a page; everything in it that did not come from a template is escaped."""
+def render(template: str, *, package: str = "avis.reports", **values: Any) -> str:
+    """Return a page; everything in it that did not come from a template is escaped.
+
+    Parameters
+    ----------
+    template : str
+        Name of its file; it may extend the templates here.
+    package : str
+        Beside whose code it lies.
+    **values
+        What it is filled with.
+    """
+    loaders = [jinja2.PackageLoader(name, package_path="") for name in dict.fromkeys([package, "avis.reports"])]
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("avis.reports", package_path=""),
+        loader=jinja2.ChoiceLoader(loaders),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

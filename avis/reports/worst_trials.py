@@ -14,7 +14,8 @@ NUM_WORST = 10
 class Trial(NamedTuple):
     """One trial: the utterances or models on its two sides with their speakers, as far as known, and its score.
 
-    ``number`` counts from 1 in the order of the scores table.
+    ``number`` counts from 1 in the order of the scores table; ``page`` is a link to why it came
+    out so, if there is one.
     """
 
     number: int
@@ -23,6 +24,7 @@ class Trial(NamedTuple):
     enroll_speaker: str | None
     test_speaker: str | None
     score: float
+    page: str | None = None
 
 
 class WorstTrials(NamedTuple):

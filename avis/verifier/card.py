@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from avis.metrics.operating_point import OperatingPoint
+from avis.verifier.voices import Voices
 
 USE = """    from avis.verifier import Verifier
 
@@ -12,7 +13,7 @@ USE = """    from avis.verifier import Verifier
 or `avis verify a.wav b.wav --model <this folder>`."""
 
 
-def card(config: Mapping[str, Any], calibrated: Mapping[str, Any] | None) -> str:
+def card(config: Mapping[str, Any], calibrated: Mapping[str, Any] | None, voices: Voices | None) -> str:
     """Return the card as Markdown.
 
     Parameters
@@ -21,6 +22,8 @@ def card(config: Mapping[str, Any], calibrated: Mapping[str, Any] | None) -> str
         See `avis.verifier.folder.Parts.config`.
     calibrated : mapping or None
         See `avis.scoring.calibration.Calibration.facts`.
+    voices : Voices or None
+        Speakers of the training that the folder holds.
     """
     model, front_end = (config[key]["_target_"].rpartition(".")[2] for key in ("model", "front_end"))
     sections = [
@@ -31,6 +34,7 @@ def card(config: Mapping[str, Any], calibrated: Mapping[str, Any] | None) -> str
         USE,
         "## Trained on",
         config["trained_on"],
+        *([_personal(len(voices.names))] if voices else []),
         "## Error rates",
         *(_figures(config["figures"]) or ["None were measured."]),
         "## Decisions",
@@ -40,6 +44,14 @@ def card(config: Mapping[str, Any], calibrated: Mapping[str, Any] | None) -> str
         "microphones, distances or ages may fare otherwise, and nothing here tells a voice from its copy.",
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def _personal(num_voices: int) -> str:
+    return (
+        f"This folder holds the names and mean embeddings of {num_voices} of these speakers, with which other voices "
+        "are compared in explanations: personal data. Before the folder goes to anybody who must not have them, delete "
+        "`voices.npz` and its line in `config.json`; decisions stay as they are."
+    )
 
 
 def _figures(figures: Mapping[str, Any]) -> list[str]:

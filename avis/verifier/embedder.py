@@ -90,31 +90,52 @@ class Embedder:
         ValueError
             If it cannot be read; one in which nobody speaks is an answer, without embedding.
         """
-        model = self.digest
         if isinstance(source, Voiceprint):
-            if source.model != model:
+            if source.model != self.digest:
                 raise ValueError(
-                    f"voiceprint of another model: got one of {source.model[:12]}, expected one of {model[:12]}. At "
-                    "the voiceprint. Embed its recording by this model."
+                    f"voiceprint of another model: got one of {source.model[:12]}, expected one of "
+                    f"{self.digest[:12]}. At the voiceprint. Embed its recording by this model."
                 )
             return source
+        recording = self.hear(source)
+        if isinstance(recording, Voiceprint):
+            return recording
+        return self.voiceprint(recording, self.embedding_of(recording.values))
+
+    def hear(self, source: Source) -> Recording | Voiceprint:
+        """Take a recording in, and return it, or the voiceprint without embedding where nobody speaks, or hardly."""
         try:
             recording = take(self.hearing, source)
         except AudioError as error:
             if error.reason not in UNHEARD:
                 raise
-            return Voiceprint(embedding=None, speech_s=0.0, quality={}, unheard=str(error), model=model, sha256="")
-        measured = recording.quality["speech_s"]
-        speech_s = len(recording.values) / self.hearing.sample_rate if measured is None else measured
-        heard = speech_s >= LEAST_SPEECH_S
+            return Voiceprint(
+                embedding=None, speech_s=0.0, quality={}, unheard=str(error), model=self.digest, sha256=""
+            )
+        return self.heard(recording)
+
+    def heard(self, recording: Recording) -> Recording | Voiceprint:
+        """Return a recording that was taken in, or its voiceprint without embedding where little of it is speech."""
+        speech_s = self._speech_s(recording)
+        if speech_s >= LEAST_SPEECH_S:
+            return recording
+        unheard = f"{speech_s:.1f} s of speech, of which {LEAST_SPEECH_S} s are the least"
+        return replace(self.voiceprint(recording, None), unheard=unheard)
+
+    def voiceprint(self, recording: Recording, embedding: NDArray[np.float32] | None) -> Voiceprint:
+        """Return what is known of a recording that was taken in, and its embedding ``[dim]``."""
         return Voiceprint(
-            embedding=self._embedding(recording.values) if heard else None,
-            speech_s=speech_s,
+            embedding=embedding,
+            speech_s=self._speech_s(recording),
             quality=recording.quality,
-            unheard=None if heard else f"{speech_s:.1f} s of speech, of which {LEAST_SPEECH_S} s are the least",
-            model=model,
+            unheard=None,
+            model=self.digest,
             sha256=hashlib.sha256(recording.values.tobytes()).hexdigest(),
         )
+
+    def _speech_s(self, recording: Recording) -> float:
+        measured = recording.quality["speech_s"]
+        return len(recording.values) / self.hearing.sample_rate if measured is None else measured
 
     def embed_files(self, paths: Iterable[str]) -> Generator[tuple[str, Voiceprint | Exception], None, None]:
         """Embed files side by side, and yield them in the order given; what cannot be read comes with its error.
@@ -151,7 +172,7 @@ class Embedder:
         check_windows(length_s, hop_s, least_s=LEAST_SPEECH_S)
         rate = self.hearing.sample_rate
         try:
-            values = take(replace(self.hearing, vad=None, trim="none"), source).values
+            values = self.as_given(source)
         except AudioError as error:
             if error.reason not in UNHEARD:
                 raise
@@ -169,7 +190,7 @@ class Embedder:
                 kept.append((start, min(start + length, len(values)), num_speech))
                 of_windows.append(window)
         start_s, end_s, speech_s = np.array(kept, np.float64).reshape(-1, 3).T / rate
-        vectors = np.array(list(side_by_side(self._embedding, of_windows)), np.float32).reshape(-1, self.dim)
+        vectors = np.array(list(side_by_side(self.embedding_of, of_windows)), np.float32).reshape(-1, self.dim)
         return Windows(start_s=start_s, end_s=end_s, speech_s=speech_s, embeddings=vectors)
 
     def voiceprint_of(self, embeddings: NDArray[np.float32], speech_s: float) -> Voiceprint:
@@ -177,10 +198,13 @@ class Embedder:
         mean = model_means(embeddings, np.array([0, len(embeddings)]))[0]
         return Voiceprint(embedding=mean, speech_s=speech_s, quality={}, unheard=None, model=self.digest, sha256="")
 
+    def as_given(self, source: Source) -> NDArray[np.int16]:
+        """Return a recording ``[samples]`` at the model's rate, as it is heard but not trimmed."""
+        return take(replace(self.hearing, vad=None, trim="none"), source).values
+
     def audio(self, source: Source) -> bytes:
-        """Return a recording as it is heard but not trimmed, as FLAC: what another model may be given instead of it."""
-        heard = take(replace(self.hearing, vad=None, trim="none"), source)
-        return pack(heard.values, sample_rate=self.hearing.sample_rate, encoding="flac")
+        """Return what `as_given` does as FLAC: what another model may be given instead of the recording."""
+        return pack(self.as_given(source), sample_rate=self.hearing.sample_rate, encoding="flac")
 
     def _tried(self, path: str) -> tuple[str, Voiceprint | Exception]:
         try:
@@ -189,7 +213,8 @@ class Embedder:
             return path, error
 
     @torch.inference_mode()
-    def _embedding(self, values: NDArray[np.int16]) -> NDArray[np.float32]:
+    def embedding_of(self, values: NDArray[np.int16]) -> NDArray[np.float32]:
+        """Embed what was taken in, int16 ``[samples]``: float32 ``[dim]``; what is long is embedded in windows."""
         made = []
         for start, num in windows(len(values), self.longest):
             features = self.front_end(torch.from_numpy(to_float(values[start : start + num])))

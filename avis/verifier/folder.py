@@ -23,16 +23,12 @@ from avis.metrics.operating_point import OperatingPoint
 from avis.scoring.backend import Backend, Step, score_noise
 from avis.scoring.calibration import Calibration, Measure
 from avis.verifier.card import card
+from avis.verifier.voices import Voices
 
 FORMAT = 2
 """Raised where a folder holds more than before, so that one of an earlier version is refused with what to do."""
-CONFIG, WEIGHTS, BACKEND, CALIBRATION, CARD = (
-    "config.json",
-    "model.safetensors",
-    "backend.npz",
-    "calibration.npz",
-    "README.md",
-)
+CONFIG, CARD = "config.json", "README.md"
+WEIGHTS, BACKEND, CALIBRATION, VOICES = "model.safetensors", "backend.npz", "calibration.npz", "voices.npz"
 MOST_THRESHOLD = 100.0
 """Of log-likelihood ratios; e to that power is more than there are speakers."""
 ADVICE = "Fetch the folder again, or make it anew."
@@ -72,6 +68,8 @@ class Parts:
         By name of a trial list, its ``metrics.json``.
     calibrated_on : str
         On whom, and what came of it, in words; empty for speakers that were held out of the training.
+    voices : Voices or None
+        Speakers of the training.
     """
 
     checkpoint: Checkpoint
@@ -85,6 +83,12 @@ class Parts:
     trained_on: str
     figures: Mapping[str, Any]
     calibrated_on: str = ""
+    voices: Voices | None = None
+
+    @property
+    def card(self) -> str:
+        """What the model is and where it ends, as Markdown."""
+        return card(self.config, self.calibration.facts() if self.calibration else None, self.voices)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -124,9 +128,11 @@ def write_folder(folder: str, parts: Parts) -> None:
     }
     if parts.calibration is not None:
         files[CALIBRATION] = state_bytes(parts.calibration)
-    calibrated = parts.calibration.facts() if parts.calibration else None
-    card_of_it = card(parts.config, calibrated).encode()
-    for name, data in {**files, CARD: card_of_it}.items():
+    if parts.voices is not None:
+        files[VOICES] = state_bytes(parts.voices)
+    else:
+        store.delete_file(location.join(folder, VOICES))  # personal data of another model
+    for name, data in {**files, CARD: parts.card.encode()}.items():
         store.write_bytes(location.join(folder, name), data)
     config = {**parts.config, "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}}
     store.write_bytes(location.join(folder, CONFIG), json.dumps(config, indent=1).encode())
@@ -188,6 +194,10 @@ def read_folder(folder: str) -> Parts:
     if calibration:
         features = np.zeros((1, 2 * len(calibration.measures)))
         _restored(calibration, folder, CALIBRATION, config, lambda: calibration.interval(np.zeros(1), features))
+    voices = None
+    if VOICES in config.files:
+        read, where = _file(folder, VOICES, config), location.join(folder, VOICES)
+        voices = Voices.of_bytes(read, dim=dim, tried=backend.transform, where=where, advice=ADVICE)
     return Parts(
         checkpoint=checkpoint,
         hearing=config.hearing,
@@ -200,6 +210,7 @@ def read_folder(folder: str) -> Parts:
         trained_on=config.trained_on,
         calibrated_on=config.calibrated_on,
         figures={name: each.model_dump(mode="json") for name, each in config.figures.items()},
+        voices=voices,
     )
 
 

@@ -9,6 +9,9 @@ from avis.scoring.calibration import MAX_SPEECH_S
 
 Outcome = Literal["match", "no_match", "unsure", "not_heard"]
 
+MOST_SPELT = math.log(1e15)
+"""Ratios beyond are told as powers of ten."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
@@ -122,11 +125,13 @@ def between(lower: float, upper: float) -> str:
 
 
 def times(llr: float) -> str:
-    """Say a ratio in two digits.
+    """Say a ratio in two digits, or as a power of ten where there would be too many.
 
-    >>> times(math.log(853)), times(0.0), times(math.log(2.34))
-    ('850', '1', '2.3')
+    >>> times(math.log(853)), times(0.0), times(math.log(2.34)), times(1000.0)
+    ('850', '1', '2.3', '10^434')
     """
+    if abs(llr) > MOST_SPELT:
+        return f"10^{round(llr / math.log(10))}"
     ratio = math.exp(llr)
     digits = 1 - math.floor(math.log10(ratio))
     return f"{round(ratio, digits):,.{max(0, digits)}f}".removesuffix(".0")

@@ -74,7 +74,7 @@ def fitted_backend(
     backend = build_backend(scoring)
     if not backend.needs_fit:
         return backend
-    training = _training_utterances(index, embedder.checkpoint.speakers)
+    training = training_utterances(index, embedder.checkpoint.speakers)
     chosen = _sample(training, scoring.fit_utterances, seed)
     domain = _domain(index, scoring.adapt_corpus, tested) if len(training) else training
     fitted_on = [table_digest(table.select(IDENTITY)) for table in (training, chosen, domain)]
@@ -99,7 +99,8 @@ def fitted_backend(
     return backend
 
 
-def _training_utterances(index: pa.Table, speakers: Sequence[str]) -> pa.Table:
+def training_utterances(index: pa.Table, speakers: Sequence[str]) -> pa.Table:
+    """Return the rows of training speakers: of a model that names none, those of the store's training split."""
     if not speakers:
         return index.filter(pc.equal(index["split"], "train"))
     known = shared(index["speaker"].drop_null().unique().to_pylist(), speakers)

@@ -10,13 +10,13 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from avis import store
 from avis.audio.codec import read_crop
 from avis.audio.crop import windows
 from avis.augment.bank import Bank
 from avis.checkpoints.checkpoint import Checkpoint
 from avis.engine.scoring_settings import MAX_WINDOW_S
 from avis.engine.trials.crops import Crops
+from avis.engine.trials.wanted import read_wanted
 from avis.schema import embeddings_schema
 from avis.training.example_settings import ExampleSettings
 from avis.training.examples import features_of
@@ -93,8 +93,7 @@ class Embedder:
         uri, wanted = task["uri"][0].as_py(), set(task["utt_id"].to_pylist())
         ids: list[str] = []
         embeddings: list[np.ndarray] = []
-        for index in range(store.open_part(uri).num_row_groups):
-            group = _read(uri, index)
+        for group in read_wanted(uri, wanted, ["utt_id", "audio", "num_samples"]):
             rows = group.drop_columns("audio").to_pylist()
             views = (
                 view
@@ -150,13 +149,6 @@ class Embedder:
         with _naming(utt_id):
             on_device = {key: torch.from_numpy(value).to(self.device) for key, value in inputs.items()}
             return features_of(on_device, self.front_end)
-
-
-def _read(uri: str, index: int) -> pa.Table:
-    """Read a row group, and give back what that took: with hours of audio in it four times its size."""
-    group = store.read_row_group(store.open_part(uri), uri, index, ["utt_id", "audio", "num_samples"])
-    pa.default_memory_pool().release_unused()
-    return group
 
 
 @contextlib.contextmanager

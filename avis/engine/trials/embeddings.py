@@ -86,7 +86,7 @@ class StoreEmbedder:
         """
         ids = set(wanted.to_pylist())
         manifest = store.open_manifest(self.utterances)
-        tasks = self._tasks(ids, manifest["files"])
+        tasks = self.tasks(ids)
         cropped = [dataclasses.astuple(crops)] if crops else []
         identity = [self.checkpoint.digest, self.max_window_s, manifest["inputs"], sorted(ids), copies, *cropped]
         inputs = fingerprint(identity)
@@ -118,9 +118,9 @@ class StoreEmbedder:
         made_by = [self.checkpoint.digest, self.max_window_s]
         return fingerprint([*made_by, files[f"utterances/{part}.parquet"]["sha256"], *task["utt_id"].to_pylist()])
 
-    def _tasks(self, wanted: set[str], files: Mapping[str, dict[str, Any]]) -> dict[str, pa.Table]:
-        """Return the wanted rows of each part of the store that has any."""
-        tasks = {}
+    def tasks(self, wanted: set[str]) -> dict[str, pa.Table]:
+        """Return the wanted rows (``uri``, ``utt_id``) of each part of the store that has any."""
+        tasks, files = {}, store.open_manifest(self.utterances)["files"]
         for file in sorted(file for file in files if file.startswith("utterances/")):
             uri = store.file_uri(self.utterances, file, files[file])
             ids = [name for name in store.open_part(uri).read(["utt_id"])["utt_id"].to_pylist() if name in wanted]

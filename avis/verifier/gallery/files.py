@@ -96,6 +96,11 @@ class GalleryFiles:
         """Return all recordings, or some columns of them."""
         return self._steadily(lambda data: self.all_rows(self._manifest(data).parts, columns))
 
+    def read_of(self, name: str) -> pa.Table:
+        """Return one person's recordings."""
+        rows = self._steadily(lambda data: self.rows_of(self._manifest(data), [name])[1])
+        return rows.filter(pc.equal(rows["speaker"], name))
+
     def _steadily(self, read: Callable[[bytes | None], Read]) -> Read:
         """Read by the present manifest, and again where another process has changed it meanwhile."""
         for _ in range(ATTEMPTS):

@@ -249,6 +249,14 @@ class Gallery(Register):
             made.setdefault(row["speaker"], []).append(recording)
         return made
 
+    def recordings_of(self, name: str) -> list[Source | Voiceprint]:
+        """Return what is compared of somebody: recordings, or their voiceprints where they are not kept."""
+        rows = self.files.read_of(name)
+        return [
+            kept_voiceprint(row, self.verifier.digest) if row["audio"] is None else row["audio"]
+            for row in rows.filter(is_kept(rows, today())).sort_by(ORDER).to_pylist()
+        ]
+
     @classmethod
     def reembed(cls, path: str | os.PathLike[str], verifier: Verifier) -> "Gallery":
         """Embed the recordings of a gallery that keeps them by another model, and open it.

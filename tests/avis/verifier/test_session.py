@@ -177,9 +177,9 @@ def test_a_long_stream_is_embedded_in_windows_each_once(parts, monkeypatch):
     stream = talk(2, duration_s=12)
     whole = verifier.verify((talk(1), RATE), (stream, RATE))
     session = Session(verifier, (talk(1), RATE), min_speech_s=1.0)
-    seconds, embedding = [], verifier._embedding
+    seconds, embedding = [], verifier.embedding_of
     monkeypatch.setattr(
-        verifier, "_embedding", lambda values: (seconds.append(len(values) / RATE), embedding(values))[1]
+        verifier, "embedding_of", lambda values: (seconds.append(len(values) / RATE), embedding(values))[1]
     )
     for chunk in chunks(stream, [1600] * 120):
         session.hear(chunk, RATE)

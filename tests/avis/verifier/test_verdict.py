@@ -6,6 +6,7 @@ import math
 import pytest
 
 from avis.verifier import Verdict
+from avis.verifier.verdict import times
 
 
 def verdict(outcome, llr, interval, warnings=()):
@@ -56,6 +57,11 @@ MATCH = verdict("match", math.log(850), (math.log(110), math.log(8000)), warning
 )
 def test_what_it_says(given, words):
     assert str(given) == words
+
+
+@pytest.mark.parametrize(("llr", "words"), [(800.0, "10^347"), (-800.0, "10^-347"), (30.0, "11,000,000,000,000")])
+def test_ratios_beyond_all_measure_are_powers_of_ten(llr, words):
+    assert times(llr) == words
 
 
 def test_three_answers_do_not_fit_two():

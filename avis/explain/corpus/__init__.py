@@ -1,0 +1,1 @@
+"""What explains a whole list: over trials and speakers, not of one trial."""

@@ -1,0 +1,73 @@
+"""What can be heard, in sentences that claim no cause."""
+
+from collections.abc import Iterator
+
+from avis.explain.record import Attribute, Cohort, Explanation, Neighbour, SideName
+from avis.explain.text import phrases, wording
+from avis.explain.text.facts import Said, compose
+from avis.explain.text.result import score
+
+SIDES: tuple[SideName, ...] = ("enroll", "test")
+
+
+def attributes(told: Explanation) -> Iterator[Said]:
+    """Say what can be heard of both voices, and how common that is."""
+    if told.acoustics:
+        yield Said(wording.NO_CAUSE)
+    for place, attribute in enumerate(told.acoustics):
+        path = f"acoustics/{place}"
+        enroll, test = (_measured(attribute, path, name) for name in SIDES)
+        yield compose(wording.ATTRIBUTE, name=_name(attribute, path), enroll=enroll, test=test)
+        if attribute.llr is not None:
+            evidence = Said(wording.evidence(attribute.llr), (f"{path}/llr",))
+            yield compose(wording.ATTRIBUTE_EVIDENCE, name=_name(attribute, path), evidence=evidence)
+
+
+def _name(attribute: Attribute, path: str) -> Said:
+    return Said(wording.ATTRIBUTES.get(attribute.name, attribute.name), (f"{path}/name",))
+
+
+def _measured(attribute: Attribute, path: str, name: SideName) -> Said:
+    value, percentile = getattr(attribute, name), getattr(attribute, f"{name}_percentile")
+    fact, side = f"{path}/{name}", Said(wording.THE_SIDE[name])
+    if value is None:
+        return compose(wording.UNMEASURED, unmeasured=Said(wording.UNMEASURED_WORD, (fact,)), side=side)
+    said = Said(wording.figures(value), (fact,))
+    if attribute.unit:
+        said = compose(wording.WITH_UNIT, value=said, unit=Said(attribute.unit, (f"{path}/unit",)))
+    if percentile is None:
+        return compose(wording.MEASURED, value=said, side=side)
+    above = phrases.number(percentile, f"{fact}_percentile", decimals=0)
+    return compose(wording.MEASURED_AMONG, value=said, side=side, percentile=above)
+
+
+def neighbours(told: Explanation) -> Iterator[Said]:
+    """Say which voices of the cohort are nearest to either side."""
+    if told.cohort is None:
+        return
+    yield compose(wording.COHORT, voices=phrases.counted(told.cohort.num_voices, wording.VOICE, "cohort/num_voices"))
+    for name in SIDES:
+        path = f"cohort/{name}_nearest"
+        nearest = [_neighbour(each, f"{path}/{place}") for place, each in enumerate(_nearest(told.cohort, name))]
+        if nearest:
+            side = Said(wording.THE_SIDE[name])
+            yield compose(wording.NEAREST, side=side, voices=phrases.listed(nearest))
+    yield compose(wording.OVERLAP, voices=phrases.counted(told.cohort.overlap, wording.VOICE, "cohort/overlap"))
+
+
+def _nearest(cohort: Cohort, name: SideName) -> list[Neighbour]:
+    return cohort.enroll_nearest if name == "enroll" else cohort.test_nearest
+
+
+def _neighbour(found: Neighbour, path: str) -> Said:
+    return compose(
+        wording.NEIGHBOUR,
+        voice=phrases.quoted(found.voice, f"{path}/voice"),
+        score=score(found.score, f"{path}/score"),
+    )
+
+
+def rank(told: Explanation) -> Iterator[Said]:
+    """Say how many other voices are as like."""
+    if told.cohort is not None:
+        yield compose(wording.RANK, rank=Said(wording.percent(told.cohort.rank_p), ("cohort/rank_p",)))

@@ -1,0 +1,66 @@
+"""What windows of one recording find in windows of the other: the second exact route.
+
+A side is embedded as the mean of its windows' embeddings, so that a score of two sides is a sum over pairs of windows,
+but for what PLDA makes of one side alone. It is another scorer than the one that decides: windows are shorter than the
+recording, so that it errs more, and by how much belongs beside it (`avis.explain.faithfulness`).
+"""
+
+import numpy as np
+
+from avis.explain.heard import Heard
+from avis.explain.record import Matrix
+from avis.explain.side import Side
+from avis.scoring.backend import Backend
+from avis.verifier.embedder import Embedder
+from avis.verifier.side_by_side import side_by_side
+from avis.verifier.windows import window_starts
+
+WINDOW_S, HOP_S, MOST_WINDOWS = 2.0, 1.0, 24
+
+
+def window_edges(num_samples: int, *, sample_rate: int) -> list[tuple[int, int]]:
+    """Return first and last sample of windows, half of which overlap; of long recordings they are longer.
+
+    >>> window_edges(48000, sample_rate=16000)
+    [(0, 32000), (16000, 48000)]
+    """
+    hop = max(round(HOP_S * sample_rate), -(-num_samples // (MOST_WINDOWS + 1)))
+    length = hop * round(WINDOW_S / HOP_S)
+    return [(start, min(start + length, num_samples)) for start in window_starts(num_samples, length, hop)]
+
+
+def windows_matrix(embedder: Embedder, backend: Backend, sides: tuple[Side, Side], *, factor: float) -> Matrix | None:
+    """Return what windows find in each other, in evidence of ``factor`` for each unit of the back-end's score.
+
+    None where a side is not at hand as audio.
+    """
+    if not (sides[0].heard and sides[1].heard):
+        return None
+    spans, recordings, vectors = [], [], []
+    for side in sides:
+        edges = [window_edges(len(each.values), sample_rate=each.sample_rate) for each in side.heard]
+        cuts = [each.values[start:end] for each, own in zip(side.heard, edges, strict=True) for start, end in own]
+        embeddings = np.array(list(side_by_side(embedder.embedding_of, cuts)), np.float64)
+        weights = np.concatenate([np.full(len(own), 1 / len(own) / len(edges)) for own in edges])
+        matrix, offset = backend.affine_at(weights @ embeddings)
+        vectors.append(weights[:, None] * (embeddings @ matrix + offset))
+        spans.append([span for each, own in zip(side.heard, edges, strict=True) for span in _given_s(each, own)])
+        recordings.append([number for number, own in enumerate(edges) for _ in own])
+    form = backend.form()
+    values = factor * (vectors[0] * form.cross) @ vectors[1].T
+    whole = [each.sum(axis=0) for each in vectors]
+    rest = factor * (sum(float(np.sum(form.own * np.square(each))) for each in whole) + form.constant)
+    return Matrix(
+        enroll=spans[0],
+        test=spans[1],
+        enroll_recording=recordings[0],
+        test_recording=recordings[1],
+        values=values.tolist(),
+        total=float(values.sum() + rest),
+        rest=rest,
+    )
+
+
+def _given_s(heard: Heard, edges: list[tuple[int, int]]) -> list[tuple[float, float]]:
+    starts, ends = np.array(edges, np.float64).T
+    return list(zip(heard.given_s(starts).tolist(), heard.given_s(ends, end=True).tolist(), strict=True))

@@ -1,0 +1,33 @@
+"""Pages of trials: each recording where the record has it."""
+
+from avis.engine.trials.pages import strongest_reason, utterances_of
+from avis.explain.record import Explanation, Segment, Side
+
+
+def side(side: str, recording: int, name: str) -> Side:
+    return Side(side=side, recording=recording, name=name, sha256="", duration_s=1.0, speech_s=1.0, quality={})
+
+
+def explanation(*sides: Side, **told) -> Explanation:
+    return Explanation(**{"model": "m", "outcome": "unsure", "threshold": 0.0, "unit": "llr"} | told, sides=list(sides))
+
+
+def test_recordings_are_told_by_name_and_those_without_by_what_is_left():
+    told = explanation(side("enroll", 0, "b"), side("enroll", 1, ""), side("enroll", 2, ""), side("test", 0, "a"))
+    given = {"enroll": ["a", "b", "c"], "test": ["a"]}
+    assert utterances_of(told, given) == {("enroll", 0): "b", ("enroll", 1): "a", ("enroll", 2): "c", ("test", 0): "a"}
+
+
+def test_the_strongest_reason_is_the_stretch_that_speaks_most():
+    segments = [
+        Segment(side="test", start_s=float(number), end_s=number + 1.0, llr=llr)
+        for number, llr in enumerate([0.5, 2.0])
+    ]
+    sides = [side("enroll", 0, "a"), side("test", 0, "b")]
+    reason = strongest_reason(explanation(*sides, llr=1.0, score=1.0, segments=segments))
+    assert "from 1.0 to 2.0 s of the test" in reason
+
+
+def test_where_nobody_was_heard_there_is_none():
+    told = explanation(side("enroll", 0, "a"), side("test", 0, ""), outcome="not_heard")
+    assert strongest_reason(told) == ""
