@@ -12,6 +12,10 @@ BY_AVIS = "AVIS_HANDED_OVER"
 """Environment variable; set where the command `avis` has handed over to a script."""
 
 
+VERBS = {"explain": "explain_trials"}
+"""Verbs of pipelines that are not called as their scripts, since the command does something else under that name."""
+
+
 def how_to_start(pipeline: str, *settings: str) -> str:
     """Return what to type to start a pipeline, in the way in which this one was started.
 
@@ -23,9 +27,12 @@ def how_to_start(pipeline: str, *settings: str) -> str:
     >>> del os.environ[BY_AVIS]
     """
     script = os.path.join(os.path.dirname(sys.argv[0]), f"{pipeline}.py")
-    return shlex.join([*(["avis", pipeline] if BY_AVIS in os.environ else ["python", script]), *settings])
+    typed = ["avis", VERBS.get(pipeline, pipeline)] if BY_AVIS in os.environ else ["python", script]
+    return shlex.join([*typed, *settings])
 
 
 def as_started(text: str) -> str:
     """Return a text whose examples start pipelines in the way in which this one was started."""
-    return re.sub(r"python pipelines/(\w+)\.py", r"avis \1", text) if BY_AVIS in os.environ else text
+    if BY_AVIS not in os.environ:
+        return text
+    return re.sub(r"python pipelines/(\w+)\.py", lambda found: f"avis {VERBS.get(found[1], found[1])}", text)

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from avis.starting import BY_AVIS, PIPELINES
+from avis.starting import BY_AVIS, PIPELINES, VERBS
 
 USE, MAKE = "Use a model", "Make one: pipelines, with settings as <key>=<value>"
 
@@ -23,16 +23,17 @@ def add_pipelines(app: typer.Typer) -> None:
         if script.stem != "embed":  # which is a verb of its own, without Ray
             first_line = str(ast.get_docstring(ast.parse(script.read_text("utf-8")))).partition("\n")[0]
             does = re.sub(r": [^:]*->.*", ".", first_line)
-            verb = app.command(
-                script.stem, help=does, rich_help_panel=MAKE, add_help_option=False, context_settings=AS_TYPED
-            )
+            name = VERBS.get(script.stem, script.stem)
+            verb = app.command(name, help=does, rich_help_panel=MAKE, add_help_option=False, context_settings=AS_TYPED)
             verb(_hand_over)
 
 
 def _hand_over(context: typer.Context) -> None:
     """Become the process that ``python pipelines/<verb>.py`` would be."""
     os.environ[BY_AVIS] = "1"
-    os.execv(sys.executable, [sys.executable, str(PIPELINES / f"{context.info_name}.py"), *context.args])
+    scripts = {verb: script for script, verb in VERBS.items()}
+    script = scripts.get(str(context.info_name), context.info_name)
+    os.execv(sys.executable, [sys.executable, str(PIPELINES / f"{script}.py"), *context.args])
 
 
 class InGroups(TyperGroup):

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, InterpolationToMissingValueError, MissingMandatoryValue
-from pydantic import ConfigDict, NonNegativeInt, PositiveFloat, TypeAdapter, ValidationError
+from pydantic import ConfigDict, NonNegativeInt, PositiveFloat, PositiveInt, TypeAdapter, ValidationError
 
 from avis import location
 from avis.checkpoints.components import PACKAGES, PARTIAL, ROOMS, TARGET, find_component, leaves
@@ -31,6 +31,11 @@ TOP_LEVEL: dict[str, Any] = {
     **dict.fromkeys(("output_dir", "checkpoint", "store", "file", "format", "weights"), str),
     **dict.fromkeys(("run", "resume"), str | int | None),
     "max_window_s": PositiveFloat | None,
+    "worst": PositiveInt | None,
+    "checks": bool,
+    "preset": Literal["engineer", "researcher", "examiner"],
+    "prior": float | None,
+    "verbal_scale": list[list[float | str]] | None,
     "seed": NonNegativeInt,
     "verbose": bool,
 }

@@ -78,6 +78,11 @@ def train(recipe: Recipe, utterances: str, run_dir: str) -> Checkpoint:
                 _train_in_process(inputs, run_dir, start, use_gpu=num_gpus > 0)
             else:
                 _train_on_ray(inputs, run_dir, num_workers=num_workers, use_gpu=num_gpus > 0)
+    return trained(recipe, run_dir)
+
+
+def trained(recipe: Recipe, run_dir: str) -> Checkpoint:
+    """Return the checkpoint of a training that has ended; see `train`."""
     average_epochs = recipe.trainer.average_epochs
     chosen = Checkpoint.open(
         average_checkpoint(run_dir, average_epochs) if average_epochs else best_checkpoint(run_dir)

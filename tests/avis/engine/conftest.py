@@ -13,10 +13,17 @@ from omegaconf import DictConfig
 
 from avis.checkpoints.checkpoint import Checkpoint
 from avis.checkpoints.run_checkpoints import best_checkpoint
+from avis.engine.recipe import Recipe
+from avis.engine.runs import save_run
+from avis.engine.score import score
+from avis.engine.train import trained
+from avis.engine.verifier import BY_DURATION, leave_verifier
+from avis.evaluation.evaluate import evaluate
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 SAMPLE_RATE = 16000
 NUM_SAMPLES = 9600
+CALIBRATION = {**BY_DURATION.plain, "model": {**BY_DURATION.plain["model"], "measures": ["duration", "magnitude"]}}
 
 
 @pytest.fixture(scope="session")
@@ -64,3 +71,20 @@ def composed() -> Iterator[Callable[..., DictConfig]]:
 def checkpoint(tiny_run: str, tmp_path: Path) -> Checkpoint:
     """Return a copy of the tiny run's checkpoint, in a folder of its own."""
     return Checkpoint.open(shutil.copy(best_checkpoint(tiny_run), str(tmp_path / "best.ckpt")))
+
+
+@pytest.fixture(scope="session")
+def finished_run(tiny_recipe: Recipe, tiny_store: str, tiny_run: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the folder of a run that was scored with a calibration, evaluated, and left a verifier; to be read only.
+
+    It lies in ``runs`` of outputs of its own.
+    """
+    outputs = str(tmp_path_factory.mktemp("finished"))
+    run_dir, recipe = f"{outputs}/runs/tiny", tiny_recipe.changed({"output_dir": outputs, "calibration": CALIBRATION})
+    shutil.copytree(tiny_run, run_dir)
+    save_run(run_dir, recipe, tiny_store)
+    checkpoint = trained(recipe, run_dir)
+    scores = score(recipe, checkpoint, tiny_store, run_dir)
+    evaluate(scores, run_dir, facts={}, evaluation=recipe.evaluation)
+    leave_verifier(recipe, checkpoint, tiny_store, run_dir)
+    return run_dir

@@ -1,0 +1,79 @@
+"""Write the pages of some trials, from their records and the recordings of a store."""
+
+from collections.abc import Mapping, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from avis import location, store
+from avis.engine.trials.explainer import places_of
+from avis.engine.trials.recordings import as_flac, read_recordings
+from avis.explain.page.trial import trial_page
+from avis.explain.record import Explanation, SideName
+from avis.explain.text.sentences import Preset, sentences
+
+PAGES = pa.schema(
+    [
+        pa.field("number", pa.int64(), nullable=False),
+        pa.field("page", pa.string(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+    ]
+)
+"""One row per page: the number of its trial, the name of its file, and the strongest reason in words."""
+
+
+class PageMaker:
+    """Write the pages of one part of the records; see `avis.engine.workers.parts.PartMaker`.
+
+    Parameters
+    ----------
+    folder : str
+        Where pages lie, each under the number of its trial.
+    preset : str
+        For whom; see `avis.explain.text.sentences.sentences`.
+    """
+
+    def __init__(self, folder: str, preset: Preset) -> None:
+        self.folder, self.preset = folder, preset
+
+    def __call__(self, task: pa.Table) -> dict[str, pa.Table]:
+        """Write the pages, and return what an index says of them.
+
+        Parameters
+        ----------
+        task : pyarrow.Table
+            That of `avis.engine.trials.explainer.Explainer`, with the file of its ``records``.
+        """
+        recordings = read_recordings(places_of(task))
+        told = store.open_part(task["records"][0].as_py()).read(["number", "explanation"])
+        records = dict(zip(told["number"].to_pylist(), told["explanation"].to_pylist(), strict=True))
+        explained = task.filter(pc.is_in(task["number"], value_set=told["number"].combine_chunks()))
+        made = []
+        for trial in explained.select(["number", "enrolled", "test"]).to_pylist():
+            explanation = Explanation.model_validate_json(records[trial["number"]])
+            utt_ids = utterances_of(explanation, {"enroll": trial["enrolled"], "test": [trial["test"]]})
+            audio = {place: as_flac(recordings[utt_id]) for place, utt_id in utt_ids.items()}
+            text = sentences(explanation, self.preset)
+            page, name = trial_page(explanation, audio=audio, text=text, preset=self.preset), f"{trial['number']}.html"
+            store.write_bytes(location.join(self.folder, name), page.encode())
+            made.append({"number": trial["number"], "page": name, "reason": strongest_reason(explanation)})
+        return {"pages": pa.Table.from_pylist(made, schema=PAGES)}
+
+
+def utterances_of(explanation: Explanation, given: Mapping[SideName, Sequence[str]]) -> dict[tuple[SideName, int], str]:
+    """Return which utterance each recording of a record is: those in which nobody speaks have no name there.
+
+    Parameters
+    ----------
+    explanation : Explanation
+    given : mapping of str to sequence of str
+        Ids of the utterances of either side, as they were given.
+    """
+    named = {(each.side, each.name) for each in explanation.sides}
+    unnamed = {side: iter([each for each in ids if (side, each) not in named]) for side, ids in given.items()}
+    return {(each.side, each.recording): each.name or next(unnamed[each.side]) for each in explanation.sides}
+
+
+def strongest_reason(explanation: Explanation) -> str:
+    """Return the first reason that an engineer is told; empty where nothing was scored."""
+    return next((each.text for each in sentences(explanation, "engineer") if each.layer == "causal"), "")
