@@ -20,8 +20,8 @@ VOICING_THRESHOLD = 0.45
 OCTAVE_COST = 0.01
 OCTAVE_JUMP_COST = 0.35
 VOICING_CHANGE_COST = 0.14
-"""Boersma's values, on the scale of the autocorrelation, for frames every 10 ms. An octave down costs a little, since of
-a sound that repeats itself the shortest of equal periods is the period."""
+"""Boersma's values, on the scale of the autocorrelation, for frames every 10 ms. An octave down costs a little, since
+of equal periods the shortest is the one."""
 
 RANGE = (0.75, 1.5)
 """The second pass looks from this share of the first's lower quartile to this multiple of its upper one, which keeps a

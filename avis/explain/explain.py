@@ -11,7 +11,7 @@ from avis.explain.cohort import cohort
 from avis.explain.faithfulness.trial import orders_of_trial
 from avis.explain.heard import Heard
 from avis.explain.judge import Judge
-from avis.explain.record import Explanation, Frames, Matrix, Segment
+from avis.explain.record import Explanation, Frames, Matrix, Segment, SideName
 from avis.explain.record import Side as SideRecord
 from avis.explain.scale import ENFSI_2015, Scale, words
 from avis.explain.shares import Shares, Taken, directions, pairs, shares, take_apart
@@ -19,6 +19,7 @@ from avis.explain.side import Given, Side, side_of
 from avis.explain.tried import try_changes
 from avis.explain.waterfall import Conversion, conversion_of, waterfall
 from avis.explain.windows import windows_matrix
+from avis.verifier.side_by_side import side_by_side
 from avis.verifier.verifier import Verifier
 
 MOST_STEPS = 600
@@ -55,7 +56,9 @@ def explain(
     ValueError
         If a recording cannot be read, or the prior is none; one in which nobody speaks is an answer.
     """
-    sides = side_of(verifier, "enroll", enroll), side_of(verifier, "test", test)
+    given: list[tuple[SideName, Given | Sequence[Given]]] = [("enroll", enroll), ("test", test)]
+    one, other = side_by_side(lambda each: side_of(verifier, *each), given)
+    sides = one, other
     verdict = verifier.verify(sides[0].voiceprint, sides[1].voiceprint)
     verdict.probability(0.5 if prior is None else prior)
     told: dict[str, Any] = {

@@ -96,7 +96,10 @@ def pull(form: QuadraticForm, own: Taken, other: Taken) -> NDArray[np.float64]:
 def directions(
     backend: Backend, taken: tuple[Taken, Taken], *, factor: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return by how much ``factor`` times the score rises with either side's embedding, ``[dim]``, the other's held."""
+    """Return what either side's embedding ``[dim]`` is multiplied by in ``factor`` times the score, norms held.
+
+    With PLDA that is what both make together and what the side makes alone.
+    """
     form = backend.form()
     one, other = (replace(each, share=1.0) for each in taken)
     return factor * one.matrix @ pull(form, one, other), factor * other.matrix @ pull(form, other, one)

@@ -1,5 +1,6 @@
 """Write the pages of some trials, from their records and the recordings of a store."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
@@ -11,6 +12,9 @@ from avis.engine.trials.recordings import as_flac, read_recordings
 from avis.explain.page.trial import trial_page
 from avis.explain.record import Explanation, SideName
 from avis.explain.text.sentences import Preset, sentences
+
+SHARE = re.compile(r"segments/(\d+)/llr")
+"""The first fact of a sentence on what a stretch adds."""
 
 PAGES = pa.schema(
     [
@@ -75,5 +79,8 @@ def utterances_of(explanation: Explanation, given: Mapping[SideName, Sequence[st
 
 
 def strongest_reason(explanation: Explanation) -> str:
-    """Return the first reason that an engineer is told; empty where nothing was scored."""
-    return next((each.text for each in sentences(explanation, "engineer") if each.layer == "causal"), "")
+    """Say which stretch bears the verdict out most, as an engineer is told; empty where none is told apart."""
+    sign = 1 if (explanation.llr or 0.0) >= 0 else -1
+    told = [(SHARE.fullmatch(fact), each) for each in sentences(explanation, "engineer") for fact in each.facts[:1]]
+    shares = [(sign * (explanation.segments[int(of[1])].llr or 0.0), each.text) for of, each in told if of]
+    return max(shares, default=(0.0, ""))[1]

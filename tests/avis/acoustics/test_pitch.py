@@ -54,6 +54,13 @@ def test_every_other_pulse_weaker_is_no_octave_down() -> None:
     assert np.nanpercentile(pitch_of(samples).f0_hz, [2, 98]) == pytest.approx([189.0, 212.0], rel=0.03)
 
 
+def test_a_creak_at_the_end_is_no_part_of_the_melody() -> None:
+    f0_hz = melody(200.0, 3.0)
+    creak = np.where(np.arange(len(f0_hz)) > 2.5 * RATE, 0.5, 0.0) * np.cos(np.pi * np.cumsum(f0_hz) / RATE)
+    found = pitch_of(held_vowel("had", 200.0, duration_s=3.0) * (1.0 + creak)).f0_hz
+    assert np.nanpercentile(found, [0.5, 99.5]) == pytest.approx([189.0, 212.0], rel=0.03)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_a_whistle_is_no_part_of_the_melody() -> None:
     voice = syllables(4.0, f0_hz=120.0, duration_s=4.0)

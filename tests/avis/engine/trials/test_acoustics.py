@@ -9,6 +9,7 @@ from avis.acoustics.measure import ATTRIBUTES, measure
 from avis.audio.codec import read_all
 from avis.engine.trials import acoustics
 from avis.engine.trials.acoustics import AcousticsMaker
+from avis.explain import acoustics as compared
 from avis.schema import acoustics_schema
 
 
@@ -26,3 +27,7 @@ def test_what_is_wanted_is_measured_from_its_start_on(tiny_store: str, monkeypat
         samples = read_all(row["audio"])[: int(measured_s * row["sample_rate"])]
         assert told == {"utt_id": row["utt_id"], **measure(samples, sample_rate=row["sample_rate"])}
     assert np.isfinite(made["f0_median_hz"].to_numpy()).any()
+
+
+def test_as_much_is_measured_of_a_population_as_of_what_is_compared_with_it():
+    assert acoustics.MEASURED_S == compared.MEASURED_S

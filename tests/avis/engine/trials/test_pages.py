@@ -1,5 +1,7 @@
 """Pages of trials: each recording where the record has it."""
 
+import pytest
+
 from avis.engine.trials.pages import strongest_reason, utterances_of
 from avis.explain.record import Explanation, Segment, Side
 
@@ -18,14 +20,12 @@ def test_recordings_are_told_by_name_and_those_without_by_what_is_left():
     assert utterances_of(told, given) == {("enroll", 0): "b", ("enroll", 1): "a", ("enroll", 2): "c", ("test", 0): "a"}
 
 
-def test_the_strongest_reason_is_the_stretch_that_speaks_most():
-    segments = [
-        Segment(side="test", start_s=float(number), end_s=number + 1.0, llr=llr)
-        for number, llr in enumerate([0.5, 2.0])
-    ]
-    sides = [side("enroll", 0, "a"), side("test", 0, "b")]
-    reason = strongest_reason(explanation(*sides, llr=1.0, score=1.0, segments=segments))
-    assert "from 1.0 to 2.0 s of the test" in reason
+@pytest.mark.parametrize(("llr", "stretch"), [(1.0, "from 1.0 to 2.0 s of the test"), (-1.0, "from 2.0 to 3.0 s")])
+def test_the_strongest_reason_is_the_stretch_that_bears_the_verdict_out(llr: float, stretch: str):
+    shares = {0.0: 0.5, 1.0: 2.0, 2.0: -3.0, 3.0: -0.5}
+    segments = [Segment(side="test", start_s=start, end_s=start + 1, llr=share) for start, share in shares.items()]
+    told = explanation(side("enroll", 0, "a"), side("test", 0, "b"), llr=llr, score=1.0, segments=segments)
+    assert stretch in strongest_reason(told)
 
 
 def test_where_nobody_was_heard_there_is_none():
