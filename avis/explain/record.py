@@ -180,7 +180,7 @@ class Attribute(Record):
 
 
 class Neighbour(Record):
-    """A voice of the cohort, and how much it is like a side."""
+    """A voice of the cohort, and the evidence with it in place of the other side, before any cap."""
 
     voice: str
     score: float

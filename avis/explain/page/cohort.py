@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from avis.explain.page.part import Part, Table
 from avis.explain.page.svg import INK, TICK_PX, Row, Scale, axis, element, joined, level, rows_picture, upright
-from avis.explain.page.wording import rank, signed
+from avis.explain.page.wording import own_evidence, rank, signed
 from avis.explain.record import Cohort, Explanation, Neighbour
 
 ROW_PX = 32
@@ -25,10 +25,11 @@ def cohort_part(explanation: Explanation) -> Part | None:
         notes.append(f"{cohort.overlap} of the {num} nearest voices are the same on both sides.")
     return Part(
         heading="Other voices",
-        reading=f"The nearest of {cohort.num_voices:,} other voices, by the back-end's score. The upright line is the "
-        "score of these two recordings; voices to its right are more like a side than the other recording is.",
-        drawing=_picture(cohort, explanation.score) if num else Markup(""),
-        table=Table(("Nearest", "To the enrolment", "Score", "To the test", "Score"), _rows(cohort))
+        reading=f"The nearest of {cohort.num_voices:,} other voices, by the evidence with each in place of the "
+        "other side, before any cap. The upright line is that of these two recordings; voices to its right are more "
+        "like a side than the other recording is.",
+        drawing=_picture(cohort, own_evidence(explanation)) if num else Markup(""),
+        table=Table(("Nearest", "To the enrolment", "Evidence", "To the test", "Evidence"), _rows(cohort))
         if num
         else Table(),
         notes=notes,
@@ -43,12 +44,12 @@ def _rows(cohort: Cohort) -> list[Sequence[str]]:
     ]
 
 
-def _picture(cohort: Cohort, score: float | None) -> Markup:
+def _picture(cohort: Cohort, own: float | None) -> Markup:
     sides: list[tuple[str, list[Neighbour]]] = [
         ("like the enrolment", cohort.enroll_nearest),
         ("like the test", cohort.test_nearest),
     ]
-    values = [each.score for _, nearest in sides for each in nearest] + ([] if score is None else [score])
+    values = [each.score for _, nearest in sides for each in nearest] + ([] if own is None else [own])
     room = 0.05 * (max(values) - min(values) or 1.0)
     scale, height = Scale(min(values) - room, max(values) + room), len(sides) * ROW_PX
     drawn = [axis(scale, height=height)]
@@ -57,11 +58,11 @@ def _picture(cohort: Cohort, score: float | None) -> Markup:
         look = {"fill": INK} if number == 0 else {"fill": "#fff", "stroke": INK, "stroke_width": "1.5"}
         drawn.append(level(y))
         drawn += [_voice(each, scale, y=y, look=look) for each in nearest]
-    if score is not None:
-        drawn.append(upright(scale, score, y1=0, y2=height, look="trial"))
+    if own is not None:
+        drawn.append(upright(scale, own, y1=0, y2=height, look="trial"))
     best = max(each.score for _, nearest in sides for each in nearest)
-    label = f"Scores of the nearest other voices, up to {signed(best, 3)}"
-    label += "." if score is None else f"; the trial itself has {signed(score, 3)}."
+    label = f"Evidence of the nearest other voices, up to {signed(best, 3)}"
+    label += "." if own is None else f"; the trial itself has {signed(own, 3)}."
     return rows_picture(
         [Row(name) for name, _ in sides], joined(drawn), height=height + TICK_PX, label=label, look="wide"
     )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from avis.acoustics.measure import ATTRIBUTES
 from avis.explain.page.part import Part, Table
 from avis.explain.page.svg import INK, TICK_PX, Row, Scale, axis, element, joined, level, rows_picture
 from avis.explain.page.wording import UNKNOWN, plain, signed_or_dash
@@ -46,8 +47,12 @@ def acoustics_part(explanation: Explanation) -> Part | None:
 
 
 def _named(attribute: Attribute) -> str:
-    name = attribute.name.replace("_", " ")
-    return f"{name} ({attribute.unit})" if attribute.unit else name
+    return f"{_spoken(attribute)} ({attribute.unit})" if attribute.unit else _spoken(attribute)
+
+
+def _spoken(attribute: Attribute) -> str:
+    words = ATTRIBUTES[attribute.name].words if attribute.name in ATTRIBUTES else attribute.name.replace("_", " ")
+    return words[:1].upper() + words[1:]
 
 
 def _picture(attributes: Sequence[Attribute]) -> Markup:
@@ -56,7 +61,7 @@ def _picture(attributes: Sequence[Attribute]) -> Markup:
     for number, each in enumerate(attributes):
         drawn.append(_dumbbell(each, y=number * ROW_PX + ROW_PX / 2))
     rows = [
-        Row(each.name.replace("_", " "), note=f"{plain(each.enroll)} and {plain(each.test)} {each.unit}".rstrip())
+        Row(_spoken(each), note=f"{plain(each.enroll)} and {plain(each.test)} {each.unit}".rstrip())
         for each in attributes
     ]
     label = f"Percentiles of both voices in the population, by {len(attributes)} attributes."

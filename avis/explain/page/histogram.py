@@ -19,7 +19,7 @@ from avis.explain.page.svg import (
     text,
     upright,
 )
-from avis.explain.page.wording import NBSP, signed
+from avis.explain.page.wording import NBSP, own_evidence, signed
 from avis.explain.record import Explanation
 
 NUM_BINS = 48
@@ -33,7 +33,8 @@ def calibration_part(explanation: Explanation, *, show_threshold: bool) -> Part 
     if explanation.calibration is None or any(len(each) < 2 for each in explanation.calibration):
         return None
     kinds = [np.sort(np.asarray(each)) for each in explanation.calibration]
-    marks = {"this trial": explanation.llr}
+    own = own_evidence(explanation)
+    marks = {"this trial": own}
     if show_threshold:
         marks["threshold"] = explanation.threshold
     marked = {name: value for name, value in marks.items() if value is not None}
@@ -43,15 +44,15 @@ def calibration_part(explanation: Explanation, *, show_threshold: bool) -> Part 
     return Part(
         heading="Among the trials of the calibration",
         reading="How the ratios of trials with known answers are spread: full (blue) where one person spoke, outlined "
-        "(orange) where two did. This trial means what they mean only if its recordings are like theirs.",
+        "(orange) where two did; this trial among them, all before any cap. It means what they mean only if its "
+        "recordings are like theirs.",
         drawing=_picture(
             kinds,
             marked,
-            explanation.llr_interval,
             label=f"Log-likelihood ratios of the calibration's trials of both kinds. {places}.",
         ),
         table=Table(("Share of trials below", "One person", "Two people"), rows),
-        notes=[_in_words(kinds, explanation.llr)] if explanation.llr is not None else [],
+        notes=[_in_words(kinds, own)] if own is not None else [],
     )
 
 
@@ -91,10 +92,8 @@ def _share(percent: float) -> str:
     return f"more than 99{NBSP}%" if percent > 99.0 else f"{percent:.0f}{NBSP}%"
 
 
-def _picture(
-    kinds: list[NDArray[np.float64]], marks: dict[str, float], interval: tuple[float, float] | None, *, label: str
-) -> Markup:
-    values = [*(kind[end] for kind in kinds for end in (0, -1)), *marks.values(), *(interval or ())]
+def _picture(kinds: list[NDArray[np.float64]], marks: dict[str, float], *, label: str) -> Markup:
+    values = [*(kind[end] for kind in kinds for end in (0, -1)), *marks.values()]
     room = 0.04 * (max(values) - min(values) or 1.0)
     scale = Scale(min(values) - room, max(values) + room)
     edges = np.linspace(scale.low, scale.high, NUM_BINS + 1)
@@ -114,8 +113,6 @@ def _picture(
         stretched(*bars, width=NUM_BINS, low=0.0, high=1.02, y=MARKS_PX, height=HEIGHT_PX),
         level(bottom),
     ]
-    if interval is not None:
-        drawn.append(level(MARKS_PX, x1=scale.place(interval[0]), x2=scale.place(interval[1]), look="trial"))
     for number, (name, value) in enumerate(marks.items()):
         look = "trial" if number == 0 and name == "this trial" else "dashed"
         y = 12 + 14 * number

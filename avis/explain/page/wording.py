@@ -83,6 +83,13 @@ def path_of(side: Side) -> str:
     return side.name or f"a recording without a name ({side.sha256[:12]})"
 
 
+def own_evidence(explanation: Explanation) -> float | None:
+    """Return the trial's evidence before any cap, as other trials and voices have it; None without score."""
+    if explanation.llr is not None:
+        return explanation.llr - sum(bar.llr for bar in explanation.waterfall if bar.kind == "cap")
+    return explanation.score if explanation.score_norm is None else explanation.score_norm
+
+
 def rank(num_voices: int, rank_p: float) -> str:
     """Say how many other voices are as like the test as the enrolment is.
 

@@ -136,7 +136,7 @@ def record(*, sides: list[Side], llr: float, seed: int = 0, per_side: int = 4) -
         ],
         acoustics=[
             Attribute(
-                name="f0_median",
+                name="f0_median_hz",
                 unit="Hz",
                 enroll=112.4,
                 test=118.9,
@@ -145,7 +145,7 @@ def record(*, sides: list[Side], llr: float, seed: int = 0, per_side: int = 4) -
                 llr=0.62,
             ),
             Attribute(
-                name="f0_iqr",
+                name="f0_iqr_semitones",
                 unit="semitones",
                 enroll=3.12,
                 test=2.48,
@@ -154,11 +154,11 @@ def record(*, sides: list[Side], llr: float, seed: int = 0, per_side: int = 4) -
                 llr=0.1,
             ),
             Attribute(
-                name="f1_median", unit="Hz", enroll=512.0, test=498.0, enroll_percentile=70, test_percentile=64, llr=0.3
+                name="f1_hz", unit="Hz", enroll=512.0, test=498.0, enroll_percentile=70, test_percentile=64, llr=0.3
             ),
-            Attribute(name="hnr", unit="dB", enroll=14.2, test=None, enroll_percentile=82),
+            Attribute(name="hnr_db", unit="dB", enroll=14.2, test=None, enroll_percentile=82),
             Attribute(
-                name="rate",
+                name="syllable_rate_hz",
                 unit="syllables/s",
                 enroll=4.1,
                 test=5.7,

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from avis.explain.page.histogram import below, calibration_part
+from avis.explain.record import Bar
 from tests.avis.explain.page import records
 from tests.avis.explain.page.document import Document, number, tidy
 
@@ -32,6 +33,16 @@ def test_the_trial_and_the_threshold_are_marked() -> None:
     # hand-made percentiles run from 0.3 to 99.7 % of one.
     assert "trials of one person 80 % have a lower ratio" in tidy(part.notes[0])
     assert "of those of two people less than 1 % one as high or higher" in tidy(part.notes[0])
+
+
+def test_a_capped_trial_lies_where_it_would_without_the_cap() -> None:
+    explanation = records.match()
+    capped = explanation.model_copy(
+        update={"llr": 2.0, "waterfall": [*explanation.waterfall, Bar(part="cap", kind="cap", llr=-3.31)]}
+    )
+    own, without = (calibration_part(each, show_threshold=True) for each in (capped, explanation))
+    assert "this trial +5.31" in Document(f"<p>{own.drawing}</p>").words
+    assert own.notes == without.notes
 
 
 def test_the_table_has_the_percentiles_of_the_record() -> None:

@@ -156,8 +156,15 @@ def test_bands_counterfactuals_voices_and_quality_are_told_as_the_record_has_the
         ["at 8 kHz", "+4.25", "-1.06", "70 times more likely if one person spoke", "Same speaker"],
         ["with only a tenth of the speech", "—", "—", "—", "Not heard"],
     ]
-    assert figures["The voices"].rows[0] == ["f0 median (Hz)", "112", "119", "38", "51", "+0.62"]
-    assert figures["The voices"].rows[3] == ["hnr (dB)", "14.2", "—", "82", "—", "—"]
+    assert figures["The voices"].rows[0] == ["Median pitch (Hz)", "112", "119", "38", "51", "+0.62"]
+    assert figures["The voices"].rows[3] == [
+        "Harmonics-to-noise ratio (median), up to 4 kHz (dB)",
+        "14.2",
+        "—",
+        "82",
+        "—",
+        "—",
+    ]
     quality = {row[0]: row[1:] for row in figures["The recordings"].rows}
     assert quality["Duration (s)"] == ["4.00", "5.20"]
     assert quality["Speech (s)"] == ["3.20", "4.16"]
