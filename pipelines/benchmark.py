@@ -12,6 +12,7 @@
     python pipelines/benchmark.py features  # Kaldi mels of a second of audio on one core, ours and torchaudio's
     python pipelines/benchmark.py prepare   # audio hours per core hour beside a plain loop; two workers beside one
     python pipelines/benchmark.py verify    # files/s of a verifier beside SpeechBrain, of one network
+    python pipelines/benchmark.py explain experiment=mini_speech start_from=<run>/verifier   # are reasons the reasons?
     python pipelines/benchmark.py growth    # memory of workers and driver for 10 and 1,000 times as many files
     python pipelines/benchmark.py models    # parameters, and operations per second of audio, of every model choice
     python pipelines/benchmark.py families experiment=mini_speech   # every small model trained alike: EER and pace
@@ -30,6 +31,7 @@ from avis.engine.recipe import Recipe
 from avis.starting import as_started
 from pipelines.benchmarks.evaluation import metrics
 from pipelines.benchmarks.examples import augment, features
+from pipelines.benchmarks.explaining import explaining
 from pipelines.benchmarks.feeding import feed
 from pipelines.benchmarks.growth import growth
 from pipelines.benchmarks.identifying import identify
@@ -47,6 +49,7 @@ MEASUREMENTS: dict[str, Callable[[Recipe], None]] = {
     "plain": plain,
     "scoring": scoring,
     "identify": identify,
+    "explain": explaining,
     "metrics": metrics,
     "features": features,
     "augment": augment,
