@@ -62,14 +62,6 @@ def test_a_creak_at_the_end_is_no_part_of_the_melody() -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_whistle_is_no_part_of_the_melody() -> None:
-    voice = syllables(4.0, f0_hz=120.0, duration_s=4.0)
-    whistle = 0.05 * np.sin(2.0 * np.pi * 440.0 * np.arange(len(voice)) / RATE)
-    whistle[: 7 * len(voice) // 8] = 0.0
-    found = pitch_of(np.where(whistle == 0.0, voice, whistle)).f0_hz
-    assert np.nanpercentile(found, [0.5, 99.5]) == pytest.approx([113.0, 127.0], rel=0.03)
-
-
 def test_noise_of_any_colour_has_no_pitch(seed: int) -> None:
     colour = scipy.signal.lfilter([1.0], [1.0, -0.2 * seed], noise(seed, 3.0))
     assert len(pitch_of(0.05 * colour).voiced) <= 3
