@@ -44,7 +44,8 @@ def explain(
     sources, verifier = [named(path) for path in paths], verifier_of(model)
     explanation = explained(verifier, sources[:-1], sources[-1], prior=prior, checks=not quick)
     print(explanation.model_dump_json() if as_json else describe(explanation, preset))
-    heard = {(each.side, each.recording): sources[paths.index(each.name or "-")] for each in explanation.sides}
+    spoken = [each for each in explanation.sides if each.duration_s]
+    heard = {(each.side, each.recording): sources[paths.index(each.name or "-")] for each in spoken}
     written = []
     if listen:
         rate = verifier.hearing.sample_rate

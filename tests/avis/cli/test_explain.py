@@ -52,3 +52,14 @@ def test_one_recording_has_nothing_to_be_compared_with(avis, recording, typed):
     status, _, err = avis("explain", *[recording(1) if each == "a.wav" else each for each in typed])
     assert status == 2
     assert "expected two or more" in err
+
+
+def test_where_nobody_speaks_there_is_a_page_that_says_so(avis, recording, tmp_path):
+    silence, page = str(tmp_path / "silence.wav"), str(tmp_path / "why.html")
+    sf.write(silence, [0.0] * 32000, 16000)
+    status, out, _ = avis("explain", silence, recording(2), "--out", page, "--listen", str(tmp_path / "clips"))
+    assert status == STATUS["not_heard"]
+    assert out.startswith("Not heard: ")
+    assert out.splitlines()[-1] == page
+    with open(page) as file:
+        assert "Not heard" in file.read()
