@@ -9,14 +9,11 @@ from numpy.typing import NDArray
 
 from avis.engine.recipe import Recipe
 from avis.explain.explain import explain
-from avis.explain.faithfulness.maps import judge_of, side
+from avis.explain.faithfulness.maps import side
 from avis.explain.faithfulness.statistics import Mean, OfOrder, Ordered, means, of_orders
-from avis.explain.faithfulness.trial import orders_of_trial
 from avis.explain.faithfulness.windows_scorer import mean_of_windows, windows_error
 from avis.explain.record import Order, Route
-from avis.explain.side import side_of
 from avis.metrics.bootstrap import Resampling
-from avis.metrics.eer import equal_error_rate
 from avis.metrics.trials import Trials
 from avis.scoring.backend import scores_of
 from avis.verifier import Verifier
@@ -40,9 +37,7 @@ def explaining(recipe: Recipe, *, num_trials: int = NUM_TRIALS, num_shuffled: in
     verifier, resampling = Verifier.load(recipe.start_from), recipe.evaluation.resampling
     trials, sessions = listed(recipe)
     hear = functools.cache(functools.partial(side, verifier))
-    threshold = _print_scorers(verifier, trials, hear, resampling)
-    if verifier.calibration:
-        threshold = verifier.threshold
+    _print_scorers(verifier, trials, hear, resampling)
     some = spread(trials, num_trials, seed=recipe.seed)
     as_given: dict[str, Source] = {trial.test: trial.test for trial in some}
     longer = {path: joined(verifier, sessions[path], least_s=LONG_S) for path in as_given}
@@ -52,7 +47,7 @@ def explaining(recipe: Recipe, *, num_trials: int = NUM_TRIALS, num_shuffled: in
     verdicts = []
     for what, tests in {"": as_given, f", {LONG_S:.0f} s": long_enough}.items():
         ordered = [
-            (each, _orders(verifier, each.enroll, tests[each.test], threshold)) for each in some if each.test in tests
+            (each, explain(verifier, each.enroll, tests[each.test]).orders) for each in some if each.test in tests
         ]
         verdicts += _print_orders(what, ordered, resampling)
     for rows, names in of_maps(verifier, some, hear):
@@ -62,8 +57,8 @@ def explaining(recipe: Recipe, *, num_trials: int = NUM_TRIALS, num_shuffled: in
     print("\n" + "\n".join(verdicts))
 
 
-def _print_scorers(verifier: Verifier, trials: Sequence[Trial], hear: Hear, resampling: Resampling) -> float:
-    """Print the error rates of the whole list by recordings and by their windows; return the threshold of the first."""
+def _print_scorers(verifier: Verifier, trials: Sequence[Trial], hear: Hear, resampling: Resampling) -> None:
+    """Print the error rates of the whole list by recordings and by their windows."""
     paths = sorted({path for trial in trials for path in (trial.enroll, trial.test)})
     number = {path: row for row, path in enumerate(paths)}
     rows = np.array([(number[trial.enroll], number[trial.test]) for trial in trials]).T
@@ -78,7 +73,6 @@ def _print_scorers(verifier: Verifier, trials: Sequence[Trial], hear: Hear, resa
         f"{_percent(told.windows_eer - told.eer, told.difference_interval)}",
         flush=True,
     )
-    return equal_error_rate(whole, target)[1]
 
 
 def _scores(verifier: Verifier, embeddings: list[NDArray[np.float64]], rows: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -114,20 +108,6 @@ def _print_orders(what: str, ordered: Sequence[tuple[Trial, list[Order]]], resam
 def _verdict(of: OfOrder, what: str) -> str:
     told = f"no better than {', '.join(of.no_better_than)}" if of.no_better_than else "better than every baseline"
     return f"{of.by}{what}: {told} ({of.deletion_z.num_trials} trials)"
-
-
-def _orders(verifier: Verifier, enroll: Source, test: Source, threshold: float) -> list[Order]:
-    """Return the orders of a trial's test segments by what its explanation says, by baselines, and the best."""
-    explanation = explain(verifier, enroll, test)
-    sides = side_of(verifier, "enroll", enroll), side_of(verifier, "test", test)
-    return orders_of_trial(
-        verifier,
-        judge_of(verifier, sides),
-        sides[1],
-        segments=explanation.segments,
-        windows=explanation.windows,
-        threshold=threshold,
-    )
 
 
 def _print_means(rows: Rows, names: Sequence[str], resampling: Resampling) -> None:
