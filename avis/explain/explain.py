@@ -73,12 +73,13 @@ def explain(
         embeddings=(sides[0].embedding, sides[1].embedding),
         speech_s=verdict.speech_s,
     )
-    conversion, taken = conversion_of(judge), take_apart(verifier.backend, sides)
+    usual = verifier.voices.usual if verifier.voices else None
+    conversion, taken = conversion_of(judge), take_apart(verifier.backend, sides, usual)
     told |= _exact(verifier, sides, taken, conversion, llr=verdict.llr, scale=scale)
     if checks:
         towards = directions(verifier.backend, taken, factor=conversion.factor)
         told |= try_changes(verifier, judge, sides, directions=towards, segments=told["segments"])
-        told["windows"] = windows_matrix(verifier, verifier.backend, sides, factor=conversion.factor)
+        told["windows"] = windows_matrix(verifier, verifier.backend, sides, usual, factor=conversion.factor)
         told["orders"] = orders_of_trial(
             verifier,
             judge,

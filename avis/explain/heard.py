@@ -52,12 +52,16 @@ class Heard:
     frame_edges: NDArray[np.float64]
 
     @property
-    def of_segments(self) -> NDArray[np.float64]:
-        """What each segment adds to the embedding, ``[segments, dim]``: frames count where their middle lies."""
+    def frame_lengths(self) -> NDArray[np.float64]:
+        """Which part of what was heard each frame stands for, ``[frames]``: of all frames 1."""
+        return np.diff(self.frame_edges) / len(self.values)
+
+    def in_segments(self, of_frames: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Add up values of frames ``[frames, ...]`` by segment ``[segments, ...]``, each where its middle lies."""
         middles = (self.frame_edges[:-1] + self.frame_edges[1:]) / 2
         segment = np.searchsorted(self.edges[1:-1], middles, side="right")
-        sums = np.zeros((len(self.edges) - 1, self.embedding.size))
-        np.add.at(sums, segment, self.of_frames)
+        sums = np.zeros((len(self.edges) - 1, *of_frames.shape[1:]))
+        np.add.at(sums, segment, of_frames)
         return sums
 
     def given_s(self, places: NDArray[np.number], *, end: bool = False) -> NDArray[np.float64]:

@@ -39,12 +39,13 @@ class Bar(Record):
     Attributes
     ----------
     part : str
-        Its name, such as ``enrolment 0.0-1.2 s`` or ``duration, shorter side``.
+        Its name, such as ``enrolment 0.0-1.2 s`` or ``duration, the lower of both sides``.
     kind : str
-        ``segment``: what a stretch of speech adds; ``voice``: a whole side that cannot be split; ``model``: what the
-        model and the back-end add whatever is said; ``normalisation``: the shift by the cohort; ``quality``: a measure
-        of the calibration; ``offset``: the calibration's; ``rounding``: that of the score to 32 bits; ``cap``: what
-        the bounds take away.
+        ``offset``: what recordings of different people come to as a rule, the mean of the calibration's non-target
+        trials; all others are what is otherwise here. ``segment``: what a stretch of speech adds; ``voice``: a whole
+        side that cannot be split; ``model``: what both sides have in common with voices in general; ``normalisation``:
+        the shift by the cohort; ``quality``: a measure of the calibration; ``rounding``: that of the score to 32 bits;
+        ``cap``: what the bounds take away.
     llr : float
     """
 

@@ -23,27 +23,29 @@ class Conversion:
         The back-end's, and that which is calibrated.
     factor : float
         Evidence for each unit of ``score``.
-    shift : float
-        What normalisation by the cohort takes away or adds.
+    shift : float or None
+        What normalisation by the cohort takes away or adds, where there is any.
     evidence : float
         What it comes to, as the verifier computes it.
-    added : dict
-        What the calibration adds, by the names of `avis.scoring.calibration.Calibration.terms`.
+    added, usual : dict
+        What the calibration adds, by the names of `avis.scoring.calibration.Calibration.terms`, and all its terms for
+        different people, as a rule.
     """
 
     score: float
     score_norm: float
     factor: float
-    shift: float
+    shift: float | None
     evidence: float
     added: dict[str, float]
+    usual: dict[str, float]
 
 
 def conversion_of(judge: Judge) -> Conversion:
     """Return how a trial's score becomes evidence, its cohort statistics held."""
     enroll, test = judge.own()
     backend, calibration = judge.comparison.backend, judge.comparison.calibration
-    slope, shift = 1.0, 0.0
+    slope, shift = 1.0, None
     if backend.normalized is None:
         score = backend.score(enroll.vectors, test.vectors)
         calibrated = score
@@ -51,23 +53,24 @@ def conversion_of(judge: Judge) -> Conversion:
         score = backend.normalized.raw_score(enroll.vectors, test.vectors)
         calibrated = backend.normalized.normalize(score, enroll.vectors, test.vectors)
         slope, shift = (float(each[0]) for each in backend.normalized.held_normalization(enroll.vectors, test.vectors))
-    weight, added = 1.0, {}
+    weight, added, usual = 1.0, {}, {}
     if calibration is not None:
         terms = calibration.terms(calibrated, judge.comparison.features(enroll, test))
-        weight = calibration.slope
+        weight, usual = calibration.slope, calibration.usual_terms
         added = {name: float(values[0]) for name, values in terms.items() if name != "score"}
     return Conversion(
         score=float(score[0]),
         score_norm=float(calibrated[0]),
         factor=weight * slope,
-        shift=weight * shift,
+        shift=None if shift is None else weight * shift,
         evidence=judge.as_it_was(),
         added=added,
+        usual=usual,
     )
 
 
 def waterfall(sides: tuple[Side, Side], shares: Shares, conversion: Conversion, *, llr: float) -> list[Bar]:
-    """Return the addends of a capped ratio.
+    """Return the addends of a capped ratio: first what different people come to as a rule, then what is otherwise here.
 
     Parameters
     ----------
@@ -77,15 +80,20 @@ def waterfall(sides: tuple[Side, Side], shares: Shares, conversion: Conversion, 
     llr : float
         What they add up to.
     """
-    bars = [*_of_score(sides, shares, conversion.factor)]
-    if conversion.shift:
-        bars.append(Bar(part="normalisation by the cohort", kind="normalisation", llr=conversion.shift))
+    factor, usual = conversion.factor, conversion.usual
+    bars = [Bar(part="different people, as a rule", kind="offset", llr=sum(usual.values()))]
+    bars += _of_speech(sides, shares, factor)
+    common, beside = factor * shares.common, factor * shares.usual - usual["score"]
+    if conversion.shift is None:
+        common += beside
+    else:
+        bars.append(Bar(part="normalisation by the cohort", kind="normalisation", llr=conversion.shift + beside))
+    bars.append(Bar(part="likeness to voices in general", kind="model", llr=common))
     for name, value in conversion.added.items():
         measure, _, which = name.rpartition("_")
-        if name == "offset":
-            bars.append(Bar(part="offset of the calibration", kind="offset", llr=value))
-        else:
-            bars.append(Bar(part=f"{measure.replace('_', ' ')}, {INPUTS[which]}", kind="quality", llr=value))
+        if name != "offset":
+            part = f"{measure.replace('_', ' ')}, {INPUTS[which]}"
+            bars.append(Bar(part=part, kind="quality", llr=value - usual[name]))
     rounding = conversion.evidence - sum(bar.llr for bar in bars)
     if abs(rounding) > LEAST_ROUNDING:
         bars.append(Bar(part="rounding to 32 bits", kind="rounding", llr=rounding))
@@ -94,16 +102,12 @@ def waterfall(sides: tuple[Side, Side], shares: Shares, conversion: Conversion, 
     return bars
 
 
-def _of_score(sides: tuple[Side, Side], shares: Shares, factor: float) -> Iterator[Bar]:
-    for side, of_recordings, rest in zip(sides, shares.segments, shares.rest, strict=True):
+def _of_speech(sides: tuple[Side, Side], shares: Shares, factor: float) -> Iterator[Bar]:
+    for side, of_recordings, voice in zip(sides, shares.segments, shares.voices, strict=True):
         for number, (heard, of_segments) in enumerate(zip(side.heard, of_recordings, strict=False)):
             which = f"{side.spoken} {number + 1}" if len(side.heard) > 1 else side.spoken
             for (start_s, end_s), share in zip(heard.spans_s(heard.edges), of_segments, strict=True):
                 name = f"{which} {start_s:.1f}-{end_s:.1f} s"
                 yield Bar(part=name, kind="segment", llr=factor * float(share))
-        if side.divisible:
-            yield Bar(part=f"model, whatever is said in the {side.spoken}", kind="model", llr=factor * rest)
-        elif rest:
-            yield Bar(part=f"{side.spoken} as a whole", kind="voice", llr=factor * rest)
-    if shares.constant:
-        yield Bar(part="back-end, whatever is said", kind="model", llr=factor * shares.constant)
+        if voice:
+            yield Bar(part=f"{side.spoken} as a whole", kind="voice", llr=factor * voice)

@@ -1,11 +1,13 @@
 """What windows of one recording find in windows of the other: the second exact route.
 
 A side is embedded as the mean of its windows' embeddings, so that a score of two sides is a sum over pairs of windows,
-but for what PLDA makes of one side alone. It is another scorer than the one that decides: windows are shorter than the
-recording, so that it errs more, and by how much belongs beside it (`avis.explain.faithfulness`).
+but for what is common to all voices, and for what PLDA makes of one side alone. It is another scorer than the one that
+decides: windows are shorter than the recording, so that it errs more, and by how much belongs beside it
+(`avis.explain.faithfulness`).
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from avis.explain.heard import Heard
 from avis.explain.record import Matrix
@@ -29,35 +31,44 @@ def window_edges(num_samples: int, *, sample_rate: int) -> list[tuple[int, int]]
     return [(start, min(start + length, num_samples)) for start in window_starts(num_samples, length, hop)]
 
 
-def windows_matrix(embedder: Embedder, backend: Backend, sides: tuple[Side, Side], *, factor: float) -> Matrix | None:
+def windows_matrix(
+    embedder: Embedder,
+    backend: Backend,
+    sides: tuple[Side, Side],
+    usual: NDArray[np.floating] | None = None,
+    *,
+    factor: float,
+) -> Matrix | None:
     """Return what windows find in each other, in evidence of ``factor`` for each unit of the back-end's score.
 
-    None where a side is not at hand as audio.
+    As in `avis.explain.shares`, only what differs from a usual voice counts, of which ``usual`` is the embedding
+    ``[dim]``, or None, if it is not known. The result is None where a side is not at hand as audio.
     """
     if not (sides[0].heard and sides[1].heard):
         return None
-    spans, recordings, vectors = [], [], []
+    spans, recordings, vectors, whole = [], [], [], []
     for side in sides:
         edges = [window_edges(len(each.values), sample_rate=each.sample_rate) for each in side.heard]
         cuts = [each.values[start:end] for each, own in zip(side.heard, edges, strict=True) for start, end in own]
         embeddings = np.array(list(side_by_side(embedder.embedding_of, cuts)), np.float64)
         weights = np.concatenate([np.full(len(own), 1 / len(own) / len(edges)) for own in edges])
         matrix, offset = backend.affine_at(weights @ embeddings)
-        vectors.append(weights[:, None] * (embeddings @ matrix + offset))
+        of_usual = np.zeros_like(offset) if usual is None else usual @ matrix + offset
+        vectors.append(weights[:, None] * (embeddings @ matrix + offset - of_usual))
+        whole.append(weights @ embeddings @ matrix + offset)
         spans.append([span for each, own in zip(side.heard, edges, strict=True) for span in _given_s(each, own)])
         recordings.append([number for number, own in enumerate(edges) for _ in own])
     form = backend.form()
     values = factor * (vectors[0] * form.cross) @ vectors[1].T
-    whole = [each.sum(axis=0) for each in vectors]
-    rest = factor * (sum(float(np.sum(form.own * np.square(each))) for each in whole) + form.constant)
+    total = factor * form.of(*whole)
     return Matrix(
         enroll=spans[0],
         test=spans[1],
         enroll_recording=recordings[0],
         test_recording=recordings[1],
         values=values.tolist(),
-        total=float(values.sum() + rest),
-        rest=rest,
+        total=total,
+        rest=total - float(values.sum()),
     )
 
 

@@ -42,3 +42,11 @@ class QuadraticForm(NamedTuple):
     cross: NDArray[np.float64]
     own: NDArray[np.float64]
     constant: float
+
+    def of(self, one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+        """Return the score of two vectors ``[columns]``.
+
+        >>> QuadraticForm(np.array([2.0]), np.array([0.5]), 1.0).of(np.array([1.0, 0.0]), np.array([3.0, 1.0]))
+        12.5
+        """
+        return float(np.sum(self.cross * one * other) + np.sum(self.own * (one**2 + other**2)) + self.constant)

@@ -117,6 +117,7 @@ class Calibration:
             "bounds": np.array(empirical_bounds(llr, target, sources)),
             "fitted_on": np.array([num_speakers, num_target, len(target) - num_target]),
             "range": np.stack([inputs[:, 1:].min(axis=0), inputs[:, 1:].max(axis=0)]),
+            "usual": inputs[~target].mean(axis=0),
             "quantiles": np.stack([np.percentile(llr[kind], PERCENTS) for kind in (target, ~target)]),
         }
 
@@ -208,6 +209,12 @@ class Calibration:
         return FeatureRange(feature_names(self.measures), *self._learnt["range"])
 
     @property
+    def usual_terms(self) -> dict[str, float]:
+        """What `terms` are of the mean of the non-target calibration trials: different people, as a rule."""
+        score, features = np.split(self._learnt["usual"][None], [1], axis=1)
+        return {name: float(values[0]) for name, values in self.terms(score[:, 0], features).items()}
+
+    @property
     def quantiles(self) -> NDArray[np.float64]:
         """Percentiles 0 to 100 of `uncapped_llr` of target and of non-target calibration trials: float64 [2, 101]."""
         return self._learnt["quantiles"]
@@ -230,7 +237,8 @@ class Calibration:
         """Return what `fit` learnt, as arrays to keep.
 
         They are the weights of score and features, the offset, the covariance of all these, the bounds, the numbers of
-        speakers and of target and non-target trials that it was fitted on, and `range` and `quantiles` of these.
+        speakers and of target and non-target trials that it was fitted on, `range` and `quantiles` of these, and the
+        mean of score and features of those that were non-targets.
         """
         assert self._learnt, "fit the calibration before its state is kept"
         return self._learnt
@@ -239,7 +247,7 @@ class Calibration:
         """Take back what `state` returned."""
         num = 1 + 2 * len(self.measures)
         shapes = {"weights": (num,), "offset": (), "covariance": (num + 1,) * 2, "bounds": (2,), "fitted_on": (3,)}
-        shapes |= {"range": (2, num - 1), "quantiles": (2, len(PERCENTS))}
+        shapes |= {"range": (2, num - 1), "quantiles": (2, len(PERCENTS)), "usual": (num,)}
         found = {name: values.shape for name, values in state.items()}
         assert found == shapes, f"state of something else: {found}"
         lower, upper = state["bounds"]

@@ -25,7 +25,7 @@ from avis.scoring.calibration import Calibration, Measure
 from avis.verifier.card import card
 from avis.verifier.voices import Voices
 
-FORMAT = 2
+FORMAT = 3
 """Raised where a folder holds more than before, so that one of an earlier version is refused with what to do."""
 CONFIG, CARD = "config.json", "README.md"
 WEIGHTS, BACKEND, CALIBRATION, VOICES = "model.safetensors", "backend.npz", "calibration.npz", "voices.npz"
@@ -224,7 +224,7 @@ class _Figures(BaseModel):
 class _Config(BaseModel, extra="forbid"):
     """What `Parts.config` gives, and the sums of the other files."""
 
-    format: Literal[1, 2]
+    format: Literal[1, 2, 3]
     checkpoint: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     epoch: NonNegativeInt
     global_step: NonNegativeInt

@@ -79,6 +79,11 @@ class Voices:
             raise ValueError(f"embeddings of {embeddings.dtype} {embeddings.shape} for {len(names)} voices of {dim}")
         return cls(names=names, embeddings=embeddings, acoustics=_population(state) if state else None)
 
+    @property
+    def usual(self) -> NDArray[np.float64]:
+        """The mean of all embeddings, ``[dim]``: that of a usual voice."""
+        return self.embeddings.mean(axis=0, dtype=np.float64)
+
     def state(self) -> dict[str, NDArray]:
         """Return what is known of them, as arrays to keep."""
         acoustics = self.acoustics.state() if self.acoustics else {}

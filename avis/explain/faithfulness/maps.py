@@ -62,8 +62,8 @@ def map_of(verifier: Verifier, enroll: Side, test: Side) -> Map | None:
     """Return the map of a test recording; None where the model has no such route, or somebody is not heard."""
     if len(test.heard) != 1 or not (test.divisible and (enroll.heard or enroll.voiceprint.embedding is not None)):
         return None
-    sides = enroll, test
-    of_frames = shares(verifier.backend, sides, take_apart(verifier.backend, sides)).frames[1][0]
+    sides, usual = (enroll, test), verifier.voices.usual if verifier.voices else None
+    of_frames = shares(verifier.backend, sides, take_apart(verifier.backend, sides, usual)).frames[1][0]
     heard = test.heard[0]
     middles = (heard.frame_edges[:-1] + heard.frame_edges[1:]) / 2
     return Map(middle_s=heard.given_s(middles), llr=conversion_of(judge_of(verifier, sides)).factor * of_frames)

@@ -1,6 +1,5 @@
 """What segments come first by each route of an explanation, and by what needs none."""
 
-import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -112,5 +111,5 @@ def attention_of(embedder: Embedder, heard: Heard) -> NDArray[np.float64] | None
     for start, num in windows(len(heard.values), embedder.longest):
         features = embedder.front_end(torch.from_numpy(to_float(heard.values[start : start + num])))
         weights.append(model.pooling.attention_weights(*model.pooled_frames(features[None]))[0].mean(dim=0))
-    of_frames = torch.cat(weights).double().numpy()[:, None] / len(weights)
-    return dataclasses.replace(heard, of_frames=of_frames, embedding=np.zeros(1)).of_segments[:, 0]
+    of_frames = torch.cat(weights).double().numpy() / len(weights)
+    return heard.in_segments(of_frames)

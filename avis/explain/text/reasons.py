@@ -1,6 +1,5 @@
 """What moved the score most, in sentences for everyone."""
 
-import math
 from collections.abc import Iterator
 
 from avis.explain.record import Explanation, Removal
@@ -10,10 +9,7 @@ from avis.explain.text.facts import Said, compose
 MOST_STRETCHES = 2
 """That are named for one speaker, and for two."""
 
-STANDING = ("model", "offset", "rounding")
-"""Kinds of bars that are there whatever is said."""
-
-NOT_OF_SPEECH = ("quality", "normalisation")
+NOT_OF_SPEECH = ("quality", "normalisation", "model")
 """Kinds of bars that are of a trial, yet of no stretch of speech."""
 
 LEAST_WEIGHT = 0.1
@@ -22,11 +18,10 @@ LEAST_WEIGHT = 0.1
 
 def start(told: Explanation) -> Iterator[Said]:
     """Say what shares of speech are added to, without which they cannot be judged."""
-    standing = [bar.llr for bar in told.waterfall if bar.kind in STANDING]
-    if standing:
-        total = math.fsum(standing)
-        amount = phrases.amount(told, total, "waterfall")
-        yield compose(wording.START, amount=amount, who=phrases.who(total))
+    for place, bar in enumerate(told.waterfall):
+        if bar.kind == "offset":
+            amount = phrases.amount(told, bar.llr, f"waterfall/{place}/llr")
+            yield compose(wording.START, amount=amount, who=phrases.who(bar.llr))
 
 
 def stretches(told: Explanation) -> Iterator[Said]:

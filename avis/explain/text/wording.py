@@ -66,7 +66,7 @@ POSTERIOR = (
 RATIO_ONLY = "The ratio tells how strong the evidence is. How probable a proposition is depends on all else known, too."
 MODEL = "The model is {model}."
 
-START = "Before any speech counts, the model and its calibration stand at {amount} for {who}."
+START = "Recordings of different people come to {amount} for {who}, as a rule; what is otherwise here is added to that."
 STRONGEST = "The strongest share for {who} is {amount}, {stretch}{removal}."
 NEXT = "The next share for {who} is {amount}, {stretch}{removal}."
 AND_REMOVED = "; with it {removal}, the evidence {change}"

@@ -3,7 +3,7 @@
 A model embeds the mean of its frames by a linear map; ``s`` is the evidence that each of K equal segments is worth,
 less a constant. Then
 
-- its share of the evidence, by the pooling, is ``s_k / K``;
+- its share of the evidence, by the pooling, is ``s_k / K``, and of the constant what is its length's;
 - its integrated gradient, from the mean, is ``(s_k - mean(s)) / K``;
 - cutting it out takes ``(s_k - mean(s)) / (K - 1)`` away, and the frame of silence that is blended away with it;
 - putting in its place what is worth ``m`` takes ``(s_k - m) / K`` away;
@@ -83,10 +83,11 @@ def test_all_agree(linear):
     removed = removal(linear.embedder, linear.judge, linear.sides)
     of_gradients = integrated_gradients(linear.embedder, linear.sides, linear.directions)
     of_shapley = shapley(linear.embedder, linear.judge, linear.sides)
-    of_pooling = shares(Dot(), taken := tuple(map(taken_apart, linear.sides)), take_apart(Dot(), taken))
+    of_pooling = shares(Dot(), taken := tuple(map(taken_apart, linear.sides)), take_apart(Dot(), taken, np.zeros(4)))
+    bias = linear.embedder.model.linear.bias.detach().numpy()
     for side, (worth,) in enumerate(linear.worths):
         share = 2 * of_pooling.segments[side][0]  # half of what both sides make together is the other's
-        assert share == pytest.approx(worth / K, abs=1e-6)
+        assert share == pytest.approx((worth + bias @ linear.directions[side]) / K, abs=1e-6)
         splice = np.array([each["splice"] for each in removed[side][0]])
         for told in (splice, of_gradients[side].segments[0], of_shapley[side][0].segments):
             assert np.corrcoef(share, told)[0, 1] > 0.9999

@@ -36,7 +36,7 @@ def test_parts_add_up_to_the_embedding_of_the_verifier(verifier):
     heard, voiceprint = hear(verifier, (talk(1), RATE)), verifier.embed((talk(1), RATE))
     np.testing.assert_allclose(heard.embedding, voiceprint.embedding, atol=1e-5)
     np.testing.assert_allclose(heard.of_frames.sum(axis=0) + heard.rest, heard.embedding, atol=1e-5)
-    np.testing.assert_allclose(heard.of_segments.sum(axis=0), heard.of_frames.sum(axis=0), atol=1e-9)
+    np.testing.assert_allclose(heard.in_segments(heard.of_frames).sum(axis=0), heard.of_frames.sum(axis=0), atol=1e-9)
     assert heard.voiceprint.sha256 == voiceprint.sha256
 
 

@@ -29,7 +29,7 @@ def test_pairs_of_windows_add_up_to_the_score_of_their_means(verifier):
     ]
     assert matrix.total == pytest.approx(2.0 * verifier.score(means[:1], means[1:])[0, 0], abs=1e-5)
     assert np.sum(matrix.values) == pytest.approx(matrix.total)
-    assert matrix.rest == 0.0
+    assert matrix.rest == pytest.approx(0.0, abs=1e-9)
     assert matrix.enroll == pytest.approx([(0.0, 2.0), (1.0, 3.0), (2.0, 4.0)])
 
 

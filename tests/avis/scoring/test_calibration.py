@@ -222,6 +222,7 @@ def test_unknown_speakers_are_not_counted() -> None:
         {"range": np.array([[0.0, 1.0], [1.0, 0.0]])},
         {"quantiles": np.zeros((2, 100))},
         {"quantiles": -np.tile(np.arange(101.0), (2, 1))},
+        {"usual": np.zeros(2)},
     ],
 )
 def test_a_state_of_another_shape_is_refused(wrong: dict[str, np.ndarray]) -> None:
@@ -230,6 +231,7 @@ def test_a_state_of_another_shape_is_refused(wrong: dict[str, np.ndarray]) -> No
     state |= {"bounds": np.array([-1.0, 1.0]), "fitted_on": np.ones(3)}
     before = dict(state)
     state |= {"range": np.array([[0.0, 0.0], [1.0, 1.0]]), "quantiles": np.zeros((2, 101))}
+    state |= {"usual": np.zeros(3)}
     calibration.restore(state)
     for other in (state | wrong, before):
         with pytest.raises(AssertionError, match="state of something else"):
@@ -335,6 +337,15 @@ def test_it_knows_what_it_was_fitted_on() -> None:
     for at, kind in zip(quantiles, (target, ~target), strict=True):
         assert (at[0], at[50], at[100]) == pytest.approx((llr[kind].min(), np.median(llr[kind]), llr[kind].max()))
         assert np.mean(llr[kind] <= at[20]) == pytest.approx(0.2, abs=0.005)
+
+
+def test_different_people_come_as_a_rule_to_the_mean_of_their_ratios() -> None:
+    calibration, scores, features = on_quality()
+    nontarget = np.arange(600) % 2 == 1
+    usual, terms = calibration.usual_terms, calibration.terms(scores, features)
+    assert list(usual) == list(terms)
+    assert usual["score"] == pytest.approx(calibration.slope * scores[nontarget].mean())
+    assert sum(usual.values()) == pytest.approx(calibration.uncapped_llr(scores, features)[nontarget].mean(), abs=1e-5)
 
 
 @pytest.mark.parametrize("column", range(6))

@@ -77,7 +77,7 @@ def of_range(measures, lowest, highest) -> Calibration:
     calibration = Calibration(p_target=0.05, l2=1e-4, measures=measures)
     state = {"weights": np.ones(num + 1), "offset": np.array(0.0), "covariance": np.eye(num + 2)}
     state |= {"bounds": np.array([-9.0, 9.0]), "fitted_on": np.array([30, 90, 900]), "quantiles": np.zeros((2, 101))}
-    calibration.restore(state | {"range": np.array([lowest, highest])})
+    calibration.restore(state | {"range": np.array([lowest, highest]), "usual": np.zeros(num + 1)})
     return calibration
 
 

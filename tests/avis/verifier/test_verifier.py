@@ -223,7 +223,7 @@ def test_a_strangers_folder_runs_nothing_and_says_what_is_wrong(changed, change,
 
 def test_a_folder_of_an_earlier_version_is_refused_and_made_anew(parts, changed):
     folder = changed({"format": 1})
-    with pytest.raises(ValueError, match=r"earlier version: got format=1, expected 2\. At .*resume=<its run>"):
+    with pytest.raises(ValueError, match=r"earlier version: got format=1, expected 3\. At .*resume=<its run>"):
         Verifier.load(folder)
     write_folder(folder, parts)
     assert Verifier.load(folder).parts.config == parts.config

@@ -6,8 +6,7 @@ from typing import Any
 from avis.explain.text.reread.evidence import TOWARDS, Check, Evidence, Words, require, require_towards
 from avis.explain.text.reread.numerals import agrees, agrees_as_ratio
 
-STANDING = ("model", "offset", "rounding")
-NOT_OF_SPEECH = ("quality", "normalisation")
+NOT_OF_SPEECH = ("quality", "normalisation", "model")
 KINDS = {
     "a stretch of speech": "segment",
     "a whole side": "voice",
@@ -30,9 +29,11 @@ ENDS = {"s": ("segments/N/start_s", "segments/N/end_s"), "Hz": ("bands/N/low_hz"
 
 
 def _start(evidence: Evidence, words: Words) -> None:
-    total = _added_up([bar for bar in evidence.take("waterfall") if bar["kind"] in STANDING])
-    _require_amount(evidence, words, total)
-    require_towards(total, words["who"])
+    llr = evidence.take("waterfall/N/llr")
+    kind = evidence.record["waterfall"][int(evidence.last.split("/")[1])]["kind"]
+    require(kind == "offset", kind)
+    _require_amount(evidence, words, llr)
+    require_towards(llr, words["who"])
 
 
 def _strongest(evidence: Evidence, words: Words) -> None:

@@ -99,11 +99,11 @@ def record(*, sides: list[Side], llr: float, seed: int = 0, per_side: int = 4) -
         Bar(part=f"{each.side} {each.start_s:.1f}-{each.end_s:.1f} s", kind="segment", llr=each.llr) for each in parts
     ]
     bars += [
-        Bar(part="model, whatever is said in the enrolment", kind="model", llr=0.61),
+        Bar(part="likeness to voices in general", kind="model", llr=0.61),
         Bar(part="normalisation by the cohort", kind="normalisation", llr=-1.94),
         Bar(part="duration, the lower of both sides", kind="quality", llr=0.22),
     ]
-    bars.append(Bar(part="offset of the calibration", kind="offset", llr=llr - sum(each.llr for each in bars)))
+    bars.append(Bar(part="different people, as a rule", kind="offset", llr=llr - sum(each.llr for each in bars)))
     quantiles = stats.norm.ppf(np.linspace(0.003, 0.997, 101))
     return Explanation(
         model="9f2c61d0a5b14e7d",
