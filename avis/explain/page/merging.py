@@ -10,6 +10,10 @@ from avis.explain.record import Frames, Matrix
 MOST_STEPS, MOST_STRETCHES = 200, 16
 """Along a recording, and along either side of a matrix."""
 
+STEP_S = 0.5
+"""Of a step along a recording, at least: of two voices in one recording, shares of half seconds told which was whose,
+those of single frames did not (`pipelines/benchmark.py explain`)."""
+
 
 class Step(NamedTuple):
     """A stretch of a recording, in seconds of the recording as given, and its evidence."""
@@ -20,11 +24,15 @@ class Step(NamedTuple):
 
 
 def steps(frames: Frames) -> list[Step]:
-    """Return the shares along a recording in at most `MOST_STEPS` steps, each of as many of the record's."""
+    """Return the shares along a recording in at most `MOST_STEPS` steps of `STEP_S` or more.
+
+    Each is of as many of the record's, but the last.
+    """
     num = len(frames.llr)
     if not num:
         return []
-    edges = np.arange(0, num, -(-num // MOST_STEPS))
+    size = max(-(-num // MOST_STEPS), round(STEP_S / float(np.median(np.diff(frames.start_s)))))
+    edges = np.arange(0, num, size)
     sums = np.add.reduceat(frames.llr, edges)
     ends = [*edges[1:], num]
     return [

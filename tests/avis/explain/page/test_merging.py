@@ -9,8 +9,8 @@ from avis.explain.page.merging import MOST_STEPS, MOST_STRETCHES, merged, steps
 from avis.explain.record import Frames, Matrix
 
 
-def frames(num: int) -> Frames:
-    return Frames(side="test", start_s=(0.1 * np.arange(num + 1)).tolist(), llr=np.arange(1.0, num + 1).tolist())
+def frames(num: int, step_s: float = 0.5) -> Frames:
+    return Frames(side="test", start_s=(step_s * np.arange(num + 1)).tolist(), llr=np.arange(1.0, num + 1).tolist())
 
 
 def matrix(rows: int, columns: int, recordings: list[int] | None = None) -> Matrix:
@@ -27,8 +27,15 @@ def matrix(rows: int, columns: int, recordings: list[int] | None = None) -> Matr
 
 
 def test_few_steps_stay_as_they_are() -> None:
-    assert [(step.start_s, step.llr) for step in steps(frames(2))] == [(0.0, 1.0), (0.1, 2.0)]
+    assert [(step.start_s, step.llr) for step in steps(frames(2))] == [(0.0, 1.0), (0.5, 2.0)]
     assert steps(Frames(side="test", start_s=[0.0], llr=[])) == []
+
+
+def test_short_steps_are_added_up_to_half_a_second() -> None:
+    assert [(step.start_s, step.end_s, step.llr) for step in steps(frames(7, step_s=0.1))] == [
+        (0.0, pytest.approx(0.5), 1.0 + 2 + 3 + 4 + 5),
+        (pytest.approx(0.5), pytest.approx(0.7), 6.0 + 7),
+    ]
 
 
 @pytest.mark.parametrize("num", [1, 199, 200, 201, 600, 601])
@@ -36,7 +43,7 @@ def test_steps_are_few_and_keep_the_sum(num) -> None:
     found = steps(frames(num))
     assert len(found) <= MOST_STEPS
     assert sum(step.llr for step in found) == pytest.approx(num * (num + 1) / 2)
-    assert (found[0].start_s, found[-1].end_s) == pytest.approx((0.0, 0.1 * num))
+    assert (found[0].start_s, found[-1].end_s) == pytest.approx((0.0, 0.5 * num))
     assert all(one.end_s == other.start_s for one, other in itertools.pairwise(found))
 
 

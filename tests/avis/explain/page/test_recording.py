@@ -90,10 +90,10 @@ def test_the_curve_by_hand() -> None:
 
 
 def test_a_step_over_silence_that_was_not_heard_is_no_wider_than_others() -> None:
-    explanation = explanation_of(Frames(side="test", start_s=[0.0, 0.1, 0.2, 3.0, 3.1], llr=[1.0] * 4))
+    explanation = explanation_of(Frames(side="test", start_s=[0.0, 0.5, 1.0, 3.0, 3.5], llr=[1.0] * 4))
     part = recording_part(explanation, explanation.sides[0], None, is_first=True)
-    assert "h0.150" in part.drawing
-    assert "h2.8" not in part.drawing
+    assert "h0.750" in part.drawing
+    assert "h2.0" not in part.drawing
 
 
 def test_only_the_first_recording_says_how_to_read_it() -> None:
