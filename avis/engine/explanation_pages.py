@@ -12,7 +12,7 @@ from avis.digest import fingerprint
 from avis.engine.corpus_level import corpus_level
 from avis.engine.explain import OTHER_SCORE, Explaining, tasks_of
 from avis.engine.scored import Scored
-from avis.engine.trials.pages import PageMaker
+from avis.engine.trials.pages import PAGES, PageMaker
 from avis.engine.workers.parts import run_parts
 from avis.evaluation.explained import SCORES, table_name
 from avis.evaluation.score_table import ScoreTable
@@ -45,7 +45,7 @@ def write_pages(name: str, rows: Sequence[int], records: str, scored: Scored, ex
     """
     told = store.open_manifest(records)
     _say_unexplained(name, records)
-    inputs = fingerprint([told["inputs"], explaining.preset])
+    inputs = fingerprint([told["inputs"], explaining.preset, PAGES.names])
     folder = location.join(scored.evaluated, EXPLANATIONS, f"{name}-{inputs}")
     if not store.finished(folder, inputs):
         tasks = _with_records(tasks_of(name, sorted(rows), scored), records)
@@ -58,7 +58,12 @@ def write_pages(name: str, rows: Sequence[int], records: str, scored: Scored, ex
     facts = _facts(name, rows, records, scored)
     in_words = as_facts(corpus) if corpus else {}
     store.write_json(location.join(folder, SUMMARY), {"facts": facts, **(as_json(corpus) if corpus else {})})
-    page = index_page(_index_rows(rows, records, folder), title=f"Trials of {name}", facts={**facts, **in_words})
+    page = index_page(
+        _index_rows(rows, records, folder),
+        title=f"Trials of {name}",
+        facts={**facts, **in_words},
+        preset=explaining.preset,
+    )
     index = location.join(folder, INDEX_PAGE)
     store.write_bytes(index, page.encode())
     return index
@@ -145,6 +150,5 @@ def _index_row(trial: dict[str, Any], page: dict[str, Any]) -> IndexRow:
         **{key: trial[key] for key in ("enroll", "test", "target", "outcome", "num_warnings")},
         llr=trial["evidence"],
         llr_interval=None if low is None else (low, high),
-        reason=page["reason"],
-        page=page["page"],
+        **{key: page[key] for key in ("verbal", "reason", "page")},
     )

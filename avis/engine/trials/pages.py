@@ -20,10 +20,11 @@ PAGES = pa.schema(
     [
         pa.field("number", pa.int64(), nullable=False),
         pa.field("page", pa.string(), nullable=False),
+        pa.field("verbal", pa.string(), nullable=False),
         pa.field("reason", pa.string(), nullable=False),
     ]
 )
-"""One row per page: the number of its trial, the name of its file, and the strongest reason in words."""
+"""One row per page: the number of its trial, the name of its file, and ratio and strongest reason in words."""
 
 
 class PageMaker:
@@ -60,7 +61,8 @@ class PageMaker:
             text = sentences(explanation, self.preset)
             page, name = trial_page(explanation, audio=audio, text=text, preset=self.preset), f"{trial['number']}.html"
             store.write_bytes(location.join(self.folder, name), page.encode())
-            made.append({"number": trial["number"], "page": name, "reason": strongest_reason(explanation)})
+            words = {"verbal": explanation.verbal or "", "reason": strongest_reason(explanation)}
+            made.append({"number": trial["number"], "page": name, **words})
         return {"pages": pa.Table.from_pylist(made, schema=PAGES)}
 
 

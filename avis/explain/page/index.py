@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 from urllib.parse import quote
 
+from avis.explain.page.headline import Preset
 from avis.explain.page.script import script
 from avis.explain.page.wording import OUTCOMES, UNKNOWN, decimals, signed, signed_or_dash
 from avis.reports.html import render
@@ -27,6 +28,8 @@ class IndexRow(NamedTuple):
     llr_interval : (float, float) or None
     outcome : str
         As in `avis.verifier.verdict.Verdict`.
+    verbal : str
+        The ratio in words; empty where there are none.
     reason : str
         The strongest one.
     num_warnings : int
@@ -40,6 +43,7 @@ class IndexRow(NamedTuple):
     llr: float | None
     llr_interval: tuple[float, float] | None
     outcome: Outcome
+    verbal: str
     reason: str
     num_warnings: int
     page: str
@@ -52,8 +56,10 @@ class IndexRow(NamedTuple):
         return "reject" if self.target is True and self.outcome == "no_match" else None
 
 
-def index_page(rows: Sequence[IndexRow], *, title: str, facts: Mapping[str, str]) -> str:
+def index_page(rows: Sequence[IndexRow], *, title: str, facts: Mapping[str, str], preset: Preset) -> str:
     """Return a self-contained page: a table of trials to sort and to filter, each with a link to its page.
+
+    An examiner finds the evidence in words there, all others what was decided.
 
     Parameters
     ----------
@@ -62,15 +68,19 @@ def index_page(rows: Sequence[IndexRow], *, title: str, facts: Mapping[str, str]
     title : str
     facts : mapping of str to str
         What was explained, shown in this order.
+    preset : {"engineer", "researcher", "examiner"}
     """
-    counts = {"Trials": len(rows)}
-    counts |= {f"{name.capitalize()}s": sum(row.error == error for row in rows) for error, name in ERRORS.items()}
-    counts |= {OUTCOMES[which]: sum(row.outcome == which for row in rows) for which in ("unsure", "not_heard")}
+    decides, counts = preset != "examiner", {"Trials": len(rows)}
+    if decides:
+        counts |= {f"{name.capitalize()}s": sum(row.error == error for row in rows) for error, name in ERRORS.items()}
+    states: tuple[Outcome, ...] = ("unsure", "not_heard") if decides else ("not_heard",)
+    counts |= {OUTCOMES[which]: sum(row.outcome == which for row in rows) for which in states}
     digits = decimals([row.llr for row in rows if row.llr is not None])
     return render(
         "index.html.j2",
         package="avis.explain.page",
         title=title,
+        decides=decides,
         counts={name: f"{count:,}" for name, count in counts.items()},
         outcomes=OUTCOMES,
         errors=ERRORS,
@@ -89,6 +99,7 @@ def _view(row: IndexRow, digits: int) -> dict[str, str]:
         "llr": signed_or_dash(row.llr, digits),
         "interval": " to ".join(signed(end, digits) for end in row.llr_interval) if row.llr_interval else UNKNOWN,
         "outcome": row.outcome,
+        "verbal": row.verbal or UNKNOWN,
         "error": row.error or "",
         "reason": row.reason,
         "warnings": f"{row.num_warnings:,}",

@@ -15,14 +15,15 @@ ROW = IndexRow(
     llr=3.456,
     llr_interval=(2.1, 4.2),
     outcome="match",
+    verbal="moderate support for one speaker",
     reason="enrolment 1.2-2.0 s",
     num_warnings=2,
     page="trials/00001.html",
 )
 
 
-def page_of(*rows: IndexRow) -> Document:
-    return Document(index_page(rows, title="Worst trials", facts={"Checkpoint": "last.ckpt"}))
+def page_of(*rows: IndexRow, preset="engineer") -> Document:
+    return Document(index_page(rows, title="Worst trials", facts={"Checkpoint": "last.ckpt"}, preset=preset))
 
 
 def test_a_row_says_it_all_and_leads_to_the_page() -> None:
@@ -68,6 +69,15 @@ def test_counts_stand_on_top() -> None:
     assert "Trials 4 False accepts 2 False rejects 1 Unsure 1 Not heard 0" in page_of(*rows).words
 
 
+def test_an_examiner_is_shown_no_decision() -> None:
+    page = page_of(ROW, ROW._replace(target=True, outcome="no_match", verbal=""), preset="examiner")
+    assert [row[5] for row in page.rows[:3]] == ["In words", "moderate support for one speaker", "—"]
+    assert "Trials 2 Not heard 0" in page.words
+    for told in ("false", "Same speaker", "Different speakers", "Outcome"):
+        assert told not in page.words
+    assert not [name for _, name, _ in page.attributes if name in ("data-outcome", "data-error")]
+
+
 def test_rows_stay_in_the_order_given() -> None:
     names = ["c", "a", "b"]
     assert [row[0] for row in page_of(*(ROW._replace(enroll=name) for name in names)).rows[1:4]] == names
@@ -91,7 +101,7 @@ def test_only_its_own_script_runs() -> None:
 
 def test_five_thousand_rows_are_a_page_of_two_megabytes() -> None:
     rows = [ROW._replace(enroll=f"voices/speaker-{n % 40}/session/{n:05}.flac") for n in range(5000)]
-    assert len(index_page(rows, title="Many", facts={})) < 2_500_000
+    assert len(index_page(rows, title="Many", facts={}, preset="engineer")) < 2_500_000
 
 
 def test_no_trials_are_an_index_too() -> None:
