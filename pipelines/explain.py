@@ -29,6 +29,7 @@ from avis.engine.explain import (
 )
 from avis.engine.explanation_pages import write_pages
 from avis.engine.scored import model_of, scored
+from avis.engine.windows_error import windows_error_of
 from avis.evaluation.evaluate import evaluate
 
 
@@ -43,7 +44,8 @@ def main(cfg: DictConfig) -> None:
     pages = []
     for name, rows in chosen_trials(found, worst=explaining.worst).items():
         records = explain_list(name, rows, found, verifier, explaining)
-        pages.append(f"{name}: {write_pages(name, rows, records, found, explaining)}")
+        errs = windows_error_of(name, found, verifier) if explaining.checks else None
+        pages.append(f"{name}: {write_pages(name, rows, records, found, explaining, windows_error=errs)}")
     if found.answered:
         report = evaluate(found.answered, found.evaluated, facts=found.facts, evaluation=found.recipe.evaluation)
         print(f"report:  {report.report_path}")

@@ -17,6 +17,7 @@ from avis.engine.workers.parts import run_parts
 from avis.evaluation.explained import SCORES, table_name
 from avis.evaluation.score_table import ScoreTable
 from avis.explain.corpus.summary import Corpus, as_facts, as_json
+from avis.explain.faithfulness.windows_scorer import WindowsError, as_words
 from avis.explain.page.index import IndexRow, index_page
 from avis.run_folder import EXPLANATIONS, INDEX_PAGE
 
@@ -24,7 +25,15 @@ SUMMARY = "summary.json"
 REASONS_SHOWN = 3
 
 
-def write_pages(name: str, rows: Sequence[int], records: str, scored: Scored, explaining: Explaining) -> str:
+def write_pages(
+    name: str,
+    rows: Sequence[int],
+    records: str,
+    scored: Scored,
+    explaining: Explaining,
+    *,
+    windows_error: WindowsError | None,
+) -> str:
     """Write the pages of a list's explained trials where they are not there, and an index; return its path.
 
     Parameters
@@ -37,6 +46,8 @@ def write_pages(name: str, rows: Sequence[int], records: str, scored: Scored, ex
         Store of the explanations; see `avis.engine.explain.explain_list`.
     scored : Scored
     explaining : Explaining
+    windows_error : WindowsError or None
+        Of the list; see `avis.engine.windows_error.windows_error_of`.
 
     Raises
     ------
@@ -45,17 +56,20 @@ def write_pages(name: str, rows: Sequence[int], records: str, scored: Scored, ex
     """
     told = store.open_manifest(records)
     _say_unexplained(name, records)
-    inputs = fingerprint([told["inputs"], explaining.preset, PAGES.names])
+    errs = windows_error.model_dump() if windows_error else None
+    inputs = fingerprint([told["inputs"], explaining.preset, PAGES.names, errs])
     folder = location.join(scored.evaluated, EXPLANATIONS, f"{name}-{inputs}")
     if not store.finished(folder, inputs):
         tasks = _with_records(tasks_of(name, sorted(rows), scored), records)
-        make = functools.partial(PageMaker, folder, explaining.preset)
+        make = functools.partial(PageMaker, folder, explaining.preset, windows_error)
         run_parts(folder, tasks, make, compute=scored.recipe.compute, label=f"pages of {name}")
         facts = {SCORES: table_name(scored.scores[name]), "records": records, "preset": explaining.preset}
         store.finish(folder, parts=tasks, inputs=inputs, facts=facts)
     _check_there(folder)
     corpus = _corpus(name, rows, records, scored)
     facts = _facts(name, rows, records, scored)
+    if windows_error:
+        facts["Scorer of windows"] = as_words(windows_error)
     in_words = as_facts(corpus) if corpus else {}
     store.write_json(location.join(folder, SUMMARY), {"facts": facts, **(as_json(corpus) if corpus else {})})
     page = index_page(

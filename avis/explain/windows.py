@@ -9,26 +9,25 @@ decides: windows are shorter than the recording, so that it errs more, and by ho
 import numpy as np
 from numpy.typing import NDArray
 
+from avis.audio.crop import windows
 from avis.explain.heard import Heard
 from avis.explain.record import Matrix
 from avis.explain.side import Side
 from avis.scoring.backend import Backend
 from avis.verifier.embedder import Embedder
 from avis.verifier.side_by_side import side_by_side
-from avis.verifier.windows import window_starts
 
-WINDOW_S, HOP_S, MOST_WINDOWS = 2.0, 1.0, 24
+WINDOW_S, MOST_WINDOWS = 2.0, 24
 
 
 def window_edges(num_samples: int, *, sample_rate: int) -> list[tuple[int, int]]:
-    """Return first and last sample of windows, half of which overlap; of long recordings they are longer.
+    """Return first and last sample of windows side by side, of one length; of long recordings they are longer.
 
     >>> window_edges(48000, sample_rate=16000)
-    [(0, 32000), (16000, 48000)]
+    [(0, 24000), (24000, 48000)]
     """
-    hop = max(round(HOP_S * sample_rate), -(-num_samples // (MOST_WINDOWS + 1)))
-    length = hop * round(WINDOW_S / HOP_S)
-    return [(start, min(start + length, num_samples)) for start in window_starts(num_samples, length, hop)]
+    longest = max(round(WINDOW_S * sample_rate), -(-num_samples // MOST_WINDOWS))
+    return [(start, start + num) for start, num in windows(num_samples, longest)]
 
 
 def windows_matrix(

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from avis import location, store
 from avis.engine.trials.explainer import places_of
 from avis.engine.trials.recordings import as_flac, read_recordings
+from avis.explain.faithfulness.windows_scorer import WindowsError
 from avis.explain.page.trial import trial_page
 from avis.explain.record import Explanation, SideName
 from avis.explain.text.sentences import Preset, sentences
@@ -36,10 +37,12 @@ class PageMaker:
         Where pages lie, each under the number of its trial.
     preset : str
         For whom; see `avis.explain.text.sentences.sentences`.
+    windows_error : WindowsError or None
+        See `avis.explain.page.trial.trial_page`.
     """
 
-    def __init__(self, folder: str, preset: Preset) -> None:
-        self.folder, self.preset = folder, preset
+    def __init__(self, folder: str, preset: Preset, windows_error: WindowsError | None) -> None:
+        self.folder, self.preset, self.windows_error = folder, preset, windows_error
 
     def __call__(self, task: pa.Table) -> dict[str, pa.Table]:
         """Write the pages, and return what an index says of them.
@@ -59,7 +62,8 @@ class PageMaker:
             utt_ids = utterances_of(explanation, {"enroll": trial["enrolled"], "test": [trial["test"]]})
             audio = {place: as_flac(recordings[utt_id]) for place, utt_id in utt_ids.items()}
             text = sentences(explanation, self.preset)
-            page, name = trial_page(explanation, audio=audio, text=text, preset=self.preset), f"{trial['number']}.html"
+            page = trial_page(explanation, audio=audio, text=text, preset=self.preset, windows_error=self.windows_error)
+            name = f"{trial['number']}.html"
             store.write_bytes(location.join(self.folder, name), page.encode())
             words = {"verbal": explanation.verbal or "", "reason": strongest_reason(explanation)}
             made.append({"number": trial["number"], "page": name, **words})

@@ -38,6 +38,15 @@ class WindowsError(Record):
     num_trials: int
 
 
+def as_words(error: WindowsError) -> str:
+    """Say how much the scorer of windows errs beside the one that decides."""
+    rates = ((error.windows_eer, error.windows_eer_interval), (error.eer, error.eer_interval))
+    windows, whole = (
+        f"{rate:.2%}" + (f" [{interval[0]:.2%}, {interval[1]:.2%}]" if interval else "") for rate, interval in rates
+    )
+    return f"over {error.num_trials:,} trials its equal error rate is {windows}, that of the one that decides {whole}."
+
+
 def mean_of_windows(embedder: Embedder, heard: Heard) -> NDArray[np.float64]:
     """Return the mean embedding ``[dim]`` of the windows that the windows' matrix has of a recording."""
     edges = window_edges(len(heard.values), sample_rate=heard.sample_rate)

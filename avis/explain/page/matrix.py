@@ -3,6 +3,7 @@
 import numpy as np
 from markupsafe import Markup
 
+from avis.explain.faithfulness.windows_scorer import WindowsError, as_words
 from avis.explain.page.merging import MOST_STRETCHES, merged
 from avis.explain.page.part import Part, Table
 from avis.explain.page.svg import AGAINST, FOR, Row, element, joined, rows_picture
@@ -32,16 +33,24 @@ def evidence_part(explanation: Explanation) -> Part | None:
     )
 
 
-def windows_part(explanation: Explanation) -> Part | None:
-    """Return the matrix of windows by windows; None where there is none."""
+def windows_part(explanation: Explanation, error: WindowsError | None) -> Part | None:
+    """Return the matrix of windows by windows; None where there is none.
+
+    Parameters
+    ----------
+    explanation : Explanation
+    error : WindowsError or None
+        How much its scorer errs, where that is known.
+    """
     if explanation.windows is None:
         return None
+    errs = f"errs more: {as_words(error)}" if error else "errs more."
     return _part(
         explanation,
         explanation.windows,
         heading="What windows find in each other, each heard alone",
         reading="Another scorer than the one that decides: it hears windows one by one and averages them, so that no "
-        "window knows its surroundings, and errs more.",
+        f"window knows its surroundings, and {errs}",
     )
 
 

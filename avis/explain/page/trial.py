@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from avis.explain.faithfulness.windows_scorer import WindowsError
 from avis.explain.page.bands import bands_part
 from avis.explain.page.cohort import cohort_part
 from avis.explain.page.dumbbells import acoustics_part
@@ -74,6 +75,7 @@ def trial_page(
     audio: Mapping[tuple[SideName, int], bytes] = {},
     text: Sequence[Sentence] = (),
     preset: Preset = "researcher",
+    windows_error: WindowsError | None = None,
 ) -> str:
     """Return a self-contained page on why a trial came out as it did.
 
@@ -87,6 +89,8 @@ def trial_page(
         What is said of the record; each stands in its layer.
     preset : {"engineer", "researcher", "examiner"}
         For whom: the decision without the checks of its explanation; everything; everything but the decision.
+    windows_error : WindowsError or None
+        How much the scorer of windows errs, where that is known.
 
     Raises
     ------
@@ -94,7 +98,11 @@ def trial_page(
         If audio is of no side of the record, or neither WAV nor FLAC.
     """
     sounds = sounds_of(explanation, audio)
-    layers = [_causal(explanation, sounds, preset), _observed(explanation), _quality(explanation, preset)]
+    layers = [
+        _causal(explanation, sounds, preset, windows_error),
+        _observed(explanation),
+        _quality(explanation, preset),
+    ]
     return render(
         "trial.html.j2",
         package="avis.explain.page",
@@ -148,7 +156,12 @@ def _present(*parts: Part | None) -> list[Part]:
     return [part for part in parts if part is not None]
 
 
-def _causal(explanation: Explanation, sounds: Mapping[tuple[SideName, int], Sound], preset: Preset) -> Layer:
+def _causal(
+    explanation: Explanation,
+    sounds: Mapping[tuple[SideName, int], Sound],
+    preset: Preset,
+    windows_error: WindowsError | None,
+) -> Layer:
     decides, checks = preset != "examiner", preset != "engineer"
     recordings = [
         recording_part(explanation, each, sounds.get((each.side, each.recording)), is_first=number == 0)
@@ -162,7 +175,7 @@ def _causal(explanation: Explanation, sounds: Mapping[tuple[SideName, int], Soun
             waterfall_part(explanation, show_threshold=decides),
             *recordings,
             evidence_part(explanation),
-            windows_part(explanation) if checks else None,
+            windows_part(explanation, windows_error) if checks else None,
             segments_part(explanation, checks=checks),
             bands_part(explanation),
             counterfactuals_part(explanation, show_outcome=decides),

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from avis.explain.faithfulness.windows_scorer import WindowsError
 from avis.explain.page.matrix import DARKEST, evidence_part, windows_part
 from avis.explain.record import Explanation, Matrix
 from tests.avis.explain.page import records
@@ -51,11 +52,21 @@ def test_dark_text_can_be_read_on_the_darkest_cell(value) -> None:
 
 def test_the_table_is_the_record() -> None:
     explanation = records.match()
-    part = windows_part(explanation)
+    part = windows_part(explanation, None)
     values = [[number(cell) for cell in row[1:-1]] for row in part.table.rows]
     np.testing.assert_allclose(values, explanation.windows.values, atol=0.000501)
     sums = [number(row[-1]) for row in part.table.rows]
     np.testing.assert_allclose(sums, np.sum(explanation.windows.values, axis=1), atol=0.000501)
+
+
+def test_how_much_windows_err_is_said_where_it_is_known() -> None:
+    rates = {"eer": 0.05, "eer_interval": (0.02, 0.08), "windows_eer": 0.1, "windows_eer_interval": None}
+    error = WindowsError(**rates, difference_interval=None, num_trials=1200)
+    assert windows_part(records.match(), error).reading.startswith(
+        "Another scorer than the one that decides: it hears windows one by one and averages them, so that no window "
+        "knows its surroundings, and errs more: over 1,200 trials its equal error rate is 10.00%, that of the one that "
+        "decides 5.00% [2.00%, 8.00%]."
+    )
 
 
 @pytest.mark.parametrize(("cell", "is_warned"), [(1.0, True), (4.0, False)])
