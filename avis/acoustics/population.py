@@ -114,15 +114,14 @@ class Population:
     def percentile(self, attribute: str, value: float | None) -> float | None:
         """Return how many of a hundred speakers have a lower value, in the attribute's unit, in the mean.
 
-        The value itself counts as one speaker, half of which is lower; so that of N speakers the lowest percentile is
-        50 / (N + 1), and none is 0 or 100.
+        Of speakers with the same value half count.
         """
         row = self._row(attribute)
         if value is None or np.isnan(self.mean[row]):
             return None
         means = self.speaker_means[row, : self.num_speakers(attribute)]
         below, up_to = (np.searchsorted(means, _scaled(attribute, value), side=side) for side in ("left", "right"))
-        return float(50.0 * (below + up_to + 1) / (len(means) + 1))
+        return float(50.0 * (below + up_to) / len(means))
 
     def llr(self, attribute: str, one: float | None, other: float | None) -> float | None:
         """Return the natural-log likelihood ratio of one speaker against two, by two values in the attribute's unit.

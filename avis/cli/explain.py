@@ -44,8 +44,10 @@ def explain(
     sources, verifier = [named(path) for path in paths], verifier_of(model)
     explanation = explained(verifier, sources[:-1], sources[-1], prior=prior, checks=not quick)
     print(explanation.model_dump_json() if as_json else describe(explanation, preset))
-    spoken = [each for each in explanation.sides if each.duration_s]
-    heard = {(each.side, each.recording): sources[paths.index(each.name or "-")] for each in spoken}
+    by_side = {"enroll": sources[:-1], "test": sources[-1:]}
+    heard = {
+        (each.side, each.recording): by_side[each.side][each.recording] for each in explanation.sides if each.duration_s
+    }
     written = []
     if listen:
         rate = verifier.hearing.sample_rate

@@ -70,7 +70,7 @@ def write_pages(
     facts = _facts(name, rows, records, scored)
     if windows_error:
         facts["Scorer of windows"] = as_words(windows_error)
-    in_words = as_facts(corpus) if corpus else {}
+    in_words = as_facts(corpus, decides=explaining.preset != "examiner") if corpus else {}
     store.write_json(location.join(folder, SUMMARY), {"facts": facts, **(as_json(corpus) if corpus else {})})
     page = index_page(
         _index_rows(rows, records, folder),

@@ -130,12 +130,12 @@ def _of_several(verifier: Verifier, sides: tuple[Side, Side]) -> Iterator[str]:
 
 def _side_records(sides: tuple[Side, Side]) -> Iterator[SideRecord]:
     for side in sides:
-        for number, each in enumerate(side.given):
+        for number, (each, name) in enumerate(zip(side.given, side.names, strict=True)):
             voiceprint = each.voiceprint if isinstance(each, Heard) else each
             yield SideRecord(
                 side=side.name,
                 recording=number,
-                name=each.name if isinstance(each, Heard) else "",
+                name=name,
                 sha256=voiceprint.sha256,
                 duration_s=len(each.values) / each.sample_rate if isinstance(each, Heard) else 0.0,
                 speech_s=voiceprint.speech_s,
@@ -145,17 +145,17 @@ def _side_records(sides: tuple[Side, Side]) -> Iterator[SideRecord]:
 
 def _segments(sides: tuple[Side, Side], parts: Shares, factor: float) -> Iterator[Segment]:
     for side, of_recordings in zip(sides, parts.segments, strict=True):
-        for number, heard in enumerate(side.heard):
+        for place, (number, heard) in enumerate(zip(side.numbers, side.heard, strict=True)):
             spans = heard.spans_s(heard.edges)
-            own = (factor * of_recordings[number]).tolist() if of_recordings else [None] * len(spans)
+            own = (factor * of_recordings[place]).tolist() if of_recordings else [None] * len(spans)
             for (start_s, end_s), llr in zip(spans, own, strict=True):
                 yield Segment(side=side.name, recording=number, start_s=start_s, end_s=end_s, llr=llr)
 
 
 def _frames(sides: tuple[Side, Side], parts: Shares, factor: float) -> Iterator[Frames]:
     for side, of_recordings in zip(sides, parts.frames, strict=True):
-        for number, of_frames in enumerate(of_recordings):
-            heard, num = side.heard[number], len(of_frames)
+        for number, heard, of_frames in zip(side.numbers, side.heard, of_recordings, strict=False):
+            num = len(of_frames)
             steps = np.unique(np.linspace(0, num, min(num, MOST_STEPS) + 1).round().astype(np.int64))
             edges = heard.frame_edges[steps]
             start_s = np.append(heard.given_s(edges[:-1]), heard.given_s(edges[-1:], end=True))
@@ -165,7 +165,10 @@ def _frames(sides: tuple[Side, Side], parts: Shares, factor: float) -> Iterator[
 
 def _evidence(sides: tuple[Side, Side], conversion: Conversion, values: NDArray[np.float64]) -> Matrix:
     spans = [[span for each in side.heard for span in each.spans_s(each.edges)] for side in sides]
-    recordings = [[number for number, each in enumerate(side.heard) for _ in each.edges[1:]] for side in sides]
+    recordings = [
+        [number for number, each in zip(side.numbers, side.heard, strict=True) for _ in each.edges[1:]]
+        for side in sides
+    ]
     total = conversion.factor * conversion.score
     return Matrix(
         enroll=spans[0],

@@ -2,7 +2,8 @@
 
 From a recording's features at their mean over time, which sounds like nobody, to the features themselves: along the
 straight line between them the gradient of the evidence tells what each frame changes. Norms are held as they are in
-the trial, so that evidence is linear in the embedding. What frames add up to is the evidence between both ends; by how
+the trial, and so is, of what PLDA makes of a side alone, one of its two factors: as in `avis.explain.shares`, so that
+evidence is linear in the embedding. What frames add up to is the evidence between both ends; by how
 much they miss it is the completeness gap, which belongs beside them. What a front end itself heard is not asked: a
 self-supervised one, too, counts as given.
 
@@ -49,6 +50,8 @@ class Gradients:
         Their sums: frames count where their middle lies.
     whole, baseline : float
         ``direction @ embedding`` of the side, and of what the line starts from.
+    start : float64 [dim]
+        The embedding that it starts from.
     num_steps : int
         Gradients that were taken of each window of a recording.
     """
@@ -57,6 +60,7 @@ class Gradients:
     segments: list[NDArray[np.floating]]
     whole: float
     baseline: float
+    start: NDArray[np.float64]
     num_steps: int
 
     @property
@@ -81,7 +85,7 @@ def integrated_gradients(
     embedder : Embedder
     sides : (Side, Side)
     directions : (float64 [dim], float64 [dim])
-        By how much the evidence rises with either side's embedding.
+        See `avis.explain.shares.directions`.
     """
     lines = [*side_by_side(lambda window: _line(embedder, window), _windows(embedder, sides, directions))]
     found: list[Gradients | None] = [None, None]
@@ -117,12 +121,12 @@ class _Window:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Line:
-    """The line from a window's mean features ``[1, dim]`` to its features ``[frames, dim]``, and what it starts at."""
+    """The line from a window's mean features ``[1, dim]`` to its features ``[frames, dim]``, and where it starts."""
 
     window: _Window
     mean: torch.Tensor
     features: torch.Tensor
-    baseline: float
+    start: torch.Tensor
 
     @property
     def middles(self) -> NDArray[np.floating]:
@@ -145,8 +149,8 @@ def _windows(embedder: Embedder, sides: tuple[Side, Side], directions: Direction
 def _line(embedder: Embedder, window: _Window) -> _Line:
     features = embedder.front_end(torch.from_numpy(to_float(window.values)))
     mean = features.mean(dim=0, keepdim=True)
-    baseline = float(embedder.model(mean.expand_as(features)[None])[0].float() @ window.weighted_direction)
-    return _Line(window=window, mean=mean, features=features, baseline=baseline)
+    start = embedder.model(mean.expand_as(features)[None])[0].float()
+    return _Line(window=window, mean=mean, features=features, start=start)
 
 
 @torch.enable_grad()
@@ -164,13 +168,23 @@ def _gathered(
     """Return what frames of a side's windows add, recording by recording."""
     frames: list[NDArray[np.floating]] = []
     segments: list[NDArray[np.floating]] = []
+    of_recordings = []
     for number, heard in enumerate(side.heard):
-        own = [(line.middles, added) for line, added in lines if line.window.recording == number]
-        middles, added = (np.concatenate(each) for each in zip(*own, strict=True))
+        here = [(line, added) for line, added in lines if line.window.recording == number]
+        of_recordings.append(np.mean([line.start.double().numpy() for line, _ in here], axis=0))
+        middles, added = (
+            np.concatenate(each) for each in zip(*((line.middles, added) for line, added in here), strict=True)
+        )
         segment = np.searchsorted(heard.edges[1:-1], middles, side="right")
         frames.append(added)
         sums = np.zeros(len(heard.edges) - 1)
         np.add.at(sums, segment, added)
         segments.append(sums)
-    baseline = sum(line.baseline for line, _ in lines)
-    return Gradients(frames=frames, segments=segments, whole=whole, baseline=baseline, num_steps=num_steps)
+    return Gradients(
+        frames=frames,
+        segments=segments,
+        whole=whole,
+        baseline=sum(float(line.start @ line.window.weighted_direction) for line, _ in lines),
+        start=np.mean(of_recordings, axis=0),
+        num_steps=num_steps,
+    )

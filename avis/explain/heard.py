@@ -1,6 +1,5 @@
 """A recording as a model heard it: what it came to, frame by frame, and where each of its samples was."""
 
-import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,8 +19,6 @@ class Heard:
 
     Attributes
     ----------
-    name : str
-        Its path; empty where it has none.
     voiceprint : Voiceprint
         Of `embedding`.
     values : int16 [samples]
@@ -40,7 +37,6 @@ class Heard:
         Where frames lie, in samples of ``values``.
     """
 
-    name: str
     voiceprint: Voiceprint
     values: NDArray[np.int16]
     kept: NDArray[np.int64]
@@ -94,7 +90,6 @@ def hear(embedder: Embedder, source: Source | Voiceprint) -> Heard | Voiceprint:
     values, rate = recording.values, embedder.hearing.sample_rate
     embedding, rest, of_frames, frame_edges = _in_parts(embedder, values)
     return Heard(
-        name=os.fspath(source) if isinstance(source, str | os.PathLike) else "",
         voiceprint=embedder.voiceprint(recording, embedding.astype(np.float32)),
         values=values,
         kept=recording.kept,

@@ -43,9 +43,10 @@ class Bar(Record):
     kind : str
         ``offset``: what recordings of different people come to as a rule, the mean of the calibration's non-target
         trials; all others are what is otherwise here. ``segment``: what a stretch of speech adds; ``voice``: a whole
-        side that cannot be split; ``model``: what both sides have in common with voices in general; ``normalisation``:
-        the shift by the cohort; ``quality``: a measure of the calibration; ``rounding``: that of the score to 32 bits;
-        ``cap``: what the bounds take away.
+        side that cannot be split; ``model``: what both sides have in common with voices in general and, without a
+        cohort, by how much two usual voices score otherwise here than different people do as a rule; ``normalisation``:
+        the shift by the cohort, from what it is as a rule; ``quality``: a measure of the calibration; ``rounding``:
+        that of the score to 32 bits; ``cap``: what the bounds take away.
     llr : float
     """
 
@@ -70,7 +71,8 @@ class Segment(Record):
         By how much the evidence falls if it is removed, by way of removal: ``splice`` cuts it out, ``mean`` puts the
         recording's mean spectrum in its place, ``noise`` noise of its level. Empty where this was not tried.
     shapley : float or None
-        Its Shapley value among the segments of its side.
+        Its Shapley value among the segments of its recording, for another scorer than that of the ratio; see
+        `avis.explain.shapley`.
     gradient : float or None
         Its integrated gradient.
     """
@@ -294,7 +296,7 @@ class Explanation(Record):
     completeness_gap : float or None
         Of the integrated gradients: which share they miss of what they are to add up to, of both sides the larger.
     baseline : float or None
-        Evidence of what they start from, the mean spectrum in place of the test.
+        Evidence with what they start from, the test's mean spectrum, in place of the test.
     bands : list of Band
     counterfactuals : list of Counterfactual
     acoustics : list of Attribute

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from avis.explain.text import wording
 
+LARGEST = 1e300
+"""No ratio is as large."""
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -47,10 +50,10 @@ def _is_table(bands: object) -> bool:
         return False
     if not all(isinstance(band, Sequence) and not isinstance(band, str) and len(band) == 2 for band in bands):
         return False
-    if not all(isinstance(words, str) and words.strip() for _, words in bands):
+    if not all(isinstance(words, str) and words.strip() and words.isprintable() for _, words in bands):
         return False
     edges = [edge for edge, _ in bands]
-    if not all(isinstance(edge, int | float) and not isinstance(edge, bool) and math.isfinite(edge) for edge in edges):
+    if not all(isinstance(edge, int | float) and not isinstance(edge, bool) and edge < LARGEST for edge in edges):
         return False
     return edges[0] >= 1 and all(lower < upper for lower, upper in itertools.pairwise(edges))
 

@@ -3,7 +3,7 @@
 A few segments of a recording are worth the evidence with the mean of their own embeddings in its place, each of which
 is made once: all subsets of 12 are 4,096 means. That is another scorer than the one that decides, for which segments
 are heard together. Where none is heard, the recording is: levelled to its mean spectrum (`avis.explain.edits.level`),
-from which nobody speaks any more; it is no silence, and its evidence is told beside the values.
+from which nobody speaks any more; it is no silence.
 
 References
 ----------

@@ -1,5 +1,6 @@
 """One side of a trial: a recording, or several of one person."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -23,7 +24,9 @@ class Side:
     ----------
     name : str
     given : list of Heard or Voiceprint
-        All its recordings, last those in which nobody speaks.
+        All its recordings, in the order given.
+    names : list of str
+        Their paths, as far as they can be spelled; empty where there is none.
     heard : list of Heard
         Those that it is made of: none where any of them is a voiceprint alone.
     voiceprint : Voiceprint
@@ -32,8 +35,14 @@ class Side:
 
     name: SideName
     given: list[Heard | Voiceprint]
+    names: list[str]
     heard: list[Heard]
     voiceprint: Voiceprint
+
+    @property
+    def numbers(self) -> list[int]:
+        """Which of the recordings given those of `heard` are, from 0."""
+        return [self.given.index(each) for each in self.heard]
 
     @property
     def divisible(self) -> bool:
@@ -57,18 +66,28 @@ class Side:
 def side_of(embedder: Embedder, name: SideName, given: Given | Sequence[Given]) -> Side:
     """Hear one recording or a list of them; raises what `Embedder.embed` does."""
     several: Sequence[Given] = given if isinstance(given, list) else [cast(Given, given)]
+    names = [_name(each) for each in several]
     if not several:
         raise ValueError(f"no recording: got an empty list, expected one or more. At {name}. Give some.")
-    recordings = sorted((hear(embedder, each) for each in several), key=_unheard)
+    recordings = [hear(embedder, each) for each in several]
     heard = [each for each in recordings if isinstance(each, Heard)]
     voiceprints = [each.voiceprint if isinstance(each, Heard) else each for each in recordings]
     voices = [(each.embedding, each.speech_s) for each in voiceprints if each.embedding is not None]
     if len(recordings) == 1 or not voices:
-        return Side(name=name, given=recordings, heard=heard, voiceprint=voiceprints[0])
+        return Side(name=name, given=recordings, names=names, heard=heard, voiceprint=voiceprints[0])
     embeddings, speech_s = zip(*voices, strict=True)
     voiceprint = embedder.voiceprint_of(np.stack(embeddings), float(np.mean(speech_s)))
-    return Side(name=name, given=recordings, heard=heard if len(heard) == len(voices) else [], voiceprint=voiceprint)
+    told = heard if len(heard) == len(voices) else []
+    return Side(name=name, given=recordings, names=names, heard=told, voiceprint=voiceprint)
 
 
-def _unheard(recording: Heard | Voiceprint) -> bool:
-    return isinstance(recording, Voiceprint) and recording.embedding is None
+def _name(given: Given) -> str:
+    r"""Return the path of a recording, with escapes for what is no text or cannot be printed.
+
+    >>> _name(b"/voices/\xff\x1b.wav".decode("utf-8", "surrogateescape"))
+    '/voices/\\xff\\x1b.wav'
+    """
+    if not isinstance(given, str | os.PathLike):
+        return ""
+    spelled = os.fsencode(given).decode("utf-8", "backslashreplace")
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in spelled)

@@ -49,7 +49,7 @@ def try_changes(
     return {
         "segments": [each.model_copy(update=more) for each, more in zip(segments, found, strict=True)],
         "completeness_gap": max(gaps, default=None),
-        "baseline": None if of_test is None else judge.as_it_was() - (of_test.whole - of_test.baseline),
+        "baseline": None if of_test is None else float(judge.evidence("test", of_test.start[None])[0]),
         "bands": bands(verifier, judge, sides),
         "counterfactuals": counterfactuals(verifier, sides),
     }

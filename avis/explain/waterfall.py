@@ -8,7 +8,8 @@ from avis.explain.record import Bar
 from avis.explain.shares import Shares
 from avis.explain.side import Side
 
-LEAST_ROUNDING = 1e-5
+LEAST_ROUNDING, MOST_ROUNDING = 1e-5, 1e-3
+"""From where on it is a bar, and, of the largest bar, where it is none of rounding."""
 
 INPUTS = {"lower": "the lower of both sides", "distance": "how far apart both sides are"}
 
@@ -95,6 +96,8 @@ def waterfall(sides: tuple[Side, Side], shares: Shares, conversion: Conversion, 
             part = f"{measure.replace('_', ' ')}, {INPUTS[which]}"
             bars.append(Bar(part=part, kind="quality", llr=value - usual[name]))
     rounding = conversion.evidence - sum(bar.llr for bar in bars)
+    largest = max(abs(bar.llr) for bar in bars)
+    assert abs(rounding) <= MOST_ROUNDING * max(1.0, largest), f"bars that miss {rounding} of {conversion.evidence}"
     if abs(rounding) > LEAST_ROUNDING:
         bars.append(Bar(part="rounding to 32 bits", kind="rounding", llr=rounding))
     if cap := llr - conversion.evidence:
@@ -104,8 +107,8 @@ def waterfall(sides: tuple[Side, Side], shares: Shares, conversion: Conversion, 
 
 def _of_speech(sides: tuple[Side, Side], shares: Shares, factor: float) -> Iterator[Bar]:
     for side, of_recordings, voice in zip(sides, shares.segments, shares.voices, strict=True):
-        for number, (heard, of_segments) in enumerate(zip(side.heard, of_recordings, strict=False)):
-            which = f"{side.spoken} {number + 1}" if len(side.heard) > 1 else side.spoken
+        for number, heard, of_segments in zip(side.numbers, side.heard, of_recordings, strict=False):
+            which = f"{side.spoken} {number + 1}" if len(side.given) > 1 else side.spoken
             for (start_s, end_s), share in zip(heard.spans_s(heard.edges), of_segments, strict=True):
                 name = f"{which} {start_s:.1f}-{end_s:.1f} s"
                 yield Bar(part=name, kind="segment", llr=factor * float(share))

@@ -56,7 +56,7 @@ def windows_matrix(
         vectors.append(weights[:, None] * (embeddings @ matrix + offset - of_usual))
         whole.append(weights @ embeddings @ matrix + offset)
         spans.append([span for each, own in zip(side.heard, edges, strict=True) for span in _given_s(each, own)])
-        recordings.append([number for number, own in enumerate(edges) for _ in own])
+        recordings.append([number for number, own in zip(side.numbers, edges, strict=True) for _ in own])
     form = backend.form()
     values = factor * (vectors[0] * form.cross) @ vectors[1].T
     total = factor * form.of(*whole)

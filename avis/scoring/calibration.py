@@ -118,7 +118,9 @@ class Calibration:
             "fitted_on": np.array([num_speakers, num_target, len(target) - num_target]),
             "range": np.stack([inputs[:, 1:].min(axis=0), inputs[:, 1:].max(axis=0)]),
             "usual": inputs[~target].mean(axis=0),
-            "quantiles": np.stack([np.percentile(llr[kind], PERCENTS) for kind in (target, ~target)]),
+            "quantiles": np.stack(
+                [np.percentile(llr[kind], PERCENTS, method="inverted_cdf") for kind in (target, ~target)]
+            ),
         }
 
     def llr(self, scores: NDArray[np.floating], features: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -216,7 +218,10 @@ class Calibration:
 
     @property
     def quantiles(self) -> NDArray[np.float64]:
-        """Percentiles 0 to 100 of `uncapped_llr` of target and of non-target calibration trials: float64 [2, 101]."""
+        """Percentiles 0 to 100 of `uncapped_llr` of target and of non-target calibration trials: float64 [2, 101].
+
+        Each is the lowest ratio of a trial that at least so many of a hundred trials do not exceed.
+        """
         return self._learnt["quantiles"]
 
     def cap(self, llr: NDArray[np.float32]) -> NDArray[np.float32]:

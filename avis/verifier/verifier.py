@@ -19,6 +19,9 @@ from avis.verifier.verdict import Outcome, Verdict
 
 PLAIN_COSINE = {"_target_": "avis.scoring.cosine.Cosine", "center": False}
 
+UNDECIDED = "Nothing can be decided"
+"""How a warning begins that is of the threshold alone."""
+
 CLIPPED, NOISY_DB, NARROW_SHARE = 0.01, 10.0, 0.6
 """Of the samples; speech-to-noise ratio; of half the sample rate: from which on a recording is warned of."""
 
@@ -144,7 +147,7 @@ class Verifier(Embedder):
             yield "Nothing was calibrated: the score has no meaning of its own."
         elif threshold is not None and not lower < threshold < upper:
             yield (
-                f"Nothing can be decided at a threshold of {threshold:.2f}: the calibration bears out no "
+                f"{UNDECIDED} at a threshold of {threshold:.2f}: the calibration bears out no "
                 f"log-likelihood ratios beyond {lower:.2f} and {upper:.2f}. Calibrate on more speakers."
             )
 

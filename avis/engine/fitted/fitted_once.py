@@ -7,7 +7,7 @@ from avis.checkpoints.fitted_state import restore, state_bytes
 from avis.digest import fingerprint
 from avis.scoring.backend import Stateful
 
-FORMATS = {"backend": 3, "calibration": 5}
+FORMATS = {"backend": 3, "calibration": 6}
 """Raised where the same data come to another fit than before, so that what was saved before is fitted anew."""
 
 

@@ -1,7 +1,6 @@
 """Write the pages of some trials, from their records and the recordings of a store."""
 
 import re
-from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,7 +10,7 @@ from avis.engine.trials.explainer import places_of
 from avis.engine.trials.recordings import as_flac, read_recordings
 from avis.explain.faithfulness.windows_scorer import WindowsError
 from avis.explain.page.trial import trial_page
-from avis.explain.record import Explanation, SideName
+from avis.explain.record import Explanation
 from avis.explain.text.sentences import Preset, sentences
 
 SHARE = re.compile(r"segments/(\d+)/llr")
@@ -59,8 +58,11 @@ class PageMaker:
         made = []
         for trial in explained.select(["number", "enrolled", "test"]).to_pylist():
             explanation = Explanation.model_validate_json(records[trial["number"]])
-            utt_ids = utterances_of(explanation, {"enroll": trial["enrolled"], "test": [trial["test"]]})
-            audio = {place: as_flac(recordings[utt_id]) for place, utt_id in utt_ids.items()}
+            given = {"enroll": trial["enrolled"], "test": [trial["test"]]}
+            audio = {
+                (each.side, each.recording): as_flac(recordings[given[each.side][each.recording]])
+                for each in explanation.sides
+            }
             text = sentences(explanation, self.preset)
             page = trial_page(explanation, audio=audio, text=text, preset=self.preset, windows_error=self.windows_error)
             name = f"{trial['number']}.html"
@@ -70,23 +72,10 @@ class PageMaker:
         return {"pages": pa.Table.from_pylist(made, schema=PAGES)}
 
 
-def utterances_of(explanation: Explanation, given: Mapping[SideName, Sequence[str]]) -> dict[tuple[SideName, int], str]:
-    """Return which utterance each recording of a record is: those in which nobody speaks have no name there.
-
-    Parameters
-    ----------
-    explanation : Explanation
-    given : mapping of str to sequence of str
-        Ids of the utterances of either side, as they were given.
-    """
-    named = {(each.side, each.name) for each in explanation.sides}
-    unnamed = {side: iter([each for each in ids if (side, each) not in named]) for side, ids in given.items()}
-    return {(each.side, each.recording): each.name or next(unnamed[each.side]) for each in explanation.sides}
-
-
 def strongest_reason(explanation: Explanation) -> str:
-    """Say which stretch bears the verdict out most, as an engineer is told; empty where none is told apart."""
-    sign = 1 if (explanation.llr or 0.0) >= 0 else -1
+    """Say which stretch bears the verdict out most, as an engineer is told; empty where none does."""
+    sign = 1 if (explanation.llr or 0.0) >= explanation.threshold else -1
     told = [(SHARE.fullmatch(fact), each) for each in sentences(explanation, "engineer") for fact in each.facts[:1]]
     shares = [(sign * (explanation.segments[int(of[1])].llr or 0.0), each.text) for of, each in told if of]
-    return max(shares, default=(0.0, ""))[1]
+    share, text = max(shares, default=(0.0, ""))
+    return text if share > 0.0 else ""

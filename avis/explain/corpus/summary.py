@@ -90,12 +90,12 @@ def _finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def as_facts(corpus: Corpus) -> dict[str, str]:
-    """Return the most of it in lines for a page, each under what it is called."""
+def as_facts(corpus: Corpus, *, decides: bool) -> dict[str, str]:
+    """Return the most of it in lines for a page, each under what it is called, with or without what was decided."""
     facts = {}
-    if corpus.decided:
+    if corpus.decided and decides:
         facts["Decided"] = corpus.decided
-    if corpus.zoo:
+    if corpus.zoo and decides:
         facts |= {ANIMALS[kind]: _named(animals) for kind, animals in corpus.zoo.kinds.items()}
     for kind, found in corpus.mismatch.items():
         if found.fit:

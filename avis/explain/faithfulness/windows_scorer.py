@@ -39,12 +39,15 @@ class WindowsError(Record):
 
 
 def as_words(error: WindowsError) -> str:
-    """Say how much the scorer of windows errs beside the one that decides."""
-    rates = ((error.windows_eer, error.windows_eer_interval), (error.eer, error.eer_interval))
-    windows, whole = (
-        f"{rate:.2%}" + (f" [{interval[0]:.2%}, {interval[1]:.2%}]" if interval else "") for rate, interval in rates
-    )
-    return f"over {error.num_trials:,} trials its equal error rate is {windows}, that of the one that decides {whole}."
+    """Say how much the scorer of windows errs beside that of the ratio."""
+    windows = f"{100 * error.windows_eer:.2f} %{_within(error.windows_eer_interval, '.2f')}"
+    whole = f"{100 * error.eer:.2f} %{_within(error.eer_interval, '.2f')}"
+    more = f"{100 * (error.windows_eer - error.eer):+.2f} points{_within(error.difference_interval, '+.2f')}"
+    return f"Over {error.num_trials:,} trials its equal error rate is {windows}, that of the ratio's {whole}: {more}."
+
+
+def _within(interval: tuple[float, float] | None, form: str) -> str:
+    return f" [{100 * interval[0]:{form}}, {100 * interval[1]:{form}}]" if interval else ""
 
 
 def mean_of_windows(embedder: Embedder, heard: Heard) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 
 from avis.explain.page.wording import NBSP, OUTCOMES, UNITS, signed
 from avis.explain.record import Explanation
+from avis.explain.text.wording import percent
 from avis.verifier.verdict import Verdict, between, evidence, times
 
 Preset = Literal["engineer", "researcher", "examiner"]
@@ -84,9 +85,9 @@ def _figures(explanation: Explanation, preset: Preset) -> list[Headline]:
         line = f"a ratio of {times(explanation.threshold)} to 1"
         found.append(Headline("Threshold", signed(explanation.threshold), line))
     if explanation.prior is not None and explanation.llr is not None:
-        probability = 100 * (verdict.probability(explanation.prior) or 0.0)
-        line = f"where it was {100 * explanation.prior:.3g}{NBSP}% before"
-        found.append(Headline("Probability of one person", f"{probability:.3g}{NBSP}%", line))
+        line = f"where it was {percent(explanation.prior)} before"
+        probability = percent(verdict.probability(explanation.prior) or 0.0)
+        found.append(Headline("Probability of one person", probability, line))
     speech = " and ".join(f"{each:.1f}" for each in verdict.speech_s)
     found.append(Headline("Speech", f"{speech}{NBSP}s", "enrolment and test"))
     return found

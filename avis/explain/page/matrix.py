@@ -44,13 +44,12 @@ def windows_part(explanation: Explanation, error: WindowsError | None) -> Part |
     """
     if explanation.windows is None:
         return None
-    errs = f"errs more: {as_words(error)}" if error else "errs more."
     return _part(
         explanation,
         explanation.windows,
         heading="What windows find in each other, each heard alone",
-        reading="Another scorer than the one that decides: it hears windows one by one and averages them, so that no "
-        f"window knows its surroundings, and {errs}",
+        reading="Another scorer than that of the ratio: it hears windows one by one and averages them, so that no "
+        f"window knows its surroundings. {as_words(error) if error else ''}".rstrip(),
     )
 
 

@@ -54,8 +54,9 @@ def _reading(along: list[Step], segments: list[Segment], by: Weigher, sound: Sou
     said = ["Above, what there is to hear: the darker, the louder."] if sound else []
     if along:
         said.append(
-            "The curve is the exact share of the evidence along the recording, every half second: up (blue) for one "
-            "person, down (orange) for two. What a step adds, it adds as the model heard it among all others."
+            "The curve is the exact share of the evidence along the recording, in steps of half a second or more: up "
+            "(blue) for one person, down (orange) for two. What a step adds, it adds as the model heard it among the "
+            "others."
         )
     elif segments:
         said.append("The model allows no exact share of the evidence along the recording.")

@@ -186,7 +186,10 @@ def meaning_part(explanation: Explanation, *, checks: bool) -> Part:
             "place, or noise of its level. Each makes a recording that nobody spoke; therefore there are several."
         )
     if checks and any(each.shapley is not None for each in segments):
-        meant["Shapley"] = "What the segment adds to every set of the others of its side, averaged."
+        meant["Shapley"] = (
+            "What the segment adds to every set of the others of its recording, averaged, by a scorer that hears "
+            "segments alone and takes their mean."
+        )
     if checks and any(each.gradient is not None for each in segments):
         meant["Gradient"] = _gradient(explanation)
     if explanation.acoustics:
@@ -201,7 +204,7 @@ def _gradient(explanation: Explanation) -> str:
     if explanation.completeness_gap is not None:
         said += f" They miss {100 * explanation.completeness_gap:.2g} % of what they should add up to."
     if explanation.baseline is not None:
-        said += f" The mean spectrum alone has {signed(explanation.baseline)}."
+        said += f" With the mean spectrum in place of the test the evidence is {signed(explanation.baseline)}."
     return said
 
 

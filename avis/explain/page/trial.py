@@ -27,6 +27,7 @@ from avis.explain.page.waterfall import waterfall_part
 from avis.explain.page.wording import SIDES, path_of
 from avis.explain.record import Explanation, SideName
 from avis.reports.html import render
+from avis.verifier.verifier import UNDECIDED
 
 UNFOLDED = 6
 """Sentences of a layer that are read at once; the others are folded."""
@@ -110,8 +111,8 @@ def trial_page(
         preset=preset,
         headlines=headlines(explanation, preset),
         verbal=explanation.verbal,
-        propositions=_propositions(explanation) if preset == "examiner" else [],
-        warnings=explanation.warnings,
+        propositions=_propositions(explanation) if preset == "examiner" and not text else [],
+        warnings=[each for each in explanation.warnings if preset != "examiner" or not each.startswith(UNDECIDED)],
         said=[each for each in text if each.layer not in {layer.name for layer in layers}],
         sentences={layer.name: [each for each in text if each.layer == layer.name] for layer in layers},
         unfolded=UNFOLDED,
@@ -203,7 +204,7 @@ def _quality(explanation: Explanation, preset: Preset) -> Layer:
         lead="Limits: what the ratio rests on, how good the recordings are, and what each number means.",
         parts=_present(
             calibration_part(explanation, show_threshold=preset != "examiner"),
-            orders_part(explanation) if preset != "engineer" else None,
+            orders_part(explanation) if preset == "researcher" else None,
             quality_part(explanation),
             model_part(explanation, preset),
             meaning_part(explanation, checks=preset != "engineer"),

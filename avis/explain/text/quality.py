@@ -6,6 +6,7 @@ from avis.explain.record import Explanation, Side
 from avis.explain.text import phrases, wording
 from avis.explain.text.facts import Said, compose, join
 from avis.explain.text.result import calibration_speakers
+from avis.verifier.verifier import UNDECIDED
 
 
 def sides(told: Explanation) -> Iterator[Said]:
@@ -88,6 +89,11 @@ def warnings(told: Explanation) -> Iterator[Said]:
     """Say what was warned of."""
     for place, warning in enumerate(told.warnings):
         yield Said(warning, (f"warnings/{place}",))
+
+
+def warnings_of_evidence(told: Explanation) -> Iterator[Said]:
+    """Say what was warned of, but that nothing can be decided."""
+    return (each for each in warnings(told) if not each.text.startswith(UNDECIDED))
 
 
 def limits(told: Explanation) -> Iterator[Said]:

@@ -55,7 +55,7 @@ def _share(told: Explanation, template: str, place: int) -> Said:
 
 def _removal(told: Explanation, place: int) -> Said:
     ways = list(told.segments[place].removed.items())
-    if not ways:
+    if not ways or (told.unit == "llr" and abs(ways[0][1]) < LEAST_WEIGHT):
         return Said("")
     way, removed = ways[0]
     return compose(wording.AND_REMOVED, removal=Said(wording.REMOVALS[way]), change=_change(told, place, way, removed))

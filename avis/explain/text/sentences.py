@@ -74,7 +74,7 @@ PRESETS: dict[Preset, dict[Layer, tuple[Teller, ...]]] = {
         "quality": (
             quality.validation,
             quality.speech,
-            quality.warnings,
+            quality.warnings_of_evidence,
             cautions,
             quality.limits,
             result.model,

@@ -66,7 +66,9 @@ POSTERIOR = (
 RATIO_ONLY = "The ratio tells how strong the evidence is. How probable a proposition is depends on all else known, too."
 MODEL = "The model is {model}."
 
-START = "Recordings of different people come to {amount} for {who}, as a rule; what is otherwise here is added to that."
+START = (
+    "Before any cap, different people come to {amount} for {who}, as a rule; what is otherwise here is added to that."
+)
 STRONGEST = "The strongest share for {who} is {amount}, {stretch}{removal}."
 NEXT = "The next share for {who} is {amount}, {stretch}{removal}."
 AND_REMOVED = "; with it {removal}, the evidence {change}"

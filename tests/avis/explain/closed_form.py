@@ -88,7 +88,6 @@ def heard_of(embedder: Embedder, values: np.ndarray, edges=None, **voiceprint) -
     embedding = embedder.embedding_of(values).astype(np.float64)
     facts = {"speech_s": len(values) / RATE, "quality": {}, "unheard": None, "model": embedder.digest, "sha256": ""}
     return Heard(
-        name="",
         voiceprint=Voiceprint(embedding=embedding.astype(np.float32), **(facts | voiceprint)),
         values=values,
         kept=np.array([[0, len(values)]]),
@@ -102,7 +101,9 @@ def heard_of(embedder: Embedder, values: np.ndarray, edges=None, **voiceprint) -
 
 
 def side_of(name: SideName, *heard: Heard) -> Side:
-    return Side(name=name, given=list(heard), heard=list(heard), voiceprint=heard[0].voiceprint)
+    return Side(
+        name=name, given=list(heard), names=[""] * len(heard), heard=list(heard), voiceprint=heard[0].voiceprint
+    )
 
 
 def judge_of(sides: tuple[Side, Side], backend: Backend | None = None) -> Judge:

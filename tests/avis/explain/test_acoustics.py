@@ -48,8 +48,8 @@ def test_values_are_those_that_are_measured_and_ratios_those_of_the_population(p
     by_name = {each.name: each for each in attributes(octaves(), sides)}
     pitch = by_name[PITCH]
     assert (pitch.unit, pitch.enroll, pitch.test) == ("Hz", pytest.approx(120, rel=0.02), pytest.approx(190, rel=0.02))
-    assert pitch.enroll_percentile == 100 * 1.5 / 4  # of three speakers one is below, and itself counts by half
-    assert pitch.test_percentile == 100 * 2.5 / 4
+    assert pitch.enroll_percentile == pytest.approx(100 / 3)  # of three speakers one is below
+    assert pitch.test_percentile == pytest.approx(200 / 3)
     u, v = (12 * np.log2(value / 141.42) / 40**0.5 for value in (pitch.enroll, pitch.test))
     assert pitch.llr == pytest.approx(float(two_covariance_llr(u, v, rho=0.9)))
     assert by_name["hnr_db"].enroll is not None

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import soundfile as sf
 
 from avis.explain.explain import explain
 from avis.scoring.as_norm import AsNorm
@@ -80,6 +81,21 @@ def test_several_recordings_of_a_person_are_told_apart(verifier):
     assert sum(bar.llr for bar in explanation.waterfall) == pytest.approx(explanation.llr, abs=1e-4)
     assert {bar.part.split()[1] for bar in explanation.waterfall if bar.part.startswith("enrolment ")} == {"1", "2"}
     assert [each.recording for each in explanation.sides] == [0, 1, 0]
+
+
+def test_recordings_keep_their_numbers_beside_one_that_is_silent(verifier, tmp_path):
+    silent, named = str(tmp_path / "silent.wav"), str(tmp_path / "b\x1b.wav")
+    sf.write(silent, np.zeros(RATE), RATE)
+    sf.write(named, talk(3), RATE)
+    explanation = explain(verifier, [silent, (talk(1), RATE), named], (talk(2), RATE), checks=False)
+    assert [(each.recording, each.name) for each in explanation.sides if each.side == "enroll"] == [
+        (0, silent),
+        (1, ""),
+        (2, str(tmp_path / "b\\x1b.wav")),
+    ]
+    assert {each.recording for each in explanation.segments if each.side == "enroll"} == {1, 2}
+    assert {bar.part.split()[1] for bar in explanation.waterfall if bar.part.startswith("enrolment ")} == {"2", "3"}
+    assert any(warning.startswith("Recording 1 of the enrolment") for warning in explanation.warnings)
 
 
 def test_of_a_voiceprint_there_is_one_part_and_the_recording_has_the_others(verifier):

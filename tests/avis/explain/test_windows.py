@@ -33,6 +33,22 @@ def test_pairs_of_windows_add_up_to_the_score_of_their_means(verifier):
     assert matrix.enroll == pytest.approx([(0.0, 2.0), (2.0, 4.0)])
 
 
+def test_cells_count_from_a_usual_voice(verifier):
+    sides = tuple(
+        side_of(verifier, name, (talk(seed, duration_s=4.0), RATE)) for seed, name in enumerate(("enroll", "test"))
+    )
+    usual = np.full(verifier.dim, 0.1)
+    matrix = windows_matrix(verifier, Cosine(center=False), sides, usual, factor=2.0)
+    windows = [
+        verifier.windows((talk(seed, duration_s=4.0), RATE), length_s=2.0, hop_s=2.0).embeddings.astype(np.float64)
+        for seed in range(2)
+    ]
+    norms = np.prod([np.linalg.norm(each.mean(axis=0)) for each in windows])
+    by_hand = 2.0 * ((windows[0] - usual) / 2) @ ((windows[1] - usual) / 2).T / norms
+    assert np.array(matrix.values) == pytest.approx(by_hand, abs=1e-5)
+    assert np.sum(matrix.values) + matrix.rest == pytest.approx(matrix.total)
+
+
 def test_what_plda_makes_of_one_side_alone_is_of_no_pair(verifier):
     rng = np.random.default_rng(0)
     voices = rng.normal(size=(20, 1, verifier.dim)) + 0.3 * rng.normal(size=(20, 4, verifier.dim))

@@ -335,8 +335,24 @@ def test_it_knows_what_it_was_fitted_on() -> None:
     quantiles = calibration.quantiles
     assert quantiles.shape == (2, 101)
     for at, kind in zip(quantiles, (target, ~target), strict=True):
-        assert (at[0], at[50], at[100]) == pytest.approx((llr[kind].min(), np.median(llr[kind]), llr[kind].max()))
+        middle = np.sort(llr[kind])[149]  # of 300
+        assert (at[0], at[50], at[100]) == pytest.approx((llr[kind].min(), middle, llr[kind].max()))
         assert np.mean(llr[kind] <= at[20]) == pytest.approx(0.2, abs=0.005)
+
+
+@pytest.mark.parametrize("num", [5, 30, 101])
+def test_percentiles_bound_how_many_trials_lie_below(num: int) -> None:
+    """At most as many of a hundred trials lie below a ratio as there are percentiles below it, be they few."""
+    rng = np.random.default_rng(num)
+    target = np.arange(2 * num) % 2 == 0
+    calibration = Calibration(p_target=0.5, l2=1e-4, measures=[])
+    scores = np.where(target, 2.0, 0.0) + rng.normal(size=2 * num)
+    calibration.fit(scores, np.zeros((2 * num, 0)), target)
+    llr = calibration.uncapped_llr(scores, np.zeros((2 * num, 0)))
+    for kind, percentiles in zip((target, ~target), calibration.quantiles, strict=True):
+        for at in np.linspace(llr.min() - 0.1, llr.max() + 0.1, 50):
+            assert np.mean(llr[kind] < at) <= np.count_nonzero(percentiles < at) / 100
+            assert np.mean(llr[kind] >= at) <= np.count_nonzero(percentiles >= at) / 100
 
 
 def test_different_people_come_as_a_rule_to_the_mean_of_their_ratios() -> None:

@@ -26,7 +26,7 @@ PATTERNS = {
         "bound": rf"none beyond (?P<size>{N}) for {SPEAKER}",
         "threshold": rf"your threshold of (?P<size>{N})",
         "capped": r"\bcapped\b",
-        "start": rf"come to {AMOUNT} for {SPEAKER}, as a rule",
+        "start": rf"different people come to {AMOUNT} for {SPEAKER}, as a rule",
         "strongest": rf"(?P<rank>strongest|next) share for {SPEAKER} is {AMOUNT}",
         "weighs_most": rf"weighs most: {AMOUNT} for {SPEAKER}",
         "no_stretch": rf"[Nn]o stretch has a share for {SPEAKER}",

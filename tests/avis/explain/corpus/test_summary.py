@@ -53,14 +53,14 @@ def test_it_is_plain_data():
 
 
 def test_a_reason_that_is_no_better_than_loudness_says_so():
-    assert as_facts(corpus())["Order by shares"] == (
+    assert as_facts(corpus(), decides=True)["Order by shares"] == (
         "taking away is +2.00 [+2.00, +2.00] deviations better than chance, over 2 trials; no better than the loudest "
         "first"
     )
 
 
 def test_lines_name_the_worst_and_the_strongest():
-    facts = as_facts(corpus())
+    facts = as_facts(corpus(), decides=True)
     assert facts["Goats, rejected as themselves"].startswith("a 40% (12 of 30 trials, beyond chance); 1 of 3 speakers")
     assert facts["Lambs, whom others pass for"] == "none of 0 speakers"
     assert facts["Scores where recordings are unlike, one speaker"].startswith(
@@ -68,3 +68,9 @@ def test_lines_name_the_worst_and_the_strongest():
     )
     assert facts["Changes that would help most, two speakers"] == "at 8 kHz: -0.50 [-0.60, -0.40]; quiet: +1.00"
     assert facts["Acoustics"] == "not said"
+
+
+def test_an_examiner_is_told_of_no_decisions() -> None:
+    decided = as_facts(corpus(), decides=True).keys() - as_facts(corpus(), decides=False).keys()
+    assert "Decided" in decided
+    assert {name for name in decided if name.startswith(("Goats", "Lambs", "Wolves"))} == decided - {"Decided"}

@@ -30,7 +30,7 @@ def test_a_probability_takes_a_prior(preset) -> None:
     assert "Probability of one person" not in {each.name for each in headlines(records.match(), preset)}
     given = records.match().model_copy(update={"prior": 0.5, "llr": math.log(99)})
     found = {each.name: each.figure for each in headlines(given, preset)}
-    assert found["Probability of one person"] == "99\xa0%"
+    assert found["Probability of one person"] == "99.0 %"
 
 
 def test_a_ratio_at_its_bound_is_capped() -> None:

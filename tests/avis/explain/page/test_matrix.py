@@ -61,11 +61,11 @@ def test_the_table_is_the_record() -> None:
 
 def test_how_much_windows_err_is_said_where_it_is_known() -> None:
     rates = {"eer": 0.05, "eer_interval": (0.02, 0.08), "windows_eer": 0.1, "windows_eer_interval": None}
-    error = WindowsError(**rates, difference_interval=None, num_trials=1200)
+    error = WindowsError(**rates, difference_interval=(-0.01, 0.12), num_trials=1200)
     assert windows_part(records.match(), error).reading.startswith(
-        "Another scorer than the one that decides: it hears windows one by one and averages them, so that no window "
-        "knows its surroundings, and errs more: over 1,200 trials its equal error rate is 10.00%, that of the one that "
-        "decides 5.00% [2.00%, 8.00%]."
+        "Another scorer than that of the ratio: it hears windows one by one and averages them, so that no window knows "
+        "its surroundings. Over 1,200 trials its equal error rate is 10.00 %, that of the ratio's 5.00 % [2.00, 8.00]: "
+        "+5.00 points [-1.00, +12.00]. "
     )
 
 

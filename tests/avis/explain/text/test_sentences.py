@@ -35,8 +35,8 @@ def test_an_engineer_gets_the_decision_then_reasons_then_warnings():
         "your threshold of 100."
     )
     assert text[1] == (
-        "Recordings of different people come to a factor of 17 for two speakers, as a rule; what is otherwise here is "
-        "added to that."
+        "Before any cap, different people come to a factor of 17 for two speakers, as a rule; what is otherwise here "
+        "is added to that."
     )
     assert text[2] == (
         "The strongest share for one speaker is a factor of 22, from 0.0 to 1.2 s of the enrolment; with it cut out, "
@@ -210,6 +210,6 @@ def test_it_is_described_in_paragraphs_by_layer():
     paragraphs = describe(realistic(), "engineer").split("\n\n")
     assert len(paragraphs) == 3
     assert paragraphs[0].startswith("Same speaker: ")
-    assert paragraphs[1].startswith("What moved the score\nRecordings of different people ")
+    assert paragraphs[1].startswith("What moved the score\nBefore any cap, different people ")
     assert paragraphs[2].startswith("How far to trust it\nThe second recording is noisy")
     assert max(len(line) for paragraph in paragraphs for line in paragraph.splitlines()) <= 80
