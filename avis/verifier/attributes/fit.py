@@ -29,8 +29,8 @@ MIN_SPEAKERS = 6
 FOLDS = 5
 NORMAL_95 = 1.959964
 INVERSE_PENALTY = 0.1
-"""Of squared weights, against the sum over speakers, embeddings having unit variance on average: 0.01 and 1 gave the
-same accuracies to 0.03 in simulations of 20 to 500 speakers."""
+"""Of squared weights, against the sum over speakers, embeddings having unit variance on average: from 0.01 to 1,
+accuracies differed by 0.04 at most in simulations of 20 to 500 speakers."""
 
 MOST_STEPS, CONVERGED = 100, 1e-9
 TRIED, AT_ONCE, DRAWS, FREEDOM = 4000, 100, 500, 4
