@@ -182,8 +182,8 @@ def test_a_guess_says_that_it_is_no_evidence_and_how_often_it_is_right(preset):
         "What a voice sounds like is guessed by the model; a guess is no evidence, and in no score.",
         'Gender: the enrolment sounds like "f", as do 93.0 % of such voices (95 % interval: 81 % to 98.7 %).',
         "Gender: what the test sounds like is unclear.",
-        "Gender: such a guess is right for 91.0 % of speakers that it was not fitted on (95 % interval: 84 % to 96.0 %), "
-        "by chance for 50 %.",
+        "Gender: such a guess is right for 91.0 % of speakers that it was not fitted on (95 % interval: 84 % to 96.0 %"
+        "), by chance for 50 %.",
     ]
     assert not any("guess" in each for each in told(preset, "observed", guesses=[]))
 
