@@ -6,10 +6,11 @@ from typing import Any
 
 from avis import location
 from avis.checkpoints.checkpoint import Checkpoint
+from avis.engine.fitted.attributes import fitted_attributes
 from avis.engine.fitted.backend import fitted_backend
 from avis.engine.fitted.calibration import Calibrator, build_calibration
 from avis.engine.fitted.calibration_trials import calibration_trials, check_calibration_speakers, with_models
-from avis.engine.fitted.voices import training_voices
+from avis.engine.fitted.voices import kept_voices, training_speech
 from avis.engine.recipe import ScoreRecipe
 from avis.engine.score import read_trials
 from avis.engine.scoring_settings import CalibrationSettings
@@ -45,6 +46,7 @@ def leave_verifier(recipe: ScoreRecipe, checkpoint: Checkpoint, utterances: str,
     calibration, why_not = _calibrated(calibrated, embedder, backend, index, utterances)
     if calibration is None:
         print(f"warning: the verifier is not calibrated, so that it is sure of nothing: {why_not}", flush=True)
+    speech = training_speech(embedder, index, tested=tested, seed=recipe.seed)
     folder = location.join(run_dir, VERIFIER)
     parts = Parts(
         checkpoint=checkpoint,
@@ -57,7 +59,8 @@ def leave_verifier(recipe: ScoreRecipe, checkpoint: Checkpoint, utterances: str,
         max_window_s=recipe.max_window_s,
         trained_on=str(checkpoint.lineage),
         figures=_figures(run_dir),
-        voices=training_voices(embedder, index, tested=tested, seed=recipe.seed),
+        voices=kept_voices(embedder, speech) if speech else None,
+        attributes=fitted_attributes(speech, seed=recipe.seed) if speech else None,
     )
     write_folder(folder, parts)
     return folder

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from avis.explain.acoustics import attributes
 from avis.explain.cohort import cohort
 from avis.explain.faithfulness.trial import orders_of_trial
+from avis.explain.guesses import guesses
 from avis.explain.heard import Heard
 from avis.explain.judge import Judge
 from avis.explain.record import Explanation, Frames, Matrix, Segment, SideName
@@ -76,6 +77,7 @@ def explain(
     usual = verifier.voices.usual if verifier.voices else None
     conversion, taken = conversion_of(judge), take_apart(verifier.backend, sides, usual)
     told |= _exact(verifier, sides, taken, conversion, llr=verdict.llr, scale=scale)
+    told["guesses"] = guesses(verifier.attributes or (), sides)
     if checks:
         towards = directions(verifier.backend, taken, factor=conversion.factor)
         told |= try_changes(verifier, judge, sides, directions=towards, segments=told["segments"])

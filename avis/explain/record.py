@@ -2,7 +2,8 @@
 
 Three layers are kept apart. *Causal*: what moved the score (`Explanation.waterfall`, `segments`, `frames`, `evidence`,
 `windows`, `bands`, `counterfactuals`). *Observed*: what can be heard, never claimed as a cause (`acoustics`,
-`cohort`). *Quality*: how far to trust it (`sides`, `warnings`, `llr_interval`, `llr_bounds`, `completeness_gap`).
+`cohort`), nor, where it is guessed, as evidence (`guesses`). *Quality*: how far to trust it (`sides`, `warnings`,
+`llr_interval`, `llr_bounds`, `completeness_gap`).
 
 Evidence is counted in natural-log likelihood ratios (``llr``, not capped unless said), positive for one speaker; where
 nothing is calibrated, in the back-end's score.
@@ -11,6 +12,8 @@ nothing is calibrated, in the back-end's score.
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
+
+from avis.verifier.attributes.head import AttributeName
 
 SideName = Literal["enroll", "test"]
 Kind = Literal["segment", "voice", "model", "normalisation", "quality", "offset", "rounding", "cap"]
@@ -182,6 +185,37 @@ class Attribute(Record):
     llr: float | None = None
 
 
+class Guess(Record):
+    """What an embedding suggests of a speaker: observed, in no way evidence, and in no score.
+
+    Attributes
+    ----------
+    side : str
+    attribute : str
+    value : str or None
+        Of the training's speakers; None where it is unclear, since the interval reaches down to chance.
+    probability : float or None
+        Share of speakers of that value among those who sound so to the model, if all values were equally frequent.
+    interval : (float, float) or None
+        Where it lies, at 95 %.
+    accuracy : float
+        How often such a guess is right of speakers that were held out of the guessing, averaged over values.
+    accuracy_interval : (float, float)
+        Where that lies with other speakers, at 95 %.
+    chance : float
+        How often a guess without hearing is right.
+    """
+
+    side: SideName
+    attribute: AttributeName
+    value: str | None
+    probability: float | None
+    interval: tuple[float, float] | None
+    accuracy: float
+    accuracy_interval: tuple[float, float]
+    chance: float
+
+
 class Neighbour(Record):
     """A voice of the cohort, and the evidence with it in place of the other side, before any cap."""
 
@@ -300,6 +334,7 @@ class Explanation(Record):
     bands : list of Band
     counterfactuals : list of Counterfactual
     acoustics : list of Attribute
+    guesses : list of Guess
     cohort : Cohort or None
     calibration : list of list of float or None
         Ratios of the calibration trials that were targets, then non-targets, from the 0th to the 100th percentile.
@@ -332,6 +367,7 @@ class Explanation(Record):
     bands: list[Band] = []
     counterfactuals: list[Counterfactual] = []
     acoustics: list[Attribute] = []
+    guesses: list[Guess] = []
     cohort: Cohort | None = None
     calibration: list[list[float]] | None = None
     orders: list[Order] = []

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from avis.metrics.operating_point import OperatingPoint
+from avis.verifier.attributes.kept import Heads
 from avis.verifier.voices import Voices
 
 USE = """    from avis.verifier import Verifier
@@ -13,7 +14,12 @@ USE = """    from avis.verifier import Verifier
 or `avis verify a.wav b.wav --model <this folder>`."""
 
 
-def card(config: Mapping[str, Any], calibrated: Mapping[str, Any] | None, voices: Voices | None) -> str:
+def card(
+    config: Mapping[str, Any],
+    calibrated: Mapping[str, Any] | None,
+    voices: Voices | None,
+    attributes: Heads | None,
+) -> str:
     """Return the card as Markdown.
 
     Parameters
@@ -24,6 +30,8 @@ def card(config: Mapping[str, Any], calibrated: Mapping[str, Any] | None, voices
         See `avis.scoring.calibration.Calibration.facts`.
     voices : Voices or None
         Speakers of the training that the folder holds.
+    attributes : Heads or None
+        What guesses attributes of speakers.
     """
     model, front_end = (config[key]["_target_"].rpartition(".")[2] for key in ("model", "front_end"))
     sections = [
@@ -39,6 +47,7 @@ def card(config: Mapping[str, Any], calibrated: Mapping[str, Any] | None, voices
         *(_figures(config["figures"]) or ["None were measured."]),
         "## Decisions",
         _decisions(config, calibrated),
+        *(["## Guesses about speakers", *_guesses(attributes)] if attributes else []),
         "## Limits",
         "Error rates and ratios hold for recordings like those that they were measured on: other languages, "
         "microphones, distances or ages may fare otherwise, and nothing here tells a voice from its copy.",
@@ -52,6 +61,23 @@ def _personal(num_voices: int) -> str:
         "are compared in explanations: personal data. Before the folder goes to anybody who must not have them, delete "
         "`voices.npz` and its line in `config.json`; decisions stay as they are."
     )
+
+
+def _guesses(heads: Heads) -> list[str]:
+    rows = []
+    for head in heads:
+        classes = ", ".join(f"{value} ({num})" for value, num in zip(head.classes, head.num_speakers, strict=True))
+        lower, upper = (100 * end for end in head.accuracy_interval)
+        within = f"{100 * head.accuracy:.0f} [{lower:.0f}, {upper:.0f}]"
+        rows.append(f"| {head.attribute} | {classes.replace('|', '/')} | {within} | {100 * head.chance:.0f} |")
+    columns = "| attribute | guessed among (speakers) | right, % [95 % interval over speakers] | by chance, % |"
+    return [
+        "\n".join([columns, "| --- | --- | --- | --- |", *rows]),
+        "Explanations tell what a voice sounds like, by its embedding: guesses, wrong of some, for no decision and no "
+        "part of any score. How often they are right was found on speakers of the training who were held out of the "
+        "guessing, but not of the model. A guess about a person is personal data, as is what the guesses were fitted "
+        "on. Whoever must not have them: delete `attributes.npz` and its line in `config.json`.",
+    ]
 
 
 def _figures(figures: Mapping[str, Any]) -> list[str]:

@@ -22,13 +22,15 @@ from avis.foreign import parse_json, validated
 from avis.metrics.operating_point import OperatingPoint
 from avis.scoring.backend import Backend, Step, score_noise
 from avis.scoring.calibration import Calibration, Measure
+from avis.verifier.attributes.kept import Heads
 from avis.verifier.card import card
 from avis.verifier.voices import Voices
 
 FORMAT = 3
 """Raised where a folder holds more than before, so that one of an earlier version is refused with what to do."""
 CONFIG, CARD = "config.json", "README.md"
-WEIGHTS, BACKEND, CALIBRATION, VOICES = "model.safetensors", "backend.npz", "calibration.npz", "voices.npz"
+WEIGHTS, BACKEND, CALIBRATION = "model.safetensors", "backend.npz", "calibration.npz"
+VOICES, ATTRIBUTES = "voices.npz", "attributes.npz"
 MOST_THRESHOLD = 100.0
 """Of log-likelihood ratios; e to that power is more than there are speakers."""
 ADVICE = "Fetch the folder again, or make it anew."
@@ -70,6 +72,8 @@ class Parts:
         On whom, and what came of it, in words; empty for speakers that were held out of the training.
     voices : Voices or None
         Speakers of the training.
+    attributes : Heads or None
+        What guesses attributes of speakers, for explanations alone.
     """
 
     checkpoint: Checkpoint
@@ -84,11 +88,12 @@ class Parts:
     figures: Mapping[str, Any]
     calibrated_on: str = ""
     voices: Voices | None = None
+    attributes: Heads | None = None
 
     @property
     def card(self) -> str:
         """What the model is and where it ends, as Markdown."""
-        return card(self.config, self.calibration.facts() if self.calibration else None, self.voices)
+        return card(self.config, self.calibration.facts() if self.calibration else None, self.voices, self.attributes)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -128,10 +133,12 @@ def write_folder(folder: str, parts: Parts) -> None:
     }
     if parts.calibration is not None:
         files[CALIBRATION] = state_bytes(parts.calibration)
-    if parts.voices is not None:
-        files[VOICES] = state_bytes(parts.voices)
-    else:
-        store.delete_file(location.join(folder, VOICES))  # personal data of another model
+    of_speakers = {VOICES: parts.voices, ATTRIBUTES: parts.attributes}
+    for name, known in of_speakers.items():
+        if known is not None:
+            files[name] = state_bytes(known)
+        else:
+            store.delete_file(location.join(folder, name))  # personal data of another model
     for name, data in {**files, CARD: parts.card.encode()}.items():
         store.write_bytes(location.join(folder, name), data)
     config = {**parts.config, "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}}
@@ -194,10 +201,13 @@ def read_folder(folder: str) -> Parts:
     if calibration:
         features = np.zeros((1, 2 * len(calibration.measures)))
         _restored(calibration, folder, CALIBRATION, config, lambda: calibration.interval(np.zeros(1), features))
-    voices = None
+    voices, attributes = None, None
     if VOICES in config.files:
         read, where = _file(folder, VOICES, config), location.join(folder, VOICES)
         voices = Voices.of_bytes(read, dim=dim, tried=backend.transform, where=where, advice=ADVICE)
+    if ATTRIBUTES in config.files:
+        read, where = _file(folder, ATTRIBUTES, config), location.join(folder, ATTRIBUTES)
+        attributes = Heads.of_bytes(read, dim=dim, where=where, advice=ADVICE)
     return Parts(
         checkpoint=checkpoint,
         hearing=config.hearing,
@@ -211,6 +221,7 @@ def read_folder(folder: str) -> Parts:
         calibrated_on=config.calibrated_on,
         figures={name: each.model_dump(mode="json") for name, each in config.figures.items()},
         voices=voices,
+        attributes=attributes,
     )
 
 

@@ -39,7 +39,8 @@ class Verifier(Embedder):
     def __init__(self, parts: Parts, *, path: str = "") -> None:
         super().__init__(parts.checkpoint, parts.hearing, max_window_s=parts.max_window_s)
         self.parts, self.path = parts, path
-        self.backend, self.calibration, self.voices = parts.backend, parts.calibration, parts.voices
+        self.backend, self.calibration = parts.backend, parts.calibration
+        self.voices, self.attributes = parts.voices, parts.attributes
         self.comparison = Comparison(
             parts.backend, parts.calibration, {"scoring": parts.scoring, "calibration": parts.calibrating}
         )

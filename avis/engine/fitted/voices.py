@@ -1,5 +1,7 @@
 """Gather the voices that a verifier keeps of its training: mean embeddings, and what is usual of how they sound."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,8 +29,22 @@ FORMAT = 1
 """Raised where the same recordings are measured otherwise than before."""
 
 
-def training_voices(embedder: StoreEmbedder, index: pa.Table, *, tested: set[str], seed: int) -> Voices | None:
-    """Return some speakers of the training; None, with a printed line, where the store has none.
+class Speech(NamedTuple):
+    """What some speakers of the training said, sorted by speaker.
+
+    Attributes
+    ----------
+    utterances : pyarrow.Table
+        Columns of the utterances table.
+    embeddings : float32 [utterances, dim]
+    """
+
+    utterances: pa.Table
+    embeddings: NDArray[np.float32]
+
+
+def training_speech(embedder: StoreEmbedder, index: pa.Table, *, tested: set[str], seed: int) -> Speech | None:
+    """Embed some speakers of the training; None, with a printed line, where the store has none.
 
     Parameters
     ----------
@@ -48,11 +64,16 @@ def training_voices(embedder: StoreEmbedder, index: pa.Table, *, tested: set[str
         print("voices: the verifier keeps none, since the store holds no training speakers", flush=True)
         return None
     embedded = embedder.embed(chosen["utt_id"], label="embed voices")
-    embeddings = embedding_matrix(embedded)[gather(chosen["utt_id"], embedded["utt_id"])]
+    return Speech(chosen, embedding_matrix(embedded)[gather(chosen["utt_id"], embedded["utt_id"])])
+
+
+def kept_voices(embedder: StoreEmbedder, speech: Speech) -> Voices:
+    """Return the speakers, and what is usual of how they sound."""
+    chosen = speech.utterances
     names, first = np.unique(np.array(chosen["speaker"].to_pylist()), return_index=True)
     return Voices(
         names=names,
-        embeddings=model_means(embeddings, np.append(first, len(chosen))),
+        embeddings=model_means(speech.embeddings, np.append(first, len(chosen))),
         acoustics=_population(embedder, chosen),
     )
 

@@ -8,6 +8,7 @@ from avis.explain.faithfulness.windows_scorer import WindowsError
 from avis.explain.page.bands import bands_part
 from avis.explain.page.cohort import cohort_part
 from avis.explain.page.dumbbells import acoustics_part
+from avis.explain.page.guesses import guesses_part
 from avis.explain.page.headline import Preset, headlines
 from avis.explain.page.histogram import calibration_part
 from avis.explain.page.matrix import evidence_part, windows_part
@@ -186,7 +187,7 @@ def _causal(
 
 
 def _observed(explanation: Explanation) -> Layer:
-    parts = _present(acoustics_part(explanation), cohort_part(explanation))
+    parts = _present(acoustics_part(explanation), guesses_part(explanation), cohort_part(explanation))
     return Layer(
         name="observed",
         heading="What can be heard",

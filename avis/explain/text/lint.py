@@ -15,7 +15,7 @@ from avis.explain.text.sentences import Sentence
 
 CHECKS = RATIO_CHECKS | PART_CHECKS | WORD_CHECKS
 
-WORDED = ("outcome", "unit", "kind", "side", "sha256")
+WORDED = ("outcome", "unit", "kind", "side", "sha256", "attribute")
 """Last keys of facts that are said in other words than the record's."""
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from avis.explain.record import Attribute, Cohort, Explanation, Neighbour, SideName
+from avis.explain.record import Attribute, Cohort, Explanation, Guess, Neighbour, SideName
 from avis.explain.text import phrases, wording
 from avis.explain.text.facts import Said, compose
 from avis.explain.text.result import score
@@ -39,6 +39,48 @@ def _measured(attribute: Attribute, path: str, name: SideName) -> Said:
         return compose(wording.MEASURED, value=said, side=side)
     above = phrases.number(percentile, f"{fact}_percentile", decimals=0)
     return compose(wording.MEASURED_AMONG, value=said, side=side, percentile=above)
+
+
+def guesses(told: Explanation) -> Iterator[Said]:
+    """Say what a model guesses of both speakers, and how often such guesses are right."""
+    if told.guesses:
+        yield Said(wording.NO_EVIDENCE)
+    for place, guess in enumerate(told.guesses):
+        path = f"guesses/{place}"
+        attribute = Said(wording.begun(wording.GUESSED[guess.attribute]), (f"{path}/attribute",))
+        yield _guess(guess, path, attribute)
+        if guess.attribute not in [each.attribute for each in told.guesses[place + 1 :]]:
+            yield compose(
+                wording.GUESSED_RIGHT,
+                attribute=attribute,
+                accuracy=_percent(guess.accuracy, f"{path}/accuracy"),
+                ends=_ends(guess.accuracy_interval, f"{path}/accuracy_interval"),
+                chance=_percent(guess.chance, f"{path}/chance"),
+            )
+
+
+def _guess(guess: Guess, path: str, attribute: Said) -> Said:
+    side = Said(wording.THE_SIDE[guess.side], (f"{path}/side",))
+    if guess.value is None or guess.probability is None or guess.interval is None:
+        unclear = Said(wording.UNCLEAR_WORD, (f"{path}/value",))
+        return compose(wording.UNCLEAR, attribute=attribute, side=side, unclear=unclear)
+    return compose(
+        wording.GUESS,
+        attribute=attribute,
+        side=side,
+        value=phrases.quoted(guess.value, f"{path}/value"),
+        probability=_percent(guess.probability, f"{path}/probability"),
+        ends=_ends(guess.interval, f"{path}/interval"),
+    )
+
+
+def _percent(share: float, fact: str) -> Said:
+    return Said(wording.percent(share), (fact,))
+
+
+def _ends(interval: tuple[float, float], path: str) -> Said:
+    lower, upper = (_percent(end, f"{path}/{place}") for place, end in enumerate(interval))
+    return compose(wording.ENDS, lower=lower, upper=upper)
 
 
 def neighbours(told: Explanation) -> Iterator[Said]:

@@ -57,7 +57,7 @@ PRESETS: dict[Preset, dict[Layer, tuple[Teller, ...]]] = {
             account.bands,
             account.counterfactuals,
         ),
-        "observed": (observed.attributes, observed.neighbours, observed.rank),
+        "observed": (observed.attributes, observed.guesses, observed.neighbours, observed.rank),
         "quality": (quality.calibration, quality.validation, quality.sides, quality.warnings, cautions),
     },
     "examiner": {
@@ -70,7 +70,7 @@ PRESETS: dict[Preset, dict[Layer, tuple[Teller, ...]]] = {
             result.posterior,
             result.limits_of_ratio,
         ),
-        "observed": (observed.rank,),
+        "observed": (observed.guesses, observed.rank),
         "quality": (
             quality.validation,
             quality.speech,

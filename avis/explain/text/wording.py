@@ -136,6 +136,16 @@ MEASURED = "{value} in {side}"
 MEASURED_AMONG = "{value} in {side} (above {percentile} % of the population)"
 UNMEASURED = "{unmeasured} in {side}"
 ATTRIBUTE_EVIDENCE = "{name}: two such values alone, measured in this population, are {evidence}."
+NO_EVIDENCE = "What a voice sounds like is guessed by the model; a guess is no evidence, and in no score."
+GUESS = "{attribute}: {side} sounds like {value}, as do {probability} of such voices (95 % interval: {ends})."
+UNCLEAR = "{attribute}: what {side} sounds like {unclear}."
+GUESSED_RIGHT = (
+    "{attribute}: such a guess is right for {accuracy} of speakers that it was not fitted on (95 % interval: {ends}), "
+    "by chance for {chance}."
+)
+GUESSED = {"gender": "gender", "age": "age", "accent": "accent"}
+ENDS = "{lower} to {upper}"
+UNCLEAR_WORD = "is unclear"
 COHORT = "The cohort holds {voices}."
 NEAREST = "Nearest to {side}: {voices}."
 NEIGHBOUR = "{voice} ({score})"

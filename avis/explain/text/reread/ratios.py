@@ -1,12 +1,13 @@
 """Check what is claimed of the ratio, its interval, bounds, prior and calibration."""
 
 import math
+import re
 
 from avis.explain.text.reread.evidence import TOWARDS, Check, Evidence, Words, is_bound, require, require_towards
 from avis.explain.text.reread.numerals import agrees, agrees_as_ratio, agrees_in_percent
 
 INTERVAL_LEVEL = 95.0
-"""Percent: of `avis.explain.record.Explanation.llr_interval`."""
+"""Percent: of every interval of `avis.explain.record.Explanation`."""
 
 NEVER = 1e-15
 """No probability is nought or one."""
@@ -41,7 +42,8 @@ def _settled(evidence: Evidence, _: Words) -> None:
 
 
 def _level(evidence: Evidence, words: Words) -> None:
-    require(evidence.next.startswith("llr_interval/") and float(words["size"]) == INTERVAL_LEVEL, INTERVAL_LEVEL)
+    of_interval = re.fullmatch(r"(llr_|guesses/\d+/(accuracy_)?)interval/\d", evidence.next)
+    require(bool(of_interval) and float(words["size"]) == INTERVAL_LEVEL, INTERVAL_LEVEL)
 
 
 def _bound(evidence: Evidence, words: Words) -> None:

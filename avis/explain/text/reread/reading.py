@@ -10,7 +10,10 @@ from dataclasses import dataclass
 N = r"(?:10\^-?\d+|\d+(?:,\d{3})*(?:\.\d+)?(?:e[+-]\d+)?)"
 SIGNED = rf"[+-]?{N}"
 AMOUNT = rf"(?:a factor of (?P<factor>{N})|(?P<score>{N}) of the score)"
-PERCENT = rf"(?P<bound>less than |more than )?(?P<size>{N}) %"
+PERCENT, LOWER, UPPER = (
+    rf"(?P<{bound}>less than |more than )?(?P<{size}>{N}) %"
+    for bound, size in (("bound", "size"), ("lower_bound", "lower"), ("upper_bound", "upper"))
+)
 AT_MOST = rf"(?:none|at most {PERCENT})"
 PERSON, SPEAKER = "(?P<who>one person|two people)", "(?P<who>one speaker|two speakers)"
 
@@ -46,11 +49,16 @@ PATTERNS = {
         "span": rf"[Ff]rom (?P<one>{N}) to (?P<other>{N}) (?P<unit>s|Hz)\b",
         "with_unit": rf"(?P<size>{SIGNED}) (?P<unit>s heard|s of speech|Hz|dBFS|dB)\b",
         "percentile": rf"\(above (?P<size>{N}) % of the population\)",
+        "ends": rf": {LOWER} to {UPPER}",
+        "sounds": rf"as do {PERCENT} of such voices",
+        "right": rf"right for {PERCENT} of speakers",
+        "by_chance": rf"by chance for {PERCENT}",
+        "guessed": r"(?P<attribute>[Gg]ender|[Aa]ge|[Aa]ccent): (?=what|such|the\b)",
         "percent": PERCENT,
         "recording": rf"[Rr]ecording (?P<size>{N}) of",
         "count": rf"(?P<size>{N}) (?P<noun>speaker|voice|part|recording)s?\b",
-        "absent": r"(?P<absent>cannot be told exactly|not tried|not measured|is not known|nobody would be heard|"
-        r"[Nn]o likelihood ratio can be given)",
+        "absent": r"(?P<absent>cannot be told exactly|not tried|not measured|is not known|is unclear|"
+        r"nobody would be heard|[Nn]o likelihood ratio can be given)",
         "same": r"the same recording",
         "counted_in": r"in (?P<unit>natural-log likelihood ratios, positive for one speaker|the back-end's score)",
         "kind": r"\((?P<kind>a stretch of speech|a whole side|the model|normalisation|a quality measure|the offset|"

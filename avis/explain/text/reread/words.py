@@ -29,6 +29,7 @@ ABSENT = {
     "is not known": ("num_calibration_speakers",),
     "no likelihood ratio can be given": ("llr",),
     "cannot be told exactly": ("segments", "segments/N/llr", "frames", "evidence"),
+    "is unclear": ("guesses/N/value",),
     "not measured": ("acoustics/N/enroll", "acoustics/N/test"),
     "not tried": ("windows", "completeness_gap", "bands", "counterfactuals"),
 }
@@ -46,6 +47,7 @@ NAMES = (
     "cohort/test_nearest/N/voice",
     "acoustics/N/name",
     "acoustics/N/unit",
+    "guesses/N/value",
 )
 SCORES = {"a score of": ("score", "score_norm", "counterfactuals/N/llr"), "score is": ("score",)}
 PLAIN = (
@@ -74,6 +76,24 @@ def _number(evidence: Evidence, words: Words, *allowed: str) -> None:
 def _percent(evidence: Evidence, words: Words) -> None:
     share = evidence.take(*SHARES)
     require(agrees_in_percent(words["size"], words["bound"], share), share)
+
+
+def _share(evidence: Evidence, words: Words, fact: str) -> None:
+    share = evidence.take(fact)
+    require(agrees_in_percent(words["size"], words["bound"], share), share)
+
+
+def _ends(evidence: Evidence, words: Words) -> None:
+    of = {"probability": "interval", "accuracy": "accuracy_interval"}.get(evidence.last.rpartition("/")[2])
+    for place, name in enumerate(("lower", "upper")):
+        share = evidence.take(f"guesses/N/{of}/N")
+        require(evidence.last.endswith(f"/{place}"), share)
+        require(agrees_in_percent(words[name], words[f"{name}_bound"], share), share)
+
+
+def _guessed(evidence: Evidence, words: Words) -> None:
+    attribute = evidence.take("guesses/N/attribute")
+    require(words["attribute"].lower() == attribute, attribute)
 
 
 def _recording(evidence: Evidence, words: Words) -> None:
@@ -118,7 +138,7 @@ def _side(evidence: Evidence, words: Words) -> None:
     """Hold a side against the fact that names it or, where none does, against that which was taken of it."""
     side = SIDES[words["side"]]
     if evidence.next.endswith("/side"):
-        found = evidence.take("segments/N/side", "sides/N/side", "bands/N/side")
+        found = evidence.take("segments/N/side", "sides/N/side", "bands/N/side", "guesses/N/side")
         require(found == side, found)
         of = evidence.last.rpartition("/")[0]
         recording = value_at(evidence.record, of).get("recording", 0)
@@ -149,6 +169,11 @@ WORD_CHECKS: dict[str, Check] = {
         evidence, words, "acoustics/N/enroll_percentile", "acoustics/N/test_percentile"
     ),
     "percent": _percent,
+    "sounds": lambda evidence, words: _share(evidence, words, "guesses/N/probability"),
+    "right": lambda evidence, words: _share(evidence, words, "guesses/N/accuracy"),
+    "by_chance": lambda evidence, words: _share(evidence, words, "guesses/N/chance"),
+    "ends": _ends,
+    "guessed": _guessed,
     "recording": _recording,
     "count": _count,
     "absent": _absent,

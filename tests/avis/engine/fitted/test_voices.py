@@ -11,7 +11,7 @@ from avis.acoustics.measure import ATTRIBUTES, measure
 from avis.audio.codec import read_all
 from avis.checkpoints.checkpoint import Checkpoint
 from avis.engine.fitted import voices as gathering
-from avis.engine.fitted.voices import draw, training_voices
+from avis.engine.fitted.voices import draw, kept_voices, training_speech
 from avis.engine.recipe import Recipe
 from avis.engine.score import read_trials
 from avis.engine.trials.embeddings import StoreEmbedder
@@ -80,9 +80,9 @@ def embedder(tiny_recipe: Recipe, tiny_store: str, checkpoint: Checkpoint, tmp_p
 
 def test_who_is_tested_is_left_out_however_the_name_is_written(embedder: StoreEmbedder, capsys):
     index, speakers = read_index(embedder.utterances), sorted(embedder.checkpoint.speakers)
-    kept = training_voices(embedder, index, tested={speakers[0].upper()}, seed=0)
-    assert kept.names.tolist() == speakers[1:]
-    assert training_voices(embedder, index, tested=set(speakers), seed=0) is None
+    speech = training_speech(embedder, index, tested={speakers[0].upper()}, seed=0)
+    assert kept_voices(embedder, speech).names.tolist() == speakers[1:]
+    assert training_speech(embedder, index, tested=set(speakers), seed=0) is None
     assert "keeps none" in capsys.readouterr().out
 
 
@@ -90,7 +90,8 @@ def test_a_population_is_of_what_is_measured_once(embedder: StoreEmbedder, monke
     monkeypatch.setattr(population, "MIN_SPEAKERS", 3)
     monkeypatch.setattr(gathering, "MIN_SPEAKERS", 3)
     index = read_index(embedder.utterances)
-    there = training_voices(embedder, index, tested=set(), seed=0)
+    speech = training_speech(embedder, index, tested=set(), seed=0)
+    there = kept_voices(embedder, speech)
     rows = read_table(embedder.utterances, "utterances").to_pylist()
     rows = [row for row in rows if row["speaker"] in set(there.names.tolist())]
     values = [measure(read_all(row["audio"]), sample_rate=row["sample_rate"]) for row in rows]
@@ -103,7 +104,7 @@ def test_a_population_is_of_what_is_measured_once(embedder: StoreEmbedder, monke
             np.testing.assert_allclose(getattr(there.acoustics, name), statistics, rtol=1e-9)
     assert np.isfinite(there.acoustics.mean).any()
     monkeypatch.setattr(gathering, "AcousticsMaker", None)  # what was measured is there
-    again = training_voices(embedder, index, tested=set(), seed=0)
+    again = kept_voices(embedder, speech)
     np.testing.assert_array_equal(again.acoustics.speaker_means, there.acoustics.speaker_means)
 
 
@@ -117,5 +118,6 @@ def test_recordings_that_are_copies_are_no_population(embedder: StoreEmbedder, m
         return 100.0 + speaker[:, None] + rounding
 
     monkeypatch.setattr(gathering, "_measured", copies)
-    assert training_voices(embedder, read_index(embedder.utterances), tested=set(), seed=0).acoustics is None
+    speech = training_speech(embedder, read_index(embedder.utterances), tested=set(), seed=0)
+    assert kept_voices(embedder, speech).acoustics is None
     assert "keeps no acoustics of them: variances" in capsys.readouterr().out

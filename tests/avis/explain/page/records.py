@@ -13,6 +13,7 @@ from avis.explain.record import (
     Counterfactual,
     Explanation,
     Frames,
+    Guess,
     Matrix,
     Neighbour,
     Segment,
@@ -166,6 +167,19 @@ def record(*, sides: list[Side], llr: float, seed: int = 0, per_side: int = 4) -
                 test_percentile=93,
                 llr=-0.9,
             ),
+        ],
+        guesses=[
+            Guess(
+                side=name,
+                attribute="gender",
+                value=value,
+                probability=probability,
+                interval=interval,
+                accuracy=0.91,
+                accuracy_interval=(0.84, 0.95),
+                chance=0.5,
+            )
+            for name, value, probability, interval in (("enroll", "f", 0.93, (0.81, 0.98)), ("test", None, None, None))
         ],
         cohort=Cohort(
             num_voices=312,

@@ -63,6 +63,7 @@ def test_the_layers_stand_in_order_and_are_told_apart() -> None:
         "Bands of frequencies",
         "If the recordings were otherwise",
         "The voices",
+        "What the voices sound like",
         "Other voices",
         "Among the trials of the calibration",
         "The recordings",
@@ -172,6 +173,15 @@ def test_bands_counterfactuals_voices_and_quality_are_told_as_the_record_has_the
     assert quality["Clipping (% of samples)"] == ["0.021", "0.021"]
 
 
+def test_guesses_are_told_with_how_often_they_are_right() -> None:
+    figure = Document(trial_page(MATCH)).figures["What the voices sound like"]
+    assert figure.rows == [["Gender", "f: 93.0 % [81.0, 98.0]", "unclear", "91.0 [84.0, 95.0]", "50.0"]]
+    assert "never evidence, and in no score" in figure.words
+    assert "What the voices sound like" not in Document(trial_page(MATCH.model_copy(update={"guesses": []}))).figures
+    evil = MATCH.guesses[0].model_copy(update={"value": "<script>alert(1)</script>"})
+    assert "<script>alert" not in trial_page(MATCH.model_copy(update={"guesses": [evil]}))
+
+
 def test_other_voices_are_told_with_the_rank_in_words() -> None:
     figure = Document(trial_page(MATCH)).figures["Other voices"]
     assert (
@@ -274,7 +284,7 @@ HOSTILE = """</title></script><script>alert(1)</script>"'><img src=x onerror=ale
 def renamed(value: object, name: str) -> object:
     """Put a name in place of all free text of a record."""
     if isinstance(value, dict):
-        literal = {"side", "kind", "outcome", "unit"}
+        literal = {"side", "kind", "outcome", "unit", "attribute"}
         changed = {key: each if key in literal else renamed(each, name) for key, each in value.items()}
         return changed | ({"quality": {name: 1.0}} if "quality" in value else {})
     if isinstance(value, list):

@@ -7,6 +7,7 @@ from typing import get_args
 from avis.acoustics.measure import ATTRIBUTES
 from avis.explain.record import Explanation, Kind
 from avis.explain.scale import ENFSI_2015, words
+from avis.verifier.attributes.head import AttributeName
 
 NAMES = [
     "a.wav",
@@ -92,6 +93,28 @@ REALISTIC = {
             "test_percentile": 47.0,
             "llr": 0.7,
         }
+    ],
+    "guesses": [
+        {
+            "side": "enroll",
+            "attribute": "gender",
+            "value": "f",
+            "probability": 0.93,
+            "interval": (0.812, 0.987),
+            "accuracy": 0.91,
+            "accuracy_interval": (0.84, 0.96),
+            "chance": 0.5,
+        },
+        {
+            "side": "test",
+            "attribute": "gender",
+            "value": None,
+            "probability": None,
+            "interval": None,
+            "accuracy": 0.91,
+            "accuracy_interval": (0.84, 0.96),
+            "chance": 0.5,
+        },
     ],
     "cohort": {
         "num_voices": 200,
@@ -192,6 +215,20 @@ class Drawing:
             "llr": self.maybe(self.evidence),
         }
 
+    def guess(self):
+        clear = self.random.random() < 0.7
+        ends = [tuple(sorted(self.share() for _ in range(2))) for _ in range(2)]
+        return {
+            "side": self.side_name(),
+            "attribute": self.random.choice(get_args(AttributeName)),
+            "value": self.name() if clear else None,
+            "probability": self.share() if clear else None,
+            "interval": ends[0] if clear else None,
+            "accuracy": self.share(),
+            "accuracy_interval": ends[1],
+            "chance": 1 / self.random.randint(2, 20),
+        }
+
     def neighbour(self):
         return {"voice": self.name(), "score": self.evidence()}
 
@@ -263,6 +300,7 @@ class Drawing:
             bands=self.several(self.band),
             counterfactuals=self.several(self.counterfactual),
             acoustics=self.several(self.attribute),
+            guesses=self.several(self.guess),
             cohort=self.maybe(self.cohort),
             sides=self.several(self.side, 4),
             warnings=self.several(lambda: f"A warning of {self.random.randint(0, 99)}: {self.name()}."),

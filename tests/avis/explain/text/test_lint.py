@@ -28,6 +28,7 @@ OPPOSITES = [
     ("less than", "more than"),
     ("Shapley value", "integrated gradient"),
     ("unsure", "not heard"),
+    ("Gender", "Accent"),
 ]
 
 

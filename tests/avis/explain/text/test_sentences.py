@@ -176,6 +176,19 @@ def test_what_is_heard_is_no_cause():
     )
 
 
+@pytest.mark.parametrize("preset", ["researcher", "examiner"])
+def test_a_guess_says_that_it_is_no_evidence_and_how_often_it_is_right(preset):
+    text = [each for each in told(preset, "observed") if "sounds like" in each or "a guess" in each]
+    assert text == [
+        "What a voice sounds like is guessed by the model; a guess is no evidence, and in no score.",
+        'Gender: the enrolment sounds like "f", as do 93.0 % of such voices (95 % interval: 81 % to 98.7 %).',
+        "Gender: what the test sounds like is unclear.",
+        "Gender: such a guess is right for 91.0 % of speakers that it was not fitted on (95 % interval: 84 % to 96.0 %"
+        "), by chance for 50 %.",
+    ]
+    assert not any("guess" in each for each in told(preset, "observed", guesses=[]))
+
+
 @pytest.mark.parametrize("name", ATTRIBUTES)
 def test_what_is_measured_is_called_as_the_measurement_calls_it(name):
     unit, words, _ = ATTRIBUTES[name]
@@ -193,7 +206,7 @@ def test_facts_are_there_and_facts_of_layers_are_kept_apart(seed):
         for each in sentences(explanation, preset):
             for fact in each.facts:
                 value_at(plain, fact)
-                if fact.startswith(("acoustics", "cohort")):
+                if fact.startswith(("acoustics", "cohort", "guesses")):
                     assert each.layer == "observed"
                 if fact.startswith(("segments", "waterfall", "bands", "counterfactuals")):
                     assert each.layer == "causal"
