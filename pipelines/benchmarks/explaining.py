@@ -21,7 +21,7 @@ from avis.verifier.embedder import Source
 from pipelines.benchmarks.explained_maps import Hear, Rows, of_maps, of_shuffled
 from pipelines.benchmarks.explained_trials import Trial, joined, listed, spread
 
-NUM_TRIALS, NUM_SHUFFLED = 300, 40
+NUM_TRIALS, NUM_SHUFFLED = 200, 30
 """Half of them targets, spread over speakers; fewer are heard again by every shuffled model."""
 
 LONG_S = 10.0
