@@ -57,6 +57,11 @@ def listed(file: str) -> list[str]:
 def named(recording: str) -> str | bytes:
     """Return a path or URI as it is, and for ``-`` what comes by standard input."""
     if recording != "-":
+        folder = os.path.dirname(recording)
+        if folder and not location.is_uri(recording) and not os.path.isdir(folder):
+            raise ValueError(
+                f"no such folder: got {folder}, expected that of a recording. At {recording}. Correct the path."
+            )
         return recording
     if sys.stdin is None:
         raise ValueError("no standard input: got it closed, expected a recording. At -. Give a path.")

@@ -37,6 +37,12 @@ def test_a_recording_comes_by_standard_input(avis, recording, monkeypatch):
     assert "got it closed" in avis("verify", "-", path)[2]
 
 
+def test_a_folder_that_is_not_there_is_no_missing_mount(avis, recording):
+    status, _, err = avis("verify", "gone/b.wav", recording(1))
+    assert status == 2
+    assert "no such folder: got gone, expected that of a recording. At gone/b.wav. Correct the path." in err
+
+
 def test_a_bug_is_not_taken_for_an_answer(avis, recording, monkeypatch):
     monkeypatch.setattr("avis.verifier.Verifier.verify", lambda *_: 1 / 0)
     status, _, err = avis("verify", recording(1), recording(2))
