@@ -18,6 +18,7 @@ from avis.audio.recording import Hearing
 from avis.checkpoints.checkpoint import Checkpoint
 from avis.checkpoints.components import ROOMS, build
 from avis.checkpoints.fitted_state import restore, state_bytes
+from avis.digest import fingerprint
 from avis.foreign import parse_json, validated
 from avis.metrics.operating_point import OperatingPoint
 from avis.scoring.backend import Backend, Step, score_noise
@@ -212,6 +213,11 @@ def read_folder(folder: str) -> Parts:
         figures={name: each.model_dump(mode="json") for name, each in config.figures.items()},
         voices=voices,
     )
+
+
+def folder_digest(folder: str) -> str:
+    """Return what tells the verifier of a folder from others: its configuration knows the sums of all its files."""
+    return fingerprint(store.read_json(location.join(folder, CONFIG)))
 
 
 class _Figures(BaseModel):

@@ -43,7 +43,8 @@ def training_voices(embedder: StoreEmbedder, index: pa.Table, *, tested: set[str
     training = training_utterances(index, embedder.checkpoint.speakers)
     training = training.filter(pc.is_valid(training["speaker"]))
     left_out = shared(training["speaker"].unique().to_pylist(), tested)
-    chosen = draw(training.filter(pc.invert(pc.is_in(training["speaker"], pa.array(left_out, pa.string())))), seed=seed)
+    kept = training.filter(pc.invert(pc.is_in(training["speaker"], pa.array(left_out, pa.string()))))
+    chosen = draw(kept, seed=seed)
     if not len(chosen):
         print("voices: the verifier keeps none, since the store holds no training speakers", flush=True)
         return None
@@ -57,7 +58,7 @@ def training_voices(embedder: StoreEmbedder, index: pa.Table, *, tested: set[str
     )
 
 
-def draw(utterances: pa.Table, *, seed: int) -> pa.Table:
+def draw(utterances: pa.Table, *, seed: int, most_utterances: int = MOST_UTTERANCES) -> pa.Table:
     """Draw speakers and utterances of each, sorted by speaker: those of several utterances come before others."""
     rows = utterances.sort_by("utt_id")
     names, speaker = np.unique(np.array(rows["speaker"].to_pylist(), np.str_), return_inverse=True)
@@ -67,7 +68,7 @@ def draw(utterances: pa.Table, *, seed: int) -> pa.Table:
     order = rng.permutation(len(rows))
     order = order[np.argsort(speaker[order], kind="stable")]
     place = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return rows.take(order[np.isin(speaker[order], drawn) & (place < MOST_UTTERANCES)])
+    return rows.take(order[np.isin(speaker[order], drawn) & (place < most_utterances)])
 
 
 def _population(embedder: StoreEmbedder, chosen: pa.Table) -> Population | None:
@@ -79,7 +80,7 @@ def _population(embedder: StoreEmbedder, chosen: pa.Table) -> Population | None:
         why = f"fewer than {MIN_SPEAKERS} speakers have {MIN_UTTERANCES} recordings"
     else:
         try:
-            population = Population.of(_measured(embedder, chosen), np.array(chosen["speaker"].to_pylist()))
+            population = Population.of(measured(embedder, chosen), np.array(chosen["speaker"].to_pylist()))
             check_population(population)
             return population
         except ValueError as error:
@@ -88,7 +89,7 @@ def _population(embedder: StoreEmbedder, chosen: pa.Table) -> Population | None:
     return None
 
 
-def _measured(embedder: StoreEmbedder, chosen: pa.Table) -> NDArray[np.float64]:
+def measured(embedder: StoreEmbedder, chosen: pa.Table) -> NDArray[np.float64]:
     """Return the acoustics of utterances, float64 ``[utterances, attributes]``, NaN where there is no value."""
     ids = sorted(chosen["utt_id"].to_pylist())
     of_store = store.open_manifest(embedder.utterances)["inputs"]

@@ -1,0 +1,117 @@
+"""From a pair of embeddings to text: a prefix made of the pair, which a small transformer goes on from.
+
+References
+----------
+Mokady, Hertz and Bermano, "ClipCap: CLIP Prefix for Image Captioning", arXiv:2111.09734 (the prefix).
+"CoLMbo: Speaker Language Model for Descriptive Profiling", arXiv:2506.09375 (of one voice's embedding).
+"""
+
+from typing import Annotated
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from avis.explain.caption.vocabulary import END
+
+HEADS = 4
+DROPOUT = 0.1
+
+
+class Sizes(BaseModel):
+    """Sizes of a captioner, within which anyone's is built.
+
+    Attributes
+    ----------
+    dim : int
+        Of an embedding.
+    num_words : int
+        Of the vocabulary, with the end.
+    longest : int
+        Words of the longest text, with the end.
+    prefix : int
+        Vectors that stand for the pair, before the first word.
+    width : int
+        Of each vector.
+    layers : int
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dim: Annotated[int, Field(ge=1, le=8192)]
+    num_words: Annotated[int, Field(ge=2, le=2048)]
+    longest: Annotated[int, Field(ge=1, le=512)]
+    prefix: Annotated[int, Field(ge=1, le=32)] = 4
+    width: Annotated[int, Field(ge=HEADS, le=512, multiple_of=HEADS)] = 64
+    layers: Annotated[int, Field(ge=1, le=8)] = 2
+
+
+class CaptionModel(nn.Module):
+    """Says which word comes next, from a pair of embeddings and the words before.
+
+    An embedding less the mean of those learnt from, scaled to the length ``sqrt(dim)``, is what is seen of it; of a
+    pair both, their product element by element, and the cosine. Nothing leads back from here to embedding or score.
+
+    Parameters
+    ----------
+    sizes : Sizes
+    """
+
+    mean: Tensor
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        self.sizes, width = sizes, sizes.width
+        self.register_buffer("mean", torch.zeros(sizes.dim))
+        self.to_prefix = nn.Sequential(
+            nn.Linear(3 * sizes.dim + 1, 2 * width),
+            nn.GELU(),
+            nn.Dropout(DROPOUT),
+            nn.Linear(2 * width, sizes.prefix * width),
+        )
+        self.words = nn.Embedding(sizes.num_words, width)
+        self.places = nn.Embedding(sizes.prefix + sizes.longest, width)
+        layer = nn.TransformerEncoderLayer(
+            width, HEADS, 4 * width, DROPOUT, activation="gelu", batch_first=True, norm_first=True
+        )
+        self.layers = nn.TransformerEncoder(layer, sizes.layers, nn.LayerNorm(width), enable_nested_tensor=False)
+        self.to_words = nn.Linear(width, sizes.num_words)
+
+    def forward(self, pairs: Tensor, words: Tensor) -> Tensor:
+        """Return logits of the first word and of each that follows one of ``words``.
+
+        Parameters
+        ----------
+        pairs : float32 [batch, 2, dim]
+            Embeddings of enrolment and test.
+        words : int64 [batch, words]
+
+        Returns
+        -------
+        float32 [batch, words + 1, num_words]
+            Those at a place depend on the pair and on the words before that place.
+        """
+        prefix = self.to_prefix(self._seen(pairs)).unflatten(1, (self.sizes.prefix, self.sizes.width))
+        told = torch.cat([prefix, self.words(words)], dim=1)
+        told = told + self.places.weight[: told.shape[1]]
+        mask = nn.Transformer.generate_square_subsequent_mask(told.shape[1])
+        told = self.layers(told, mask=mask, is_causal=True)
+        logits: Tensor = self.to_words(told[:, self.sizes.prefix - 1 :])
+        return logits
+
+    def _seen(self, pairs: Tensor) -> Tensor:
+        root = self.sizes.dim**0.5
+        one, other = (nn.functional.normalize(pairs - self.mean, dim=-1) * root).unbind(1)
+        cosine = (one * other).sum(-1, keepdim=True) / root
+        return torch.cat([one, other, one * other, cosine], dim=-1)
+
+    @torch.inference_mode()
+    def say(self, pairs: Tensor) -> list[list[int]]:
+        """Return for each pair the likeliest word at each place, in turn, up to the end or `Sizes.longest`."""
+        said = torch.zeros(len(pairs), 0, dtype=torch.int64)
+        ended = torch.zeros(len(pairs), dtype=torch.bool)
+        while said.shape[1] < self.sizes.longest and not ended.all():
+            word = self(pairs, said)[:, -1].argmax(-1).masked_fill(ended, END)
+            said, ended = torch.cat([said, word[:, None]], dim=1), ended | (word == END)
+        numbers: list[list[int]] = said.tolist()
+        return numbers
