@@ -44,7 +44,7 @@ def training_voices(embedder: StoreEmbedder, index: pa.Table, *, tested: set[str
     training = training.filter(pc.is_valid(training["speaker"]))
     left_out = shared(training["speaker"].unique().to_pylist(), tested)
     kept = training.filter(pc.invert(pc.is_in(training["speaker"], pa.array(left_out, pa.string()))))
-    chosen = draw(kept, seed=seed)
+    chosen = draw(kept, most_utterances=MOST_UTTERANCES, seed=seed)
     if not len(chosen):
         print("voices: the verifier keeps none, since the store holds no training speakers", flush=True)
         return None
@@ -58,7 +58,7 @@ def training_voices(embedder: StoreEmbedder, index: pa.Table, *, tested: set[str
     )
 
 
-def draw(utterances: pa.Table, *, seed: int, most_utterances: int = MOST_UTTERANCES) -> pa.Table:
+def draw(utterances: pa.Table, *, most_utterances: int, seed: int) -> pa.Table:
     """Draw speakers and utterances of each, sorted by speaker: those of several utterances come before others."""
     rows = utterances.sort_by("utt_id")
     names, speaker = np.unique(np.array(rows["speaker"].to_pylist(), np.str_), return_inverse=True)

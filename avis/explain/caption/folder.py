@@ -15,10 +15,10 @@ from avis.explain.caption.model import CaptionModel, Sizes
 from avis.explain.caption.vocabulary import WORD, Vocabulary
 from avis.explain.faithfulness.statistics import Mean
 from avis.foreign import parse_json, validated
-from avis.starting import how_to_start
 from avis.verifier.folder import CONFIG, folder_digest
 from avis.verifier.verifier import Verifier
 
+ADVICE = "Train one: avis caption run=<run>, or ask for no caption."
 FOLDER, WEIGHTS = "caption", "caption.safetensors"
 NEEDED = ("precision", "precision of the most frequent")
 """What is said of a captioner with each caption."""
@@ -79,18 +79,17 @@ def read_captioner(verifier: Verifier) -> Captioner:
     """
     folder = location.join(verifier.path, FOLDER)
     path = location.join(folder, CONFIG)
-    advice = f"Train one: {how_to_start('caption', 'run=<run>')}, or ask for no caption."
     if not verifier.path or not location.exists(path):
         raise ValueError(
             f"no captioner: got a verifier without {FOLDER}/{CONFIG}, expected one of which captions were learnt. At "
-            f"{verifier.path or 'the verifier'}. {advice}"
+            f"{verifier.path or 'the verifier'}. {ADVICE}"
         )
     plain = parse_json(location.read_bytes(path), path)
-    config = validated(_Config, plain, what="no captioner", where=path, advice=advice)
+    config = validated(_Config, plain, what="no captioner", where=path, advice=ADVICE)
     if config.verifier != folder_digest(verifier.path) or config.sizes.dim != verifier.dim:
         raise ValueError(
             f"captioner of another verifier: got one of {config.verifier[:12]}, expected one of "
-            f"{folder_digest(verifier.path)[:12]}. At {path}. {advice}"
+            f"{folder_digest(verifier.path)[:12]}. At {path}. {ADVICE}"
         )
     vocabulary = Vocabulary(tuple(config.words))
     where = location.join(folder, WEIGHTS)
@@ -98,14 +97,17 @@ def read_captioner(verifier: Verifier) -> Captioner:
         data = location.read_bytes(where, at_most=MOST_BYTES)
         if hashlib.sha256(data).hexdigest() != config.weights:
             raise ValueError("bytes of another sum")
-        if len(vocabulary) != config.sizes.num_words or len({*vocabulary.words}) < len(vocabulary.words):
-            raise ValueError(f"{len(vocabulary.words)} words for {config.sizes.num_words}")
+        different = len({*vocabulary.words})
+        if different < len(vocabulary.words) or len(vocabulary) != config.sizes.num_words:
+            raise ValueError(
+                f"{len(vocabulary.words)} words, {different} of them different, for {config.sizes.num_words}"
+            )
         if missing := [name for name in NEEDED if name not in config.scores]:
             raise ValueError(f"no score {missing[0]}")
         model = _restored(CaptionModel(config.sizes), load(data))
     except (ValueError, OSError, SafetensorError) as error:
         raise ValueError(
-            f"captioner unusable: got {error}, expected weights of its sizes, as AVIS saved them. At {where}. {advice}"
+            f"captioner unusable: got {error}, expected weights of its sizes, as AVIS saved them. At {where}. {ADVICE}"
         ) from error
     return Captioner(model.eval(), vocabulary, config.scores)
 

@@ -16,6 +16,7 @@ from avis.explain.caption.vocabulary import END
 
 HEADS = 4
 DROPOUT = 0.1
+FIRST_STD = 0.02
 
 
 class Sizes(BaseModel):
@@ -71,6 +72,8 @@ class CaptionModel(nn.Module):
         )
         self.words = nn.Embedding(sizes.num_words, width)
         self.places = nn.Embedding(sizes.prefix + sizes.longest, width)
+        for table in (self.words, self.places):
+            nn.init.normal_(table.weight, std=FIRST_STD)  # or the pair's prefix is small beside them
         layer = nn.TransformerEncoderLayer(
             width, HEADS, 4 * width, DROPOUT, activation="gelu", batch_first=True, norm_first=True
         )

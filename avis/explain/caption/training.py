@@ -13,7 +13,7 @@ from avis.explain.caption.vocabulary import Vocabulary
 from avis.random_streams import stream, stream_seed
 
 BATCH = 64
-LEARNING_RATE, WEIGHT_DECAY, WARM_UP = 2e-3, 0.05, 0.1
+LEARNING_RATE, WEIGHT_DECAY, WARM_UP = 3e-3, 0.05, 0.1
 UNTOLD = -100
 """Stands behind the end of shorter texts, where nothing is learnt."""
 
