@@ -32,9 +32,6 @@ from avis.scoring.trial_ids import gather
 from avis.verifier.embedder import LEAST_SPEECH_S, Voiceprint
 from avis.verifier.verifier import Verifier
 
-MOST_UTTERANCES = 8
-"""Of each speaker; so many are embedded and measured once, and paired in many ways."""
-
 NUM_HELD = 400
 """Pairs of speakers that nothing was learnt from."""
 
@@ -88,7 +85,7 @@ def teach(model: str, asked: Mapping[str, Any]) -> tuple[str, Captioner]:
     learning = training_utterances(index, checkpoint.speakers)
     known = pa.array(shared(index["speaker"].unique().to_pylist(), learning["speaker"].unique().to_pylist()))
     rest = index.filter(pc.invert(pc.is_in(index["speaker"], known)))
-    learnt, others = (_recorded(embedder, each, seed=captioning.seed) for each in (learning, rest))
+    learnt, others = (_recorded(embedder, each, seed=recipe.seed) for each in (learning, rest))
     with one_thread():
         captioner = _taught(verifier, learnt, others, captioning)
     trained_on = {"speakers": len({each.speaker for each in learnt}), "recordings": len(learnt)}
@@ -97,8 +94,8 @@ def teach(model: str, asked: Mapping[str, Any]) -> tuple[str, Captioner]:
 
 
 def _recorded(embedder: StoreEmbedder, index: pa.Table, *, seed: int) -> list[Recorded]:
-    """Embed and measure some utterances of each speaker of a store, on its workers."""
-    chosen = draw(index, seed=seed, most_utterances=MOST_UTTERANCES)
+    """Embed and measure some utterances of each speaker, on workers: of a training those of the verifier's voices."""
+    chosen = draw(index, seed=seed)
     seconds = speech_seconds(chosen["utt_id"], index)
     chosen, seconds = chosen.filter(pa.array(seconds >= LEAST_SPEECH_S)), seconds[seconds >= LEAST_SPEECH_S]
     if not len(chosen):

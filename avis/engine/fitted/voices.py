@@ -43,8 +43,7 @@ def training_voices(embedder: StoreEmbedder, index: pa.Table, *, tested: set[str
     training = training_utterances(index, embedder.checkpoint.speakers)
     training = training.filter(pc.is_valid(training["speaker"]))
     left_out = shared(training["speaker"].unique().to_pylist(), tested)
-    kept = training.filter(pc.invert(pc.is_in(training["speaker"], pa.array(left_out, pa.string()))))
-    chosen = draw(kept, most_utterances=MOST_UTTERANCES, seed=seed)
+    chosen = draw(training.filter(pc.invert(pc.is_in(training["speaker"], pa.array(left_out, pa.string())))), seed=seed)
     if not len(chosen):
         print("voices: the verifier keeps none, since the store holds no training speakers", flush=True)
         return None
@@ -58,7 +57,7 @@ def training_voices(embedder: StoreEmbedder, index: pa.Table, *, tested: set[str
     )
 
 
-def draw(utterances: pa.Table, *, most_utterances: int, seed: int) -> pa.Table:
+def draw(utterances: pa.Table, *, seed: int) -> pa.Table:
     """Draw speakers and utterances of each, sorted by speaker: those of several utterances come before others."""
     rows = utterances.sort_by("utt_id")
     names, speaker = np.unique(np.array(rows["speaker"].to_pylist(), np.str_), return_inverse=True)
@@ -68,7 +67,7 @@ def draw(utterances: pa.Table, *, most_utterances: int, seed: int) -> pa.Table:
     order = rng.permutation(len(rows))
     order = order[np.argsort(speaker[order], kind="stable")]
     place = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return rows.take(order[np.isin(speaker[order], drawn) & (place < most_utterances)])
+    return rows.take(order[np.isin(speaker[order], drawn) & (place < MOST_UTTERANCES)])
 
 
 def _population(embedder: StoreEmbedder, chosen: pa.Table) -> Population | None:

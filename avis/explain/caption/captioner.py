@@ -21,7 +21,7 @@ AT_ONCE = 128
 
 @dataclass(frozen=True, eq=False)
 class Captioner:
-    """A model with its words, and what it is worth.
+    """A model with its phrases, and what it is worth.
 
     Attributes
     ----------

@@ -12,7 +12,7 @@ from safetensors.torch import load, save
 from avis import location, store
 from avis.explain.caption.captioner import Captioner
 from avis.explain.caption.model import CaptionModel, Sizes
-from avis.explain.caption.vocabulary import WORD, Vocabulary
+from avis.explain.caption.vocabulary import PHRASE, Vocabulary
 from avis.explain.faithfulness.statistics import Mean
 from avis.foreign import parse_json, validated
 from avis.verifier.folder import CONFIG, folder_digest
@@ -23,11 +23,11 @@ FOLDER, WEIGHTS = "caption", "caption.safetensors"
 NEEDED = ("precision", "precision of the most frequent")
 """What is said of a captioner with each caption."""
 
-MOST_LETTERS, MOST_BYTES = 40, 1 << 27
-"""Of a word, and of all weights: those of the largest sizes have fewer."""
+MOST_LETTERS, MOST_BYTES = 100, 1 << 27
+"""Of a phrase, and of all weights: those of the largest sizes have fewer."""
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-Word = Annotated[str, Field(pattern=f"^{WORD.pattern}$", max_length=MOST_LETTERS)]
+Phrase = Annotated[str, Field(pattern=f"^{PHRASE.pattern}$", max_length=MOST_LETTERS)]
 
 
 class _Config(BaseModel, extra="forbid"):
@@ -37,7 +37,7 @@ class _Config(BaseModel, extra="forbid"):
     verifier: Annotated[str, Field(pattern="^[0-9a-f]{12}$")]
     weights: Sha256
     sizes: Sizes
-    words: Annotated[list[Word], Field(min_length=1, max_length=2048)]
+    phrases: Annotated[list[Phrase], Field(min_length=1, max_length=2048)]
     scores: dict[str, Mean]
     trained_on: dict[str, int]
 
@@ -60,7 +60,7 @@ def write_captioner(verifier: Verifier, captioner: Captioner, *, trained_on: dic
         verifier=folder_digest(verifier.path),
         weights=hashlib.sha256(weights).hexdigest(),
         sizes=captioner.model.sizes,
-        words=list(captioner.vocabulary.words),
+        phrases=list(captioner.vocabulary.phrases),
         scores=dict(captioner.scores),
         trained_on=trained_on,
     )
@@ -91,16 +91,16 @@ def read_captioner(verifier: Verifier) -> Captioner:
             f"captioner of another verifier: got one of {config.verifier[:12]}, expected one of "
             f"{folder_digest(verifier.path)[:12]}. At {path}. {ADVICE}"
         )
-    vocabulary = Vocabulary(tuple(config.words))
+    vocabulary = Vocabulary(tuple(config.phrases))
     where = location.join(folder, WEIGHTS)
     try:
         data = location.read_bytes(where, at_most=MOST_BYTES)
         if hashlib.sha256(data).hexdigest() != config.weights:
             raise ValueError("bytes of another sum")
-        different = len({*vocabulary.words})
-        if different < len(vocabulary.words) or len(vocabulary) != config.sizes.num_words:
+        different = len({*vocabulary.phrases})
+        if different < len(vocabulary.phrases) or len(vocabulary) != config.sizes.num_phrases:
             raise ValueError(
-                f"{len(vocabulary.words)} words, {different} of them different, for {config.sizes.num_words}"
+                f"{len(vocabulary.phrases)} phrases, {different} of them different, for {config.sizes.num_phrases}"
             )
         if missing := [name for name in NEEDED if name not in config.scores]:
             raise ValueError(f"no score {missing[0]}")

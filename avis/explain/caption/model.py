@@ -26,12 +26,12 @@ class Sizes(BaseModel):
     ----------
     dim : int
         Of an embedding.
-    num_words : int
+    num_phrases : int
         Of the vocabulary, with the end.
     longest : int
-        Words of the longest text, with the end.
+        Phrases of the longest text, with the end.
     prefix : int
-        Vectors that stand for the pair, before the first word.
+        Vectors that stand for the pair, before the first phrase.
     width : int
         Of each vector.
     layers : int
@@ -40,7 +40,7 @@ class Sizes(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     dim: Annotated[int, Field(ge=1, le=8192)]
-    num_words: Annotated[int, Field(ge=2, le=2048)]
+    num_phrases: Annotated[int, Field(ge=2, le=2048)]
     longest: Annotated[int, Field(ge=1, le=512)]
     prefix: Annotated[int, Field(ge=1, le=32)] = 4
     width: Annotated[int, Field(ge=HEADS, le=512, multiple_of=HEADS)] = 64
@@ -48,7 +48,7 @@ class Sizes(BaseModel):
 
 
 class CaptionModel(nn.Module):
-    """Says which word comes next, from a pair of embeddings and the words before.
+    """Says which phrase comes next, from a pair of embeddings and the phrases before.
 
     An embedding less the mean of those learnt from, scaled to the length ``sqrt(dim)``, is what is seen of it; of a
     pair both, their product element by element, and the cosine. Nothing leads back from here to embedding or score.
@@ -70,36 +70,36 @@ class CaptionModel(nn.Module):
             nn.Dropout(DROPOUT),
             nn.Linear(2 * width, sizes.prefix * width),
         )
-        self.words = nn.Embedding(sizes.num_words, width)
+        self.phrases = nn.Embedding(sizes.num_phrases, width)
         self.places = nn.Embedding(sizes.prefix + sizes.longest, width)
-        for table in (self.words, self.places):
+        for table in (self.phrases, self.places):
             nn.init.normal_(table.weight, std=FIRST_STD)  # or the pair's prefix is small beside them
         layer = nn.TransformerEncoderLayer(
             width, HEADS, 4 * width, DROPOUT, activation="gelu", batch_first=True, norm_first=True
         )
         self.layers = nn.TransformerEncoder(layer, sizes.layers, nn.LayerNorm(width), enable_nested_tensor=False)
-        self.to_words = nn.Linear(width, sizes.num_words)
+        self.to_phrases = nn.Linear(width, sizes.num_phrases)
 
-    def forward(self, pairs: Tensor, words: Tensor) -> Tensor:
-        """Return logits of the first word and of each that follows one of ``words``.
+    def forward(self, pairs: Tensor, phrases: Tensor) -> Tensor:
+        """Return logits of the first phrase and of each that follows one of ``phrases``.
 
         Parameters
         ----------
         pairs : float32 [batch, 2, dim]
             Embeddings of enrolment and test.
-        words : int64 [batch, words]
+        phrases : int64 [batch, phrases]
 
         Returns
         -------
-        float32 [batch, words + 1, num_words]
-            Those at a place depend on the pair and on the words before that place.
+        float32 [batch, phrases + 1, num_phrases]
+            Those at a place depend on the pair and on the phrases before that place.
         """
         prefix = self.to_prefix(self._seen(pairs)).unflatten(1, (self.sizes.prefix, self.sizes.width))
-        told = torch.cat([prefix, self.words(words)], dim=1)
+        told = torch.cat([prefix, self.phrases(phrases)], dim=1)
         told = told + self.places.weight[: told.shape[1]]
         mask = nn.Transformer.generate_square_subsequent_mask(told.shape[1])
         told = self.layers(told, mask=mask, is_causal=True)
-        logits: Tensor = self.to_words(told[:, self.sizes.prefix - 1 :])
+        logits: Tensor = self.to_phrases(told[:, self.sizes.prefix - 1 :])
         return logits
 
     def _seen(self, pairs: Tensor) -> Tensor:
@@ -110,11 +110,11 @@ class CaptionModel(nn.Module):
 
     @torch.inference_mode()
     def say(self, pairs: Tensor) -> list[list[int]]:
-        """Return for each pair the likeliest word at each place, in turn, up to the end or `Sizes.longest`."""
+        """Return for each pair the likeliest phrase at each place, in turn, up to the end or `Sizes.longest`."""
         said = torch.zeros(len(pairs), 0, dtype=torch.int64)
         ended = torch.zeros(len(pairs), dtype=torch.bool)
         while said.shape[1] < self.sizes.longest and not ended.all():
-            word = self(pairs, said)[:, -1].argmax(-1).masked_fill(ended, END)
-            said, ended = torch.cat([said, word[:, None]], dim=1), ended | (word == END)
+            phrase = self(pairs, said)[:, -1].argmax(-1).masked_fill(ended, END)
+            said, ended = torch.cat([said, phrase[:, None]], dim=1), ended | (phrase == END)
         numbers: list[list[int]] = said.tolist()
         return numbers

@@ -1,4 +1,4 @@
-"""Teach a captioner: the next word of each text, from the pair and the words before."""
+"""Teach a captioner: the next phrase of each text, from the pair and the phrases before."""
 
 from collections.abc import Iterator, Sequence
 
@@ -46,11 +46,11 @@ class Lesson:
         numbers = [vocabulary.numbers(text) for text in texts]
         longest = max(map(len, numbers))
         self.pairs = torch.from_numpy(pairs)
-        self.words = torch.tensor([[*each, *[UNTOLD] * (longest - len(each))] for each in numbers])
+        self.phrases = torch.tensor([[*each, *[UNTOLD] * (longest - len(each))] for each in numbers])
         self.num_steps, self.seed = num_steps, seed
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream_seed(seed, "caption weights"))
-            model = CaptionModel(Sizes(dim=pairs.shape[2], num_words=len(vocabulary), longest=longest, **sizes))
+            model = CaptionModel(Sizes(dim=pairs.shape[2], num_phrases=len(vocabulary), longest=longest, **sizes))
         model.mean.copy_(self.pairs.mean(dim=(0, 1)))
         self.captioner = Captioner(model.eval(), vocabulary)
 
@@ -77,6 +77,6 @@ class Lesson:
             yield loss.item()
 
     def _loss(self, model: CaptionModel, chosen: torch.Tensor) -> torch.Tensor:
-        words = self.words[chosen]
-        logits = model(self.pairs[chosen], words[:, :-1].clamp(min=0))
-        return nn.functional.cross_entropy(logits.flatten(0, 1), words.flatten(), ignore_index=UNTOLD)
+        phrases = self.phrases[chosen]
+        logits = model(self.pairs[chosen], phrases[:, :-1].clamp(min=0))
+        return nn.functional.cross_entropy(logits.flatten(0, 1), phrases.flatten(), ignore_index=UNTOLD)

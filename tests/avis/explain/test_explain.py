@@ -106,7 +106,7 @@ def test_a_caption_is_told_beside_all_else_and_changes_none_of_it(parts, tmp_pat
     with pytest.raises(ValueError, match=r"no captioner: .*avis caption run=<run>"):
         explain(plain, one, other, checks=False, caption=True)
     vocabulary = Vocabulary.of(["The evidence speaks for one speaker."])
-    sizes = Sizes(dim=plain.dim, num_words=len(vocabulary), longest=8, width=8, layers=1)
+    sizes = Sizes(dim=plain.dim, num_phrases=len(vocabulary), longest=8, width=8, layers=1)
     worth = dict.fromkeys(NEEDED, Mean(value=0.5, interval=None, num_trials=1))
     write_captioner(plain, Captioner(CaptionModel(sizes).eval(), vocabulary, worth), trained_on={})
     told = explain(plain, one, other, checks=False, caption=True)

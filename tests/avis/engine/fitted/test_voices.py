@@ -30,31 +30,29 @@ def listed(**counts: int) -> pa.Table:
 @pytest.fixture
 def few(monkeypatch):
     monkeypatch.setattr(gathering, "MOST_SPEAKERS", 2)
+    monkeypatch.setattr(gathering, "MOST_UTTERANCES", 3)
 
 
 @pytest.mark.usefixtures("few")
 def test_speakers_of_several_utterances_are_drawn_first_and_so_many_of_each():
     for seed in range(5):
-        drawn = draw(listed(alone=1, one=5, single=1, two=2), most_utterances=3, seed=seed)
+        drawn = draw(listed(alone=1, one=5, single=1, two=2), seed=seed)
         assert drawn["speaker"].to_pylist() == ["one"] * 3 + ["two"] * 2
         assert len(set(drawn["utt_id"].to_pylist())) == 5
-    assert len(set(draw(listed(alone=1, one=5, single=1), most_utterances=3, seed=0)["speaker"].to_pylist())) == 2
+    assert len(set(draw(listed(alone=1, one=5, single=1), seed=0)["speaker"].to_pylist())) == 2
 
 
 @pytest.mark.usefixtures("few")
 def test_the_draw_is_by_the_seed_whatever_the_order_of_rows():
     rows = listed(a=9, b=9, c=9, d=9)
-    drawn = {seed: draw(rows, most_utterances=3, seed=seed)["utt_id"].to_pylist() for seed in range(8)}
-    assert (
-        draw(rows.take(np.random.default_rng(0).permutation(36)), most_utterances=3, seed=0)["utt_id"].to_pylist()
-        == drawn[0]
-    )
+    drawn = {seed: draw(rows, seed=seed)["utt_id"].to_pylist() for seed in range(8)}
+    assert draw(rows.take(np.random.default_rng(0).permutation(36)), seed=0)["utt_id"].to_pylist() == drawn[0]
     assert len(set(map(tuple, drawn.values()))) > 5
     assert {utt_id[0] for ids in drawn.values() for utt_id in ids} == set("abcd")
 
 
 def test_nothing_is_drawn_of_nothing():
-    assert len(draw(listed(a=1).slice(0, 0), most_utterances=3, seed=0)) == 0
+    assert len(draw(listed(a=1).slice(0, 0), seed=0)) == 0
 
 
 def test_a_training_leaves_its_speakers_voices(

@@ -30,8 +30,8 @@ def verifier(parts, tmp_path) -> Verifier:
 def folder(verifier) -> Path:
     """Return the folder of a captioner, not taught, of that verifier."""
     torch.manual_seed(0)
-    vocabulary = Vocabulary.of(["The evidence speaks for one speaker."])
-    sizes = Sizes(dim=verifier.dim, num_words=len(vocabulary), longest=9, prefix=2, width=8, layers=1)
+    vocabulary = Vocabulary.of(["Median pitch: upper, alike."])
+    sizes = Sizes(dim=verifier.dim, num_phrases=len(vocabulary), longest=9, prefix=2, width=8, layers=1)
     captioner = Captioner(CaptionModel(sizes).eval(), vocabulary, WORTH)
     return Path(write_captioner(verifier, captioner, trained_on={"speakers": 2}))
 
@@ -66,12 +66,12 @@ def test_that_of_another_verifier_is_refused(verifier, folder):
     [
         ({"sizes": {"width": 4096}}, r"sizes\.width=4096"),
         ({"sizes": {"width": 16}}, "weights of other names or sizes"),
-        ({"sizes": {"num_words": 99}}, "7 words, 7 of them different, for 99"),
+        ({"sizes": {"num_phrases": 99}}, "3 phrases, 3 of them different, for 99"),
         ({"sizes": {"dim": 3}}, "captioner of another verifier"),
-        ({"words": ["<script>"] * 6}, r"words\.0='<script>'"),
-        ({"words": ["\x1b[31m"] * 6}, r"words\.0="),
-        ({"words": [" one"] * 7}, "7 words, 1 of them different, for 8"),
-        ({"words": ["x" * 41]}, r"words\.0="),
+        ({"phrases": ["<script>"] * 3}, r"phrases\.0='<script>'"),
+        ({"phrases": ["\x1b[31m"] * 3}, r"phrases\.0="),
+        ({"phrases": [" one"] * 3}, "3 phrases, 1 of them different, for 4"),
+        ({"phrases": ["x" * 101]}, r"phrases\.0="),
         ({"scores": {}}, "no score precision"),
         ({"scores": {"precision": {"value": float("nan"), "interval": None, "num_trials": 1}}}, "NaN"),
         ({"_target_": "os.system"}, "_target_"),
@@ -88,7 +88,7 @@ def test_settings_of_strangers_are_refused(verifier, folder, change, message):
 
 
 def poisoned(weights):
-    weights["to_words.bias"][0] = torch.nan
+    weights["to_phrases.bias"][0] = torch.nan
     return weights
 
 

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from avis.explain.caption.model import CaptionModel, Sizes
 
-SIZES = Sizes(dim=6, num_words=9, longest=7, prefix=3, width=16, layers=2)
+SIZES = Sizes(dim=6, num_phrases=9, longest=7, prefix=3, width=16, layers=2)
 
 
 @pytest.fixture

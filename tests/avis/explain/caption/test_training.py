@@ -35,19 +35,19 @@ def test_the_same_seed_gives_the_same_captioner_and_leaves_other_draws_alone(les
     again, same = weights_after(lesson, 5)
     assert losses == again
     assert all(torch.equal(weights[name], same[name]) for name in weights)
-    assert not torch.equal(lesson(seed=4).captioner.model.words.weight, lesson(seed=3).captioner.model.words.weight)
+    assert not torch.equal(lesson(seed=4).captioner.model.phrases.weight, lesson(seed=3).captioner.model.phrases.weight)
 
 
 def test_nothing_is_learnt_behind_the_end(lesson):
     made = lesson(seed=0)
     chosen = torch.arange(4)
     loss = made._loss(made.captioner.model, chosen)
-    made.words = torch.cat([made.words, torch.full((len(made.words), 0), -100)], dim=1)
-    logits = made.captioner.model(made.pairs[chosen], made.words[chosen][:, :-1].clamp(min=0)).log_softmax(-1)
+    made.phrases = torch.cat([made.phrases, torch.full((len(made.phrases), 0), -100)], dim=1)
+    logits = made.captioner.model(made.pairs[chosen], made.phrases[chosen][:, :-1].clamp(min=0)).log_softmax(-1)
     own = [
         -logits[row, place, word]
         for row in range(4)
-        for place, word in enumerate(made.words[chosen][row].tolist())
+        for place, word in enumerate(made.phrases[chosen][row].tolist())
         if word >= 0
     ]
     torch.testing.assert_close(loss, torch.stack(own).mean())

@@ -1,4 +1,4 @@
-"""Words of checked sentences, and no others."""
+"""Phrases of checked sentences, and no others."""
 
 import pytest
 
@@ -15,12 +15,12 @@ def test_what_sentences_say_comes_back_letter_by_letter():
 
 
 def test_a_text_goes_up_to_its_end():
-    vocabulary = Vocabulary(("a", " b"))
-    assert vocabulary.text([1, 2, END, 1]) == "a b"
-    assert vocabulary.text([2, 2]) == " b b"
-    assert vocabulary.numbers("a b") == [1, 2, END]
+    vocabulary = Vocabulary(("a:", " b."))
+    assert vocabulary.text([1, 2, END, 1]) == "a: b."
+    assert vocabulary.text([2, 2]) == " b. b."
+    assert vocabulary.numbers("a: b.") == [1, 2, END]
 
 
-def test_there_are_no_words_but_those_that_were_learnt():
+def test_there_are_no_phrases_but_those_that_were_learnt():
     with pytest.raises(KeyError):
         Vocabulary.of(["It is so."]).numbers("It was so.")
