@@ -94,15 +94,13 @@ def teach(model: str, asked: Mapping[str, Any]) -> tuple[str, Captioner]:
 
 
 def _recorded(embedder: StoreEmbedder, index: pa.Table, *, seed: int) -> list[Recorded]:
-    """Embed and measure some utterances of each speaker, on workers: of a training those of the verifier's voices."""
+    """Embed and measure some utterances of each speaker on workers; those of the verifier's voices are so already."""
     chosen = draw(index, seed=seed)
-    seconds = speech_seconds(chosen["utt_id"], index)
-    chosen, seconds = chosen.filter(pa.array(seconds >= LEAST_SPEECH_S)), seconds[seconds >= LEAST_SPEECH_S]
     if not len(chosen):
         return []
     embedded = embedder.embed(chosen["utt_id"], label="embed recordings")
     found = embedding_matrix(embedded)[gather(chosen["utt_id"], embedded["utt_id"])]
-    values = measured(embedder, chosen)
+    seconds, values = speech_seconds(chosen["utt_id"], index), measured(embedder, chosen)
     return [
         Recorded(
             speaker=row["speaker"],
@@ -122,6 +120,7 @@ def _recorded(embedder: StoreEmbedder, index: pa.Table, *, seed: int) -> list[Re
         for row, embedding, speech_s, heard in zip(
             chosen.select(["speaker", "sha256"]).to_pylist(), found, seconds, values, strict=True
         )
+        if speech_s >= LEAST_SPEECH_S
     ]
 
 

@@ -96,11 +96,10 @@ def explain(
         )
         told["acoustics"] = attributes(verifier.voices.acoustics if verifier.voices else None, sides)
         told["cohort"] = cohort(judge, verifier.voices) if verifier.voices else None
-    record = Explanation(**told)
-    if captioner is None:
-        return record
-    pair = np.stack([side.embedding for side in sides]).astype(np.float32)
-    return record.model_copy(update={"caption": captioner.caption(pair, record)})
+    if captioner:
+        pair = np.stack([side.embedding for side in sides]).astype(np.float32)
+        told["caption"] = captioner.caption(pair, Explanation(**told))
+    return Explanation(**told)
 
 
 def _exact(
