@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from avis.explain.caption.vocabulary import END
 
 HEADS = 4
-DROPOUT = 0.1
+DROPOUT = 0.2
 FIRST_STD = 0.02
 
 
@@ -31,7 +31,7 @@ class Sizes(BaseModel):
     longest : int
         Phrases of the longest text, with the end.
     prefix : int
-        Vectors that stand for the pair, before the first phrase.
+        Vectors that stand for each side and for what both have in common, before the first phrase.
     width : int
         Of each vector.
     layers : int
@@ -50,8 +50,9 @@ class Sizes(BaseModel):
 class CaptionModel(nn.Module):
     """Says which phrase comes next, from a pair of embeddings and the phrases before.
 
-    An embedding less the mean of those learnt from, scaled to the length ``sqrt(dim)``, is what is seen of it; of a
-    pair both, their product element by element, and the cosine. Nothing leads back from here to embedding or score.
+    An embedding less the mean of those learnt from, scaled to the length ``sqrt(dim)``, is what is seen of it. The
+    prefix has what is seen of either side by itself, so that what is said of one need not change with the other, and
+    of their product, element by element, with the cosine. Nothing leads back from here to embedding or score.
 
     Parameters
     ----------
@@ -64,14 +65,9 @@ class CaptionModel(nn.Module):
         super().__init__()
         self.sizes, width = sizes, sizes.width
         self.register_buffer("mean", torch.zeros(sizes.dim))
-        self.to_prefix = nn.Sequential(
-            nn.Linear(3 * sizes.dim + 1, 2 * width),
-            nn.GELU(),
-            nn.Dropout(DROPOUT),
-            nn.Linear(2 * width, sizes.prefix * width),
-        )
+        self.of_side, self.of_both = (_to_prefix(num, sizes) for num in (sizes.dim, sizes.dim + 1))
         self.phrases = nn.Embedding(sizes.num_phrases, width)
-        self.places = nn.Embedding(sizes.prefix + sizes.longest, width)
+        self.places = nn.Embedding(3 * sizes.prefix + sizes.longest, width)
         for table in (self.phrases, self.places):
             nn.init.normal_(table.weight, std=FIRST_STD)  # or the pair's prefix is small beside them
         layer = nn.TransformerEncoderLayer(
@@ -94,19 +90,20 @@ class CaptionModel(nn.Module):
         float32 [batch, phrases + 1, num_phrases]
             Those at a place depend on the pair and on the phrases before that place.
         """
-        prefix = self.to_prefix(self._seen(pairs)).unflatten(1, (self.sizes.prefix, self.sizes.width))
-        told = torch.cat([prefix, self.phrases(phrases)], dim=1)
+        told = torch.cat([self._prefix(pairs), self.phrases(phrases)], dim=1)
         told = told + self.places.weight[: told.shape[1]]
         mask = nn.Transformer.generate_square_subsequent_mask(told.shape[1])
         told = self.layers(told, mask=mask, is_causal=True)
-        logits: Tensor = self.to_phrases(told[:, self.sizes.prefix - 1 :])
+        logits: Tensor = self.to_phrases(told[:, 3 * self.sizes.prefix - 1 :])
         return logits
 
-    def _seen(self, pairs: Tensor) -> Tensor:
+    def _prefix(self, pairs: Tensor) -> Tensor:
         root = self.sizes.dim**0.5
         one, other = (nn.functional.normalize(pairs - self.mean, dim=-1) * root).unbind(1)
         cosine = (one * other).sum(-1, keepdim=True) / root
-        return torch.cat([one, other, one * other, cosine], dim=-1)
+        both = self.of_both(torch.cat([one * other, cosine], dim=-1))
+        parts = torch.cat([self.of_side(one), self.of_side(other), both], dim=-1)
+        return parts.unflatten(1, (3 * self.sizes.prefix, self.sizes.width))
 
     @torch.inference_mode()
     def say(self, pairs: Tensor) -> list[list[int]]:
@@ -118,3 +115,13 @@ class CaptionModel(nn.Module):
             said, ended = torch.cat([said, phrase[:, None]], dim=1), ended | (phrase == END)
         numbers: list[list[int]] = said.tolist()
         return numbers
+
+
+def _to_prefix(num: int, sizes: Sizes) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Dropout(DROPOUT),
+        nn.Linear(num, 2 * sizes.width),
+        nn.GELU(),
+        nn.Dropout(DROPOUT),
+        nn.Linear(2 * sizes.width, sizes.prefix * sizes.width),
+    )
