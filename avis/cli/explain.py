@@ -29,6 +29,12 @@ def explain(
         float | None, typer.Option(help="How probable it was before that one person spoke both. [default: not stated]")
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Only what is exact; nothing is changed and tried.")] = False,
+    caption: Annotated[
+        bool,
+        typer.Option(
+            "--caption", help="Also what a model learnt to say of two embeddings (avis caption), which may be false."
+        ),
+    ] = False,
     out: Annotated[str, typer.Option(help="An HTML file to write the page to.")] = "",
     show: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     listen: Annotated[
@@ -40,9 +46,14 @@ def explain(
     from avis.explain import clips, describe, sentences, trial_page, write_clips
     from avis.explain import explain as explained
 
+    if caption and preset == "examiner":
+        raise ValueError(
+            "nothing for an examiner: got --caption with preset=examiner, expected one of them, since a caption may be "
+            "false. At the command line. Leave one out."
+        )
     paths = _two_or_more(recordings)
     sources, verifier = [named(path) for path in paths], verifier_of(model)
-    explanation = explained(verifier, sources[:-1], sources[-1], prior=prior, checks=not quick)
+    explanation = explained(verifier, sources[:-1], sources[-1], prior=prior, checks=not quick, caption=caption)
     print(explanation.model_dump_json() if as_json else describe(explanation, preset))
     by_side = {"enroll": sources[:-1], "test": sources[-1:]}
     heard = {

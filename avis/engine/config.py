@@ -32,6 +32,7 @@ TOP_LEVEL: dict[str, Any] = {
     **dict.fromkeys(("run", "resume"), str | int | None),
     "max_window_s": PositiveFloat | None,
     "worst": PositiveInt | None,
+    **dict.fromkeys(("num_pairs", "num_steps"), PositiveInt),
     "checks": bool,
     "preset": Literal["engineer", "researcher", "examiner"],
     "prior": float | None,

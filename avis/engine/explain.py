@@ -21,7 +21,7 @@ from avis.explain.scale import ENFSI_2015, Scale
 from avis.explain.text.sentences import Preset
 from avis.reports.worst_trials import worst_of_chunks
 from avis.schema import EXPLAINED
-from avis.verifier.folder import Parts
+from avis.verifier.folder import Parts, folder_digest
 from avis.verifier.verifier import Verifier
 
 TRIALS_PER_PART, MOST_PARTS = 4, 1000
@@ -160,7 +160,7 @@ def explain_list(name: str, rows: Sequence[int], scored: Scored, verifier: Verif
     scores = scored.scores[name]
     chosen = sorted(rows)
     how = [explaining.checks, explaining.prior, explaining.scale.bands]
-    made_of = [verifier_digest(verifier), store.open_manifest(scores)["inputs"], chosen]
+    made_of = [folder_digest(verifier.path), store.open_manifest(scores)["inputs"], chosen]
     inputs = fingerprint([*made_of, store.open_manifest(scored.utterances)["inputs"], *how, EXPLAINED.names])
     uri = location.join(scored.folder, "explained", f"{name}-{inputs}")
     if store.finished(uri, inputs):
@@ -182,11 +182,6 @@ def explain_list(name: str, rows: Sequence[int], scored: Scored, verifier: Verif
 def _hearing_stored(verifier: Verifier, scored: Scored) -> Parts:
     """Return the parts of a verifier that hears changed recordings as those of the store were, which are trimmed."""
     return replace(verifier.parts, hearing=replace(scored.recipe.sharding.hearing, trim="none"))
-
-
-def verifier_digest(verifier: Verifier) -> str:
-    """Return what tells a verifier from others: its configuration knows the sums of all its files."""
-    return fingerprint(store.read_json(location.join(verifier.path, "config.json")))
 
 
 def tasks_of(name: str, rows: Sequence[int], scored: Scored) -> dict[str, pa.Table]:

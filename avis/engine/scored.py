@@ -100,7 +100,7 @@ def scored(model: str, asked: Mapping[str, Any], *, beside: tuple[str, ...]) -> 
     """
     if model.endswith(".ckpt"):
         return _of_other_trials(Checkpoint.open(model), asked)
-    recipe = _recipe_of(model, asked)
+    recipe = recipe_of(model, asked)
     checkpoint = trained(recipe, model)
     overrides = HydraConfig.get().overrides.task
     if all(override.startswith((*OWN, *beside)) for override in overrides):
@@ -108,8 +108,8 @@ def scored(model: str, asked: Mapping[str, Any], *, beside: tuple[str, ...]) -> 
     return _of_other_trials(checkpoint, asked)
 
 
-def _recipe_of(run_dir: str, asked: Mapping[str, Any]) -> Recipe:
-    """Return the configuration of a run that has ended, but for where it goes on."""
+def recipe_of(run_dir: str, asked: Mapping[str, Any]) -> Recipe:
+    """Return the configuration of a run that has ended, but for where it goes on; a ValueError where there is none."""
     for name in (CONFIG, VERIFIER):
         if not location.exists(location.join(run_dir, name)):
             raise ValueError(
@@ -118,6 +118,17 @@ def _recipe_of(run_dir: str, asked: Mapping[str, Any]) -> Recipe:
             )
     saved = moved_to(location.absolute(str(asked["output_dir"])), store.read_json(location.join(run_dir, CONFIG)))
     return replace(Recipe.of(saved), compute=Compute(**arguments(asked["compute"])))
+
+
+def utterances_of(run_dir: str, recipe: Recipe) -> str:
+    """Return the store that a run was started on; a ValueError where it is gone."""
+    utterances = started_on(recipe)
+    if utterances is None:
+        raise ValueError(
+            f"recordings of a run are gone: got no store {recipe.plain.get('utterances')}, expected the one that it "
+            f"was started on. At {run_dir}. Put it back, or {go_on(run_dir)}."
+        )
+    return utterances
 
 
 def go_on(run_dir: str) -> str:
@@ -129,12 +140,7 @@ def go_on(run_dir: str) -> str:
 
 
 def _of_run(run_dir: str, recipe: Recipe, checkpoint: Checkpoint) -> Scored:
-    utterances = started_on(recipe)
-    if utterances is None:
-        raise ValueError(
-            f"recordings of a run are gone: got no store {recipe.plain.get('utterances')}, expected the one that it "
-            f"was started on. At {run_dir}. Put it back, or {go_on(run_dir)}."
-        )
+    utterances = utterances_of(run_dir, recipe)
     facts = {"run": run_dir, "choice of checkpoint": checkpoint_choice(recipe, utterances)}
     return _scored(recipe, checkpoint, utterances, folder=run_dir, facts=facts)._replace(evaluated=run_dir)
 

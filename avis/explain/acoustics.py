@@ -1,5 +1,7 @@
 """What can be heard of both voices, and how usual that is: observed, and no cause of the score."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from avis.acoustics.band import VOICE_RATE_HZ
@@ -31,6 +33,13 @@ def attributes(population: Population | None, sides: tuple[Side, Side]) -> list[
         In the order of `ATTRIBUTES`, without those that neither side has.
     """
     enroll, test = (_values(side) for side in sides)
+    return compared(population, enroll, test)
+
+
+def compared(
+    population: Population | None, enroll: Mapping[str, float | None], test: Mapping[str, float | None]
+) -> list[Attribute]:
+    """Return what `attributes` does, of values as `avis.acoustics.measure.measure` returns them."""
     return [
         Attribute(
             name=name,

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avis.explain.acoustics import attributes
+from avis.explain.caption.folder import read_captioner
 from avis.explain.cohort import cohort
 from avis.explain.faithfulness.trial import orders_of_trial
 from avis.explain.guesses import guesses
@@ -35,6 +36,7 @@ def explain(
     prior: float | None = None,
     scale: Scale = ENFSI_2015,
     checks: bool = True,
+    caption: bool = False,
 ) -> Explanation:
     """Explain what a verifier makes of two recordings.
 
@@ -51,12 +53,17 @@ def explain(
     checks : bool
         Whether to try, besides the exact routes, what changes if the recordings do, and to tell what can be heard and
         which other voices are alike: several times the work.
+    caption : bool
+        Whether to tell, too, what the verifier's captioner says, which had no part in any of it; see
+        `avis.explain.caption`. Without checks little of what it says is held against the record.
 
     Raises
     ------
     ValueError
-        If a recording cannot be read, or the prior is none; one in which nobody speaks is an answer.
+        If a recording cannot be read, the prior is none, or the verifier has no captioner that is asked for; a
+        recording in which nobody speaks is an answer.
     """
+    captioner = read_captioner(verifier) if caption else None
     given: list[tuple[SideName, Given | Sequence[Given]]] = [("enroll", enroll), ("test", test)]
     one, other = side_by_side(lambda each: side_of(verifier, *each), given)
     sides = one, other
@@ -92,6 +99,9 @@ def explain(
         )
         told["acoustics"] = attributes(verifier.voices.acoustics if verifier.voices else None, sides)
         told["cohort"] = cohort(judge, verifier.voices) if verifier.voices else None
+    if captioner:
+        pair = np.stack([side.embedding for side in sides]).astype(np.float32)
+        told["caption"] = captioner.caption(pair, Explanation(**told))
     return Explanation(**told)
 
 

@@ -294,6 +294,27 @@ class Side(Record):
     quality: dict[str, float | None]
 
 
+class Caption(Record):
+    """What a model that learnt from explanations says of the two embeddings: generated, and no part of the rest.
+
+    Attributes
+    ----------
+    text : str
+    num_statements, num_checked, num_borne_out : int
+        How many things it states, on how many of them this record has something, and how many are so.
+    precision, baseline : float
+        Of pairs of voices that it was not trained on, the share of its statements that were so, and of always saying
+        what is said most often.
+    """
+
+    text: str
+    num_statements: int
+    num_checked: int
+    num_borne_out: int
+    precision: float
+    baseline: float
+
+
 class Explanation(Record):
     """Why a trial came out as it did.
 
@@ -342,6 +363,8 @@ class Explanation(Record):
         How far each kind of reason foretells what becomes of the evidence, over the test's segments.
     sides : list of Side
     warnings : list of str
+    caption : Caption or None
+        Only where it was asked for.
     """
 
     format: Literal[1] = 1
@@ -373,3 +396,4 @@ class Explanation(Record):
     orders: list[Order] = []
     sides: list[Side]
     warnings: list[str] = []
+    caption: Caption | None = None

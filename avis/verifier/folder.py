@@ -18,6 +18,7 @@ from avis.audio.recording import Hearing
 from avis.checkpoints.checkpoint import Checkpoint
 from avis.checkpoints.components import ROOMS, build
 from avis.checkpoints.fitted_state import restore, state_bytes
+from avis.digest import fingerprint
 from avis.foreign import parse_json, validated
 from avis.metrics.operating_point import OperatingPoint
 from avis.scoring.backend import Backend, Step, score_noise
@@ -223,6 +224,11 @@ def read_folder(folder: str) -> Parts:
         voices=voices,
         attributes=attributes,
     )
+
+
+def folder_digest(folder: str) -> str:
+    """Return what tells the verifier of a folder from others: its configuration knows the sums of all its files."""
+    return fingerprint(store.read_json(location.join(folder, CONFIG)))
 
 
 class _Figures(BaseModel):

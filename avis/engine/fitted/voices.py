@@ -100,7 +100,7 @@ def _population(embedder: StoreEmbedder, chosen: pa.Table) -> Population | None:
         why = f"fewer than {MIN_SPEAKERS} speakers have {MIN_UTTERANCES} recordings"
     else:
         try:
-            population = Population.of(_measured(embedder, chosen), np.array(chosen["speaker"].to_pylist()))
+            population = Population.of(measured(embedder, chosen), np.array(chosen["speaker"].to_pylist()))
             check_population(population)
             return population
         except ValueError as error:
@@ -109,7 +109,7 @@ def _population(embedder: StoreEmbedder, chosen: pa.Table) -> Population | None:
     return None
 
 
-def _measured(embedder: StoreEmbedder, chosen: pa.Table) -> NDArray[np.float64]:
+def measured(embedder: StoreEmbedder, chosen: pa.Table) -> NDArray[np.float64]:
     """Return the acoustics of utterances, float64 ``[utterances, attributes]``, NaN where there is no value."""
     ids = sorted(chosen["utt_id"].to_pylist())
     of_store = store.open_manifest(embedder.utterances)["inputs"]

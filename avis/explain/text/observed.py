@@ -9,6 +9,15 @@ from avis.explain.text.result import score
 
 SIDES: tuple[SideName, ...] = ("enroll", "test")
 
+OF_VOICES = ("f0_median_hz", "f1_hz", "f2_hz", "f3_hz", "f4_hz", "syllable_rate_hz")
+"""What is compared without numbers: pitch, formants and tempo, which are less the room's than the others."""
+
+THIRDS = ((100.0 / 3.0, "lower"), (200.0 / 3.0, "middle"))
+"""Percentiles up to which a value is in a third of the population; what is above is in the upper one."""
+
+ALIKE = 10.0
+"""Two values between which less than this share of the population's speakers lies, in percent, count as alike."""
+
 
 def attributes(told: Explanation) -> Iterator[Said]:
     """Say what can be heard of both voices, and how common that is."""
@@ -81,6 +90,32 @@ def _percent(share: float, fact: str) -> Said:
 def _ends(interval: tuple[float, float], path: str) -> Said:
     lower, upper = (_percent(end, f"{path}/{place}") for place, end in enumerate(interval))
     return compose(wording.ENDS, lower=lower, upper=upper)
+
+
+def compared(told: Explanation) -> Iterator[Said]:
+    """Say, without numbers, in which third of the population both voices are, and which is higher."""
+    for place, attribute in enumerate(told.acoustics):
+        enroll, test = attribute.enroll_percentile, attribute.test_percentile
+        if attribute.name in OF_VOICES and enroll is not None and test is not None:
+            path = f"acoustics/{place}"
+            yield compose(
+                wording.COMPARED,
+                name=_name(attribute, path),
+                enroll=_third(enroll, path, "enroll"),
+                test=_third(test, path, "test"),
+                relation=Said(_relation(enroll, test), (f"{path}/enroll_percentile", f"{path}/test_percentile")),
+            )
+
+
+def _third(percentile: float, path: str, side: SideName) -> Said:
+    third = next((name for most, name in THIRDS if percentile <= most), "upper")
+    return Said(wording.THIRDS[third].format(side=wording.THE_SIDE[side]), (f"{path}/{side}_percentile",))
+
+
+def _relation(enroll: float, test: float) -> str:
+    if abs(enroll - test) < ALIKE:
+        return wording.ALIKE
+    return wording.HIGHER.format(side=wording.THE_SIDE["enroll" if enroll > test else "test"])
 
 
 def neighbours(told: Explanation) -> Iterator[Said]:

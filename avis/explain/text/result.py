@@ -77,6 +77,12 @@ def ratio(told: Explanation) -> Iterator[Said]:
         yield compose(wording.OUTCOME, outcome=none)
 
 
+def direction(told: Explanation) -> Iterator[Said]:
+    """Say for whom the evidence speaks, and nothing of how much."""
+    if told.llr is not None:
+        yield compose(wording.DIRECTION, who=Said(phrases.who(told.llr).text, ("llr",)))
+
+
 def verbal(told: Explanation) -> Iterator[Said]:
     """Say the ratio by the verbal scale."""
     if told.llr is not None and told.verbal:

@@ -7,11 +7,11 @@ from itertools import groupby
 from typing import Literal
 
 from avis.explain.record import Explanation
-from avis.explain.text import account, observed, quality, reasons, result, wording
+from avis.explain.text import account, generated, observed, quality, reasons, result, wording
 from avis.explain.text.cautions import cautions
 from avis.explain.text.facts import Said
 
-Layer = Literal["result", "causal", "observed", "quality"]
+Layer = Literal["result", "causal", "observed", "quality", "generated"]
 Preset = Literal["engineer", "researcher", "examiner"]
 
 LINE = 80
@@ -28,7 +28,8 @@ class Sentence:
         Paths into ``explanation.model_dump()``, such as ``segments/3/llr``, in the order in which the text says them.
         What is stated without facts holds of every explanation, and has neither numbers nor directions.
     layer : str
-        ``result``; ``causal``: what moved the score; ``observed``: what can be heard; ``quality``: how far to trust it.
+        ``result``; ``causal``: what moved the score; ``observed``: what can be heard; ``quality``: how far to trust it;
+        ``generated``: what a model says, whether it is so or not.
     """
 
     text: str
@@ -43,6 +44,7 @@ PRESETS: dict[Preset, dict[Layer, tuple[Teller, ...]]] = {
         "result": (result.decision, result.capped, result.posterior),
         "causal": (reasons.start, reasons.stretches, reasons.beside_speech, reasons.otherwise),
         "quality": (quality.warnings, cautions),
+        "generated": (generated.caption,),
     },
     "researcher": {
         "result": (result.decision, result.capped, result.verbal, result.posterior, result.model),
@@ -59,6 +61,7 @@ PRESETS: dict[Preset, dict[Layer, tuple[Teller, ...]]] = {
         ),
         "observed": (observed.attributes, observed.guesses, observed.neighbours, observed.rank),
         "quality": (quality.calibration, quality.validation, quality.sides, quality.warnings, cautions),
+        "generated": (generated.caption,),
     },
     "examiner": {
         "result": (
@@ -83,6 +86,12 @@ PRESETS: dict[Preset, dict[Layer, tuple[Teller, ...]]] = {
 }
 """What is told to whom, in which order."""
 
+FORETOLD: dict[Layer, tuple[Teller, ...]] = {
+    "result": (result.direction, result.verbal),
+    "observed": (observed.compared,),
+}
+"""What might be told of two embeddings without the recordings: neither numbers nor names, and no decision."""
+
 
 def sentences(explanation: Explanation, preset: Preset) -> list[Sentence]:
     """Tell an explanation in sentences.
@@ -103,9 +112,18 @@ def sentences(explanation: Explanation, preset: Preset) -> list[Sentence]:
         raise ValueError(
             f"no such text: got preset={preset!r}, expected one of {', '.join(PRESETS)}. At sentences. Choose one."
         )
+    return _told(explanation, PRESETS[preset])
+
+
+def foretold(explanation: Explanation) -> list[Sentence]:
+    """Tell what a captioner learns to say; see `FORETOLD`."""
+    return _told(explanation, FORETOLD)
+
+
+def _told(explanation: Explanation, layers: dict[Layer, tuple[Teller, ...]]) -> list[Sentence]:
     return [
         Sentence(said.text if _given(said) else wording.begun(said.text), said.facts, layer)
-        for layer, tellers in PRESETS[preset].items()
+        for layer, tellers in layers.items()
         if layer != "causal" or explanation.outcome != "not_heard"
         for teller in tellers
         for said in teller(explanation)

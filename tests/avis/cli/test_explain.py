@@ -54,6 +54,20 @@ def test_one_recording_has_nothing_to_be_compared_with(avis, recording, typed):
     assert "expected two or more" in err
 
 
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["--caption", "--quick"], "no captioner: got a verifier without caption/config.json"),
+        (["--caption", "--preset", "examiner"], "nothing for an examiner: got --caption"),
+    ],
+)
+def test_no_caption_is_shown_that_there_is_none_of_or_to_an_examiner(avis, recording, typed, said):
+    status, out, err = avis("explain", recording(1), recording(2), *typed)
+    assert status == 2
+    assert said in err
+    assert not out
+
+
 def test_where_nobody_speaks_there_is_a_page_that_says_so(avis, recording, tmp_path):
     silence, page = str(tmp_path / "silence.wav"), str(tmp_path / "why.html")
     sf.write(silence, [0.0] * 32000, 16000)

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+from avis.explain.caption.captioner import Captioner
+from avis.explain.caption.folder import NEEDED, read_captioner, write_captioner
+from avis.explain.caption.model import CaptionModel, Sizes
+from avis.explain.caption.vocabulary import Vocabulary
 from avis.explain.explain import explain
+from avis.explain.faithfulness.statistics import Mean
 from avis.scoring.as_norm import AsNorm
 from avis.scoring.chain import Chain
 from avis.scoring.cosine import Cosine
@@ -14,6 +19,7 @@ from avis.scoring.length_norm import LengthNorm
 from avis.scoring.plda import Plda
 from avis.scoring.wccn import Wccn
 from avis.verifier import Verifier
+from avis.verifier.folder import write_folder
 from tests.avis.conftest import RATE, talk
 
 BACKENDS = {
@@ -105,3 +111,22 @@ def test_of_a_voiceprint_there_is_one_part_and_the_recording_has_the_others(veri
     assert sum(bar.llr for bar in explanation.waterfall) == pytest.approx(explanation.llr, abs=1e-4)
     assert {each.side for each in explanation.segments} == {"test"}
     assert explanation.evidence is None
+
+
+def test_a_caption_is_told_beside_all_else_and_changes_none_of_it(parts, tmp_path):
+    write_folder(str(tmp_path), parts)
+    one, other = (talk(1), RATE), (talk(2), RATE)
+    plain = Verifier.load(tmp_path)
+    without = explain(plain, one, other, checks=False)
+    assert without.caption is None
+    with pytest.raises(ValueError, match=r"no captioner: .*avis caption run=<run>"):
+        explain(plain, one, other, checks=False, caption=True)
+    vocabulary = Vocabulary.of(["The evidence speaks for one speaker."])
+    sizes = Sizes(dim=plain.dim, num_phrases=len(vocabulary), longest=8, width=8, layers=1)
+    worth = dict.fromkeys(NEEDED, Mean(value=0.5, interval=None, num_trials=1))
+    write_captioner(plain, Captioner(CaptionModel(sizes).eval(), vocabulary, worth), trained_on={})
+    told = explain(plain, one, other, checks=False, caption=True)
+    assert told.model_copy(update={"caption": None}) == without
+    pair = np.stack([plain.embed(each).embedding for each in (one, other)])
+    assert [told.caption.text] == read_captioner(plain).say(pair[None])
+    assert explain(plain, (np.zeros(RATE), RATE), other, caption=True).caption is None

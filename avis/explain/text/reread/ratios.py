@@ -46,6 +46,10 @@ def _level(evidence: Evidence, words: Words) -> None:
     require(bool(of_interval) and float(words["size"]) == INTERVAL_LEVEL, INTERVAL_LEVEL)
 
 
+def _towards(evidence: Evidence, words: Words) -> None:
+    require_towards(evidence.take("llr"), words["who"])
+
+
 def _bound(evidence: Evidence, words: Words) -> None:
     bound = evidence.take("llr_bounds/N")
     require(agrees_as_ratio(words["size"], abs(bound)) and is_bound(evidence.record["llr"], bound), bound)
@@ -112,6 +116,7 @@ RATIO_CHECKS: dict[str, Check] = {
     "between": _between,
     "settled": _settled,
     "level": _level,
+    "towards": _towards,
     "bound": _bound,
     "capped": _capped,
     "threshold": _threshold,

@@ -26,6 +26,7 @@ PATTERNS = {
         "between": rf"between (?P<one>{N}) and (?P<other>{N})",
         "settled": r"as strong as the calibration bears out",
         "level": rf"(?P<size>{N}) % interval",
+        "towards": rf"evidence speaks for {SPEAKER}",
         "bound": rf"none beyond (?P<size>{N}) for {SPEAKER}",
         "threshold": rf"your threshold of (?P<size>{N})",
         "capped": r"\bcapped\b",
@@ -48,6 +49,9 @@ PATTERNS = {
         "as_far": rf"by {PERSON}, {AT_MOST} had a ratio as (?P<far>high as this or higher|low as this or lower)",
         "span": rf"[Ff]rom (?P<one>{N}) to (?P<other>{N}) (?P<unit>s|Hz)\b",
         "with_unit": rf"(?P<size>{SIGNED}) (?P<unit>s heard|s of speech|Hz|dBFS|dB)\b",
+        "third": r"(?P<third>lower|middle|upper) third in the (?P<side>enrolment|test)",
+        "higher": r"(?:higher in the (?P<side>enrolment|test)|alike in both)\b",
+        "borne_out": rf"has something on (?P<one>{N}), and bears out (?P<other>{N})",
         "percentile": rf"\(above (?P<size>{N}) % of the population\)",
         "ends": rf": {LOWER} to {UPPER}",
         "sounds": rf"as do {PERCENT} of such voices",
@@ -56,7 +60,7 @@ PATTERNS = {
         "guessed": r"(?P<attribute>[Gg]ender|[Aa]ge|[Aa]ccent): (?=what|such|the\b)",
         "percent": PERCENT,
         "recording": rf"[Rr]ecording (?P<size>{N}) of",
-        "count": rf"(?P<size>{N}) (?P<noun>speaker|voice|part|recording)s?\b",
+        "count": rf"(?P<size>{N}) (?P<noun>speaker|voice|part|recording|statement)s?\b",
         "absent": r"(?P<absent>cannot be told exactly|not tried|not measured|is not known|is unclear|"
         r"nobody would be heard|[Nn]o likelihood ratio can be given)",
         "same": r"the same recording",
@@ -74,7 +78,8 @@ PATTERNS = {
 
 UNREAD = re.compile(
     r"\d|\b(?:one|two) (?:person|people|speakers?)\b|\bfor (?:one|two)\b|\b(?:more|less) likely\b|\b(?:falls|rises)\b|"
-    r"\b(?:[Aa]ccepted|[Rr]ejected|strongest|higher|lower|below)\b|\b(?:[Ss]ame|[Dd]ifferent) speakers?\b|"
+    r"\b(?:[Aa]ccepted|[Rr]ejected|strongest|higher|lower|below|alike|(?:middle|upper) third)\b|"
+    r"\b(?:[Ss]ame|[Dd]ifferent) speakers?\b|"
     r"\b(?:enrolment|[Tt]he test)\b"
 )
 """Numbers and directions that no claim was read from."""

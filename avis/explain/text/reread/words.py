@@ -23,6 +23,7 @@ COUNTS = {
     "voice": ("cohort/num_voices", "cohort/overlap"),
     "part": ("waterfall",),
     "recording": ("frames",),
+    "statement": ("caption/num_statements",),
 }
 ABSENT = {
     "nobody would be heard": ("counterfactuals/N/llr",),
@@ -48,6 +49,7 @@ NAMES = (
     "acoustics/N/name",
     "acoustics/N/unit",
     "guesses/N/value",
+    "caption/text",
 )
 SCORES = {"a score of": ("score", "score_norm", "counterfactuals/N/llr"), "score is": ("score",)}
 PLAIN = (
@@ -60,7 +62,18 @@ PLAIN = (
     "evidence/rest",
     "windows/rest",
 )
-SHARES = ("sides/N/quality/clip_ratio", "cohort/rank_p", "completeness_gap")
+SHARES = (
+    "sides/N/quality/clip_ratio",
+    "cohort/rank_p",
+    "completeness_gap",
+    "caption/precision",
+    "caption/baseline",
+)
+PERCENTILES = ("acoustics/N/enroll_percentile", "acoustics/N/test_percentile")
+THIRDS = {"lower": (0.0, 100.0 / 3.0), "middle": (100.0 / 3.0, 200.0 / 3.0), "upper": (200.0 / 3.0, 100.0)}
+LEAST_APART = 10.0
+"""Percentiles that are nearer to one another are alike."""
+
 RECORDINGS = (
     "segments/N/recording",
     "sides/N/recording",
@@ -148,6 +161,24 @@ def _side(evidence: Evidence, words: Words) -> None:
         require(told[-1:] == [side], told[-1:])
 
 
+def _third(evidence: Evidence, words: Words) -> None:
+    percentile = evidence.take(f"acoustics/N/{SIDES[words['side']]}_percentile")
+    low, high = THIRDS[words["third"]]
+    require(low <= percentile <= high, percentile)
+
+
+def _higher(evidence: Evidence, words: Words) -> None:
+    enroll, test = (evidence.take(percentile) for percentile in PERCENTILES)
+    apart = {"enrolment": enroll - test, "test": test - enroll}.get(words["side"])
+    require(abs(enroll - test) < LEAST_APART if apart is None else apart >= LEAST_APART, (enroll, test))
+
+
+def _borne_out(evidence: Evidence, words: Words) -> None:
+    for size, fact in ((words["one"], "num_checked"), (words["other"], "num_borne_out")):
+        num = evidence.take(f"caption/{fact}")
+        require(agrees(size, num), num)
+
+
 def _nearest(evidence: Evidence, words: Words) -> None:
     require(evidence.next.startswith(f"cohort/{SIDES[words['side']]}_nearest/"), evidence.next)
 
@@ -165,9 +196,10 @@ WORD_CHECKS: dict[str, Check] = {
     "score": lambda evidence, words: _number(evidence, words, *SCORES[words["of"]]),
     "normalised": lambda evidence, words: _number(evidence, words, "score_norm"),
     "with_unit": lambda evidence, words: _number(evidence, words, WITH_UNIT[words["unit"]]),
-    "percentile": lambda evidence, words: _number(
-        evidence, words, "acoustics/N/enroll_percentile", "acoustics/N/test_percentile"
-    ),
+    "percentile": lambda evidence, words: _number(evidence, words, *PERCENTILES),
+    "third": _third,
+    "higher": _higher,
+    "borne_out": _borne_out,
     "percent": _percent,
     "sounds": lambda evidence, words: _share(evidence, words, "guesses/N/probability"),
     "right": lambda evidence, words: _share(evidence, words, "guesses/N/accuracy"),

@@ -117,7 +117,7 @@ def test_recordings_that_are_copies_are_no_population(embedder: StoreEmbedder, m
         rounding = 1e-9 * np.random.default_rng(0).normal(size=(len(chosen), len(ATTRIBUTES)))
         return 100.0 + speaker[:, None] + rounding
 
-    monkeypatch.setattr(gathering, "_measured", copies)
+    monkeypatch.setattr(gathering, "measured", copies)
     speech = training_speech(embedder, read_index(embedder.utterances), tested=set(), seed=0)
     assert kept_voices(embedder, speech).acoustics is None
     assert "keeps no acoustics of them: variances" in capsys.readouterr().out

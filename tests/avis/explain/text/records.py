@@ -263,6 +263,16 @@ class Drawing:
             duration_s=self.random.choice([0.0, speech_s, speech_s + 1]),
         )
 
+    def caption(self):
+        return {
+            "text": self.name(),
+            "num_statements": self.random.choice([0, 1, 14]),
+            "num_checked": self.random.choice([0, 1, 12]),
+            "num_borne_out": self.random.choice([0, 1, 9]),
+            "precision": self.share(),
+            "baseline": self.share(),
+        }
+
     def calibration(self):
         num = self.random.choice([2, 5, 101])
         return [sorted(self.evidence() for _ in range(num)) for _ in range(2)]
@@ -303,6 +313,7 @@ class Drawing:
             guesses=self.several(self.guess),
             cohort=self.maybe(self.cohort),
             sides=self.several(self.side, 4),
+            caption=self.maybe(self.caption),
             warnings=self.several(lambda: f"A warning of {self.random.randint(0, 99)}: {self.name()}."),
             **(self.ratio() if unit == "llr" and self.random.random() < 0.9 else {}),
         )
