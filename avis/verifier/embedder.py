@@ -107,12 +107,14 @@ class Embedder:
         try:
             recording = take(self.hearing, source)
         except AudioError as error:
-            if error.reason not in UNHEARD:
-                raise
-            return Voiceprint(
-                embedding=None, speech_s=0.0, quality={}, unheard=str(error), model=self.digest, sha256=""
-            )
+            return self.unheard(error)
         return self.heard(recording)
+
+    def unheard(self, error: AudioError) -> Voiceprint:
+        """Return the voiceprint without embedding of a recording in which nobody speaks; raise any other fault."""
+        if error.reason not in UNHEARD:
+            raise error
+        return Voiceprint(embedding=None, speech_s=0.0, quality={}, unheard=str(error), model=self.digest, sha256="")
 
     def heard(self, recording: Recording) -> Recording | Voiceprint:
         """Return a recording that was taken in, or its voiceprint without embedding where little of it is speech."""
