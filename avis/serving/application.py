@@ -2,13 +2,15 @@
 
 from typing import Any
 
-import ray
 from ray import serve
 from ray.serve import Application
 from ray.serve.config import AutoscalingConfig
 
+from avis.serving.decoders import Decoders
+from avis.serving.explainers import Explainers
+from avis.serving.gallery_writer import GalleryWriter
 from avis.serving.ingress import Ingress
-from avis.serving.replicas import Decoders, Explainers, GalleryWriter, Models
+from avis.serving.models import Models
 from avis.serving.settings import Settings
 from avis.serving.tokens import VARIABLE, Tokens
 from avis.verifier import Verifier
@@ -76,7 +78,6 @@ def _deployment(
     """Return a deployment of some to so many replicas, as many as keep their queues short."""
     fewest, most = replicas
     return serve.deployment(
-        kind,
         autoscaling_config=AutoscalingConfig(
             min_replicas=fewest, max_replicas=most, target_ongoing_requests=max(1, at_once // 2)
         ),
@@ -85,4 +86,4 @@ def _deployment(
         backpressure_config=TOO_MANY,
         ray_actor_options={"num_cpus": num_cpus, "num_gpus": num_gpus},
         graceful_shutdown_timeout_s=10,
-    )
+    )(kind)

@@ -5,7 +5,7 @@ from typing import Any
 from ray.exceptions import RayActorError, RayTaskError, TaskCancelledError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 
-from avis.serving.refusal import Refusal
+from avis.serving.refusal import RefusedError
 
 TRIES = 3
 """Of what does no harm when it is done twice: replicas may die, and several at once."""
@@ -25,7 +25,7 @@ async def call(method: Any, *arguments: Any, tries: int = TRIES, **keywords: Any
 
     Raises
     ------
-    Refusal
+    RefusedError
         If there are too many calls, or no replica lives to answer.
     Exception
         What the method raises.
@@ -39,7 +39,7 @@ async def call(method: Any, *arguments: Any, tries: int = TRIES, **keywords: Any
             raise error.cause if isinstance(error.cause, Exception) else error from None
         except (RayActorError, DeploymentUnavailableError, TaskCancelledError) as error:
             if not left:
-                raise Refusal(
+                raise RefusedError(
                     503,
                     f"replica gone: got {type(error).__name__}, expected an answer. At the service. Send it again"
                     f"{'' if tries > 1 else ', after a look whether it was done'}.",
@@ -48,9 +48,9 @@ async def call(method: Any, *arguments: Any, tries: int = TRIES, **keywords: Any
     raise AssertionError("a try returns or raises")
 
 
-def busy(what: str, retry_after_s: float = RETRY_AFTER_S) -> Refusal:
+def busy(what: str, retry_after_s: float = RETRY_AFTER_S) -> RefusedError:
     """Return the refusal of a request that would have to wait for too many others."""
-    return Refusal(
+    return RefusedError(
         429,
         f"too busy: got more requests than wait for {what}, expected fewer at once. At the service. Send it again "
         "later.",

@@ -14,7 +14,7 @@ from avis.audio.decode import GIVEN
 from avis.audio.recording import Hearing
 from avis.schema import REJECT_REASONS
 from avis.serving.decoding_process import read_message, write_message
-from avis.serving.refusal import Refusal
+from avis.serving.refusal import RefusedError
 from avis.serving.settings import Limits
 
 CHILD = "avis.serving.decoding_process"
@@ -58,7 +58,7 @@ class DecodingProcess:
         ------
         AudioError
             If it cannot be used, or kills the decoder.
-        Refusal
+        RefusedError
             If it is too large, or takes too long.
         """
         with self._lock:
@@ -98,12 +98,13 @@ class DecodingProcess:
             return samples
         if found["reason"] in REJECT_REASONS:
             raise AudioError(found["reason"], str(found["error"]))
-        raise Refusal(413, str(found["error"]))
+        raise RefusedError(413, str(found["error"]))
 
     def _started(self) -> _Child:
         process = subprocess.Popen([sys.executable, "-m", CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        assert process.stdin is not None
+        assert process.stdin is not None and process.stdout is not None  # noqa: PT018
         write_message(process.stdin, self._how)
+        read_message(process.stdout, most=0)
         return _Child(process)
 
     def _replace(self) -> None:
@@ -116,11 +117,11 @@ def _end(child: _Child) -> None:
     child.process.kill()
 
 
-def _overran(within_s: float) -> Refusal:
-    return Refusal(
+def _overran(within_s: float) -> RefusedError:
+    return RefusedError(
         422,
-        f"recording takes too long to decode: got more than {within_s} s, expected less. At {GIVEN}. Send a part of it, "
-        "or convert it to WAV.",
+        f"recording takes too long to decode: got more than {within_s} s, expected less. At {GIVEN}. Send a part of "
+        "it, or convert it to WAV.",
     )
 
 

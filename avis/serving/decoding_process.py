@@ -1,7 +1,8 @@
 """The process that decodes: recordings come by standard input, samples go by standard output.
 
 It may be killed by what it reads, and is not believed: what it says is JSON and numbers, never objects. A message is a
-length of 8 bytes, and so many bytes. To each recording there are two: what was found, and float32 samples.
+length of 8 bytes, and so many bytes. The first, an empty one, says that it is ready; to each recording there are two:
+what was found, and float32 samples.
 """
 
 import io
@@ -10,7 +11,7 @@ import os
 import resource
 import struct
 import sys
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 import soundfile as sf
@@ -19,16 +20,18 @@ from avis.audio.audio_error import AudioError
 from avis.audio.decode import GIVEN, decode
 
 LENGTH = struct.Struct("<Q")
+TOO_LARGE = "too_large"
+"""A reason beside those of `avis.schema.REJECT_REASONS`."""
 
 
-def write_message(stream: BinaryIO, data: bytes) -> None:
+def write_message(stream: IO[bytes], data: bytes) -> None:
     """Write a message."""
     stream.write(LENGTH.pack(len(data)))
     stream.write(data)
     stream.flush()
 
 
-def read_message(stream: BinaryIO, *, most: int) -> bytes:
+def read_message(stream: IO[bytes], *, most: int) -> bytes:
     """Read a message.
 
     Raises
@@ -51,6 +54,7 @@ def main() -> None:
     os.dup2(2, 1)  # what a library prints is no answer
     how = json.loads(read_message(source, most=1 << 20))
     _bound_memory(int(how["memory_mb"]) << 20)
+    write_message(sink, b"")
     while True:
         try:
             data = read_message(source, most=1 << 40)
@@ -86,9 +90,11 @@ def decoded(data: bytes, how: dict[str, Any]) -> tuple[dict[str, Any], np.ndarra
         _check_length(len(samples) / how["sample_rate"], how)
     except AudioError as error:
         return {"reason": error.reason, "error": error.detail}, np.zeros(0, np.float32)
-    except (MemoryError, _TooLargeError) as error:
-        why = str(error) or _too_large(f"more than {how['memory_mb']} MB of memory are there for")
-        return {"reason": "too_large", "error": why}, np.zeros(0, np.float32)
+    except _TooLargeError as error:
+        return {"reason": TOO_LARGE, "error": str(error)}, np.zeros(0, np.float32)
+    except MemoryError:
+        why = _too_large(f"one that takes more than {how['memory_mb']:g} MB of memory")
+        return {"reason": TOO_LARGE, "error": why}, np.zeros(0, np.float32)
     return {}, samples.astype(np.float32, copy=False)
 
 

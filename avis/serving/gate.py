@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from avis.serving.measures import Measures
 from avis.serving.rate import Rates
-from avis.serving.refusal import Refusal
+from avis.serving.refusal import RefusedError
 from avis.serving.settings import Limits, is_loopback
 from avis.serving.tokens import ANYONE, Caller, Tokens
 
@@ -53,7 +53,7 @@ class Gate:
                 self._admit(scope)
                 with self._counted("websocket", self._limits.streams, self._measures.streams):
                     await self._app(scope, receive, send)
-            except Refusal as refusal:
+            except RefusedError as refusal:
                 await _close(receive, send, refusal)
         elif scope["path"] in OPEN:
             await self._app(scope, receive, send)
@@ -72,7 +72,7 @@ class Gate:
             self._admit(scope)
             with self._counted("http", self._limits.in_flight, self._measures.in_flight):
                 await self._within_time(scope, self._bounded(scope, receive), seen)
-        except Refusal as refusal:
+        except RefusedError as refusal:
             if status:
                 raise
             await _answer(seen, refusal)
@@ -85,7 +85,7 @@ class Gate:
         try:
             await asyncio.wait_for(self._app(scope, receive, send), within_s)
         except asyncio.TimeoutError:
-            raise Refusal(
+            raise RefusedError(
                 503,
                 f"no answer in time: got none within {within_s} s, expected one. At the service. Send it again, or send"
                 " less.",
@@ -113,24 +113,24 @@ class Gate:
         """Find out who calls, as ``scope["caller"]``."""
         host, origin = _header(scope, b"host"), _header(scope, b"origin")
         if origin and urlsplit(origin).netloc != host:
-            raise Refusal(
+            raise RefusedError(
                 403, f"page of another host: got {origin[:200]}, expected none. At the header Origin. Call it directly."
             )
         if not self._tokens and not is_loopback(urlsplit(f"//{host}").hostname or ""):
-            raise Refusal(
+            raise RefusedError(
                 403,
                 f"another host without tokens: got {host[:200]}, expected 127.0.0.1 or localhost. At the header Host. "
                 "Start the service with tokens.",
             )
         caller = self._tokens.caller(_token(scope)) if self._tokens else ANYONE
         if caller is None:
-            raise Refusal(
+            raise RefusedError(
                 401,
                 "token not known: got none or another, expected 'Authorization: Bearer <token>'. At the header "
                 "Authorization. Ask who runs the service for one.",
             )
         if wait_s := self._rates.wait_s(caller.name):
-            raise Refusal(
+            raise RefusedError(
                 429,
                 f"too many requests: got more than {self._limits.requests_per_s:g} per second, expected fewer. At the "
                 f"token {caller.name}. Send it again later.",
@@ -141,7 +141,7 @@ class Gate:
     @contextmanager
     def _counted(self, kind: str, most: int, gauge: Any) -> Iterator[None]:
         if self._at_once[kind] >= most:
-            raise Refusal(
+            raise RefusedError(
                 429,
                 f"too busy: got more than {most} at once, expected fewer. At the service. Send it again later.",
                 retry_after_s=1.0,
@@ -173,22 +173,22 @@ def _token(scope: Scope) -> str | None:
     return asked[0].removeprefix(BEARER) if asked else None
 
 
-def _too_large(limits: Limits) -> Refusal:
-    return Refusal(
+def _too_large(limits: Limits) -> RefusedError:
+    return RefusedError(
         413,
         f"request too large: got more than {limits.upload_mb:g} MB, expected less. At the body. Send shorter or fewer "
         "recordings, or compressed ones such as FLAC.",
     )
 
 
-async def _answer(send: Send, refusal: Refusal) -> None:
+async def _answer(send: Send, refusal: RefusedError) -> None:
     headers = {"content-type": "application/json", **refusal.headers}
     encoded = [(key.lower().encode(), value.encode()) for key, value in headers.items()]
     await send({"type": "http.response.start", "status": refusal.status, "headers": encoded})
     await send({"type": "http.response.body", "body": json.dumps(refusal.plain).encode()})
 
 
-async def _close(receive: Receive, send: Send, refusal: Refusal) -> None:
+async def _close(receive: Receive, send: Send, refusal: RefusedError) -> None:
     """Say why a stream is refused, which takes that it is accepted first."""
     await receive()
     await send({"type": "websocket.accept"})

@@ -10,15 +10,14 @@ from ray import serve
 from starlette.exceptions import HTTPException
 
 from avis.audio.audio_error import AudioError
-from avis.engine.entry import is_users
 from avis.reports.html import render
-from avis.serving import stream
+from avis.serving import routes, stream
 from avis.serving.audit import Audit
+from avis.serving.error_answers import refusal_of
 from avis.serving.gate import App, Gate
 from avis.serving.measures import Measures
-from avis.serving.refusal import Refusal
+from avis.serving.refusal import RefusedError
 from avis.serving.remote_verifier import RemoteVerifier
-from avis.serving.routes import routes
 from avis.serving.service import Service
 from avis.serving.settings import Settings
 from avis.serving.tokens import Tokens
@@ -49,7 +48,7 @@ class Ingress:
             limits=settings.limits,
         )
 
-    def __serve_build_asgi_app__(self) -> App:  # noqa: PLW3201
+    def __serve_build_asgi_app__(self) -> App:
         return Gate(
             application(self._service), tokens=self._tokens, limits=self._settings.limits, measures=self._measures
         )
@@ -58,16 +57,16 @@ class Ingress:
 def application(service: Service) -> FastAPI:
     """Return the application of a service, without its gate."""
     app = FastAPI(title=TITLE, description=ABOUT, docs_url=None, redoc_url=None)
-    router = routes(service)
-    stream.add_stream(router, service)
-    app.include_router(router)
+    app.state.service = service
+    app.include_router(routes.router)
+    app.include_router(stream.router)
 
     @app.get("/docs", include_in_schema=False)
     def docs() -> HTMLResponse:
         about = app.openapi()
         return HTMLResponse(render("docs.html.j2", package="avis.serving", about=about, stream=stream.__doc__))
 
-    for kind in (Refusal, HTTPException, RequestValidationError, AudioError, ValueError, OSError, Exception):
+    for kind in (RefusedError, HTTPException, RequestValidationError, AudioError, ValueError, OSError, Exception):
         app.add_exception_handler(kind, _told)
     return app
 
@@ -75,33 +74,4 @@ def application(service: Service) -> FastAPI:
 async def _told(_: Request, error: Exception) -> Response:
     """Say in one message what went wrong."""
     refusal = refusal_of(error)
-    return Response(
-        json.dumps(refusal.plain), refusal.status, headers=refusal.headers, media_type="application/json"
-    )
-
-
-def refusal_of(error: Exception) -> Refusal:
-    """Return the refusal that an error comes to; a bug says no more than that."""
-    if isinstance(error, Refusal):
-        return error
-    if isinstance(error, HTTPException):
-        return Refusal(
-            error.status_code,
-            f"no such endpoint: got {error.detail}, expected one of those at /docs. At the path. Correct it.",
-        )
-    if isinstance(error, RequestValidationError):
-        where = ".".join(map(str, error.errors()[0]["loc"]))
-        return Refusal(422, f"request not understood: got another {where}, expected what /docs says. At {where}.")
-    if isinstance(error, OSError):
-        return Refusal(
-            503,
-            f"storage does not answer: got {type(error).__name__}, expected the gallery. At the service. Send it again.",
-            retry_after_s=1.0,
-        )
-    if is_users(error):
-        return Refusal(422, str(error))
-    return Refusal(
-        500,
-        f"a bug of AVIS: got {type(error).__name__}, expected an answer. At the service, whose log says more. Please "
-        "report it.",
-    )
+    return Response(json.dumps(refusal.plain), refusal.status, headers=refusal.headers, media_type="application/json")

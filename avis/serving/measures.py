@@ -15,15 +15,16 @@ class Measures:
     """
 
     def __init__(self, replica: str) -> None:
-        self._registry = CollectorRegistry()
-        names: dict[str, CollectorRegistry] = {"registry": self._registry}
-        self._requests = Counter("avis_requests", "Requests.", ["replica", "route", "status"], **names)
+        self._registry = kept = CollectorRegistry()
+        self._requests = Counter("avis_requests", "Requests.", ["replica", "route", "status"], registry=kept)
         self._seconds = Histogram(
-            "avis_request_seconds", "From request to answer.", ["replica", "route"], buckets=BUCKETS_S, **names
+            "avis_request_seconds", "From request to answer.", ["replica", "route"], buckets=BUCKETS_S, registry=kept
         )
-        self._decisions = Counter("avis_decisions", "Decisions.", ["replica", "action", "outcome"], **names)
-        self.in_flight = Gauge("avis_requests_in_flight", "Requests at once.", ["replica"], **names).labels(replica)
-        self.streams = Gauge("avis_streams", "Streams at once.", ["replica"], **names).labels(replica)
+        self._decisions = Counter("avis_decisions", "Decisions.", ["replica", "action", "outcome"], registry=kept)
+        self.in_flight = Gauge("avis_requests_in_flight", "Requests at once.", ["replica"], registry=kept).labels(
+            replica
+        )
+        self.streams = Gauge("avis_streams", "Streams at once.", ["replica"], registry=kept).labels(replica)
         self._replica = replica
 
     def answered(self, route: str, status: int, seconds: float) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 
-class Refusal(Exception):
+class RefusedError(Exception):
     """A request that is not answered as it was meant.
 
     Parameters
@@ -35,7 +35,7 @@ class Refusal(Exception):
     def headers(self) -> dict[str, str]:
         """Of the answer.
 
-        >>> Refusal(429, "busy", retry_after_s=0.2).headers
+        >>> RefusedError(429, "busy", retry_after_s=0.2).headers
         {'Retry-After': '1'}
         """
         headers = {} if self.retry_after_s is None else {"Retry-After": str(max(1, round(self.retry_after_s + 0.499)))}

@@ -24,7 +24,7 @@ class RemoteVerifier(Verifier):
     path : str
         Where they lie.
     models
-        Handle of `avis.serving.replicas.Models`.
+        Handle of `avis.serving.models.Models`.
     """
 
     def __init__(self, parts: Parts, *, path: str, models: Any) -> None:

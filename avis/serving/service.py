@@ -14,7 +14,7 @@ from avis.names import name as compared
 from avis.serving.audit import Audit
 from avis.serving.calls import call
 from avis.serving.measures import Measures
-from avis.serving.refusal import Refusal
+from avis.serving.refusal import RefusedError
 from avis.serving.remote_verifier import RemoteVerifier
 from avis.serving.settings import Limits
 from avis.serving.tokens import Caller
@@ -37,7 +37,7 @@ class Service:
     gallery : Gallery
         Read here, and changed by its writer.
     decoders, models, explainers, writer
-        Handles of the deployments of `avis.serving.replicas`.
+        Handles of the deployments; see `avis.serving.application.application`.
     audit : Audit
     measures : Measures
     limits : Limits
@@ -104,7 +104,7 @@ class Service:
 
         Raises
         ------
-        Refusal
+        RefusedError
             If a file cannot be used, or none is taken.
         """
         decoded = await asyncio.gather(
@@ -127,7 +127,7 @@ class Service:
         self.audit.write(caller.name, "enrol", "taken" if made.taken else "refused", speaker=made.speaker)
         if not made.taken:
             why = "; ".join(f"{recording}: {each}" for recording, each in made.refused.items())
-            raise Refusal(
+            raise RefusedError(
                 422,
                 f"nothing enrolled: got {why}, expected recordings that spoil no later answer. At {made.speaker}. "
                 "Record anew.",
@@ -192,8 +192,8 @@ class Service:
         await asyncio.gather(*(call(each.is_ready) for each in handles))
 
 
-def _nobody(speaker: str) -> Refusal:
-    return Refusal(
+def _nobody(speaker: str) -> RefusedError:
+    return RefusedError(
         404,
         f"nobody of that name: got {speaker!r}, expected somebody who is enrolled. At the speakers. See who is at "
         "/v1/speakers.",

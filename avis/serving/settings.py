@@ -4,15 +4,15 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
 from avis.foreign import validated
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
-class _Group(BaseModel, extra="forbid", frozen=True):
-    pass
+class _Group(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Tls(_Group):

@@ -16,14 +16,14 @@ import numpy as np
 from fastapi import APIRouter, WebSocket
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, ValidationError
-from starlette.websockets import WebSocketDisconnect, WebSocketState
+from starlette.websockets import WebSocketDisconnect
 
 from avis.audio.recording import MAX_SOURCE_RATE_HZ
-from avis.engine.entry import is_users
 from avis.foreign import MAX_LETTERS, parse_json
 from avis.serving.calls import call
+from avis.serving.error_answers import BUG, refusal_of
 from avis.serving.gate import POLICY_VIOLATION, PROTOCOL, TRY_AGAIN, caller_of
-from avis.serving.refusal import Refusal
+from avis.serving.refusal import RefusedError
 from avis.serving.routes import allowed
 from avis.serving.service import Service
 from avis.serving.tokens import Caller
@@ -49,31 +49,25 @@ class Begin(BaseModel, extra="forbid"):
     reasons: bool = False
 
 
-def add_stream(router: APIRouter, service: Service) -> None:
-    """Add the endpoint of streams."""
-
-    @router.websocket("/v1/stream")
-    async def stream(websocket: WebSocket) -> None:
-        subprotocols = websocket.scope.get("subprotocols", [])
-        await websocket.accept(subprotocol=PROTOCOL if PROTOCOL in subprotocols else None)
-        try:
-            caller = allowed(caller_of(websocket.scope), "verify")
-            await _Stream(service, websocket, caller).run()
-            await websocket.close()
-        except WebSocketDisconnect:
-            pass
-        except Refusal as refusal:
-            await _close(websocket, refusal.plain, TRY_AGAIN if refusal.retry_after_s else POLICY_VIOLATION)
-        except ValueError as error:
-            if not is_users(error):
-                raise
-            await _close(websocket, {"error": str(error)}, POLICY_VIOLATION)
+router = APIRouter()
 
 
-async def _close(websocket: WebSocket, told: dict[str, Any], code: int) -> None:
-    if websocket.application_state is WebSocketState.CONNECTED:
-        await websocket.send_text(json.dumps(told))
-        await websocket.close(code)
+@router.websocket("/v1/stream")
+async def stream(websocket: WebSocket) -> None:
+    """Compare a stream with a voice."""
+    await websocket.accept(subprotocol=PROTOCOL if PROTOCOL in websocket.scope["subprotocols"] else None)
+    try:
+        caller = allowed(caller_of(websocket.scope), "verify")
+        await _Stream(websocket.app.state.service, websocket, caller).run()
+        await websocket.close()
+    except WebSocketDisconnect:
+        pass
+    except Exception as error:
+        refusal = refusal_of(error)
+        await websocket.send_text(json.dumps(refusal.plain))
+        await websocket.close(TRY_AGAIN if refusal.retry_after_s else POLICY_VIOLATION)
+        if refusal.status == BUG:
+            raise
 
 
 class _Stream:
@@ -125,7 +119,7 @@ class _Stream:
         over_at = min(time.monotonic() + self._limits.stream_idle_s, self._ends_at)
         while not (await asyncio.wait([self._coming], timeout=LOOKS_EVERY_S))[0]:
             if time.monotonic() > over_at:
-                raise Refusal(
+                raise RefusedError(
                     408,
                     f"stream over: got nothing in {self._limits.stream_idle_s:g} s, or {self._limits.stream_s:g} s of "
                     "it, expected an end. At the stream. Begin another.",
@@ -141,7 +135,7 @@ class _Stream:
         if speaker is not None and time.monotonic() > self._looks_at:
             self._looks_at = time.monotonic() + LOOKS_EVERY_S
             if not await asyncio.to_thread(self._service.is_enrolled, speaker):
-                raise Refusal(
+                raise RefusedError(
                     404,
                     f"enrolled no longer: got {speaker!r}, who was removed or renamed, expected somebody who is. At "
                     "the stream. Begin another.",
@@ -152,11 +146,13 @@ class _Stream:
         data = message.get("bytes")
         if data is None:
             if parse_json((message.get("text") or "").encode(), "a message of the stream") != END:
-                raise Refusal(422, f"no message: got another text, expected {json.dumps(END)}. At the stream. Send it.")
+                raise RefusedError(
+                    422, f"no message: got another text, expected {json.dumps(END)}. At the stream. Send it."
+                )
             return None
         size, most = BYTES_PER_SAMPLE * begin.channels, MOST_CHUNK_S * begin.sample_rate
         if len(data) % size or len(data) > most * size or time.monotonic() > self._ends_at:
-            raise Refusal(
+            raise RefusedError(
                 422,
                 f"no chunk: got {len(data)} bytes, expected 16-bit samples of {begin.channels} channels, at most "
                 f"{MOST_CHUNK_S:g} s of them, within {self._limits.stream_s:g} s. At the stream. Send smaller ones.",
@@ -166,9 +162,7 @@ class _Stream:
     async def _reasons(self, target: Voiceprint, kept: list[NDArray[np.int16]], rate: int) -> dict[str, Any]:
         """Return why, of the target's voiceprint and what was heard."""
         heard = np.concatenate(kept), rate
-        _, told = await call(
-            self._service.explainers.explain, [target], heard, prior=None, checks=False, page=None
-        )
+        _, told = await call(self._service.explainers.explain, [target], heard, prior=None, checks=False, page=None)
         return {"explanation": json.loads(told)}
 
     async def _tell(self, verdict: Verdict, *, final: bool = False, **more: Any) -> None:
@@ -181,7 +175,7 @@ def _begun(message: Mapping[str, Any]) -> Begin:
     except ValidationError as error:
         raise not_understood(error) from None
     if (begin.speaker is None) == (begin.audio is None):
-        raise Refusal(
+        raise RefusedError(
             422,
             "nobody to compare with: got both or neither, expected a speaker or audio. At the first message. Give one "
             "of them.",

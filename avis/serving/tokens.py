@@ -5,13 +5,12 @@ import hmac
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 from avis import location
-from avis.foreign import validated
 
 VARIABLE = "AVIS_TOKEN"
 """Environment variable; a token for everything."""
@@ -45,6 +44,18 @@ class _Entry(BaseModel, extra="forbid"):
 class _File(BaseModel, extra="forbid"):
     tokens: Annotated[dict[Annotated[str, Field(pattern=r"^[\w.-]{1,64}$")], _Entry], Field(min_length=1)]
 
+    @classmethod
+    def checked(cls, plain: Any, where: str) -> dict[str, _Entry]:
+        """Return the tokens of plain data; what stands there is not repeated."""
+        try:
+            return cls.model_validate(plain).tokens
+        except ValidationError as error:
+            key = ".".join(map(str, error.errors()[0]["loc"])) or "file"
+            raise ValueError(
+                f"no tokens: got another {key}, expected 'tokens' with, by name, a 'token' of {LEAST_LETTERS} letters "
+                f"or more and 'scopes' of verify, enrol and admin. At {where}. {ADVICE}"
+            ) from None
+
 
 class Tokens:
     """The tokens that are accepted, of which only digests are kept.
@@ -77,9 +88,7 @@ class Tokens:
         """
         given = {} if file is None else _read(file)
         if (one := os.environ.get(VARIABLE)) is not None:
-            given[VARIABLE] = validated(
-                _Entry, {"token": one, "scopes": ["admin"]}, what="no token", where=VARIABLE, advice=ADVICE
-            )
+            given |= _File.checked({"tokens": {VARIABLE: {"token": one, "scopes": ["admin"]}}}, VARIABLE)
         if len({each.token for each in given.values()}) < len(given):
             raise ValueError(
                 f"one token twice: got the same for two of {', '.join(given)}, expected one each. At {file}. {ADVICE}"
@@ -109,13 +118,4 @@ def _read(file: str) -> dict[str, _Entry]:
     except (FileNotFoundError, yaml.YAMLError, UnicodeDecodeError) as error:
         found = type(error).__name__  # and not what stands there
         raise ValueError(f"no tokens: got {found}, expected a file of YAML or JSON. At {where}. {ADVICE}") from None
-    plain = plain if isinstance(plain, dict) else {}
-    try:
-        return validated(_File, plain, what="no tokens", where=where, advice=ADVICE).tokens
-    except ValueError as error:
-        cause = error.__cause__
-        key = ".".join(map(str, cause.errors()[0]["loc"])) if hasattr(cause, "errors") else "tokens"
-        raise ValueError(
-            f"no tokens: got another {key}, expected 'tokens' with, by name, a 'token' of {LEAST_LETTERS} letters or "
-            f"more and 'scopes' of verify, enrol and admin. At {where}. {ADVICE}"
-        ) from None
+    return _File.checked(plain, where)

@@ -2,18 +2,17 @@
 
 import base64
 import binascii
-from collections.abc import Awaitable, Callable
 from datetime import date
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
-from fastapi import Request
+from fastapi import Depends, Request
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, WithJsonSchema
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from avis.explain.text.sentences import Preset
 from avis.foreign import MAX_LETTERS, parse_json
-from avis.serving.refusal import Refusal
+from avis.serving.refusal import RefusedError
 from avis.serving.settings import Limits
 from avis.verifier.gallery.identification import RANKED
 
@@ -96,19 +95,20 @@ class NewName(Body):
 Asked = TypeVar("Asked", bound=Body)
 
 
-def reading(kind: type[Asked], limits: Limits) -> Callable[[Request], Awaitable[Asked]]:
-    """Return what reads the body of a request, as FastAPI's dependencies are.
+def reading(kind: type[Asked]) -> Any:
+    """Return the dependency that reads the body of a request.
 
     Raises
     ------
-    Refusal
+    RefusedError
         If it is another.
     """
 
     async def read(request: Request) -> Asked:
+        limits: Limits = request.app.state.service.limits
         media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media not in (FORM, JSON):
-            raise Refusal(
+            raise RefusedError(
                 415, f"no such body: got {media[:100] or 'no type'}, expected {FORM} or {JSON}. {AT} Send one of these."
             )
         plain = await _form(request, kind, limits) if media == FORM else _json(await request.body())
@@ -118,12 +118,12 @@ def reading(kind: type[Asked], limits: Limits) -> Callable[[Request], Awaitable[
             raise not_understood(error) from None
         num = sum(len(each) if isinstance(each, list) else isinstance(each, bytes) for _, each in asked)
         if num > limits.recordings:
-            raise Refusal(
+            raise RefusedError(
                 413, f"too many recordings: got {num}, expected at most {limits.recordings}. {AT} Send fewer."
             )
         return asked
 
-    return read
+    return Depends(read)
 
 
 AT = "At the request."
@@ -135,18 +135,20 @@ def in_words(kind: type[Body]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {media: {"schema": schema} for media in (FORM, JSON)}}}
 
 
-def not_understood(error: ValidationError) -> Refusal:
+def not_understood(error: ValidationError) -> RefusedError:
     """Return the refusal of a body whose first fault is this; what it holds is not repeated."""
     first = error.errors(include_input=False, include_url=False)[0]
     where = ".".join(map(str, first["loc"])) or "the body"
-    return Refusal(422, f"request not understood: got another {where} ({first['msg']}), expected what /docs says. {AT}")
+    return RefusedError(
+        422, f"request not understood: got another {where} ({first['msg']}), expected what /docs says. {AT}"
+    )
 
 
 def _json(data: bytes) -> dict[str, Any]:
     try:
         return parse_json(data, "the request")
     except ValueError as error:
-        raise Refusal(422, str(error)) from None
+        raise RefusedError(422, str(error)) from None
 
 
 async def _form(request: Request, kind: type[Body], limits: Limits) -> dict[str, Any]:
@@ -162,7 +164,7 @@ async def _form(request: Request, kind: type[Body], limits: Limits) -> dict[str,
     try:
         form = await parser.parse()
     except (MultiPartException, KeyError) as error:
-        raise Refusal(422, f"no form: got {error}, expected parts with names. {AT} Send it again.") from None
+        raise RefusedError(422, f"no form: got {error}, expected parts with names. {AT} Send it again.") from None
     plain: dict[str, Any] = {}
     for name in form:
         values = [await each.read() if isinstance(each, UploadFile) else each for each in form.getlist(name)]
