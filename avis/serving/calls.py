@@ -28,11 +28,14 @@ async def call(method: Any, *arguments: Any, tries: int = TRIES, **keywords: Any
     RefusedError
         If there are too many calls, or no replica lives to answer.
     Exception
-        What the method raises.
+        What the method raises or returns.
     """
     for left in reversed(range(tries)):
         try:
-            return await method.remote(*arguments, **keywords)
+            answer = await method.remote(*arguments, **keywords)
+            if isinstance(answer, Exception):  # see `avis.serving.replica.telling`
+                raise answer
+            return answer
         except BackPressureError as error:
             raise busy("replicas") from error
         except RayTaskError as error:

@@ -3,7 +3,7 @@
 from avis.explain import explain, sentences, trial_page
 from avis.explain.record import SideName
 from avis.explain.text.sentences import Preset
-from avis.serving.replica import Decoded, Replica
+from avis.serving.replica import Decoded, Replica, telling
 from avis.verifier.embedder import Voiceprint
 from avis.verifier.verifier import Verifier
 
@@ -14,6 +14,7 @@ class Explainers(Replica):
     def __init__(self, path: str) -> None:
         self._verifier = Verifier.load(path)
 
+    @telling
     def explain(
         self,
         enroll: list[Decoded | Voiceprint],

@@ -11,7 +11,8 @@ from ray import serve
 from avis.audio.codec import to_float
 from avis.audio.crop import windows
 from avis.engine.trials.embedder import FRAMES_ON_GPU, batches
-from avis.serving.replica import Replica
+from avis.serving.replica import Replica, telling
+from avis.verifier.embedder import checked_embedding
 from avis.verifier.side_by_side import side_by_side
 from avis.verifier.verifier import Verifier
 
@@ -34,16 +35,16 @@ class Models(Replica):
         self._use_gpu = use_gpu
 
     @serve.batch(max_batch_size=BATCH, batch_wait_timeout_s=BATCH_WAIT_S)
-    async def embedding(self, values: list[NDArray[np.int16]]) -> list[NDArray[np.float32]]:
+    async def embedding(self, values: list[NDArray[np.int16]]) -> list[NDArray[np.float32] | Exception]:
         """Embed what was heard of recordings, int16 ``[samples]`` each: float32 ``[dim]`` each."""
-        embedded = self._on_gpu if self._use_gpu else self._on_cpus
-        return await asyncio.to_thread(embedded, values)
+        return await asyncio.to_thread(self._on_gpu if self._use_gpu else self._on_cpus, values)
 
-    def _on_cpus(self, values: list[NDArray[np.int16]]) -> list[NDArray[np.float32]]:
-        return list(side_by_side(self._verifier.embedding_of, values))
+    def _on_cpus(self, values: list[NDArray[np.int16]]) -> list[NDArray[np.float32] | Exception]:
+        return list(side_by_side(telling(self._verifier.embedding_of), values))
 
-    def _on_gpu(self, values: list[NDArray[np.int16]]) -> list[NDArray[np.float32]]:
-        return embed_padded(self._verifier, values, device="cuda", frames_together=FRAMES_ON_GPU)
+    def _on_gpu(self, values: list[NDArray[np.int16]]) -> list[NDArray[np.float32] | Exception]:
+        made = embed_padded(self._verifier, values, device="cuda", frames_together=FRAMES_ON_GPU)
+        return list(map(telling(checked_embedding), made))
 
 
 @torch.inference_mode()

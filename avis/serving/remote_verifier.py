@@ -1,16 +1,14 @@
 """A verifier whose network is that of other processes."""
 
+import asyncio
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from avis.serving.calls import busy
+from avis.serving.calls import call
 from avis.verifier import Verifier
 from avis.verifier.folder import Parts
-
-WITHIN_S = 120.0
-"""Of one embedding, the wait for others included."""
 
 
 class RemoteVerifier(Verifier):
@@ -40,10 +38,5 @@ class RemoteVerifier(Verifier):
 
     def embedding_of(self, values: NDArray[np.int16]) -> NDArray[np.float32]:
         """Embed what was heard, int16 ``[samples]``: float32 ``[dim]``."""
-        from ray.serve.exceptions import BackPressureError
-
-        try:
-            embedding: NDArray[np.float32] = self._models.embedding.remote(values).result(timeout_s=WITHIN_S)
-        except BackPressureError as error:
-            raise busy("replicas") from error
+        embedding: NDArray[np.float32] = asyncio.run(call(self._models.embedding, values))
         return embedding

@@ -221,13 +221,17 @@ class Embedder:
         for start, num in windows(len(values), self.longest):
             features = self.front_end(torch.from_numpy(to_float(values[start : start + num])))
             made.append(self.model(features[None])[0].float().numpy())
-        embedding: NDArray[np.float32] = np.mean(made, axis=0)
-        if not np.isfinite(embedding).all():
-            raise ValueError(
-                f"embedding without a value: got {np.count_nonzero(~np.isfinite(embedding))} of {embedding.size} "
-                "values that are not finite, expected none. At the model. Train it again, or take another one."
-            )
-        return embedding
+        return checked_embedding(np.mean(made, axis=0))
+
+
+def checked_embedding(embedding: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return an embedding that has a value."""
+    if not np.isfinite(embedding).all():
+        raise ValueError(
+            f"embedding without a value: got {np.count_nonzero(~np.isfinite(embedding))} of {embedding.size} "
+            "values that are not finite, expected none. At the model. Train it again, or take another one."
+        )
+    return embedding
 
 
 def take(hearing: Hearing, source: Source) -> Recording:

@@ -23,7 +23,9 @@ async def reader(scope, receive, send):
     if got == b"slow":
         await asyncio.sleep(60)
     await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": f"{getattr(scope.get('caller'), 'name', 'nobody')} {len(got)}".encode()})
+    await send(
+        {"type": "http.response.body", "body": f"{getattr(scope.get('caller'), 'name', 'nobody')} {len(got)}".encode()}
+    )
 
 
 def gate(tokens=TOKENS, **limits):

@@ -213,7 +213,7 @@ def test_a_hostile_request_is_refused_with_words_and_harms_nobody(client, name):
     request, status = HOSTILE[name]
     response = client.post("/v1/verify", **request)
     assert (response.status_code, response.headers["content-type"]) == (status, "application/json"), response.text
-    assert ", expected " in response.json()["error"]
+    assert "expected " in response.json()["error"]
     assert "Traceback" not in response.text
     assert client.post("/v1/verify", files={"a": A, "b": B}).status_code == 200
 
