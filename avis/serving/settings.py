@@ -4,7 +4,7 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from avis.foreign import validated
 
@@ -88,6 +88,13 @@ class Replicas(_Group):
     explainers: tuple[PositiveInt, PositiveInt] = (1, 1)
     cpus_per_model: PositiveInt = 2
     use_gpu: bool = False
+
+    @field_validator("ingress", "decoders", "models", "explainers")
+    @classmethod
+    def _in_order(cls, given: tuple[int, int]) -> tuple[int, int]:
+        if given[0] > given[1]:
+            raise ValueError("the fewest are no more than the most")
+        return given
 
 
 class Settings(_Group):

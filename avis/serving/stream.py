@@ -58,7 +58,7 @@ async def stream(websocket: WebSocket) -> None:
     await websocket.accept(subprotocol=PROTOCOL if PROTOCOL in websocket.scope["subprotocols"] else None)
     try:
         caller = allowed(caller_of(websocket.scope), "verify")
-        await _Stream(websocket.app.state.service, websocket, caller).run()
+        await Stream(websocket.app.state.service, websocket, caller).run()
         await websocket.close()
     except WebSocketDisconnect:
         pass
@@ -70,7 +70,7 @@ async def stream(websocket: WebSocket) -> None:
             raise
 
 
-class _Stream:
+class Stream:
     """One stream, from its first message to its last."""
 
     def __init__(self, service: Service, websocket: WebSocket, caller: Caller) -> None:
