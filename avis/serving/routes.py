@@ -96,20 +96,20 @@ def list_speakers(service: Served, _: Enrolling) -> Any:
     return _answer({"recordings": service.gallery.list().to_pylist()})
 
 
-@router.post("/v1/speakers/{speaker}", response_model=Enrolment, openapi_extra=in_words(Voices))
+@router.post("/v1/speakers/{speaker:path}", response_model=Enrolment, openapi_extra=in_words(Voices))
 async def enrol(speaker: Name, service: Served, caller: Enrolling, asked: Annotated[Voices, reading(Voices)]) -> Any:
     """Enrol somebody with recordings; what would spoil later answers is refused, and named."""
     return _answer((await service.enroll(caller, speaker, asked)).plain())
 
 
-@router.patch("/v1/speakers/{speaker}", response_model=answers.Renamed, openapi_extra=in_words(NewName))
+@router.patch("/v1/speakers/{speaker:path}", response_model=answers.Renamed, openapi_extra=in_words(NewName))
 async def rename(speaker: Name, service: Served, caller: Enrolling, asked: Annotated[NewName, reading(NewName)]) -> Any:
     """Give somebody another name."""
     await service.rename(caller, speaker, asked.name)
     return _answer({"speaker": asked.name})
 
 
-@router.delete("/v1/speakers/{speaker}", response_model=answers.Removed)
+@router.delete("/v1/speakers/{speaker:path}", response_model=answers.Removed)
 async def remove(speaker: Name, service: Served, caller: Enrolling) -> Any:
     """Remove somebody with all that is kept of them."""
     return _answer({"speaker": speaker, "num_recordings": await service.remove(caller, speaker)})
