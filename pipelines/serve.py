@@ -1,9 +1,18 @@
-"""Serve a verifier: people are compared, named, enrolled and explained over HTTP, on this machine or for others.
+"""Serve a verifier: people are compared, named, enrolled and explained over HTTP and WebSocket.
 
-    python pipelines/serve.py verifier=outputs/runs/mine                  # http://127.0.0.1:8000, without tokens
-    python pipelines/serve.py verifier=outputs/runs/mine gallery=outputs/ours port=8443 tokens=tokens.yaml
+Three examples:
+    python pipelines/serve.py verifier=outputs/runs/mine
+    python pipelines/serve.py verifier=outputs/runs/mine gallery=outputs/ours tokens=tokens.yaml port=8443
+    python pipelines/serve.py verifier=outputs/runs/mine limits.upload_mb=5 replicas.models=[1,2] audit=none
 
-It is started by one process, and ended by Ctrl-C or SIGTERM. /docs says what there is to ask.
+Five settings that matter:
+    verifier=<folder>    of a run, or of its verifier
+    gallery=<folder>     who is enrolled
+    host=<address>       127.0.0.1 for this machine alone; another takes tokens
+    port=<number>        where it listens
+    tokens=<file>        who may do what; AVIS_TOKEN in the environment is for everything
+
+One process starts it, and Ctrl-C or SIGTERM ends it. /docs says what there is to ask.
 """
 
 from omegaconf import DictConfig

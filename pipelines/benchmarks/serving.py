@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import logging
 import os
 import socket
 import tempfile
@@ -40,6 +41,7 @@ def service(
     """Print pace and latency of ``start_from``, a verifier's folder, on clips of the recipe's corpora."""
     if recipe.start_from is None:
         raise ValueError("no verifier: got start_from=null, expected a verifier's folder. At start_from. Give one.")
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request
     clips = _clips(recipe, num_clips)
     pairs = list(zip(clips[::2], clips[1::2], strict=True))
     print(f"verify, two clips of {CLIP_S:g} s each, {machine.cpus()} CPUs, callers on the same machine", flush=True)
