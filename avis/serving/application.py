@@ -17,7 +17,8 @@ from avis.verifier import Verifier
 
 RETRY_AFTER_S = 1
 TOO_MANY = {"status_code": 429, "retry_after_s": RETRY_AFTER_S}
-AT_ONCE_OF_DECODERS, AT_ONCE_OF_EXPLAINERS, AT_ONCE_OF_MODELS = 2, 1, 32
+AT_ONCE_OF_DECODERS, AT_ONCE_OF_EXPLAINERS, AT_ONCE_OF_MODELS = 16, 2, 32
+"""Beyond what they work on: a queue in the replica keeps it busy, where one at its callers is asked for by polling."""
 CPUS_OF_DECODERS = 0.5
 """Of Ray's, which says how many there may be on a machine."""
 

@@ -7,6 +7,7 @@ with ``"final": true`` and, if they were asked for, the reasons.
 """
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Mapping
@@ -64,8 +65,9 @@ async def stream(websocket: WebSocket) -> None:
         pass
     except Exception as error:
         refusal = refusal_of(error)
-        await websocket.send_text(json.dumps(refusal.plain))
-        await websocket.close(TRY_AGAIN if refusal.retry_after_s else POLICY_VIOLATION)
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # who is gone is told nothing
+            await websocket.send_text(json.dumps(refusal.plain))
+            await websocket.close(TRY_AGAIN if refusal.retry_after_s else POLICY_VIOLATION)
         if refusal.status == BUG:
             raise
 
