@@ -11,14 +11,17 @@ from avis.serving.explainers import Explainers
 from avis.serving.gallery_writer import GalleryWriter
 from avis.serving.ingress import Ingress
 from avis.serving.models import Models
-from avis.serving.settings import Settings
+from avis.serving.settings import Limits, Settings
 from avis.serving.tokens import VARIABLE, Tokens
 from avis.verifier import Verifier
 
 RETRY_AFTER_S = 1
 TOO_MANY = {"status_code": 429, "retry_after_s": RETRY_AFTER_S}
-AT_ONCE_OF_DECODERS, AT_ONCE_OF_EXPLAINERS, AT_ONCE_OF_MODELS = 16, 2, 32
-"""Beyond what they work on: a queue in the replica keeps it busy, where one at its callers is asked for by polling."""
+AT_ONCE = {Decoders: 64, Models: 128, Explainers: 2, GalleryWriter: 1}
+"""Calls that a replica takes, beyond those that it works on: a queue of its own keeps it busy, where its callers would
+poll. What the gate lets in bounds it."""
+WANTED_AT_ONCE = {Decoders: 4, Models: 16, Explainers: 1, GalleryWriter: 1}
+"""With more, there are to be more replicas."""
 CPUS_OF_DECODERS = 0.5
 """Of Ray's, which says how many there may be on a machine."""
 
@@ -51,39 +54,28 @@ def application(settings: Settings, tokens: Tokens) -> Application:
     """
     hearing = Verifier.load(settings.verifier).hearing
     limits, num = settings.limits, settings.replicas
-    decoders = _deployment(
-        Decoders, num.decoders, at_once=AT_ONCE_OF_DECODERS, queued=limits.queued, num_cpus=CPUS_OF_DECODERS
-    ).bind(hearing, limits)
-    models = _deployment(
-        Models,
-        num.models,
-        at_once=AT_ONCE_OF_MODELS,
-        queued=limits.queued,
-        num_cpus=num.cpus_per_model,
-        num_gpus=int(num.use_gpu),
-    ).bind(settings.verifier, threads=num.cpus_per_model, use_gpu=num.use_gpu)
-    explainers = _deployment(
-        Explainers, num.explainers, at_once=AT_ONCE_OF_EXPLAINERS, queued=limits.queued, num_cpus=0
-    ).bind(settings.verifier)
-    writer = _deployment(GalleryWriter, (1, 1), at_once=1, queued=limits.queued, num_cpus=0).bind(
-        settings.verifier, settings.gallery, models
+    decoders = _deployment(Decoders, num.decoders, limits, num_cpus=CPUS_OF_DECODERS).bind(hearing, limits)
+    models = _deployment(Models, num.models, limits, num_cpus=num.cpus_per_model, num_gpus=int(num.use_gpu)).bind(
+        settings.verifier, threads=num.cpus_per_model, use_gpu=num.use_gpu
     )
-    most = 2 * (limits.in_flight + limits.streams)  # beyond which the gate refuses
-    ingress = _deployment(serve.ingress()(Ingress), num.ingress, at_once=most, queued=most, num_cpus=0)
+    explainers = _deployment(Explainers, num.explainers, limits).bind(settings.verifier)
+    writer = _deployment(GalleryWriter, (1, 1), limits).bind(settings.verifier, settings.gallery, models)
+    ingress = _deployment(serve.ingress()(Ingress), num.ingress, limits)
     return ingress.bind(settings, tokens, decoders, models, explainers, writer)
 
 
 def _deployment(
-    kind: type, replicas: tuple[int, int], *, at_once: int, queued: int, num_cpus: float, num_gpus: int = 0
+    kind: type, replicas: tuple[int, int], limits: Limits, *, num_cpus: float = 0, num_gpus: int = 0
 ) -> serve.Deployment:
     """Return a deployment of some to so many replicas, as many as keep their queues short."""
     fewest, most = replicas
+    let_in = 2 * (limits.in_flight + limits.streams)  # by the gate, which refuses more
     return serve.deployment(
         autoscaling_config=AutoscalingConfig(
-            min_replicas=fewest, max_replicas=most, target_ongoing_requests=max(1, at_once // 2)
+            min_replicas=fewest, max_replicas=most, target_ongoing_requests=WANTED_AT_ONCE.get(kind, limits.in_flight)
         ),
-        max_ongoing_requests=at_once,
-        max_queued_requests=queued,
+        max_ongoing_requests=AT_ONCE.get(kind, let_in),
+        max_queued_requests=limits.queued,
         backpressure_config=TOO_MANY,
         ray_actor_options={"num_cpus": num_cpus, "num_gpus": num_gpus},
         graceful_shutdown_timeout_s=10,
