@@ -11,6 +11,7 @@ import os
 import resource
 import struct
 import sys
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -66,10 +67,12 @@ def main() -> None:
 
 
 def _bound_memory(num_bytes: int) -> None:
-    pages = int(open("/proc/self/statm").read().split()[0])  # noqa: SIM115
-    most = pages * resource.getpagesize() + num_bytes
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    """Take no more memory than now and so many bytes, where the system keeps to that."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        most = pages * resource.getpagesize() + num_bytes
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
 def decoded(data: bytes, how: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray]:

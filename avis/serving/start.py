@@ -17,6 +17,7 @@ from avis.serving.application import application
 from avis.serving.settings import Settings
 from avis.serving.tokens import VARIABLE, Tokens
 
+APP = "avis"
 PRIVATE_RAY = Compute(where="local", num_workers=None, use_gpu=None, max_restarts=0)
 
 
@@ -47,6 +48,7 @@ def serving(settings: Settings) -> Iterator[str]:
     _check_reach(settings, tokens)
     _check_port(settings)
     app = application(settings, tokens)
+    is_guest = ray.is_initialized()
     PRIVATE_RAY.connect()
     _check_room(settings)
     quiet = LoggingConfig(log_level=logging.WARNING, enable_access_log=False)
@@ -61,11 +63,12 @@ def serving(settings: Settings) -> Iterator[str]:
         logging_config=quiet,
     )
     try:
-        serve.run(app, logging_config=quiet)
+        serve.run(app, name=APP, logging_config=quiet)
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         yield f"{'http' if settings.tls.key is None else 'https'}://{host}:{settings.port}"
     finally:
-        serve.shutdown()
+        serve.delete(APP)  # which lets requests end that are under way
+        (serve if is_guest else ray).shutdown()
 
 
 def _check_reach(settings: Settings, tokens: Tokens) -> None:

@@ -264,6 +264,7 @@ def test_it_says_what_it_is(served, client):
     page = bare.get("/docs").text
     assert [path for path in paths if path not in page] == []
     assert "/v1/stream" in page
+    assert page.count("One or several.") == 2, "of enrolling and explaining"
     assert "http" not in page.replace("<!doctype html>", ""), "nothing is fetched from elsewhere"
     figures = client.get("/metrics").text
     assert 'route="/v1/verify",status="200"' in figures
