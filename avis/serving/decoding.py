@@ -65,9 +65,9 @@ class DecodingProcess:
             for left in reversed(range(TRIES)):
                 try:
                     return self._asked(data)
+                except AudioError:
+                    raise
                 except (EOFError, OSError, ValueError) as error:
-                    if isinstance(error, AudioError):
-                        raise
                     overran = self._child.overran
                     self._replace()
                     if overran:

@@ -11,11 +11,11 @@ from tests.avis.conftest import parts  # noqa: F401
 def test_each_load_and_the_stream_are_told(parts, recipe, in_own_process, tmp_path, capfd):  # noqa: F811
     write_folder(str(tmp_path), parts)
     in_own_process(measured, recipe(f"start_from={tmp_path}"))
-    alone, one, two, stream = capfd.readouterr().out.splitlines()[-4:]
-    assert alone.startswith("in this process: ")
-    assert one.startswith("1 at once: ")
-    assert one.endswith(" of status 200)")
-    assert two.startswith("2 at once: ")
+    told = dict(line.split(": ", 1) for line in capfd.readouterr().out.splitlines() if ": " in line)
+    assert told["in this process"].endswith(" verdicts/s")
+    for load in ("1 at once", "2 at once"):
+        assert told[load].endswith(" of status 200)")
+    [stream] = [each for name, each in told.items() if name.startswith("stream of ")]
     assert " verdicts, p50 " in stream
 
 
