@@ -19,7 +19,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-OPEN = ("/healthz", "/readyz", "/docs", "/openapi.json")
+OPEN = ("/", "/healthz", "/readyz", "/docs", "/openapi.json")
 """Paths that tell nothing of anybody, and ask for no token."""
 PROTOCOL, BEARER = "avis", "bearer."
 """Subprotocols of WebSocket, by which browsers send a token: they can set no header."""

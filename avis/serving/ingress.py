@@ -16,6 +16,7 @@ from avis.serving.audit import Audit
 from avis.serving.error_answers import refusal_of
 from avis.serving.gate import App, Gate
 from avis.serving.measures import Measures
+from avis.serving.page.index import HEADERS, index_page
 from avis.serving.refusal import RefusedError
 from avis.serving.remote_verifier import RemoteVerifier
 from avis.serving.service import Service
@@ -60,6 +61,10 @@ def application(service: Service) -> FastAPI:
     app.state.service = service
     app.include_router(routes.router)
     app.include_router(stream.router)
+
+    @app.get("/", include_in_schema=False)
+    def index() -> HTMLResponse:
+        return HTMLResponse(index_page(TITLE), headers=HEADERS)
 
     @app.get("/docs", include_in_schema=False)
     def docs() -> HTMLResponse:
