@@ -12,7 +12,19 @@ from avis.scoring.calibration import MAX_SPEECH_S
 from avis.verifier.gallery.gates import Gates
 from avis.verifier.verdict import MOST_SPELT
 
-SCRIPTS = ("elements", "service", "sound", "microphone", "recorder", "words", "answers", "views", "gallery", "live", "tabs")
+SCRIPTS = (
+    "elements",
+    "service",
+    "sound",
+    "microphone",
+    "recorder",
+    "words",
+    "answers",
+    "views",
+    "gallery",
+    "live",
+    "tabs",
+)
 """In the order in which they run; each knows those before it."""
 HEADERS = {
     "Content-Security-Policy": "frame-ancestors 'none'",

@@ -1,0 +1,306 @@
+"""The page as people use it: by mouse and by keyboard, with a voice in the microphone, on a screen and on a phone."""
+
+import dataclasses
+import io
+import itertools
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import soundfile as sf
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.keys import Keys
+
+from avis.audio.quality import measure
+from avis.verifier import Identification, Verdict
+from avis.verifier.gallery.gates import Gates
+from avis.verifier.gallery.identification import Candidate
+from tests.avis.conftest import talk
+from tests.avis.serving.conftest import TOKENS, wav
+from tests.avis.serving.page.conftest import SPEAKS
+
+pytestmark = pytest.mark.slow
+TABS = ("compare", "who", "enrol", "gallery", "live")
+
+
+@pytest.fixture
+def client(served):
+    with served.client() as client:
+        yield client
+        for speaker in {each["speaker"] for each in client.get("/v1/speakers").json()["recordings"]}:
+            client.delete(f"/v1/speakers/{speaker}")
+
+
+def enrol(client, speaker, seed):
+    answer = client.post(f"/v1/speakers/{speaker}", files={"audio": wav(seed, duration_s=6.0)}, data={"all": "true"})
+    assert answer.status_code == 200, answer.text
+
+
+def names(client):
+    return {each["speaker"] for each in client.get("/v1/speakers").json()["recordings"]}
+
+
+def as_told(words: str) -> str:
+    """Return a verdict's words as the page has them: the outcome above the rest."""
+    return words.splitlines()[0].replace(": ", "\n", 1)
+
+
+def test_a_voice_from_the_microphone_is_compared_with_a_file(browser, served):
+    browser.record("[data-slot=a]")
+    browser.choose("[data-slot=b]", "other.wav", wav(1))
+    browser.press("#compare-them")
+    told = browser.until("#compared", "Figures")
+    spoken = browser.recorded("slots.a.recording.blob")
+    verdict = served.verifier.verify(spoken, wav(1))
+    assert told.startswith(as_told(str(verdict)))
+    samples, rate = sf.read(io.BytesIO(spoken), dtype="float32")
+    assert 4.0 <= len(samples) / rate < 8.0
+    speech_s = measure(samples, sample_rate=rate)["speech_s"]
+    assert speech_s > 1.0
+    assert f"of them about {speech_s:.1f} s speech" in browser.find("[data-slot=a] .player").text
+    browser.picture("compare")
+
+
+def test_reasons_are_shown_in_a_frame_that_reaches_nothing_of_the_page(browser):
+    browser.choose("[data-slot=a]", "one.wav", wav(0))
+    browser.choose("[data-slot=b]", "other.wav", wav(1))
+    browser.press("#compare-them")
+    browser.press("#compared .actions button")
+    frame = browser.find("iframe")
+    browser.picture("why")
+    browser.driver.switch_to.frame(frame)
+    assert browser.until("h2", "What moved the score")
+    assert browser.find("button[data-audio]").is_displayed()  # shown by the script of the reasons
+    assert browser.run("return self.origin") == "null"
+    assert browser.run("try { return sessionStorage.length } catch (error) { return error.name }") == "SecurityError"
+    browser.driver.switch_to.default_content()
+
+
+def test_somebody_is_enrolled_named_renamed_and_deleted(browser, client):
+    enrol(client, "berta", 1)
+    browser.open("enrol")
+    browser.find("[name=name]").send_keys("anna")
+    browser.find("[name=consent]").send_keys("said yes on paper")
+    browser.press("#voices .recorder button")
+    assert browser.until("#voices .said", "Go on speaking.")
+    browser.until("#voices .said", "That is enough.")
+    browser.picture("enrol_enough")
+    assert browser.run("return document.querySelector('#voices .enough').value") >= Gates().min_speech_s
+    browser.press("#voices .recorder button")
+    browser.press("#enrol-them")
+    assert "1 taken, 1 in all." in browser.until("#enrolled", "anna")
+    browser.picture("enrolled")
+
+    browser.open("who")
+    browser.choose("[data-slot=who]", "who.wav", wav(SPEAKS, duration_s=5.0))
+    browser.press("#name-them")
+    told = browser.until("#named", "Candidate")
+    found = client.post("/v1/identify", files={"audio": wav(SPEAKS, duration_s=5.0)}).json()
+    candidates = tuple(Candidate(**each) for each in found.pop("candidates"))
+    assert told.startswith(as_told(str(Identification(**found, candidates=candidates))))
+    assert {each.text for each in browser.all("#named tbody th")} == {"anna", "berta"}
+    browser.picture("who")
+
+    browser.open("gallery")
+    assert "said yes on paper" in browser.until("#people", "anna")
+    browser.picture("gallery")
+    browser.press("[aria-label='Rename anna']")
+    browser.find("#rename input").send_keys("annabel")
+    browser.picture("rename")
+    browser.press("#rename button:not([type])")
+    browser.until("#changed", "anna is called annabel now.")
+    browser.press("[aria-label='Delete annabel']")
+    assert "annabel goes, 1 recording" in browser.find("#remove").text
+    browser.press("#remove [data-leave]")
+    assert names(client) == {"annabel", "berta"}
+    browser.press("[aria-label='Delete annabel']")
+    browser.press("#remove button:not([type])")
+    browser.until("#changed", "annabel is enrolled no longer.")
+    assert names(client) == {"berta"}
+
+
+def test_what_is_too_short_is_refused_in_the_words_of_the_service(browser, client):
+    browser.open("enrol")
+    browser.press("#enrol-them")
+    assert "The name is missing" in browser.find("#enrolled .error").text
+    browser.find("[name=name]").send_keys("anna")
+    browser.choose("#voices", "short.wav", wav(0, duration_s=1.5))
+    browser.press("#enrol-them")
+    browser.until("#enrolled", "nothing enrolled")
+    answer = client.post("/v1/speakers/anna", files={"audio": wav(0, duration_s=1.5)})
+    assert answer.status_code == 422
+    assert answer.json()["error"] in browser.find("#enrolled").text
+    browser.picture("refused")
+    browser.choose("#voices", "long.wav", wav(0, duration_s=5.0))
+    browser.press("#enrol-them")
+    told = browser.until("#enrolled", "1 taken, 1 in all.")
+    assert f"recording 1 {answer.json()['refused']['recording 1']}" in told
+
+
+@pytest.mark.parametrize("against", ["person", "recording"])
+def test_a_verdict_is_renewed_while_somebody_speaks(browser, client, served, against):
+    enrol(client, "anna", SPEAKS)
+    browser.open("live")
+    if against == "person":
+        browser.find("#against").send_keys("anna")
+    else:
+        browser.choose("[data-slot=voice]", "voice.wav", wav(SPEAKS, duration_s=6.0))
+    browser.press("#live-start")
+    browser.until("#running", "times more likely")
+    browser.until("#live-heard", "8.")
+    browser.picture(f"live_{against}")
+    assert len(browser.run("return document.querySelector('#course .llr').getAttribute('points').split(' ')")) >= 2
+    browser.press("#live-start")
+    told = browser.until("#running", "Final verdict")
+    assert browser.run("return document.querySelector('#live-said').textContent").startswith("Final: ")
+    if against == "recording":
+        spoken = browser.recorded("live.sound.wav()")
+        verdict = served.verifier.verify(wav(SPEAKS, duration_s=6.0), spoken)
+        assert as_told(str(verdict)) in told
+        browser.press("#running .actions button")
+        browser.find("#running iframe")
+
+
+def test_by_the_keyboard_alone(browser, client):
+    enrol(client, "anna", 0)
+
+    def keys(*pressed):
+        ActionChains(browser.driver).send_keys(*pressed).perform()
+
+    def focused():
+        return browser.run("const at = document.activeElement; return at.id || at.ariaLabel || at.textContent.trim()")
+
+    keys(Keys.TAB)
+    assert focused() == "tab-compare"
+    for key, tab in ((Keys.ARROW_RIGHT, "who"), (Keys.END, "live"), (Keys.ARROW_RIGHT, "compare"),
+                     (Keys.ARROW_LEFT, "live"), (Keys.ARROW_LEFT, "gallery")):  # fmt: skip
+        keys(key)
+        assert focused() == f"tab-{tab}"
+        assert browser.find(f"#panel-{tab}").is_displayed()
+    browser.until("#people", "anna")
+    keys(Keys.TAB)
+    assert focused() == "Rename anna"
+    keys(Keys.ENTER)
+    browser.find("#rename")
+    keys(Keys.ESCAPE)
+    assert focused() == "Rename anna"
+    keys(Keys.ENTER, "otto", Keys.ENTER)
+    browser.until("#changed", "otto")
+    assert names(client) == {"otto"}
+    assert focused() == "changed"
+    keys(Keys.TAB, Keys.TAB, Keys.ENTER)
+    browser.find("#remove")
+    assert focused() == "Cancel"
+    keys(Keys.ENTER)
+    assert focused() == "Delete otto"
+    assert names(client) == {"otto"}
+
+
+@pytest.mark.parametrize("width", [390, 1200])
+@pytest.mark.parametrize("tab", TABS)
+def test_nothing_is_cut_off_and_everything_has_a_name(browser, client, tab, width):
+    enrol(client, "anna", 0)
+    browser.resize(width)
+    browser.open(tab)
+    if tab == "gallery":
+        browser.until("#people", "anna")
+    assert browser.run("return document.documentElement.scrollWidth") == width
+    rights = "return [...document.querySelectorAll('main *')].map((each) => each.getBoundingClientRect().right)"
+    assert max(browser.run(rights)) <= width + 1
+    browser.picture(f"{tab}_{width}")
+    nodes = browser.driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+    roles = ("button", "textbox", "combobox", "tab", "tabpanel", "link", "meter", "Date", "group", "dialog")
+    named = [(each["role"]["value"], each.get("name", {}).get("value", "")) for each in nodes if not each["ignored"]]
+    assert [role for role, name in named if role in roles and not name] == []
+    assert ("tab", "Compare") in named
+
+
+def test_a_token_is_asked_for_once_and_kept_in_the_tab(browser, served):
+    browser.press("#forget")
+    assert "token not known" in browser.find("#token").text
+    browser.find("#token input").send_keys("wrong", Keys.ENTER)
+    browser.find("#token input").send_keys(TOKENS["verify"], Keys.ENTER)
+    browser.until("#about", "Model")
+    assert browser.run("return [localStorage.length, document.cookie, location.search]") == [0, "", ""]
+    browser.open("gallery")
+    assert "token for something else" in browser.until("#people", "expected one for enrol")
+    browser.open("live")
+    browser.until("#unlisted", "expected one for enrol")
+
+
+def test_a_stream_that_is_refused_says_why(browser):
+    browser.open("live")
+    browser.find("#against").send_keys("nobody")
+    browser.press("#live-start")
+    browser.until("#running", "nobody of that name: got 'nobody'")
+    browser.run("sessionStorage.setItem('avis.token', 'another-token-than-theirs')")
+    browser.press("#live-start:not(.recording)")
+    browser.until("#running", "token not known")
+
+
+def test_a_page_without_a_microphone_says_so(browser):
+    browser.run("Object.defineProperty(navigator, 'mediaDevices', { value: undefined })")
+    browser.press("[data-slot=a] .recorder button")
+    assert "https:// and at localhost only" in browser.find("[data-slot=a] .error").text
+
+
+def test_the_words_are_those_of_the_library(browser):
+    grid = [-40.0, -3.0, -0.31, 0.0, 0.5, 2.2966, 4.6, 6.75, 12.0, 60.0]
+    pairs = [pair for pair in itertools.product(grid, grid) if pair[0] <= pair[1]]
+    verdicts = [
+        Verdict(
+            outcome=outcome, llr=llr, llr_interval=None if llr is None else pair, llr_bounds=None, score=0.3217,
+            threshold=math.log(99), speech_s=(1.26, speech_s), quality=({}, {}), warnings=(),
+        )
+        for outcome in ("match", "no_match", "unsure", "not_heard")
+        for pair in pairs for llr in (*pair, None) for speech_s in (0.75, 60.0)
+        if llr is not None or outcome in ("unsure", "not_heard")
+    ]  # fmt: skip
+    shown = browser.run(
+        "return arguments[0].map((each) => `${OUTCOMES[each.outcome]}: ${verdictLine(each)}`)",
+        [each.plain() for each in verdicts],
+    )
+    assert shown == [str(each) for each in verdicts]
+    people = [
+        Candidate(speaker=name, score=0.5, llr=llr, llr_interval=(llr - 1, llr + 1))
+        for name, llr in (("a: b", 3.0), ("c", 1.0))
+    ]
+    found = [
+        Identification(
+            outcome=outcome, speaker=None, candidates=candidates, margin=margin, threshold=threshold, num_enrolled=1200,
+            speech_s=0.34, quality={}, warnings=(),
+        )
+        for outcome in ("match", "not_enrolled", "unsure", "not_heard")
+        for candidates in (people[:1], people, [dataclasses.replace(people[0], llr=None, llr_interval=None)])
+        for margin in (None, 0.0, 2.0) for threshold in (None, 7.3)
+    ]  # fmt: skip
+    shown = browser.run(
+        "return arguments[0].map((each) => namedWords(each).join(': '))", [each.plain() for each in found]
+    )
+    assert shown == [str(each) for each in found]
+
+
+@pytest.mark.parametrize("rate", [16000, 44100, 48000])
+@pytest.mark.parametrize("spoilt", ["not", "short", "noisy", "clipped"])
+def test_recordings_are_measured_and_told_to_be_enough_as_the_library_does(browser, rate, spoilt):
+    voice = talk(5, duration_s=2.0 if spoilt == "short" else 8.0, rate=rate)
+    if spoilt == "noisy":
+        voice += 0.04 * np.random.default_rng(0).normal(size=len(voice)).astype(np.float32)
+    if spoilt == "clipped":
+        voice[: len(voice) // 50] = 1.0
+    samples = np.round(voice * 32767).clip(-32768, 32767).astype(np.int16)
+    script = """
+      const [samples, rate] = arguments;
+      const sound = new Sound(rate);
+      for (let at = 0; at < samples.length; at += 2048) sound.hear(Int16Array.from(samples.slice(at, at + 2048)));
+      return { ...quality(sound), clip_ratio: sound.clip_ratio };
+    """
+    measured = browser.run(script, samples.tolist(), rate)
+    expected = measure((samples / np.float32(32768)).astype(np.float32), sample_rate=rate)
+    assert measured["speech_s"] == pytest.approx(expected["speech_s"], abs=0.03)
+    assert measured["snr_db"] == pytest.approx(expected["snr_db"], abs=0.3)
+    assert measured["clip_ratio"] == pytest.approx(expected["clip_ratio"])
+    voiceprint = SimpleNamespace(speech_s=expected["speech_s"], quality=expected)
+    refusals = list(Gates().refusals(voiceprint))
+    assert len(measured["lacks"]) == len(refusals) == (spoilt != "not")
