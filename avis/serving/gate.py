@@ -54,7 +54,7 @@ class Gate:
                 with self._counted("websocket", self._limits.streams, self._measures.streams):
                     await self._app(scope, receive, send)
             except RefusedError as refusal:
-                await _close(receive, send, refusal)
+                await _close(scope, receive, send, refusal)
         elif scope["path"] in OPEN:
             await self._app(scope, receive, send)
         else:
@@ -188,9 +188,14 @@ async def _answer(send: Send, refusal: RefusedError) -> None:
     await send({"type": "http.response.body", "body": json.dumps(refusal.plain).encode()})
 
 
-async def _close(receive: Receive, send: Send, refusal: RefusedError) -> None:
+def subprotocol_of(scope: Scope) -> str | None:
+    """Return the subprotocol of a stream; browsers that ask for some break off where they are answered none."""
+    return PROTOCOL if PROTOCOL in scope.get("subprotocols", []) else None
+
+
+async def _close(scope: Scope, receive: Receive, send: Send, refusal: RefusedError) -> None:
     """Say why a stream is refused, which takes that it is accepted first."""
     await receive()
-    await send({"type": "websocket.accept"})
+    await send({"type": "websocket.accept", "subprotocol": subprotocol_of(scope)})
     await send({"type": "websocket.send", "text": json.dumps(refusal.plain)})
     await send({"type": "websocket.close", "code": TRY_AGAIN if refusal.status == 429 else POLICY_VIOLATION})

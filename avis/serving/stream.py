@@ -23,7 +23,7 @@ from avis.audio.recording import MAX_SOURCE_RATE_HZ
 from avis.foreign import MAX_LETTERS, parse_json
 from avis.serving.calls import call
 from avis.serving.error_answers import BUG, refusal_of
-from avis.serving.gate import POLICY_VIOLATION, PROTOCOL, TRY_AGAIN, caller_of
+from avis.serving.gate import POLICY_VIOLATION, TRY_AGAIN, caller_of, subprotocol_of
 from avis.serving.refusal import RefusedError
 from avis.serving.routes import allowed
 from avis.serving.service import Service
@@ -56,7 +56,7 @@ router = APIRouter()
 @router.websocket("/v1/stream")
 async def stream(websocket: WebSocket) -> None:
     """Compare a stream with a voice."""
-    await websocket.accept(subprotocol=PROTOCOL if PROTOCOL in websocket.scope["subprotocols"] else None)
+    await websocket.accept(subprotocol=subprotocol_of(websocket.scope))
     try:
         caller = allowed(caller_of(websocket.scope), "verify")
         await Stream(websocket.app.state.service, websocket, caller).run()

@@ -129,3 +129,21 @@ def test_requests_are_counted():
     assert 'avis_requests_total{replica="one",route="other",status="200"} 1.0' in text
     assert 'avis_requests_total{replica="one",route="other",status="401"} 1.0' in text
     assert 'avis_requests_in_flight{replica="one"} 0.0' in text
+
+
+@pytest.mark.parametrize(("asked_for", "answered"), [(["avis", "bearer.another"], "avis"), ([], None)])
+def test_a_stream_is_refused_in_words_that_browsers_let_through(asked_for, answered):
+    sent = []
+
+    async def receive():
+        return {"type": "websocket.connect"}
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "websocket", "path": "/v1/stream", "headers": [(b"host", b"here")], "subprotocols": asked_for}
+    asyncio.run(gate()(scope, receive, send))
+    accepted, told, closed = sent
+    assert (accepted["type"], accepted["subprotocol"]) == ("websocket.accept", answered)
+    assert json.loads(told["text"])["error"].startswith("token not known")
+    assert (closed["type"], closed["code"]) == ("websocket.close", 1008)
