@@ -185,14 +185,16 @@ def test_by_the_keyboard_alone(browser, client):
     browser.find("#rename")
     keys(Keys.ESCAPE)
     assert focused() == "Rename anna"
+    browser.find("[aria-label='Rename anna'][aria-disabled=false]")
     keys(Keys.ENTER, "otto", Keys.ENTER)
-    browser.until("#changed", "otto")
+    browser.find("[aria-label='Rename otto']")
     assert names(client) == {"otto"}
     assert focused() == "changed"
     keys(Keys.TAB, Keys.TAB, Keys.ENTER)
     browser.find("#remove")
     assert focused() == "Cancel"
     keys(Keys.ENTER)
+    browser.find("[aria-label='Delete otto'][aria-disabled=false]")
     assert focused() == "Delete otto"
     assert names(client) == {"otto"}
 
