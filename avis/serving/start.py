@@ -30,10 +30,7 @@ def run(settings: Settings) -> None:
         See `serving`.
     """
     with contextlib.suppress(KeyboardInterrupt), serving(settings) as url:
-        print(
-            f"serving {settings.verifier} at {url}, a page for browsers; {url}/docs is for programs, Ctrl-C stops",
-            flush=True,
-        )
+        print(f"serving {settings.verifier} at {url}: {url}/docs says how, Ctrl-C stops", flush=True)
         threading.Event().wait()
     print("stopped", flush=True)
 
