@@ -13,6 +13,7 @@
     python pipelines/benchmark.py prepare   # audio hours per core hour beside a plain loop; two workers beside one
     python pipelines/benchmark.py verify    # files/s of a verifier beside SpeechBrain, of one network
     python pipelines/benchmark.py explain experiment=mini_speech start_from=<run>/verifier   # are reasons the reasons?
+    python pipelines/benchmark.py serve experiment=mini_speech start_from=<run>/verifier   # verdicts/s under load
     python pipelines/benchmark.py growth    # memory of workers and driver for 10 and 1,000 times as many files
     python pipelines/benchmark.py models    # parameters, and operations per second of audio, of every model choice
     python pipelines/benchmark.py families experiment=mini_speech   # every small model trained alike: EER and pace
@@ -38,6 +39,7 @@ from pipelines.benchmarks.identifying import identify
 from pipelines.benchmarks.models import families, models
 from pipelines.benchmarks.preparing import preparing
 from pipelines.benchmarks.scoring import scoring
+from pipelines.benchmarks.serving import service
 from pipelines.benchmarks.steps import step
 from pipelines.benchmarks.training import ingest, plain
 from pipelines.benchmarks.verifying import verifying
@@ -55,6 +57,7 @@ MEASUREMENTS: dict[str, Callable[[Recipe], None]] = {
     "augment": augment,
     "prepare": preparing,
     "verify": verifying,
+    "serve": service,
     "growth": growth,
     "models": models,
     "families": families,

@@ -15,7 +15,7 @@ DASHED = re.compile(rf"--?(?P<override>(?!{HYDRAS})[^=\s-][^=\s]*=.*)", re.DOTAL
 TEXT = re.compile(
     r"\+{0,2}(?!hydra\.)(?:.+\.)?(?:output_dir|run|resume|extends|start_from|enrolments|baseline|trials|scores"
     r"|development|runs|checkpoint|store|file|weights|path|root|name|meta|tsv|segments|\w+_(?:root|checkpoint)"
-    r"|(?<=^trials\.)\w+)"
+    r"|verifier|gallery|tokens|audit|certificate|(?<=^tls\.)key|(?<=^trials\.)\w+)"
 )
 """Keys whose values are names or paths, or lists of such."""
 

@@ -22,6 +22,10 @@ NOTHING = "none"
 Group = dict[str, Any]
 TOP_LEVEL: dict[str, Any] = {
     **dict.fromkeys(("compute", "sharding", "model", "features", "augment", "loss", "optimizer", "scheduler"), Group),
+    **dict.fromkeys(("tls", "limits", "replicas"), Group),
+    **dict.fromkeys(("verifier", "gallery", "host"), str),
+    **dict.fromkeys(("tokens", "audit"), str | None),
+    "port": int,
     **dict.fromkeys(("trainer", "logger", "evaluation", "trial_checks", "rules", "fusion", "source"), Group),
     **dict.fromkeys(("corpus", "scoring", "calibration", "operating_point", "trials"), Group | str | None),
     **dict.fromkeys(

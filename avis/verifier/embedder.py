@@ -107,12 +107,14 @@ class Embedder:
         try:
             recording = take(self.hearing, source)
         except AudioError as error:
-            if error.reason not in UNHEARD:
-                raise
-            return Voiceprint(
-                embedding=None, speech_s=0.0, quality={}, unheard=str(error), model=self.digest, sha256=""
-            )
+            return self.unheard(error)
         return self.heard(recording)
+
+    def unheard(self, error: AudioError) -> Voiceprint:
+        """Return the voiceprint without embedding of a recording in which nobody speaks; raise any other fault."""
+        if error.reason not in UNHEARD:
+            raise error
+        return Voiceprint(embedding=None, speech_s=0.0, quality={}, unheard=str(error), model=self.digest, sha256="")
 
     def heard(self, recording: Recording) -> Recording | Voiceprint:
         """Return a recording that was taken in, or its voiceprint without embedding where little of it is speech."""
@@ -219,13 +221,17 @@ class Embedder:
         for start, num in windows(len(values), self.longest):
             features = self.front_end(torch.from_numpy(to_float(values[start : start + num])))
             made.append(self.model(features[None])[0].float().numpy())
-        embedding: NDArray[np.float32] = np.mean(made, axis=0)
-        if not np.isfinite(embedding).all():
-            raise ValueError(
-                f"embedding without a value: got {np.count_nonzero(~np.isfinite(embedding))} of {embedding.size} "
-                "values that are not finite, expected none. At the model. Train it again, or take another one."
-            )
-        return embedding
+        return checked_embedding(np.mean(made, axis=0))
+
+
+def checked_embedding(embedding: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return an embedding that has a value."""
+    if not np.isfinite(embedding).all():
+        raise ValueError(
+            f"embedding without a value: got {np.count_nonzero(~np.isfinite(embedding))} of {embedding.size} "
+            "values that are not finite, expected none. At the model. Train it again, or take another one."
+        )
+    return embedding
 
 
 def take(hearing: Hearing, source: Source) -> Recording:

@@ -1,6 +1,7 @@
 """The descriptors in cluster/: valid, private, authenticated, and of the tested versions."""
 
 import copy
+import importlib
 import json
 import os
 import re
@@ -15,6 +16,11 @@ import ray.autoscaler
 import yaml
 from hydra import compose, initialize_config_dir
 from ray.autoscaler._private.util import prepare_config, validate_config
+from ray.serve.schema import ServeDeploySchema
+
+from avis.serving.application import build
+from avis.serving.settings import Settings
+from avis.serving.tokens import VARIABLE
 
 PROJECT = Path(__file__).parents[2]
 CLUSTER = PROJECT / "cluster"
@@ -46,8 +52,21 @@ def rayjob() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
+def rayservice() -> dict[str, Any]:
+    return load("kuberay-rayservice.yaml")
+
+
+@pytest.fixture(scope="module")
 def groups(rayjob) -> dict[str, dict[str, Any]]:
-    cluster = rayjob["spec"]["rayClusterSpec"]
+    return groups_of(rayjob["spec"]["rayClusterSpec"])
+
+
+@pytest.fixture(scope="module")
+def service_groups(rayservice) -> dict[str, dict[str, Any]]:
+    return groups_of(rayservice["spec"]["rayClusterConfig"])
+
+
+def groups_of(cluster: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {"head": cluster["headGroupSpec"], **{group["groupName"]: group for group in cluster["workerGroupSpecs"]}}
 
 
@@ -73,6 +92,8 @@ def test_folder_holds_descriptors_only():
         "aws.yaml",
         "grafana-dashboard.json",
         "kuberay-rayjob.yaml",
+        "kuberay-rayservice.yaml",
+        "serve.yaml",
     }
 
 
@@ -122,19 +143,21 @@ def test_asks_for_a_token_and_holds_none(path):
     assert not re.search(r"\b[0-9a-f]{32,}\b", text)
 
 
-def test_kuberay_kind(rayjob, pinned):
+def test_kuberay_kinds(rayjob, rayservice, pinned):
     assert (rayjob["apiVersion"], rayjob["kind"]) == ("ray.io/v1", "RayJob")
-    cluster = rayjob["spec"]["rayClusterSpec"]
-    assert cluster["rayVersion"] == pinned["ray"]
-    assert cluster["authOptions"] == {"mode": "token"}
-    assert cluster["headGroupSpec"]["serviceType"] == "ClusterIP"
-    assert cluster["headGroupSpec"]["rayStartParams"]["num-cpus"] == "0"
+    assert (rayservice["apiVersion"], rayservice["kind"]) == ("ray.io/v1", "RayService")
     assert rayjob["spec"]["shutdownAfterJobFinishes"] is True
+    for cluster in (rayjob["spec"]["rayClusterSpec"], rayservice["spec"]["rayClusterConfig"]):
+        assert cluster["rayVersion"] == pinned["ray"]
+        assert cluster["authOptions"] == {"mode": "token"}
+        assert cluster["headGroupSpec"]["serviceType"] == "ClusterIP"
+        assert cluster["headGroupSpec"]["rayStartParams"]["num-cpus"] == "0"
 
 
 @pytest.mark.parametrize("name", ["head", "cpu", "gpu"])
-def test_kuberay_pods(groups, name):
-    group = groups[name]
+@pytest.mark.parametrize("kind", ["groups", "service_groups"])
+def test_kuberay_pods(kind, name, request):
+    group = request.getfixturevalue(kind)[name]
     resources = container(group)["resources"]
     assert resources["requests"] == resources["limits"], "a pod above its request is evicted first"
     assert ("nvidia.com/gpu" in resources["limits"]) == (name == "gpu")
@@ -145,14 +168,42 @@ def test_kuberay_pods(groups, name):
     assert size(shm["sizeLimit"]) >= 0.3 * size(resources["limits"]["memory"]), "Ray's object store takes 30 %"
     assert mounts["/mnt/avis"]["persistentVolumeClaim"] == {"claimName": "avis"}
     if name != "head":
-        assert group["minReplicas"] == group["replicas"] == group["maxReplicas"] > 0
+        assert 0 < group["minReplicas"] <= group["replicas"] <= group["maxReplicas"]
+        assert kind == "service_groups" or group["minReplicas"] == group["maxReplicas"], (
+            "a training takes what is there"
+        )
 
 
-def test_every_node_exports_its_metrics_at_one_port(aws, groups):
+def test_service_is_what_serve_deploys_and_avis_builds(rayservice, service_groups):
+    deployed = load("serve.yaml")
+    assert yaml.safe_load(rayservice["spec"]["serveConfigV2"]) == deployed
+    ServeDeploySchema.model_validate(deployed)
+    [app] = deployed["applications"]
+    module, _, builder = app["import_path"].partition(":")
+    assert callable(getattr(importlib.import_module(module), builder))
+    settings = Settings.of(app["args"])
+    assert app["args"].keys() <= Settings.model_fields.keys()
+    for group in service_groups.values():
+        [token] = container(group)["env"]
+        assert (token["name"], *token["valueFrom"]) == (VARIABLE, "secretKeyRef")
+    gpu, cpu = (container(service_groups[name])["resources"]["limits"] for name in ("gpu", "cpu"))
+    assert settings.replicas.use_gpu
+    assert int(gpu["cpu"]) >= settings.replicas.cpus_per_model
+    assert service_groups["gpu"]["maxReplicas"] * int(gpu["nvidia.com/gpu"]) >= settings.replicas.models[1]
+    assert int(cpu["cpu"]) >= settings.replicas.decoders[0]
+
+
+def test_a_service_without_tokens_is_not_built_for_a_cluster(monkeypatch):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    with pytest.raises(ValueError, match="no tokens: got none for a cluster"):
+        build(load("serve.yaml")["applications"][0]["args"])
+
+
+def test_every_node_exports_its_metrics_at_one_port(aws, groups, service_groups):
     port = "8080"
     for role in ("head", "worker"):
         assert f"--metrics-export-port={port}" in " ".join(aws[f"{role}_start_ray_commands"])
-    for group in groups.values():
+    for group in (*groups.values(), *service_groups.values()):
         assert group["rayStartParams"]["metrics-export-port"] == port
         annotations = group["template"]["metadata"]["annotations"]
         assert annotations == {"prometheus.io/scrape": "true", "prometheus.io/port": port}
@@ -203,8 +254,11 @@ def test_image_copies_what_the_project_has():
     assert "--constraint constraints.txt" in text
 
 
-def test_everything_runs_the_same_image(aws, groups):
+def test_everything_runs_the_same_image(aws, groups, service_groups):
     version = re.search(r'^version = "(.*)"', (PROJECT / "pyproject.toml").read_text(), re.MULTILINE).group(1)
-    images = {aws["docker"]["image"], *(container(group)["image"] for group in groups.values())}
+    images = {
+        aws["docker"]["image"],
+        *(container(group)["image"] for group in (*groups.values(), *service_groups.values())),
+    }
     assert images == {f"registry.example.com/avis:{version}"}
     assert next(iter(images)) in (CLUSTER / "Dockerfile").read_text()

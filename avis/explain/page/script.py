@@ -22,9 +22,9 @@ class Script(NamedTuple):
     policy: Markup
 
 
-def script(name: str) -> Script:
-    """Return the script of a file that lies here."""
-    source = importlib.resources.files(__package__).joinpath(name).read_text(encoding="utf-8").strip()
+def script(name: str, *, package: str = "avis.explain.page") -> Script:
+    """Return the script of a file that lies here, or beside the code of another package."""
+    source = importlib.resources.files(package).joinpath(name).read_text(encoding="utf-8").strip()
     assert "</" not in source, f"a script that ends itself: {name}"
     digest = base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
     return Script(Markup(source), Markup(f"'sha256-{digest}'"))

@@ -1,0 +1,47 @@
+"""Write down who was enrolled, removed and decided about, by whom and by which model."""
+
+import json
+import os
+from datetime import datetime, timezone
+from typing import Literal
+
+Action = Literal["verify", "identify", "explain", "stream", "enrol", "rename", "remove"]
+
+
+class Audit:
+    """A file of JSON lines; neither audio nor embeddings go there.
+
+    Several processes may write to one: each line is appended at once.
+
+    Parameters
+    ----------
+    file : str or None
+        A local path; None writes nothing.
+    model : str
+        Digest of what decides.
+    """
+
+    def __init__(self, file: str | None, *, model: str) -> None:
+        self._model = model
+        self._descriptor: int | None = None
+        if file is not None:
+            os.makedirs(os.path.dirname(os.path.abspath(file)), exist_ok=True)
+            self._descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    def write(self, who: str, action: Action, outcome: str, *, speaker: str | None = None) -> None:
+        """Write a line.
+
+        Parameters
+        ----------
+        who : str
+            Name of the token.
+        action : Action
+        outcome : str
+        speaker : str or None
+            Who it was about, of those who are enrolled.
+        """
+        if self._descriptor is None:
+            return
+        line = {"at": datetime.now(timezone.utc).isoformat(timespec="milliseconds"), "who": who, "action": action}
+        line |= {"outcome": outcome, "model": self._model} | ({} if speaker is None else {"speaker": speaker})
+        os.write(self._descriptor, f"{json.dumps(line)}\n".encode())

@@ -1,0 +1,201 @@
+"""The gate that each request passes: who it comes from, how many there are, how much they bring, how long it takes."""
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from avis.serving.measures import Measures
+from avis.serving.rate import Rates
+from avis.serving.refusal import RefusedError
+from avis.serving.settings import Limits, is_loopback
+from avis.serving.tokens import ANYONE, Caller, Tokens
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+OPEN = ("/", "/healthz", "/readyz", "/docs", "/openapi.json")
+"""Paths that tell nothing of anybody, and ask for no token."""
+PROTOCOL, BEARER = "avis", "bearer."
+"""Subprotocols of WebSocket, by which browsers send a token: they can set no header."""
+POLICY_VIOLATION, TRY_AGAIN = 1008, 1013
+"""How a stream is closed."""
+
+
+class Gate:
+    """Let requests through to an application, or say why not.
+
+    Parameters
+    ----------
+    app : App
+    tokens : Tokens
+        With none, only requests of this machine to itself are let in.
+    limits : Limits
+    measures : Measures
+    """
+
+    def __init__(self, app: App, *, tokens: Tokens, limits: Limits, measures: Measures) -> None:
+        self._app, self._tokens, self._limits, self._measures = app, tokens, limits, measures
+        self._rates = Rates(per_s=limits.requests_per_s, burst=limits.burst)
+        self._at_once = {"http": 0, "websocket": 0}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take a request, as ASGI has it."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            try:
+                self._admit(scope)
+                with self._counted("websocket", self._limits.streams, self._measures.streams):
+                    await self._app(scope, receive, send)
+            except RefusedError as refusal:
+                await _close(scope, receive, send, refusal)
+        elif scope["path"] in OPEN:
+            await self._app(scope, receive, send)
+        else:
+            await self._answered(scope, receive, send)
+
+    async def _answered(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began, status = time.monotonic(), 0
+
+        async def seen(message: MutableMapping[str, Any]) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            await send(message)
+
+        try:
+            self._admit(scope)
+            with self._counted("http", self._limits.in_flight, self._measures.in_flight):
+                await self._within_time(scope, self._bounded(scope, receive), seen)
+        except RefusedError as refusal:
+            if status:
+                raise
+            await _answer(seen, refusal)
+        finally:
+            route = getattr(scope.get("route"), "path", "other")
+            self._measures.answered(route, status, time.monotonic() - began)
+
+    async def _within_time(self, scope: Scope, receive: Receive, send: Send) -> None:
+        within_s = self._limits.timeout_s
+        try:
+            await asyncio.wait_for(self._app(scope, receive, send), within_s)
+        except asyncio.TimeoutError:
+            raise RefusedError(
+                503,
+                f"no answer in time: got none within {within_s} s, expected one. At the service. Send it again, or send"
+                " less.",
+                retry_after_s=1.0,
+            ) from None
+
+    def _bounded(self, scope: Scope, receive: Receive) -> Receive:
+        """Refuse a body that is, or says that it is, too large."""
+        most, got = int(self._limits.upload_mb * 1e6), 0
+        stated = _header(scope, b"content-length")
+        if stated.isdecimal() and int(stated) > most:
+            raise _too_large(self._limits)
+
+        async def counted() -> MutableMapping[str, Any]:
+            nonlocal got
+            message = await receive()
+            got += len(message.get("body", b""))
+            if got > most:
+                raise _too_large(self._limits)
+            return message
+
+        return counted
+
+    def _admit(self, scope: Scope) -> None:
+        """Find out who calls, as ``scope["caller"]``."""
+        host, origin = _header(scope, b"host"), _header(scope, b"origin")
+        if origin and urlsplit(origin).netloc != host:
+            raise RefusedError(
+                403, f"page of another host: got {origin[:200]}, expected none. At the header Origin. Call it directly."
+            )
+        if not self._tokens and not is_loopback(urlsplit(f"//{host}").hostname or ""):
+            raise RefusedError(
+                403,
+                f"another host without tokens: got {host[:200]}, expected 127.0.0.1 or localhost. At the header Host. "
+                "Start the service with tokens.",
+            )
+        caller = self._tokens.caller(_token(scope)) if self._tokens else ANYONE
+        if caller is None:
+            raise RefusedError(
+                401,
+                "token not known: got none or another, expected 'Authorization: Bearer <token>'. At the header "
+                "Authorization. Ask who runs the service for one.",
+            )
+        if wait_s := self._rates.wait_s(caller.name):
+            raise RefusedError(
+                429,
+                f"too many requests: got more than {self._limits.requests_per_s:g} per second, expected fewer. At the "
+                f"token {caller.name}. Send it again later.",
+                retry_after_s=wait_s,
+            )
+        scope["caller"] = caller
+
+    @contextmanager
+    def _counted(self, kind: str, most: int, gauge: Any) -> Iterator[None]:
+        if self._at_once[kind] >= most:
+            raise RefusedError(
+                429,
+                f"too busy: got more than {most} at once, expected fewer. At the service. Send it again later.",
+                retry_after_s=1.0,
+            )
+        self._at_once[kind] += 1
+        gauge.set(self._at_once[kind])
+        try:
+            yield
+        finally:
+            self._at_once[kind] -= 1
+            gauge.set(self._at_once[kind])
+
+
+def caller_of(scope: Scope) -> Caller:
+    """Return who the gate found to call."""
+    caller: Caller = scope["caller"]
+    return caller
+
+
+def _header(scope: Scope, name: bytes) -> str:
+    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
+
+
+def _token(scope: Scope) -> str | None:
+    kind, _, token = _header(scope, b"authorization").partition(" ")
+    if kind.lower() == "bearer":
+        return token.strip()
+    asked = [each for each in scope.get("subprotocols", []) if each.startswith(BEARER)]
+    return asked[0].removeprefix(BEARER) if asked else None
+
+
+def _too_large(limits: Limits) -> RefusedError:
+    return RefusedError(
+        413,
+        f"request too large: got more than {limits.upload_mb:g} MB, expected less. At the body. Send shorter or fewer "
+        "recordings, or compressed ones such as FLAC.",
+    )
+
+
+async def _answer(send: Send, refusal: RefusedError) -> None:
+    headers = {"content-type": "application/json", **refusal.headers}
+    encoded = [(key.lower().encode(), value.encode()) for key, value in headers.items()]
+    await send({"type": "http.response.start", "status": refusal.status, "headers": encoded})
+    await send({"type": "http.response.body", "body": json.dumps(refusal.plain).encode()})
+
+
+def subprotocol_of(scope: Scope) -> str | None:
+    """Return the subprotocol of a stream; browsers that ask for some break off where they are answered none."""
+    return PROTOCOL if PROTOCOL in scope.get("subprotocols", []) else None
+
+
+async def _close(scope: Scope, receive: Receive, send: Send, refusal: RefusedError) -> None:
+    """Say why a stream is refused, which takes that it is accepted first."""
+    await receive()
+    await send({"type": "websocket.accept", "subprotocol": subprotocol_of(scope)})
+    await send({"type": "websocket.send", "text": json.dumps(refusal.plain)})
+    await send({"type": "websocket.close", "code": TRY_AGAIN if refusal.status == 429 else POLICY_VIOLATION})

@@ -1,0 +1,200 @@
+"""What the endpoints do: recordings to replicas, and what comes of them."""
+
+import asyncio
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+
+from avis.audio.audio_error import AudioError
+from avis.names import name as compared
+from avis.serving.audit import Audit
+from avis.serving.calls import call
+from avis.serving.measures import Measures
+from avis.serving.refusal import RefusedError
+from avis.serving.remote_verifier import RemoteVerifier
+from avis.serving.settings import Limits
+from avis.serving.tokens import Caller
+from avis.serving.uploads import Trial, Voices
+from avis.verifier import Enrolment, Gallery, Identification, Verdict, Voiceprint
+from avis.verifier.embedder import Source
+from avis.verifier.gallery.people import is_kept, matrix, today
+
+ONCE = 1
+"""Changes are not made again where it is not known whether they were."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """What the endpoints do.
+
+    Attributes
+    ----------
+    verifier : RemoteVerifier
+    gallery : Gallery
+        Read here, and changed by its writer.
+    decoders, models, explainers, writer
+        Handles of the deployments; see `avis.serving.application.application`.
+    audit : Audit
+    measures : Measures
+    limits : Limits
+    """
+
+    verifier: RemoteVerifier
+    gallery: Gallery
+    decoders: Any
+    models: Any
+    explainers: Any
+    writer: Any
+    audit: Audit
+    measures: Measures
+    limits: Limits
+
+    async def voiceprint(self, data: bytes) -> Voiceprint:
+        """Embed a file."""
+        try:
+            heard = self.verifier.heard(await call(self.decoders.heard, data))
+        except AudioError as error:
+            return self.verifier.unheard(error)
+        if isinstance(heard, Voiceprint):
+            return heard
+        return self.verifier.voiceprint(heard, await call(self.models.embedding, heard.values))
+
+    async def source(self, data: bytes) -> Source | Voiceprint:
+        """Decode a file to samples, or to the voiceprint without embedding where nobody speaks."""
+        try:
+            samples: Source = await call(self.decoders.decoded, data)
+        except AudioError as error:
+            return self.verifier.unheard(error)
+        return samples
+
+    async def verify(self, caller: Caller, a: bytes, b: bytes) -> Verdict:
+        """Compare two files."""
+        sides = await asyncio.gather(self.voiceprint(a), self.voiceprint(b))
+        verdict = self.verifier.verify(*sides)
+        self.decided(caller, "verify", verdict.outcome)
+        return verdict
+
+    async def identify(self, caller: Caller, audio: bytes, most: int) -> Identification:
+        """Say who of those enrolled speaks in a file."""
+        voiceprint = await self.voiceprint(audio)
+        found = await asyncio.to_thread(self.gallery.identify, voiceprint, most=most)
+        self.decided(caller, "identify", found.outcome, speaker=found.speaker)
+        return found
+
+    async def explain(self, caller: Caller, asked: Trial, *, page: bool) -> str:
+        """Say why a verdict comes out as it does: the record as JSON, or a page."""
+        *enroll, test = await asyncio.gather(*map(self.source, (*asked.a, asked.b)))
+        outcome, told = await call(
+            self.explainers.explain,
+            enroll,
+            test,
+            prior=asked.prior,
+            checks=not asked.quick,
+            page=asked.preset if page else None,
+        )
+        self.decided(caller, "explain", outcome)
+        return str(told)
+
+    async def enroll(self, caller: Caller, speaker: str, asked: Voices) -> Enrolment:
+        """Enrol somebody.
+
+        Raises
+        ------
+        RefusedError
+            If a file cannot be used, or none is taken.
+        """
+        decoded = await asyncio.gather(
+            *(call(self.decoders.decoded, each) for each in asked.audio), return_exceptions=True
+        )
+        for number, each in enumerate(decoded, 1):
+            if isinstance(each, AudioError):
+                raise AudioError(each.reason, f"{each.detail} It is recording {number}.")
+            if isinstance(each, BaseException):
+                raise each
+        made: Enrolment = await call(
+            self.writer.enroll,
+            speaker,
+            decoded,
+            consent=asked.consent,
+            keep_until=asked.keep_until,
+            all_of_them=asked.all,
+            tries=ONCE,
+        )
+        self.audit.write(caller.name, "enrol", "taken" if made.taken else "refused", speaker=made.speaker)
+        if not made.taken:
+            why = "; ".join(f"{recording}: {each}" for recording, each in made.refused.items())
+            raise RefusedError(
+                422,
+                f"nothing enrolled: got {why}, expected recordings that spoil no later answer. At {made.speaker}. "
+                "Record anew.",
+                beside=made.plain(),
+            )
+        return made
+
+    async def rename(self, caller: Caller, speaker: str, to: str) -> None:
+        """Give somebody another name."""
+        await self._check_there(speaker)
+        await call(self.writer.rename, speaker, to, tries=ONCE)
+        self.audit.write(caller.name, "rename", f"to {to}", speaker=speaker)
+
+    async def remove(self, caller: Caller, speaker: str) -> int:
+        """Remove somebody, and return how many recordings of them there were."""
+        await self._check_there(speaker)
+        num_recordings: int = await call(self.writer.remove, speaker, tries=ONCE)
+        self.audit.write(caller.name, "remove", "removed", speaker=speaker)
+        return num_recordings
+
+    async def enrolled(self, speaker: str) -> Voiceprint:
+        """Return what the recordings of somebody come to, as they are compared."""
+        rows = await asyncio.to_thread(self.gallery.files.read_of, compared(speaker))
+        kept = rows.filter(is_kept(rows, today()))
+        if not len(kept):
+            raise _nobody(speaker)
+        return self.verifier.voiceprint_of(matrix(kept["embedding"]), float(np.mean(kept["speech_s"].to_numpy())))
+
+    def is_enrolled(self, speaker: str) -> bool:
+        """Return whether somebody of that name is, by the gallery as it is now."""
+        people = self.gallery.files.snapshot().people.values()
+        return any(pc.index(each.names, compared(speaker)).as_py() >= 0 for each in people)
+
+    async def _check_there(self, speaker: str) -> None:
+        there = await asyncio.to_thread(self.gallery.list)
+        if compared(speaker) not in there["speaker"].to_pylist():
+            raise _nobody(speaker)
+
+    def decided(self, caller: Caller, action: Any, outcome: str, *, speaker: str | None = None) -> None:
+        """Count a decision, and write it down."""
+        self.measures.decided(action, outcome)
+        self.audit.write(caller.name, action, outcome, speaker=speaker)
+
+    def calibration(self) -> dict[str, Any]:
+        """Return what decides: model, threshold, and what that was calibrated on."""
+        parts = self.verifier.parts
+        return {
+            "model": self.verifier.digest,
+            "sample_rate": parts.hearing.sample_rate,
+            "threshold": self.verifier.threshold,
+            "operating_point": dataclasses.asdict(parts.operating_point),
+            "decides": self.verifier.decides,
+            "calibration": parts.calibration.facts() if parts.calibration else None,
+            "trained_on": parts.trained_on,
+            "calibrated_on": parts.calibrated_on,
+            "figures": dict(parts.figures),
+        }
+
+    async def check_ready(self) -> None:
+        """Ask each kind of replica for a sign of life."""
+        handles: Sequence[Any] = (self.decoders, self.models, self.explainers, self.writer)
+        await asyncio.gather(*(call(each.is_ready) for each in handles))
+
+
+def _nobody(speaker: str) -> RefusedError:
+    return RefusedError(
+        404,
+        f"nobody of that name: got {speaker!r}, expected somebody who is enrolled. At the speakers. See who is at "
+        "/v1/speakers.",
+    )
