@@ -60,6 +60,7 @@ def test_a_captioner_lies_with_the_verifier_and_was_scored_on_others(run: Path, 
     assert config["trained_on"]["pairs"] == 8
 
 
+@pytest.mark.slow
 def test_it_is_the_same_on_ray_and_another_seed_is_another(ray_session: None, run: Path, taught: Callable[..., Any]):
     weights = []
     for settings in (["compute=debug"], ["compute=local"], ["compute=debug", "seed=9"]):
