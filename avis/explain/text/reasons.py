@@ -13,7 +13,7 @@ NOT_OF_SPEECH = ("quality", "normalisation", "model")
 """Kinds of bars that are of a trial, yet of no stretch of speech."""
 
 LEAST_WEIGHT = 0.1
-"""Of such a bar that is told of: a factor of 1.1."""
+"""Of what is told: a factor of 1.1."""
 
 
 def start(told: Explanation) -> Iterator[Said]:
@@ -36,9 +36,14 @@ def stretches(told: Explanation) -> Iterator[Said]:
         strongest = phrases.ranked(shares, sign=sign)
         if not strongest:
             yield compose(wording.NO_STRETCH, none=Said(wording.NO_STRETCH_HAS, ("segments",)), who=phrases.who(sign))
-        for template, place in zip((wording.STRONGEST, wording.NEXT), strongest[:MOST_STRETCHES], strict=False):
+        worth_telling = [place for place in strongest[:MOST_STRETCHES] if _weighs(told, shares[place])]
+        for template, place in zip((wording.STRONGEST, wording.NEXT), worth_telling, strict=False):
             yield _share(told, template, place)
     yield Said(wording.SHARES)
+
+
+def _weighs(told: Explanation, value: float | None) -> bool:
+    return value is not None and (told.unit == "score" or abs(value) >= LEAST_WEIGHT)
 
 
 def _share(told: Explanation, template: str, place: int) -> Said:
@@ -55,7 +60,7 @@ def _share(told: Explanation, template: str, place: int) -> Said:
 
 def _removal(told: Explanation, place: int) -> Said:
     ways = list(told.segments[place].removed.items())
-    if not ways or (told.unit == "llr" and abs(ways[0][1]) < LEAST_WEIGHT):
+    if not ways or not _weighs(told, ways[0][1]):
         return Said("")
     way, removed = ways[0]
     return compose(wording.AND_REMOVED, removal=Said(wording.REMOVALS[way]), change=_change(told, place, way, removed))
@@ -87,7 +92,7 @@ def beside_speech(told: Explanation) -> Iterator[Said]:
     weights = [abs(bar.llr) if bar.kind in NOT_OF_SPEECH else None for bar in told.waterfall]
     for place in phrases.ranked(weights, sign=1)[:1]:
         bar = told.waterfall[place]
-        if abs(bar.llr) >= LEAST_WEIGHT:
+        if _weighs(told, bar.llr):
             yield compose(
                 wording.WEIGHS_MOST,
                 part=phrases.quoted(bar.part, f"waterfall/{place}/part"),
