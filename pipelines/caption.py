@@ -1,11 +1,13 @@
 r"""Teach a model to caption pairs of embeddings, from checked explanations: run -> captioner beside its verifier.
 
-Two examples:
+Three examples:
     python pipelines/caption.py run=<run>
     python pipelines/caption.py run=<run> num_pairs=10000 num_steps=3000 seed=1
+    python pipelines/caption.py run=<run> output_dir=<folder> compute=debug
 
-Four settings that matter:
+Five settings that matter:
     run=<run>            one that was trained and scored; its training speakers are learnt from, all others scored on
+    output_dir=<folder>  where runs are, if not in outputs
     num_pairs=<n>        different pairs to learn from, half of them of one speaker
     num_steps=<n>        of the training, 64 pairs each
     seed=<n>             of pairs, weights and steps

@@ -33,15 +33,15 @@ def orders_of_trial(
     segments, windows
         Of the explanation: see `avis.explain.record.Explanation`.
     threshold : float
-        From which evidence on it is counted for one speaker, be it sure or not.
+        From which evidence on, a score where nothing is calibrated, it is counted for one speaker, be it sure or not.
 
     Returns
     -------
     list of Order
-        Empty where the test is not at hand as audio or is a single segment, and where nothing is calibrated to decide.
+        Empty where the test is not at hand as audio, or is a single segment.
     """
     toward: Direction = 1 if judge.as_it_was() >= threshold else -1
-    if not test.heard or judge.comparison.calibration is None:
+    if not test.heard:
         return []
     embeddings = own_embeddings(embedder, test)
     priorities = by_routes(segments, windows, toward=toward) | by_baselines(embedder, test)
