@@ -147,9 +147,18 @@ class Client:
                 again = response.status_code == BUSY or (response.status_code == AWAY and not is_change)
                 if not (again and left):
                     raise ServiceError(response.status_code, _plain(response))
-                wait_s = max(wait_s, float(response.headers.get("retry-after", 0)))
+                wait_s = max(wait_s, _seconds(response.headers.get("retry-after", "")))
             time.sleep(min(MOST_WAIT_S, wait_s))
         raise AssertionError("a try returns or raises")
+
+
+def _seconds(retry_after: str) -> float:
+    """Return the seconds of a header; proxies may send a date, which is not waited for.
+
+    >>> _seconds("3"), _seconds("Fri, 27 Nov 2026 02:00:00 GMT"), _seconds("")
+    (3.0, 0.0, 0.0)
+    """
+    return float(retry_after) if retry_after.replace(".", "", 1).isdecimal() else 0.0
 
 
 class AsyncClient:

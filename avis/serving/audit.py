@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from datetime import datetime, timezone
 from typing import Literal
 
@@ -44,4 +45,11 @@ class Audit:
             return
         line = {"at": datetime.now(timezone.utc).isoformat(timespec="milliseconds"), "who": who, "action": action}
         line |= {"outcome": outcome, "model": self._model} | ({} if speaker is None else {"speaker": speaker})
-        os.write(self._descriptor, f"{json.dumps(line)}\n".encode())
+        try:
+            os.write(self._descriptor, f"{json.dumps(line)}\n".encode())
+        except OSError as error:  # what was done is done
+            print(
+                f"warning: not written to the audit log, {error.strerror}: {json.dumps(line)}",
+                file=sys.stderr,
+                flush=True,
+            )

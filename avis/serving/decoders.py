@@ -2,11 +2,11 @@
 
 from avis.audio.recording import Hearing, Recording
 from avis.serving.decoding import DecodingProcess
-from avis.serving.replica import Decoded, Replica, telling
+from avis.serving.replica import Decoded, telling
 from avis.serving.settings import Limits
 
 
-class Decoders(Replica):
+class Decoders:
     """Decode recordings, each in a process that may die of it, and hear them."""
 
     def __init__(self, hearing: Hearing, limits: Limits) -> None:

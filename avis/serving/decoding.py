@@ -1,6 +1,7 @@
 """Decode recordings of strangers in a process that may die of one."""
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -21,6 +22,8 @@ CHILD = "avis.serving.decoding_process"
 TRIES = 2
 """The first death may be somebody else's doing."""
 MOST_SAID = 1 << 20
+SECRETS = ("RAY_", "AVIS_", "AWS_")
+"""How variables begin that are not for a process that a stranger's recording may take over."""
 SLACK_S = 1.0
 
 
@@ -101,7 +104,10 @@ class DecodingProcess:
         raise RefusedError(413, str(found["error"]))
 
     def _started(self) -> _Child:
-        process = subprocess.Popen([sys.executable, "-m", CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        bare = {name: value for name, value in os.environ.items() if not name.startswith(SECRETS)}
+        process = subprocess.Popen(
+            [sys.executable, "-m", CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=bare
+        )
         assert process.stdin is not None and process.stdout is not None  # noqa: PT018
         write_message(process.stdin, self._how)
         read_message(process.stdout, most=0)

@@ -3,12 +3,12 @@
 from avis.explain import explain, sentences, trial_page
 from avis.explain.record import SideName
 from avis.explain.text.sentences import Preset
-from avis.serving.replica import Decoded, Replica, telling
+from avis.serving.replica import Decoded, telling
 from avis.verifier.embedder import Voiceprint
 from avis.verifier.verifier import Verifier
 
 
-class Explainers(Replica):
+class Explainers:
     """Say why verdicts came out as they did."""
 
     def __init__(self, path: str) -> None:

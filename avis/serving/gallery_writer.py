@@ -4,11 +4,11 @@ import datetime
 from typing import Any
 
 from avis.serving.remote_verifier import RemoteVerifier
-from avis.serving.replica import Decoded, Replica, telling
+from avis.serving.replica import Decoded, telling
 from avis.verifier import Enrolment, Gallery, Gates
 
 
-class GalleryWriter(Replica):
+class GalleryWriter:
     """Change the gallery, one change at a time; there is one such replica."""
 
     def __init__(self, path: str, gallery: str, models: Any) -> None:

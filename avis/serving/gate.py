@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from avis.serving.measures import Measures
 from avis.serving.rate import Rates
@@ -112,11 +112,11 @@ class Gate:
     def _admit(self, scope: Scope) -> None:
         """Find out who calls, as ``scope["caller"]``."""
         host, origin = _header(scope, b"host"), _header(scope, b"origin")
-        if origin and urlsplit(origin).netloc != host:
+        if origin and _split(origin).netloc != host:
             raise RefusedError(
                 403, f"page of another host: got {origin[:200]}, expected none. At the header Origin. Call it directly."
             )
-        if not self._tokens and not is_loopback(urlsplit(f"//{host}").hostname or ""):
+        if not self._tokens and not is_loopback(_split(f"//{host}").hostname or ""):
             raise RefusedError(
                 403,
                 f"another host without tokens: got {host[:200]}, expected 127.0.0.1 or localhost. At the header Host. "
@@ -159,6 +159,13 @@ def caller_of(scope: Scope) -> Caller:
     """Return who the gate found to call."""
     caller: Caller = scope["caller"]
     return caller
+
+
+def _split(address: str) -> SplitResult:
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return urlsplit("")
 
 
 def _header(scope: Scope, name: bytes) -> str:

@@ -11,7 +11,7 @@ from ray import serve
 from avis.audio.codec import to_float
 from avis.audio.crop import windows
 from avis.engine.trials.embedder import FRAMES_ON_GPU, batches
-from avis.serving.replica import Replica, telling
+from avis.serving.replica import telling
 from avis.verifier.embedder import checked_embedding
 from avis.verifier.side_by_side import side_by_side
 from avis.verifier.verifier import Verifier
@@ -20,7 +20,7 @@ BATCH, BATCH_WAIT_S = 16, 0.002
 """Recordings that are embedded together at most, and how long the first waits for more."""
 
 
-class Models(Replica):
+class Models:
     """Embed what was heard, several recordings at once.
 
     On CPUs each is embedded on a thread of its own, for which lengths need not be equal; on a GPU those of like length

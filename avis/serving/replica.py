@@ -16,14 +16,6 @@ Decoded = tuple[NDArray[np.float32], int]
 """Samples ``[samples]`` at the model's rate, and that."""
 
 
-class Replica:
-    """A process that works for the ingress."""
-
-    def is_ready(self) -> bool:
-        """Give a sign of life."""
-        return True
-
-
 def telling(work: Callable[Given, Done]) -> Callable[Given, Done | Exception]:
     """Return what does the work and, in place of raising it, returns the fault that it finds with what it was given.
 

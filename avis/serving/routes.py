@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from avis.explain.record import Explanation
 from avis.foreign import MAX_LETTERS
+from avis.names import name as compared
 from avis.serving import answers
 from avis.serving.gate import caller_of
 from avis.serving.refusal import RefusedError
@@ -106,13 +107,13 @@ async def enrol(speaker: Name, service: Served, caller: Enrolling, asked: Annota
 async def rename(speaker: Name, service: Served, caller: Enrolling, asked: Annotated[NewName, reading(NewName)]) -> Any:
     """Give somebody another name."""
     await service.rename(caller, speaker, asked.name)
-    return _answer({"speaker": asked.name})
+    return _answer({"speaker": compared(asked.name)})
 
 
 @router.delete("/v1/speakers/{speaker:path}", response_model=answers.Removed)
 async def remove(speaker: Name, service: Served, caller: Enrolling) -> Any:
     """Remove somebody with all that is kept of them."""
-    return _answer({"speaker": speaker, "num_recordings": await service.remove(caller, speaker)})
+    return _answer({"speaker": compared(speaker), "num_recordings": await service.remove(caller, speaker)})
 
 
 @router.get("/v1/calibration", response_model=answers.Calibrated)

@@ -2,12 +2,15 @@
 
 import asyncio
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow.compute as pc
+from ray import serve
+from ray.exceptions import RayError
+from ray.serve.schema import DeploymentStatus, ReplicaState
 
 from avis.audio.audio_error import AudioError
 from avis.names import name as compared
@@ -23,8 +26,21 @@ from avis.verifier import Enrolment, Gallery, Identification, Verdict, Voiceprin
 from avis.verifier.embedder import Source
 from avis.verifier.gallery.people import is_kept, matrix, today
 
+READY_WITHIN_S = 2.0
 ONCE = 1
 """Changes are not made again where it is not known whether they were."""
+
+
+Made = TypeVar("Made")
+_under_way = set[asyncio.Task[Any]]()
+
+
+async def _to_its_end(change: Coroutine[Any, Any, Made]) -> Made:
+    """Make a change, and write it down, even if who asked for it is gone meanwhile."""
+    task = asyncio.create_task(change)
+    _under_way.add(task)  # which asyncio itself would forget
+    task.add_done_callback(_under_way.discard)
+    return await asyncio.shield(task)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,16 +131,21 @@ class Service:
                 raise AudioError(each.reason, f"{each.detail} It is recording {number}.")
             if isinstance(each, BaseException):
                 raise each
-        made: Enrolment = await call(
-            self.writer.enroll,
-            speaker,
-            decoded,
-            consent=asked.consent,
-            keep_until=asked.keep_until,
-            all_of_them=asked.all,
-            tries=ONCE,
-        )
-        self.audit.write(caller.name, "enrol", "taken" if made.taken else "refused", speaker=made.speaker)
+
+        async def enrolled() -> Enrolment:
+            made: Enrolment = await call(
+                self.writer.enroll,
+                speaker,
+                decoded,
+                consent=asked.consent,
+                keep_until=asked.keep_until,
+                all_of_them=asked.all,
+                tries=ONCE,
+            )
+            self.audit.write(caller.name, "enrol", "taken" if made.taken else "refused", speaker=made.speaker)
+            return made
+
+        made = await _to_its_end(enrolled())
         if not made.taken:
             why = "; ".join(f"{recording}: {each}" for recording, each in made.refused.items())
             raise RefusedError(
@@ -138,15 +159,23 @@ class Service:
     async def rename(self, caller: Caller, speaker: str, to: str) -> None:
         """Give somebody another name."""
         await self._check_there(speaker)
-        await call(self.writer.rename, speaker, to, tries=ONCE)
-        self.audit.write(caller.name, "rename", f"to {to}", speaker=speaker)
+
+        async def renamed() -> None:
+            await call(self.writer.rename, speaker, to, tries=ONCE)
+            self.audit.write(caller.name, "rename", f"to {compared(to)}", speaker=compared(speaker))
+
+        await _to_its_end(renamed())
 
     async def remove(self, caller: Caller, speaker: str) -> int:
         """Remove somebody, and return how many recordings of them there were."""
         await self._check_there(speaker)
-        num_recordings: int = await call(self.writer.remove, speaker, tries=ONCE)
-        self.audit.write(caller.name, "remove", "removed", speaker=speaker)
-        return num_recordings
+
+        async def removed() -> int:
+            num_recordings: int = await call(self.writer.remove, speaker, tries=ONCE)
+            self.audit.write(caller.name, "remove", "removed", speaker=compared(speaker))
+            return num_recordings
+
+        return await _to_its_end(removed())
 
     async def enrolled(self, speaker: str) -> Voiceprint:
         """Return what the recordings of somebody come to, as they are compared."""
@@ -187,9 +216,28 @@ class Service:
         }
 
     async def check_ready(self) -> None:
-        """Ask each kind of replica for a sign of life."""
-        handles: Sequence[Any] = (self.decoders, self.models, self.explainers, self.writer)
-        await asyncio.gather(*(call(each.is_ready) for each in handles))
+        """Ask Ray Serve whether all kinds of replicas are well; they themselves may be busy.
+
+        Raises
+        ------
+        RefusedError
+            If one is not, or nobody answers.
+        """
+        try:
+            status = await asyncio.wait_for(asyncio.to_thread(serve.status), READY_WITHIN_S)
+        except (asyncio.TimeoutError, RayError) as error:
+            raise _not_ready("the controller") from error
+        for application in status.applications.values():
+            for name, deployment in application.deployments.items():
+                num = deployment.replica_states.get(ReplicaState.RUNNING, 0)
+                if deployment.status == DeploymentStatus.UNHEALTHY or not num:
+                    raise _not_ready(name)
+
+
+def _not_ready(name: str) -> RefusedError:
+    return RefusedError(
+        503, f"not ready: got {name} that is not well, expected all. At the service. Wait.", retry_after_s=1.0
+    )
 
 
 def _nobody(speaker: str) -> RefusedError:

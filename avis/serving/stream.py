@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import numpy as np
@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field, ValidationError
 from starlette.websockets import WebSocketDisconnect
 
-from avis.audio.recording import MAX_SOURCE_RATE_HZ
 from avis.foreign import MAX_LETTERS, parse_json
+from avis.names import name as compared
 from avis.serving.calls import call
 from avis.serving.error_answers import BUG, refusal_of
 from avis.serving.gate import POLICY_VIOLATION, TRY_AGAIN, caller_of, subprotocol_of
@@ -35,6 +35,8 @@ from avis.verifier.embedder import LEAST_SPEECH_S
 LOOKS_EVERY_S = 0.5
 """At whether who is enrolled still is."""
 MOST_CHUNK_S = 10.0
+MOST_RATE_HZ = 96_000
+"""Of sound cards; a stream is kept as it comes until it is heard."""
 BYTES_PER_SAMPLE = 2
 END = {"end": True}
 
@@ -44,8 +46,8 @@ class Begin(BaseModel, extra="forbid"):
 
     speaker: Annotated[str, Field(max_length=MAX_LETTERS)] | None = None
     audio: Audio | None = None
-    sample_rate: Annotated[int, Field(ge=4000, le=MAX_SOURCE_RATE_HZ)] = 16000
-    channels: Annotated[int, Field(ge=1, le=8)] = 1
+    sample_rate: Annotated[int, Field(ge=4000, le=MOST_RATE_HZ)] = 16000
+    channels: Annotated[int, Field(ge=1, le=2)] = 1
     min_speech_s: Annotated[float, Field(ge=LEAST_SPEECH_S, le=60)] = 2.0
     reasons: bool = False
 
@@ -81,12 +83,15 @@ class Stream:
         self._ends_at = time.monotonic() + self._limits.stream_s
         self._coming: asyncio.Task[Any] | None = None
         self._looks_at = 0.0
+        self._told: Callable[[], None] | None = None
 
     async def run(self) -> None:
         """Answer verdicts until the stream ends."""
         try:
             await self._run()
         finally:
+            if self._told is not None:
+                self._told()
             if self._coming is not None:
                 self._coming.cancel()
 
@@ -95,17 +100,23 @@ class Stream:
         target = await self._target(begin)
         session = await asyncio.to_thread(Session, self._service.verifier, target, min_speech_s=begin.min_speech_s)
         await self._tell(session.verdict)
+        self._told = lambda: self._service.decided(
+            self._caller,
+            "stream",
+            session.verdict.outcome,
+            speaker=None if begin.speaker is None else compared(begin.speaker),
+        )
         kept, kept_s = list[NDArray[np.int16]](), 0.0
         while (chunk := self._samples(await self._message(begin.speaker), begin)) is not None:
             before = session.verdict
             verdict = await asyncio.to_thread(session.hear, chunk, begin.sample_rate)
             kept_s += len(chunk) / begin.sample_rate
-            if begin.reasons and kept_s <= self._limits.audio_s:
+            most = self._limits.upload_mb * 1e6 / (BYTES_PER_SAMPLE * begin.channels * begin.sample_rate)
+            if begin.reasons and kept_s <= min(self._limits.audio_s, most):
                 kept.append(chunk)
             if verdict is not before:
                 await self._tell(verdict)
         verdict = await asyncio.to_thread(session.close)
-        self._service.decided(self._caller, "stream", verdict.outcome, speaker=begin.speaker)
         reasons = await self._reasons(target, kept, begin.sample_rate) if kept else {}
         await self._tell(verdict, final=True, **reasons)
 

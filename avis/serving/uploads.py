@@ -1,12 +1,13 @@
 """Recordings as they come in a request: parts of a form, or base64 in JSON."""
 
+import asyncio
 import base64
 import binascii
 from datetime import date
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 from fastapi import Depends, Request
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, FailFast, Field, ValidationError, WithJsonSchema
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
@@ -18,6 +19,10 @@ from avis.verifier.gallery.identification import RANKED
 
 FORM, JSON = "multipart/form-data", "application/json"
 MOST_FIELDS, MOST_TEXT = 20, 10_000
+MOST_SEVERAL = 1000
+"""Recordings in a list, before it is looked at."""
+MOST_MARKS = 20_000
+"""Commas and brackets of JSON: what is long in it is base64, which has none; many small values take a parser long."""
 
 
 def _bytes(given: Any) -> bytes:
@@ -41,7 +46,7 @@ Audio = Annotated[
         }
     ),
 ]
-Several = Annotated[list[Audio], Field(min_length=1)]
+Several = Annotated[list[Audio], Field(min_length=1, max_length=MOST_SEVERAL), FailFast()]
 
 
 class Body(BaseModel, extra="forbid"):
@@ -111,9 +116,11 @@ def reading(kind: type[Asked]) -> Any:
             raise RefusedError(
                 415, f"no such body: got {media[:100] or 'no type'}, expected {FORM} or {JSON}. {AT} Send one of these."
             )
-        plain = await _form(request, kind, limits) if media == FORM else _json(await request.body())
+        plain = await (
+            _form(request, kind, limits) if media == FORM else asyncio.to_thread(_json, await request.body())
+        )
         try:
-            asked = kind.model_validate(plain)
+            asked = await asyncio.to_thread(kind.model_validate, plain)
         except ValidationError as error:
             raise not_understood(error) from None
         num = sum(len(each) if isinstance(each, list) else isinstance(each, bytes) for _, each in asked)
@@ -145,10 +152,17 @@ def not_understood(error: ValidationError) -> RefusedError:
 
 
 def _json(data: bytes) -> dict[str, Any]:
+    if (num := sum(map(data.count, (b",", b"[", b"{")))) > MOST_MARKS:
+        raise RefusedError(
+            422, f"too many values: got {num} commas and brackets, expected at most {MOST_MARKS}. {AT} Send fewer."
+        )
     try:
-        return parse_json(data, "the request")
+        plain = parse_json(data, "the request")
     except ValueError as error:
         raise RefusedError(422, str(error)) from None
+    if len(plain) > MOST_FIELDS:
+        raise RefusedError(422, f"too many fields: got {len(plain)}, expected at most {MOST_FIELDS}. {AT} Send fewer.")
+    return plain
 
 
 async def _form(request: Request, kind: type[Body], limits: Limits) -> dict[str, Any]:
@@ -163,7 +177,7 @@ async def _form(request: Request, kind: type[Body], limits: Limits) -> dict[str,
     parser.spool_max_size = int(limits.upload_mb * 1e6)
     try:
         form = await parser.parse()
-    except (MultiPartException, KeyError) as error:
+    except (MultiPartException, KeyError, UnicodeError, LookupError) as error:
         raise RefusedError(422, f"no form: got {error}, expected parts with names. {AT} Send it again.") from None
     plain: dict[str, Any] = {}
     for name in form:

@@ -70,13 +70,14 @@ def test_without_tokens_this_machine_alone_is_let_in():
     open_gate = gate(Tokens({}))
     for host in ("127.0.0.1:8000", "localhost", "[::1]:8000"):
         assert ask(open_gate, host=host) == (200, {}, "anyone 0")
-    for host in ("example.org", "127.0.0.1.example.org:8000", "10.0.0.1", ""):  # as by DNS rebinding
+    for host in ("example.org", "127.0.0.1.example.org:8000", "10.0.0.1", "[", ""):  # as by DNS rebinding
         assert ask(open_gate, host=host)[0] == 403
     assert ask(gate(), BEARER, host="example.org")[0] == 200
 
 
 @pytest.mark.parametrize(("origin", "status"), [("http://127.0.0.1:8000", 200), ("http://127.0.0.1:9000", 403),
-                                                ("https://example.org", 403), ("null", 403)])  # fmt: skip
+                                                ("https://example.org", 403), ("null", 403),
+                                                ("http://[", 403)])  # fmt: skip
 def test_pages_of_other_hosts_are_refused(origin, status):
     for of in (gate(), gate(Tokens({}))):
         assert ask(of, BEARER, ("origin", origin))[0] == status

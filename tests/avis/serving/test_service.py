@@ -200,6 +200,15 @@ HOSTILE = {
     "too long": ({"files": {"a": A, "b": wav(2, duration_s=31.0)}}, 413),
     "too large": ({"files": {"a": A, "b": bytes(3_000_000)}}, 413),
     "no JSON": ({"content": b"{", "headers": {"Content-Type": "application/json"}}, 422),
+    "many values": (
+        {"content": b'{"b":"","a":[' + b"0," * 100_000 + b"0]}", "headers": {"Content-Type": "application/json"}},
+        422,
+    ),
+    "many fields": ({"json": {f"field {number}": 0 for number in range(1000)}}, 422),
+    "no letters of its own": (
+        {"content": b"--x--", "headers": {"Content-Type": "multipart/form-data; boundary=x; charset=undefined"}},
+        422,
+    ),
     "deep JSON": ({"content": b"[" * 100_000, "headers": {"Content-Type": "application/json"}}, 422),
     "no base64": ({"json": {"a": text(A), "b": "ü"}}, 422),
     "a number": ({"json": {"a": text(A), "b": 7}}, 422),
