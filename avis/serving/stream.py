@@ -35,7 +35,7 @@ from avis.verifier.embedder import LEAST_SPEECH_S
 LOOKS_EVERY_S = 0.5
 """At whether who is enrolled still is."""
 MOST_CHUNK_S = 10.0
-MOST_RATE_HZ = 96_000
+MOST_RATE_HZ = 192_000
 """Of sound cards; a stream is kept as it comes until it is heard."""
 BYTES_PER_SAMPLE = 2
 END = {"end": True}
