@@ -35,7 +35,7 @@ Made = TypeVar("Made")
 _under_way = set[asyncio.Task[Any]]()
 
 
-async def _to_its_end(change: Coroutine[Any, Any, Made]) -> Made:
+async def to_its_end(change: Coroutine[Any, Any, Made]) -> Made:
     """Make a change, and write it down, even if who asked for it is gone meanwhile."""
     task = asyncio.create_task(change)
     _under_way.add(task)  # which asyncio itself would forget
@@ -145,7 +145,7 @@ class Service:
             self.audit.write(caller.name, "enrol", "taken" if made.taken else "refused", speaker=made.speaker)
             return made
 
-        made = await _to_its_end(enrolled())
+        made = await to_its_end(enrolled())
         if not made.taken:
             why = "; ".join(f"{recording}: {each}" for recording, each in made.refused.items())
             raise RefusedError(
@@ -164,7 +164,7 @@ class Service:
             await call(self.writer.rename, speaker, to, tries=ONCE)
             self.audit.write(caller.name, "rename", f"to {compared(to)}", speaker=compared(speaker))
 
-        await _to_its_end(renamed())
+        await to_its_end(renamed())
 
     async def remove(self, caller: Caller, speaker: str) -> int:
         """Remove somebody, and return how many recordings of them there were."""
@@ -175,7 +175,7 @@ class Service:
             self.audit.write(caller.name, "remove", "removed", speaker=compared(speaker))
             return num_recordings
 
-        return await _to_its_end(removed())
+        return await to_its_end(removed())
 
     async def enrolled(self, speaker: str) -> Voiceprint:
         """Return what the recordings of somebody come to, as they are compared."""

@@ -1,5 +1,6 @@
 """The service as its users see it: real requests to real replicas."""
 
+import asyncio
 import base64
 import json
 import os
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from avis.explain import Explanation
+from avis.serving.service import to_its_end
 from tests.avis.serving.conftest import TOKENS, wav
 
 A, B = wav(0), wav(1)
@@ -282,3 +284,22 @@ def test_it_says_what_it_is(served, client):
 def test_what_is_logged_holds_no_audio_and_no_embedding(served):
     lines = [json.loads(line) for line in served.audit.read_text().splitlines()]
     assert {key for line in lines for key in line} <= {"at", "who", "action", "outcome", "model", "speaker"}
+
+
+def test_a_change_comes_to_its_end_and_into_the_log_when_who_asked_is_gone():
+    written = []
+
+    async def change():
+        await asyncio.sleep(0.05)
+        written.append("taken")
+
+    async def leaves():
+        asked = asyncio.create_task(to_its_end(change()))
+        await asyncio.sleep(0.01)
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        await asyncio.sleep(0.1)
+
+    asyncio.run(leaves())
+    assert written == ["taken"]
