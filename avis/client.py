@@ -7,13 +7,16 @@ with Client("http://127.0.0.1:8000", token="...") as service:
 """
 
 import asyncio
+import base64
 import datetime
 import io
+import itertools
 import json
 import os
 import random
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -22,6 +25,8 @@ import numpy as np
 import soundfile as sf
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
+from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.sync.client import ClientConnection, connect
 
 from avis.explain import Explanation
 from avis.verifier import Enrolment, Identification, Verdict, Voiceprint
@@ -31,7 +36,8 @@ Audio = str | os.PathLike[str] | bytes | tuple[NDArray[Any], int]
 
 TRIES = 5
 FIRST_WAIT_S, MOST_WAIT_S = 0.5, 30.0
-BUSY, AWAY = 429, 503
+BUSY, AWAY = 429, (502, 503, 504)
+"""Statuses after which it is asked again: always, and for what changes nothing. Proxies answer 502 and 504."""
 
 
 class ServiceError(ValueError):
@@ -67,6 +73,7 @@ class Client:
     def __init__(self, url: str, *, token: str | None = None, timeout_s: float = 60.0, tries: int = TRIES) -> None:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         self._http, self._tries = httpx.Client(base_url=url, headers=headers, timeout=timeout_s), tries
+        self._stream_url = f"{url.rstrip('/').replace('http', 'ws', 1)}/v1/stream"
 
     def __enter__(self) -> "Client":
         return self
@@ -117,6 +124,72 @@ class Client:
         form = _form({"consent": consent, "keep_until": keep_until, "all": all_of_them}, audio=audio)
         return TypeAdapter(Enrolment).validate_json(self._asked("POST", _path(speaker), is_change=True, **form))
 
+    def stream(
+        self,
+        chunks: Iterable[NDArray[np.int16]],
+        *,
+        sample_rate: int,
+        speaker: str | None = None,
+        audio: Audio | None = None,
+        min_speech_s: float = 2.0,
+        reasons: bool = False,
+    ) -> Iterator[Verdict | Explanation]:
+        """Compare a stream with somebody who is enrolled or with a recording; see `avis.verifier.Session`.
+
+        Parameters
+        ----------
+        chunks : iterable of int16 [samples(, channels)]
+            They are sent as they come, 10 s at once at most.
+        sample_rate : int
+            Of the chunks, in Hz.
+        speaker : str or None
+            Who is enrolled; either that or ``audio`` is given.
+        audio : Audio or None
+        min_speech_s : float
+        reasons : bool
+            Whether an explanation follows the last verdict.
+
+        Yields
+        ------
+        Verdict or Explanation
+            Each verdict at once, the last of which is of all that was heard.
+
+        Raises
+        ------
+        ServiceError
+            If the service refuses, is not reached or breaks off, or has no reasons.
+        """
+        coming = iter(chunks)
+        first = np.asarray(next(coming, np.zeros(0, np.int16)))
+        begin: dict[str, Any] = {"sample_rate": sample_rate, "channels": first.shape[1] if first.ndim == 2 else 1}
+        begin |= {"min_speech_s": min_speech_s, "reasons": reasons}
+        begin |= {} if speaker is None else {"speaker": speaker}
+        begin |= {} if audio is None else {"audio": base64.b64encode(_file(audio)).decode()}
+        headers = {key: value for key, value in self._http.headers.items() if key == "authorization"}
+        is_whole, faults = False, list[BaseException]()
+        try:
+            with connect(self._stream_url, additional_headers=headers, max_size=None) as stream:
+                stream.send(json.dumps(begin))
+                threading.Thread(target=_send, args=(stream, first, coming, faults), daemon=True).start()
+                for message in stream:
+                    plain = json.loads(message)
+                    if "verdict" in plain:
+                        is_whole = plain["final"] and not reasons
+                        yield TypeAdapter(Verdict).validate_python(plain["verdict"])
+                    elif "explanation" in plain:
+                        is_whole = True
+                        yield Explanation.model_validate(plain["explanation"])
+                    else:
+                        raise ServiceError(0, {"error": plain.get("error") or plain.get("unexplained")})
+        except (WebSocketException, OSError) as error:
+            told = f"stream broke off: got {type(error).__name__} ({error}), expected its end. At {self._stream_url}."
+            raise ServiceError(0, {"error": f"{told} Is it running?"}) from error
+        if faults:
+            raise faults[0]
+        if not is_whole:
+            told = f"stream broke off: got no last verdict, expected one. At {self._stream_url}. Begin another."
+            raise ServiceError(0, {"error": told})
+
     def list(self) -> list[dict[str, Any]]:
         """List the recordings of those who are enrolled; see `avis.schema.enrolled_schema`."""
         recordings: list[dict[str, Any]] = json.loads(self._asked("GET", "/v1/speakers"))["recordings"]
@@ -144,7 +217,7 @@ class Client:
             else:
                 if response.is_success:
                     return response.content
-                again = response.status_code == BUSY or (response.status_code == AWAY and not is_change)
+                again = response.status_code == BUSY or (response.status_code in AWAY and not is_change)
                 if not (again and left):
                     raise ServiceError(response.status_code, _plain(response))
                 wait_s = max(wait_s, _seconds(response.headers.get("retry-after", "")))
@@ -209,6 +282,23 @@ class AsyncClient:
         told: dict[str, Any] = {"consent": consent, "keep_until": keep_until, "all_of_them": all_of_them}
         return await asyncio.to_thread(self._client.enroll, speaker, audio, **told)
 
+    async def stream(
+        self,
+        chunks: Iterable[NDArray[np.int16]],
+        *,
+        sample_rate: int,
+        speaker: str | None = None,
+        audio: Audio | None = None,
+        min_speech_s: float = 2.0,
+        reasons: bool = False,
+    ) -> AsyncIterator[Verdict | Explanation]:
+        """See `Client.stream`."""
+        told: dict[str, Any] = {"sample_rate": sample_rate, "speaker": speaker, "audio": audio}
+        told |= {"min_speech_s": min_speech_s, "reasons": reasons}
+        running = self._client.stream(chunks, **told)
+        while (heard := await asyncio.to_thread(next, running, None)) is not None:
+            yield heard
+
     async def list(self) -> list[dict[str, Any]]:
         """See `Client.list`."""
         return await asyncio.to_thread(self._client.list)
@@ -220,6 +310,30 @@ class AsyncClient:
     async def remove(self, speaker: str) -> int:
         """See `Client.remove`."""
         return await asyncio.to_thread(self._client.remove, speaker)
+
+
+def _send(
+    stream: ClientConnection, first: NDArray[np.int16], coming: Iterator[NDArray[np.int16]], faults: list[BaseException]
+) -> None:
+    """Send chunks and the end, on a thread beside that which hears the verdicts."""
+    try:
+        for chunk in itertools.chain([first], coming):
+            stream.send(_pcm(chunk))
+        stream.send(json.dumps({"end": True}))
+    except ConnectionClosed:
+        pass  # which the other thread sees too
+    except BaseException as fault:
+        faults.append(fault)
+        stream.close()
+
+
+def _pcm(chunk: NDArray[np.int16]) -> bytes:
+    samples = np.asarray(chunk)
+    if samples.dtype != np.int16:
+        raise ValueError(
+            f"no chunk: got samples of {samples.dtype}, expected int16. At a stream's chunks. Convert them."
+        )
+    return samples.astype("<i2", copy=False).tobytes()
 
 
 def _form(fields: Mapping[str, Any], **recordings: Sequence[Audio]) -> dict[str, Any]:

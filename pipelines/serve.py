@@ -26,7 +26,8 @@ from avis.serving.start import run
 @pipeline("serve")
 def main(cfg: DictConfig) -> None:
     """Serve until told to stop."""
-    run(Settings.of(resolve(cfg)))
+    resolved = resolve(cfg)
+    run(Settings.of({name: resolved[name] for name in Settings.model_fields}))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ from ray import serve
 from ray.serve import Application
 from ray.serve.config import AutoscalingConfig
 
+from avis.engine.config import switch_off
+from avis.serving.audit import Audit
 from avis.serving.decoders import Decoders
 from avis.serving.explainers import Explainers
 from avis.serving.gallery_writer import GalleryWriter
@@ -13,17 +15,17 @@ from avis.serving.ingress import Ingress
 from avis.serving.models import Models
 from avis.serving.settings import Limits, Settings
 from avis.serving.tokens import VARIABLE, Tokens
-from avis.verifier import Verifier
+from avis.verifier import Gallery, Verifier
 
 RETRY_AFTER_S = 1
 TOO_MANY = {"status_code": 429, "retry_after_s": RETRY_AFTER_S}
-AT_ONCE = {Decoders: 64, Models: 128, Explainers: 2, GalleryWriter: 1}
+AT_ONCE = {Decoders: 64, Models: 128, Explainers: 2}
 """Calls that a replica takes, beyond those that it works on: a queue of its own keeps it busy, where its callers would
 poll. What the gate lets in bounds it."""
-WANTED_AT_ONCE = {Decoders: 4, Models: 16, Explainers: 1, GalleryWriter: 1}
+WANTED_AT_ONCE = {Decoders: 4, Models: 16, Explainers: 1}
 """With more, there are to be more replicas."""
-CPUS_OF_DECODERS = 0.5
-"""Of Ray's, which says how many there may be on a machine."""
+CPUS_OF_DECODERS, CPUS_OF_OTHERS = 0.5, 0.01
+"""Of Ray's, which says how many there may be on a machine: none where one has no CPUs, as the head of a cluster."""
 
 
 def build(arguments: dict[str, Any]) -> Application:
@@ -32,9 +34,9 @@ def build(arguments: dict[str, Any]) -> Application:
     Raises
     ------
     ValueError
-        If there are no tokens: others reach a cluster.
+        If there are no tokens: others reach a cluster; see also `application`.
     """
-    settings = Settings.of(arguments)
+    settings = Settings.of(switch_off(arguments))
     tokens = Tokens.read(settings.tokens)
     if not tokens:
         raise ValueError(
@@ -50,11 +52,15 @@ def application(settings: Settings, tokens: Tokens) -> Application:
     Raises
     ------
     ValueError
-        If there is no such model.
+        If there is no such model, the gallery is another's, or the audit log cannot be written.
     """
-    hearing = Verifier.load(settings.verifier).hearing
+    verifier = Verifier.load(settings.verifier)
+    Gallery.open(settings.gallery, verifier).files.snapshot()
+    Audit(settings.audit, model=verifier.digest)
     limits, num = settings.limits, settings.replicas
-    decoders = _deployment(Decoders, num.decoders, limits, num_cpus=CPUS_OF_DECODERS).bind(hearing, limits)
+    decoders = _deployment(Decoders, num.decoders, limits, num_cpus=CPUS_OF_DECODERS).bind(
+        verifier.digest, verifier.hearing, limits
+    )
     models = _deployment(Models, num.models, limits, num_cpus=num.cpus_per_model, num_gpus=int(num.use_gpu)).bind(
         settings.verifier, threads=num.cpus_per_model, use_gpu=num.use_gpu
     )
@@ -65,7 +71,7 @@ def application(settings: Settings, tokens: Tokens) -> Application:
 
 
 def _deployment(
-    kind: type, replicas: tuple[int, int], limits: Limits, *, num_cpus: float = 0, num_gpus: int = 0
+    kind: type, replicas: tuple[int, int], limits: Limits, *, num_cpus: float = CPUS_OF_OTHERS, num_gpus: int = 0
 ) -> serve.Deployment:
     """Return a deployment of some to so many replicas, as many as keep their queues short."""
     fewest, most = replicas

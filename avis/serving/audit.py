@@ -20,14 +20,26 @@ class Audit:
         A local path; None writes nothing.
     model : str
         Digest of what decides.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be written.
     """
 
     def __init__(self, file: str | None, *, model: str) -> None:
         self._model = model
         self._descriptor: int | None = None
-        if file is not None:
+        if file is None:
+            return
+        try:
             os.makedirs(os.path.dirname(os.path.abspath(file)), exist_ok=True)
             self._descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        except OSError as error:
+            raise ValueError(
+                f"no audit log: got {error.strerror}, expected a file that lines can be added to. At {file}. Correct "
+                "audit, or set it to none."
+            ) from error
 
     def write(self, who: str, action: Action, outcome: str, *, speaker: str | None = None) -> None:
         """Write a line.

@@ -1,5 +1,6 @@
 """Call replicas, and say in AVIS's words why one gives no answer."""
 
+import asyncio
 from typing import Any
 
 from ray.exceptions import RayActorError, RayTaskError, TaskCancelledError
@@ -31,11 +32,15 @@ async def call(method: Any, *arguments: Any, tries: int = TRIES, **keywords: Any
         What the method raises or returns.
     """
     for left in reversed(range(tries)):
+        response = method.remote(*arguments, **keywords)
         try:
-            answer = await method.remote(*arguments, **keywords)
+            answer = await response
             if isinstance(answer, Exception):  # see `avis.serving.replica.telling`
                 raise answer
             return answer
+        except asyncio.CancelledError:
+            response.cancel()  # it may wait for a replica still
+            raise
         except BackPressureError as error:
             raise busy("replicas") from error
         except RayTaskError as error:

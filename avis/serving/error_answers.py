@@ -5,13 +5,14 @@ from starlette.exceptions import HTTPException
 
 from avis.engine.entry import is_users
 from avis.serving.refusal import RefusedError
+from avis.verifier.gallery.register import NobodyError
 
 BUG = 500
 """Status of what is no fault of the request."""
 
 
-def refusal_of(error: Exception) -> RefusedError:
-    """Return the refusal that an error comes to; a bug says no more than that."""
+def refusal_of(error: Exception, *, gallery: str) -> RefusedError:
+    """Return the refusal that an error comes to; a bug says no more than that, and where the gallery lies nobody."""
     if isinstance(error, RefusedError):
         return error
     if isinstance(error, HTTPException):
@@ -30,7 +31,8 @@ def refusal_of(error: Exception) -> RefusedError:
             retry_after_s=1.0,
         )
     if is_users(error):
-        return RefusedError(422, str(error))
+        status = 404 if isinstance(error, NobodyError) else 422
+        return RefusedError(status, str(error).replace(gallery, "the gallery"))
     return RefusedError(
         BUG,
         f"a bug of AVIS: got {type(error).__name__}, expected an answer. At the service, whose log says more. Please "

@@ -3,7 +3,7 @@
 from avis.explain import explain, sentences, trial_page
 from avis.explain.record import SideName
 from avis.explain.text.sentences import Preset
-from avis.serving.replica import Decoded, telling
+from avis.serving.replica import Decoded, answering
 from avis.verifier.embedder import Voiceprint
 from avis.verifier.verifier import Verifier
 
@@ -13,8 +13,9 @@ class Explainers:
 
     def __init__(self, path: str) -> None:
         self._verifier = Verifier.load(path)
+        self.model = self._verifier.digest
 
-    @telling
+    @answering
     def explain(
         self,
         enroll: list[Decoded | Voiceprint],

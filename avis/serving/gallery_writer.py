@@ -1,11 +1,15 @@
 """The replica that changes the gallery."""
 
+import asyncio
 import datetime
 from typing import Any
 
 from avis.serving.remote_verifier import RemoteVerifier
-from avis.serving.replica import Decoded, telling
+from avis.serving.replica import Decoded, another_model, telling
 from avis.verifier import Enrolment, Gallery, Gates
+
+HEARD_AT_ONCE = 2
+"""Enrolments. Nothing waits for what they hear: a removal comes between."""
 
 
 class GalleryWriter:
@@ -13,9 +17,9 @@ class GalleryWriter:
 
     def __init__(self, path: str, gallery: str, models: Any) -> None:
         self._gallery = Gallery.open(gallery, RemoteVerifier.load_with(path, models))
+        self._hearing = asyncio.Semaphore(HEARD_AT_ONCE)
 
-    @telling
-    def enroll(
+    async def enroll(
         self,
         speaker: str,
         recordings: list[Decoded],
@@ -23,17 +27,22 @@ class GalleryWriter:
         consent: str | None,
         keep_until: datetime.date | None,
         all_of_them: bool,
-    ) -> Enrolment:
+        model: str,
+    ) -> Enrolment | Exception:
         """Enrol somebody; see `avis.verifier.Gallery.enroll`."""
         gates = None if all_of_them else Gates()
-        return self._gallery.enroll(speaker, recordings, consent=consent, keep_until=keep_until, gates=gates)
+        told = {"consent": consent, "keep_until": keep_until, "gates": gates}
+        async with self._hearing:
+            return await self._done(model, self._gallery.enroll, speaker, recordings, **told)
 
-    @telling
-    def rename(self, speaker: str, to: str) -> None:
+    async def rename(self, speaker: str, to: str, *, model: str) -> Exception | None:
         """Give somebody another name."""
-        self._gallery.rename(speaker, to)
+        return await self._done(model, self._gallery.rename, speaker, to)
 
-    @telling
-    def remove(self, speaker: str) -> int:
+    async def remove(self, speaker: str, *, model: str) -> int | Exception:
         """Remove somebody, and return how many recordings of them there were."""
-        return self._gallery.remove(speaker)
+        return await self._done(model, self._gallery.remove, speaker)
+
+    async def _done(self, model: str, change: Any, *given: Any, **named: Any) -> Any:
+        refusal = another_model(self._gallery.verifier.digest, model)
+        return refusal or await asyncio.to_thread(telling(change), *given, **named)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import Any
@@ -10,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from avis.serving.measures import Measures
 from avis.serving.rate import Rates
-from avis.serving.refusal import RefusedError
+from avis.serving.refusal import RefusedError, late
 from avis.serving.settings import Limits, is_loopback
 from avis.serving.tokens import ANYONE, Caller, Tokens
 
@@ -25,6 +26,9 @@ PROTOCOL, BEARER = "avis", "bearer."
 """Subprotocols of WebSocket, by which browsers send a token: they can set no header."""
 POLICY_VIOLATION, TRY_AGAIN = 1008, 1013
 """How a stream is closed."""
+SEVERAL = 2
+UNKNOWN = Caller("", frozenset())
+"""All whose token is not known, who together come as often as one whose is."""
 
 
 class Gate:
@@ -42,7 +46,7 @@ class Gate:
     def __init__(self, app: App, *, tokens: Tokens, limits: Limits, measures: Measures) -> None:
         self._app, self._tokens, self._limits, self._measures = app, tokens, limits, measures
         self._rates = Rates(per_s=limits.requests_per_s, burst=limits.burst)
-        self._at_once = {"http": 0, "websocket": 0}
+        self._at_once = Counter[tuple[str, str]]()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take a request, as ASGI has it."""
@@ -50,8 +54,8 @@ class Gate:
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             try:
-                self._admit(scope)
-                with self._counted("websocket", self._limits.streams, self._measures.streams):
+                caller = self._admit(scope)
+                with self._counted(caller, "websocket", self._limits.streams, self._measures.streams):
                     await self._app(scope, receive, send)
             except RefusedError as refusal:
                 await _close(scope, receive, send, refusal)
@@ -69,8 +73,8 @@ class Gate:
             await send(message)
 
         try:
-            self._admit(scope)
-            with self._counted("http", self._limits.in_flight, self._measures.in_flight):
+            caller = self._admit(scope)
+            with self._counted(caller, "http", self._limits.in_flight, self._measures.in_flight):
                 await self._within_time(scope, self._bounded(scope, receive), seen)
         except RefusedError as refusal:
             if status:
@@ -85,31 +89,32 @@ class Gate:
         try:
             await asyncio.wait_for(self._app(scope, receive, send), within_s)
         except asyncio.TimeoutError:
-            raise RefusedError(
-                503,
-                f"no answer in time: got none within {within_s} s, expected one. At the service. Send it again, or send"
-                " less.",
-                retry_after_s=1.0,
-            ) from None
+            raise late(within_s) from None
 
     def _bounded(self, scope: Scope, receive: Receive) -> Receive:
-        """Refuse a body that is, or says that it is, too large."""
-        most, got = int(self._limits.upload_mb * 1e6), 0
+        """Refuse a body that is, or says that it is, too large, or that comes too slowly."""
+        most, got, is_whole = int(self._limits.upload_mb * 1e6), 0, False
+        over_at = time.monotonic() + self._limits.upload_s
         stated = _header(scope, b"content-length")
         if stated.isdecimal() and int(stated) > most:
             raise _too_large(self._limits)
 
         async def counted() -> MutableMapping[str, Any]:
-            nonlocal got
-            message = await receive()
+            nonlocal got, is_whole
+            within_s = None if is_whole else over_at - time.monotonic()
+            try:
+                message = await asyncio.wait_for(receive(), within_s)
+            except asyncio.TimeoutError:
+                raise _too_slow(self._limits) from None
             got += len(message.get("body", b""))
             if got > most:
                 raise _too_large(self._limits)
+            is_whole = not message.get("more_body", False)
             return message
 
         return counted
 
-    def _admit(self, scope: Scope) -> None:
+    def _admit(self, scope: Scope) -> Caller:
         """Find out who calls, as ``scope["caller"]``."""
         host, origin = _header(scope, b"host"), _header(scope, b"origin")
         if origin and _split(origin).netloc != host:
@@ -123,36 +128,41 @@ class Gate:
                 "Start the service with tokens.",
             )
         caller = self._tokens.caller(_token(scope)) if self._tokens else ANYONE
+        if wait_s := self._rates.wait_s((caller or UNKNOWN).name):
+            raise RefusedError(
+                429,
+                f"too many requests: got more than {self._limits.requests_per_s:g} per second, expected fewer. At "
+                f"{f'the token {caller.name}' if caller else 'tokens that are not known'}. Send it again later.",
+                retry_after_s=wait_s,
+            )
         if caller is None:
             raise RefusedError(
                 401,
                 "token not known: got none or another, expected 'Authorization: Bearer <token>'. At the header "
                 "Authorization. Ask who runs the service for one.",
             )
-        if wait_s := self._rates.wait_s(caller.name):
-            raise RefusedError(
-                429,
-                f"too many requests: got more than {self._limits.requests_per_s:g} per second, expected fewer. At the "
-                f"token {caller.name}. Send it again later.",
-                retry_after_s=wait_s,
-            )
         scope["caller"] = caller
+        return caller
 
     @contextmanager
-    def _counted(self, kind: str, most: int, gauge: Any) -> Iterator[None]:
-        if self._at_once[kind] >= most:
+    def _counted(self, caller: Caller, kind: str, most: int, gauge: Any) -> Iterator[None]:
+        """Take one of the places that there are, of which nobody has more than half while others may come."""
+        own, all_of_them = (kind, caller.name), (kind, UNKNOWN.name)
+        share = most if len(self._tokens) < SEVERAL else (most + 1) // 2
+        if self._at_once[all_of_them] >= most or self._at_once[own] >= share:
             raise RefusedError(
                 429,
-                f"too busy: got more than {most} at once, expected fewer. At the service. Send it again later.",
+                f"too busy: got more than {most} at once, or {share} of one token, expected fewer. At the service. "
+                "Send it again later.",
                 retry_after_s=1.0,
             )
-        self._at_once[kind] += 1
-        gauge.set(self._at_once[kind])
+        self._at_once.update((own, all_of_them))
+        gauge.set(self._at_once[all_of_them])
         try:
             yield
         finally:
-            self._at_once[kind] -= 1
-            gauge.set(self._at_once[kind])
+            self._at_once.subtract((own, all_of_them))
+            gauge.set(self._at_once[all_of_them])
 
 
 def caller_of(scope: Scope) -> Caller:
@@ -185,6 +195,14 @@ def _too_large(limits: Limits) -> RefusedError:
         413,
         f"request too large: got more than {limits.upload_mb:g} MB, expected less. At the body. Send shorter or fewer "
         "recordings, or compressed ones such as FLAC.",
+    )
+
+
+def _too_slow(limits: Limits) -> RefusedError:
+    return RefusedError(
+        408,
+        f"request too slow: got less than all of it within {limits.upload_s:g} s, expected the end. At the body. Send "
+        "shorter or fewer recordings, or compressed ones such as FLAC.",
     )
 
 

@@ -1,6 +1,10 @@
 """The deployment that requests come to."""
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -57,7 +61,14 @@ class Ingress:
 
 def application(service: Service) -> FastAPI:
     """Return the application of a service, without its gate."""
-    app = FastAPI(title=TITLE, description=ABOUT, docs_url=None, redoc_url=None)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        with ThreadPoolExecutor(service.limits.in_flight + service.limits.streams) as threads:
+            asyncio.get_running_loop().set_default_executor(threads)  # asyncio's own has few, and streams wait in it
+            yield
+
+    app = FastAPI(title=TITLE, description=ABOUT, docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.service = service
     app.include_router(routes.router)
     app.include_router(stream.router)
@@ -76,7 +87,7 @@ def application(service: Service) -> FastAPI:
     return app
 
 
-async def _told(_: Request, error: Exception) -> Response:
+async def _told(request: Request, error: Exception) -> Response:
     """Say in one message what went wrong."""
-    refusal = refusal_of(error)
+    refusal = refusal_of(error, gallery=request.app.state.service.gallery.files.folder)
     return Response(json.dumps(refusal.plain), refusal.status, headers=refusal.headers, media_type="application/json")

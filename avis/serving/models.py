@@ -11,7 +11,7 @@ from ray import serve
 from avis.audio.codec import to_float
 from avis.audio.crop import windows
 from avis.engine.trials.embedder import FRAMES_ON_GPU, batches
-from avis.serving.replica import telling
+from avis.serving.replica import another_model, telling
 from avis.verifier.embedder import checked_embedding
 from avis.verifier.side_by_side import side_by_side
 from avis.verifier.verifier import Verifier
@@ -34,9 +34,12 @@ class Models:
             self._verifier.model.to("cuda"), self._verifier.front_end.to("cuda")
         self._use_gpu = use_gpu
 
+    async def embedding(self, values: NDArray[np.int16], *, model: str) -> NDArray[np.float32] | Exception:
+        """Embed what was heard of a recording, int16 ``[samples]``: float32 ``[dim]``."""
+        return another_model(self._verifier.digest, model) or await self._together(values)
+
     @serve.batch(max_batch_size=BATCH, batch_wait_timeout_s=BATCH_WAIT_S)
-    async def embedding(self, values: list[NDArray[np.int16]]) -> list[NDArray[np.float32] | Exception]:
-        """Embed what was heard of recordings, int16 ``[samples]`` each: float32 ``[dim]`` each."""
+    async def _together(self, values: list[NDArray[np.int16]]) -> list[NDArray[np.float32] | Exception]:
         return await asyncio.to_thread(self._on_gpu if self._use_gpu else self._on_cpus, values)
 
     def _on_cpus(self, values: list[NDArray[np.int16]]) -> list[NDArray[np.float32] | Exception]:

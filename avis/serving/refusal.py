@@ -40,3 +40,13 @@ class RefusedError(Exception):
         """
         headers = {} if self.retry_after_s is None else {"Retry-After": str(max(1, round(self.retry_after_s + 0.499)))}
         return headers | ({"WWW-Authenticate": "Bearer"} if self.status == 401 else {})
+
+
+def late(within_s: float) -> RefusedError:
+    """Return the refusal of what takes too long."""
+    return RefusedError(
+        503,
+        f"no answer in time: got none within {within_s:g} s, expected one. At the service. Send it again, or send"
+        " less.",
+        retry_after_s=1.0,
+    )

@@ -38,5 +38,5 @@ class RemoteVerifier(Verifier):
 
     def embedding_of(self, values: NDArray[np.int16]) -> NDArray[np.float32]:
         """Embed what was heard, int16 ``[samples]``: float32 ``[dim]``."""
-        embedding: NDArray[np.float32] = asyncio.run(call(self._models.embedding, values))
+        embedding: NDArray[np.float32] = asyncio.run(call(self._models.embedding, values, model=self.digest))
         return embedding

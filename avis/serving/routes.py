@@ -1,10 +1,12 @@
 """The endpoints."""
 
+import datetime
 import json
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Path, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Request, Response, Security
 from fastapi.responses import HTMLResponse, PlainTextResponse
+from fastapi.security import HTTPBearer
 
 from avis.explain.record import Explanation
 from avis.foreign import MAX_LETTERS
@@ -18,6 +20,7 @@ from avis.serving.uploads import NewName, OneRecording, Trial, TwoRecordings, Un
 from avis.verifier import Enrolment, Identification, Verdict
 
 PLAIN, PAGE = "application/json", "text/html"
+BEARER = HTTPBearer(auto_error=False, description="A token, where the service has some.")
 
 router = APIRouter(responses={"default": {"model": answers.Error}})
 
@@ -42,7 +45,7 @@ def allowed(caller: Caller, scope: Scope) -> Caller:
 def needs(scope: Scope) -> Any:
     """Return the dependency by which an endpoint is for tokens of a scope alone, and knows who calls."""
 
-    def caller(request: Request) -> Caller:
+    def caller(request: Request, _: Annotated[Any, Security(BEARER)]) -> Caller:
         return allowed(caller_of(request.scope), scope)
 
     return Depends(caller)
@@ -141,5 +144,10 @@ async def metrics(service: Served, _: Managing) -> Any:
     return Response(service.measures.text(), media_type="text/plain; version=0.0.4")
 
 
+def _day(value: datetime.date) -> str:
+    """Return a day, or a moment, as JSON has it (RFC 3339)."""
+    return value.isoformat()
+
+
 def _answer(plain: dict[str, Any]) -> Response:
-    return Response(json.dumps(plain, default=str, allow_nan=False), media_type=PLAIN)
+    return Response(json.dumps(plain, default=_day, allow_nan=False), media_type=PLAIN)

@@ -25,6 +25,7 @@ from avis.serving.uploads import Trial, Voices
 from avis.verifier import Enrolment, Gallery, Identification, Verdict, Voiceprint
 from avis.verifier.embedder import Source
 from avis.verifier.gallery.people import is_kept, matrix, today
+from avis.verifier.gallery.register import NobodyError
 
 READY_WITHIN_S = 2.0
 ONCE = 1
@@ -72,17 +73,17 @@ class Service:
     async def voiceprint(self, data: bytes) -> Voiceprint:
         """Embed a file."""
         try:
-            heard = self.verifier.heard(await call(self.decoders.heard, data))
+            heard = self.verifier.heard(await self._call(self.decoders.heard, data))
         except AudioError as error:
             return self.verifier.unheard(error)
         if isinstance(heard, Voiceprint):
             return heard
-        return self.verifier.voiceprint(heard, await call(self.models.embedding, heard.values))
+        return self.verifier.voiceprint(heard, await self._call(self.models.embedding, heard.values))
 
     async def source(self, data: bytes) -> Source | Voiceprint:
         """Decode a file to samples, or to the voiceprint without embedding where nobody speaks."""
         try:
-            samples: Source = await call(self.decoders.decoded, data)
+            samples: Source = await self._call(self.decoders.decoded, data)
         except AudioError as error:
             return self.verifier.unheard(error)
         return samples
@@ -104,16 +105,32 @@ class Service:
     async def explain(self, caller: Caller, asked: Trial, *, page: bool) -> str:
         """Say why a verdict comes out as it does: the record as JSON, or a page."""
         *enroll, test = await asyncio.gather(*map(self.source, (*asked.a, asked.b)))
-        outcome, told = await call(
-            self.explainers.explain,
-            enroll,
-            test,
-            prior=asked.prior,
-            checks=not asked.quick,
-            page=asked.preset if page else None,
-        )
-        self.decided(caller, "explain", outcome)
-        return str(told)
+        if asked.speaker is not None:
+            enroll = [await self.enrolled(asked.speaker)]
+        told = {"prior": asked.prior, "checks": not asked.quick, "page": asked.preset if page else None}
+        outcome, made = await self.reasons(enroll, test, **told)
+        self.decided(caller, "explain", outcome, speaker=asked.speaker and compared(asked.speaker))
+        return made
+
+    async def reasons(
+        self, enroll: list[Source | Voiceprint], test: Source | Voiceprint, **told: Any
+    ) -> tuple[str, str]:
+        """Return the outcome and the record or page; see `avis.serving.explainers.Explainers.explain`.
+
+        Raises
+        ------
+        RefusedError
+            If the recordings are too long for it.
+        """
+        given_s = sum(len(each[0]) / each[1] for each in (*enroll, test) if isinstance(each, tuple))
+        if given_s > self.limits.explained_s:
+            raise RefusedError(
+                413,
+                f"recordings too long to be explained: got {given_s:.0f} s, expected at most "
+                f"{self.limits.explained_s:g} s of all together. At the recordings. Send parts of them.",
+            )
+        outcome, made = await self._call(self.explainers.explain, enroll, test, **told)
+        return outcome, made
 
     async def enroll(self, caller: Caller, speaker: str, asked: Voices) -> Enrolment:
         """Enrol somebody.
@@ -123,8 +140,9 @@ class Service:
         RefusedError
             If a file cannot be used, or none is taken.
         """
+        _check_reachable(speaker)
         decoded = await asyncio.gather(
-            *(call(self.decoders.decoded, each) for each in asked.audio), return_exceptions=True
+            *(self._call(self.decoders.decoded, each) for each in asked.audio), return_exceptions=True
         )
         for number, each in enumerate(decoded, 1):
             if isinstance(each, AudioError):
@@ -133,7 +151,7 @@ class Service:
                 raise each
 
         async def enrolled() -> Enrolment:
-            made: Enrolment = await call(
+            made: Enrolment = await self._call(
                 self.writer.enroll,
                 speaker,
                 decoded,
@@ -158,20 +176,19 @@ class Service:
 
     async def rename(self, caller: Caller, speaker: str, to: str) -> None:
         """Give somebody another name."""
-        await self._check_there(speaker)
+        _check_reachable(to)
 
         async def renamed() -> None:
-            await call(self.writer.rename, speaker, to, tries=ONCE)
+            await self._call(self.writer.rename, speaker, to, tries=ONCE)
             self.audit.write(caller.name, "rename", f"to {compared(to)}", speaker=compared(speaker))
 
         await to_its_end(renamed())
 
     async def remove(self, caller: Caller, speaker: str) -> int:
         """Remove somebody, and return how many recordings of them there were."""
-        await self._check_there(speaker)
 
         async def removed() -> int:
-            num_recordings: int = await call(self.writer.remove, speaker, tries=ONCE)
+            num_recordings: int = await self._call(self.writer.remove, speaker, tries=ONCE)
             self.audit.write(caller.name, "remove", "removed", speaker=compared(speaker))
             return num_recordings
 
@@ -182,7 +199,10 @@ class Service:
         rows = await asyncio.to_thread(self.gallery.files.read_of, compared(speaker))
         kept = rows.filter(is_kept(rows, today()))
         if not len(kept):
-            raise _nobody(speaker)
+            raise NobodyError(
+                f"nobody of that name: got {speaker!r}, expected somebody who is enrolled. At the speakers. See who is "
+                "at /v1/speakers."
+            )
         return self.verifier.voiceprint_of(matrix(kept["embedding"]), float(np.mean(kept["speech_s"].to_numpy())))
 
     def is_enrolled(self, speaker: str) -> bool:
@@ -190,10 +210,8 @@ class Service:
         people = self.gallery.files.snapshot().people.values()
         return any(pc.index(each.names, compared(speaker)).as_py() >= 0 for each in people)
 
-    async def _check_there(self, speaker: str) -> None:
-        there = await asyncio.to_thread(self.gallery.list)
-        if compared(speaker) not in there["speaker"].to_pylist():
-            raise _nobody(speaker)
+    async def _call(self, method: Any, *given: Any, **named: Any) -> Any:
+        return await call(method, *given, model=self.verifier.digest, **named)
 
     def decided(self, caller: Caller, action: Any, outcome: str, *, speaker: str | None = None) -> None:
         """Count a decision, and write it down."""
@@ -240,9 +258,9 @@ def _not_ready(name: str) -> RefusedError:
     )
 
 
-def _nobody(speaker: str) -> RefusedError:
-    return RefusedError(
-        404,
-        f"nobody of that name: got {speaker!r}, expected somebody who is enrolled. At the speakers. See who is at "
-        "/v1/speakers.",
-    )
+def _check_reachable(speaker: str) -> None:
+    """Refuse a name that is part of no address."""
+    if compared(speaker) in (".", ".."):
+        raise RefusedError(
+            422, f"no name: got {speaker!r}, which no address can end with, expected another. At the name. Choose one."
+        )

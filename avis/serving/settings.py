@@ -1,18 +1,20 @@
 """What is served, where, and within which bounds."""
 
 import ipaddress
+import os
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
+from avis import location
 from avis.foreign import validated
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
 class _Group(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Tls(_Group):
@@ -43,10 +45,13 @@ class Limits(_Group):
         Of one recording.
     decode_s, decode_memory_mb : float
         What the decoder may take of time and memory over one recording.
-    timeout_s : float
-        From the first byte of a request to its answer.
+    explained_s : float
+        Seconds of all recordings of one explanation, of which some are embedded a hundred times.
+    upload_s, timeout_s : float
+        From the first byte of a request to its last, and to the answer.
     in_flight, streams : int
-        Requests and streams at once, for each replica of the ingress.
+        Requests and streams at once, for each replica of the ingress; where there are several tokens, half of them for
+        each at most.
     queued : int
         Requests that wait for the replicas of one kind.
     requests_per_s, burst : float
@@ -61,6 +66,8 @@ class Limits(_Group):
     channels: PositiveInt = 8
     decode_s: PositiveFloat = 20.0
     decode_memory_mb: PositiveFloat = 2048.0
+    explained_s: PositiveFloat = 120.0
+    upload_s: PositiveFloat = 30.0
     timeout_s: PositiveFloat = 60.0
     in_flight: PositiveInt = 64
     streams: PositiveInt = 32
@@ -111,7 +118,7 @@ class Settings(_Group):
     tokens : str or None
         A file of tokens; see `avis.serving.tokens.Tokens`.
     audit : str or None
-        A file to write down in who was enrolled, removed and decided about; None writes nothing down.
+        A local file to write down in who was enrolled, removed and decided about; None writes nothing down.
     """
 
     verifier: str
@@ -124,17 +131,25 @@ class Settings(_Group):
     limits: Limits = Limits()
     replicas: Replicas = Replicas()
 
+    @field_validator("audit")
+    @classmethod
+    def _local(cls, audit: str | None) -> str | None:
+        if audit is not None and location.is_uri(audit):
+            raise ValueError("lines can be added to local files alone")
+        return None if audit is None else os.path.abspath(audit)
+
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> "Settings":
-        """Return the settings that plain data has, whatever else is in it.
+        """Return the settings that plain data stands for.
 
         Raises
         ------
         ValueError
             Naming the first that does not fit.
         """
-        own = {name: value for name, value in plain.items() if name in cls.model_fields}
-        return validated(cls, own, what="wrong value", where="the settings of the service", advice="Correct the value.")
+        return validated(
+            cls, dict(plain), what="wrong value", where="the settings of the service", advice="Correct the value."
+        )
 
     @property
     def is_local(self) -> bool:

@@ -46,7 +46,7 @@ def serving(settings: Settings) -> Iterator[str]:
     """
     tokens = Tokens.read(settings.tokens)
     _check_reach(settings, tokens)
-    _check_port(settings)
+    port = free_port_of(settings)
     app = application(settings, tokens)
     is_guest = ray.is_initialized()
     PRIVATE_RAY.connect()
@@ -56,7 +56,7 @@ def serving(settings: Settings) -> Iterator[str]:
         proxy_location=ProxyLocation.HeadOnly,
         http_options=HTTPOptions(
             host=settings.host,
-            port=settings.port,
+            port=port,
             ssl_certfile=settings.tls.certificate,
             ssl_keyfile=settings.tls.key,
         ),
@@ -65,7 +65,7 @@ def serving(settings: Settings) -> Iterator[str]:
     try:
         serve.run(app, name=APP, logging_config=quiet)
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        yield f"{'http' if settings.tls.key is None else 'https'}://{host}:{settings.port}"
+        yield f"{'http' if settings.tls.key is None else 'https'}://{host}:{port}"
     finally:
         serve.delete(APP)  # which lets requests end that are under way
         (serve if is_guest else ray).shutdown()
@@ -86,12 +86,14 @@ def _check_reach(settings: Settings, tokens: Tokens) -> None:
     )
 
 
-def _check_port(settings: Settings) -> None:
+def free_port_of(settings: Settings) -> int:
+    """Return the port to listen at."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as tried:
         tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             tried.bind((settings.host, settings.port))
+            return int(tried.getsockname()[1])
         except OSError as error:
             raise ValueError(
                 f"port not to be had: got {error.strerror}, expected a free one. At host={settings.host} "

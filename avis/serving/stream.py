@@ -3,7 +3,8 @@
 The first message is JSON: whom the stream is compared with (``speaker``, who is enrolled, or ``audio``, a file in
 base64), and what it is (``sample_rate``, ``channels``). Then come chunks of 16-bit samples (little-endian, channels
 interleaved) as binary messages, and at the end ``{"end": true}``. Each new verdict is answered at once, the last one
-with ``"final": true`` and, if they were asked for, the reasons.
+with ``"final": true``. If ``reasons`` were asked for they follow, as ``explanation`` or, where there are none, as
+``unexplained``, which says why.
 """
 
 import asyncio
@@ -21,12 +22,12 @@ from starlette.websockets import WebSocketDisconnect
 
 from avis.foreign import MAX_LETTERS, parse_json
 from avis.names import name as compared
-from avis.serving.calls import call
 from avis.serving.error_answers import BUG, refusal_of
 from avis.serving.gate import POLICY_VIOLATION, TRY_AGAIN, caller_of, subprotocol_of
-from avis.serving.refusal import RefusedError
+from avis.serving.refusal import RefusedError, late
 from avis.serving.routes import allowed
 from avis.serving.service import Service
+from avis.serving.settings import Limits
 from avis.serving.tokens import Caller
 from avis.serving.uploads import Audio, not_understood
 from avis.verifier import Session, Verdict, Voiceprint
@@ -66,7 +67,7 @@ async def stream(websocket: WebSocket) -> None:
     except WebSocketDisconnect:
         pass
     except Exception as error:
-        refusal = refusal_of(error)
+        refusal = refusal_of(error, gallery=websocket.app.state.service.gallery.files.folder)
         with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # who is gone is told nothing
             await websocket.send_text(json.dumps(refusal.plain))
             await websocket.close(TRY_AGAIN if refusal.retry_after_s else POLICY_VIOLATION)
@@ -106,19 +107,16 @@ class Stream:
             session.verdict.outcome,
             speaker=None if begin.speaker is None else compared(begin.speaker),
         )
-        kept, kept_s = list[NDArray[np.int16]](), 0.0
+        kept = _Kept(begin, self._limits)
         while (chunk := self._samples(await self._message(begin.speaker), begin)) is not None:
             before = session.verdict
             verdict = await asyncio.to_thread(session.hear, chunk, begin.sample_rate)
-            kept_s += len(chunk) / begin.sample_rate
-            most = self._limits.upload_mb * 1e6 / (BYTES_PER_SAMPLE * begin.channels * begin.sample_rate)
-            if begin.reasons and kept_s <= min(self._limits.audio_s, most):
-                kept.append(chunk)
+            kept.add(chunk)
             if verdict is not before:
                 await self._tell(verdict)
-        verdict = await asyncio.to_thread(session.close)
-        reasons = await self._reasons(target, kept, begin.sample_rate) if kept else {}
-        await self._tell(verdict, final=True, **reasons)
+        await self._tell(await asyncio.to_thread(session.close), final=True)
+        if begin.reasons:
+            await self._send(await self._reasons(target, kept))
 
     async def _target(self, begin: Begin) -> Voiceprint:
         if begin.speaker is not None:
@@ -172,14 +170,51 @@ class Stream:
             )
         return np.frombuffer(data, "<i2").astype(np.int16, copy=False).reshape(-1, begin.channels)
 
-    async def _reasons(self, target: Voiceprint, kept: list[NDArray[np.int16]], rate: int) -> dict[str, Any]:
-        """Return why, of the target's voiceprint and what was heard."""
-        heard = np.concatenate(kept), rate
-        _, told = await call(self._service.explainers.explain, [target], heard, prior=None, checks=False, page=None)
+    async def _reasons(self, target: Voiceprint, kept: "_Kept") -> dict[str, Any]:
+        """Return why, of the target's voiceprint and what was heard; or why not, since the verdict stands without."""
+        try:
+            reasons = self._service.reasons([target], kept.recording, prior=None, checks=False, page=None)
+            _, told = await asyncio.wait_for(reasons, self._limits.timeout_s)
+        except asyncio.TimeoutError:
+            return {"unexplained": late(self._limits.timeout_s).why}
+        except (RefusedError, ValueError) as error:
+            return {"unexplained": refusal_of(error, gallery=self._service.gallery.files.folder).why}
         return {"explanation": json.loads(told)}
 
-    async def _tell(self, verdict: Verdict, *, final: bool = False, **more: Any) -> None:
-        await self._websocket.send_text(json.dumps({"final": final, "verdict": verdict.plain(), **more}))
+    async def _tell(self, verdict: Verdict, *, final: bool = False) -> None:
+        await self._send({"final": final, "verdict": verdict.plain()})
+
+    async def _send(self, plain: Mapping[str, Any]) -> None:
+        await self._websocket.send_text(json.dumps(plain))
+
+
+class _Kept:
+    """What of a stream is kept to be explained: all of it, or nothing."""
+
+    def __init__(self, begin: Begin, limits: Limits) -> None:
+        self._chunks, self._rate = list[NDArray[np.int16]](), begin.sample_rate
+        most_s = limits.upload_mb * 1e6 / (BYTES_PER_SAMPLE * begin.channels * begin.sample_rate)
+        self._most_s = min(limits.audio_s, limits.explained_s, most_s)
+        self._left = self._most_s * begin.sample_rate if begin.reasons else 0.0
+
+    def add(self, chunk: NDArray[np.int16]) -> None:
+        """Keep a chunk ``[samples, channels]`` as long as there is room for all."""
+        self._left -= len(chunk)
+        if self._left >= 0:
+            self._chunks.append(chunk)
+        else:
+            self._chunks.clear()
+
+    @property
+    def recording(self) -> tuple[NDArray[np.int16], int]:
+        """All that was heard, and its rate."""
+        if not self._chunks:
+            raise RefusedError(
+                413,
+                f"stream not to be explained: got nothing, or more than {self._most_s:.0f} s, expected some of it. At "
+                "the stream. Send a recording of a part to /v1/explain.",
+            )
+        return np.concatenate(self._chunks), self._rate
 
 
 def _begun(message: Mapping[str, Any]) -> Begin:

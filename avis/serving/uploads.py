@@ -7,7 +7,7 @@ from datetime import date
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 from fastapi import Depends, Request
-from pydantic import BaseModel, BeforeValidator, FailFast, Field, ValidationError, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, FailFast, Field, ValidationError, WithJsonSchema, model_validator
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
@@ -82,13 +82,20 @@ class Voices(Body):
 
 
 class Trial(Body):
-    """Recordings of a person, and the one to compare."""
+    """Recordings of a person, or the name of one who is enrolled, and the recording to compare."""
 
-    a: Several
+    a: Annotated[list[Audio], Field(max_length=MOST_SEVERAL), FailFast()] = []
+    speaker: Annotated[str | None, Field(max_length=MAX_LETTERS, description="Who is enrolled, in place of a.")] = None
     b: Audio
     prior: Annotated[float | None, Field(gt=0, lt=1, description="How probable one person was before.")] = None
     quick: Annotated[bool, Field(description="Only what is exact; nothing is changed and tried.")] = False
     preset: Annotated[Preset, Field(description="For whom a page is.")] = "engineer"
+
+    @model_validator(mode="after")
+    def _one_of_the_two(self) -> "Trial":
+        if bool(self.a) == (self.speaker is not None):
+            raise ValueError("either recordings as a, or a speaker")
+        return self
 
 
 class NewName(Body):
@@ -165,9 +172,18 @@ def _json(data: bytes) -> dict[str, Any]:
     return plain
 
 
+class _FormParser(MultiPartParser):
+    """Knows whether the end has come: starlette drops a part that is cut off."""
+
+    is_whole = False
+
+    def on_end(self) -> None:
+        self.is_whole = True
+
+
 async def _form(request: Request, kind: type[Body], limits: Limits) -> dict[str, Any]:
     """Return the parts of a form; nothing of it touches a disk."""
-    parser = MultiPartParser(
+    parser = _FormParser(
         request.headers,
         request.stream(),
         max_files=limits.recordings,
@@ -179,6 +195,8 @@ async def _form(request: Request, kind: type[Body], limits: Limits) -> dict[str,
         form = await parser.parse()
     except (MultiPartException, KeyError, UnicodeError, LookupError) as error:
         raise RefusedError(422, f"no form: got {error}, expected parts with names. {AT} Send it again.") from None
+    if not parser.is_whole:
+        raise RefusedError(422, f"form cut off: got no boundary at its end, expected one. {AT} Send all of it.")
     plain: dict[str, Any] = {}
     for name in form:
         values = [await each.read() if isinstance(each, UploadFile) else each for each in form.getlist(name)]

@@ -116,8 +116,9 @@ class GalleryFiles:
         self.check_model(manifest)
         current = {part: each for part, each in self._seen[1].people.items() if each.holds}
         people = {part: current.get(part) or self._people(part) for part in manifest.parts}
-        self._seen = data, Snapshot(manifest, people)
-        return self._seen[1]
+        snapshot = Snapshot(manifest, people)
+        self._seen = data, snapshot
+        return snapshot
 
     def rows(self, part: str, columns: list[str] | None = None) -> pa.Table:
         """Return the recordings of a part, sorted by speaker, or some columns."""
@@ -207,8 +208,9 @@ class GalleryFiles:
         return manifest_bytes(location.join(self.folder, MANIFEST))
 
     def _manifest(self, data: bytes | None) -> Manifest:
-        if data == self._seen[0]:
-            return self._seen[1].manifest
+        seen_data, seen = self._seen  # at once: threads may read and change
+        if data == seen_data:
+            return seen.manifest
         return parsed_manifest(data, location.join(self.folder, MANIFEST)) or self.new
 
     def _index(self, part: str) -> str:

@@ -25,7 +25,7 @@ from avis.verifier.gallery.gates import Gates
 from avis.verifier.gallery.identification import RANKED, Identification, decide, rank
 from avis.verifier.gallery.manifest import Manifest, read_manifest
 from avis.verifier.gallery.people import is_kept, today
-from avis.verifier.gallery.register import Register, checked_name
+from avis.verifier.gallery.register import NobodyError, Register, checked_name
 from avis.verifier.own_voices.recording import OwnRecording
 from avis.verifier.verifier import Verifier
 
@@ -210,7 +210,7 @@ class Gallery(Register):
             raise ValueError(f"people told of: got most={most}, expected 1 to {RANKED}. At identify. Correct it.")
         heard, snapshot = self.verifier.embed(recording), self.files.snapshot()
         if not snapshot.num_people:
-            raise ValueError(
+            raise NobodyError(
                 f"nobody is enrolled: got a gallery of no people, expected one at least. At {self.files.folder}. "
                 "Enrol somebody, or correct the path."
             )

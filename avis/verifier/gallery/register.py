@@ -19,6 +19,10 @@ HEAVY = ("embedding", "audio")
 ROW_GROUP_ROWS = 1 << 12
 
 
+class NobodyError(ValueError):
+    """Nobody of a name is enrolled, or nobody at all."""
+
+
 class Register:
     """Who is enrolled, without their being compared.
 
@@ -123,7 +127,7 @@ class Register:
 
     def _check_present(self, name: str, rows: pa.Table) -> None:
         if not _holds(rows, name):
-            raise ValueError(
+            raise NobodyError(
                 f"nobody of that name: got {name}, expected somebody who is enrolled. At {self.files.folder}. See who "
                 "is by listing the gallery."
             )

@@ -25,13 +25,22 @@ class Served(NamedTuple):
 
     url: str
     verifier: Verifier
-    gallery: str
-    audit: Path
+    settings: Settings
+
+    @property
+    def audit(self) -> Path:
+        return Path(str(self.settings.audit))
 
     def client(self, scope: str = "admin") -> httpx.Client:
         return httpx.Client(
             base_url=self.url, headers={"Authorization": f"Bearer {TOKENS[scope]}"}, timeout=60, trust_env=False
         )
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes below one."""
+    own = [int(each) for file in Path(f"/proc/{pid}/task").glob("*/children") for each in file.read_text().split()]
+    return own + [below for each in own for below in children(each)]
 
 
 def free_port() -> int:
@@ -68,4 +77,4 @@ def served(ray_session, parts, tmp_path_factory) -> Iterator[Served]:
         replicas=Replicas(ingress=(2, 2), cpus_per_model=1),
     )
     with serving(settings) as url:
-        yield Served(url, Verifier.load(settings.verifier), settings.gallery, Path(str(settings.audit)))
+        yield Served(url, Verifier.load(settings.verifier), settings)

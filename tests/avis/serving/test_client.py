@@ -10,6 +10,7 @@ import pytest
 
 from avis import client as client_module
 from avis.client import AsyncClient, Client, ServiceError
+from avis.verifier import Session
 from tests.avis.conftest import RATE, talk
 from tests.avis.serving.conftest import TOKENS, free_port, wav
 
@@ -41,9 +42,45 @@ def test_people_are_looked_after(service):
     assert [each.speaker for each in service.identify(A, most=1).candidates] == ["zoë & co/1"]
     service.rename("zoë & co/1", "zoe")
     assert service.remove("zoe") == 1
-    with pytest.raises(ServiceError, match="nobody of that name: got 'zoe'") as refused:
+    with pytest.raises(ServiceError, match="nobody of that name: got zoe") as refused:
         service.remove("zoe")
     assert refused.value.status == 404
+
+
+def chunks_of(samples, size=4000):
+    return (samples[start : start + size] for start in range(0, len(samples), size))
+
+
+def test_a_stream_gives_verdicts_as_they_come_and_then_the_reasons(served, service):
+    spoken = (talk(1, duration_s=6.0) * 32767).astype(np.int16)
+    session = Session(served.verifier, A, min_speech_s=1.0)
+    expected = [session.verdict]
+    for chunk in chunks_of(spoken):
+        verdict = session.hear(chunk, RATE)
+        expected += [verdict] if verdict is not expected[-1] else []
+    expected.append(session.close())
+    told = {"sample_rate": RATE, "audio": A, "min_speech_s": 1.0}
+    *verdicts, reasons = service.stream(chunks_of(spoken), reasons=True, **told)
+    assert [str(verdict) for verdict in verdicts] == [str(verdict) for verdict in expected]
+    assert reasons.llr == pytest.approx(verdicts[-1].llr, abs=1e-3)
+
+    async def awaited():
+        return [verdict async for verdict in AsyncClient(service).stream(chunks_of(np.c_[spoken, spoken]), **told)]
+
+    assert str(asyncio.run(awaited())[-1]) == str(expected[-1])
+
+
+def test_a_stream_that_comes_to_nothing_says_why(service):
+    spoken = (talk(1) * 32767).astype(np.int16)
+    told = {"sample_rate": RATE, "audio": A}
+    with pytest.raises(ServiceError, match="nobody of that name: got 'nobody'"):
+        list(service.stream([spoken], sample_rate=RATE, speaker="nobody"))
+    with pytest.raises(ValueError, match="no chunk: got samples of float64, expected int16"):
+        list(service.stream([spoken, spoken * 1.0], **told))
+    with pytest.raises(ServiceError, match="empty: no audio: got samples=0"):
+        list(service.stream([], reasons=True, **told))
+    with pytest.raises(ServiceError, match="stream broke off: got ConnectionRefusedError"):
+        list(Client(f"http://127.0.0.1:{free_port()}").stream([spoken], **told))
 
 
 def test_it_can_be_awaited(served):
@@ -118,5 +155,9 @@ def test_it_gives_up_with_the_words_of_the_service(answering):
     with pytest.raises(ServiceError, match="too busy"):
         Client(url, tries=3).list()
     assert len(asked) == 3
+    url, asked = answering((502, {}), (504, {}), (500, {}))  # of a proxy, and of a bug
+    with pytest.raises(ServiceError) as refused:
+        Client(url).list()
+    assert (len(asked), refused.value.status) == (3, 500)
     with pytest.raises(ServiceError, match="service not reached: got ConnectError"):
         Client(f"http://127.0.0.1:{free_port()}", tries=2).remove("anna")

@@ -104,6 +104,13 @@ def test_too_many_requests_of_a_token_are_refused_with_when_to_come_back():
     assert (status, headers["retry-after"]) == (429, "2")
 
 
+def test_tokens_that_are_not_known_are_tried_no_faster():
+    slow = gate(requests_per_s=0.5, burst=2.0)
+    tried = [ask(slow, ("authorization", f"Bearer guess-{number}"))[0] for number in range(4)]
+    assert tried == [401, 401, 429, 429]
+    assert ask(slow, BEARER)[0] == 200
+
+
 def test_too_many_at_once_are_refused_before_they_are_read():
     full = gate(in_flight=2, timeout_s=0.2)
 
@@ -113,6 +120,40 @@ def test_too_many_at_once_are_refused_before_they_are_read():
     statuses = [status for status, _, _ in asyncio.run(several())]
     assert sorted(statuses) == [429, 503, 503]
     assert ask(full, BEARER)[0] == 200, "there is room again"
+
+
+def test_no_token_takes_all_places():
+    other = Caller("other", frozenset(["verify"]))
+    of = gate(Tokens({TOKEN: Caller("desk", frozenset(["verify"])), "another-long-token": other}), in_flight=4)
+
+    async def several():
+        slow = [asyncio.create_task(asked(of, BEARER, body=(b"slow",))) for _ in range(3)]
+        await asyncio.sleep(0.05)
+        third = slow[2].result()
+        answer = await asked(of, ("authorization", "Bearer another-long-token"))
+        for each in slow[:2]:
+            each.cancel()
+        return third, answer
+
+    (status, _, body), answer = asyncio.run(several())
+    assert (status, answer) == (429, (200, {}, "other 0"))
+    assert json.loads(body)["error"].startswith("too busy: got more than 4 at once, or 2 of one token")
+
+
+def test_a_body_that_comes_too_slowly_is_not_waited_for():
+    async def never():
+        await asyncio.sleep(60)
+
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    headers = [(b"host", b"127.0.0.1"), tuple(each.encode() for each in BEARER)]
+    scope = {"type": "http", "path": "/v1/verify", "headers": headers}
+    asyncio.run(gate(upload_s=0.05)(scope, never, send))
+    assert sent[0]["status"] == 408
+    assert json.loads(sent[1]["body"])["error"].startswith("request too slow: got less than all of it within 0.05 s")
 
 
 def test_what_takes_too_long_is_ended():

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import os
+import re
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,10 +13,11 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+import ray
 
 from avis.explain import Explanation
 from avis.serving.service import to_its_end
-from tests.avis.serving.conftest import TOKENS, wav
+from tests.avis.serving.conftest import TOKENS, children, wav
 
 A, B = wav(0), wav(1)
 
@@ -109,11 +111,26 @@ def test_an_explanation_is_a_record_or_a_page(served, client):
     assert "data:audio" in page.text
 
 
+def test_an_enrolled_person_is_explained_too(served, client, anna):
+    asked = {"files": {"b": B}, "data": {"speaker": "anna", "quick": "true"}}
+    record = Explanation.model_validate_json(client.post("/v1/explain", **asked).text)
+    expected = served.verifier.verify(wav(0, duration_s=6.0), B)
+    assert (record.outcome, record.llr) == (expected.outcome, pytest.approx(expected.llr, abs=1e-3))
+    page = client.post("/v1/explain", headers={"Accept": "text/html"}, **asked)
+    assert page.text.lower().startswith("<!doctype html>")
+    line = json.loads(served.audit.read_text().splitlines()[-1])
+    assert (line["action"], line["speaker"]) == ("explain", "anna")
+    for neither in ({"files": {"b": B}}, {"files": {"a": A, "b": B}, "data": {"speaker": "anna"}}):
+        told = client.post("/v1/explain", **neither)
+        assert (told.status_code, "either recordings as a, or a speaker" in told.text) == (422, True)
+
+
 def test_people_are_enrolled_listed_named_renamed_and_removed(served, client, anna):
     assert (anna["speaker"], anna["taken"], anna["num_recordings"]) == ("anna", ["recording 1"], 1)
     [row] = client.get("/v1/speakers").json()["recordings"]
     assert (row["speaker"], row["consent"]) == ("anna", None)
     assert not {"embedding", "audio"} & row.keys()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00", row["enrolled_at"]), "RFC 3339"
     found = client.post("/v1/identify", files={"audio": A}, data={"most": "1"}).json()
     assert ([each["speaker"] for each in found["candidates"]], found["num_enrolled"]) == (["anna"], 1)
     assert client.patch("/v1/speakers/anna", json={"name": "änne"}).json() == {"speaker": "änne"}
@@ -136,6 +153,34 @@ def test_what_would_spoil_answers_is_not_enrolled(client):
     assert both.status_code == 422
     assert both.json()["error"].endswith("It is recording 2.")
     assert client.get("/v1/speakers").json() == {"recordings": []}
+
+
+def test_names_that_no_address_ends_with_are_not_given(client, anna):
+    for response in (
+        client.post("/v1/speakers/%2E%2E", files={"audio": A}),
+        client.patch("/v1/speakers/anna", json={"name": ".."}),
+    ):
+        assert response.status_code in (404, 422), response.text
+    assert [row["speaker"] for row in client.get("/v1/speakers").json()["recordings"]] == ["anna"]
+
+
+def test_where_nobody_is_enrolled_nothing_is_told_of_the_gallery(served, client):
+    response = client.post("/v1/identify", files={"audio": A})
+    assert response.status_code == 404
+    assert response.json()["error"].startswith("nobody is enrolled: got a gallery of no people")
+    assert served.settings.gallery not in response.text
+
+
+def test_it_is_ready_while_it_is_busy(served):
+    def ask(_):
+        with served.client() as own:
+            return own.post("/v1/explain", files={"a": wav(0, duration_s=20.0), "b": B}, data={"quick": "true"})
+
+    with ThreadPoolExecutor(3) as pool:
+        asked = [pool.submit(ask, number) for number in range(3)]
+        time.sleep(0.5)
+        assert httpx.get(f"{served.url}/readyz", trust_env=False, timeout=30).text == "ready"
+        assert {each.result().status_code for each in asked} == {200}
 
 
 def test_who_is_removed_is_named_by_no_replica_a_second_later(served, client, anna):
@@ -214,6 +259,13 @@ HOSTILE = {
     "deep JSON": ({"content": b"[" * 100_000, "headers": {"Content-Type": "application/json"}}, 422),
     "no base64": ({"json": {"a": text(A), "b": "ü"}}, 422),
     "a number": ({"json": {"a": text(A), "b": 7}}, 422),
+    "a form cut off": (
+        {
+            "content": b'--x\r\nContent-Disposition: form-data; name="a"; filename="a"\r\n\r\nRIFF',
+            "headers": {"Content-Type": "multipart/form-data; boundary=x"},
+        },
+        422,
+    ),
     "no form": ({"content": b"x", "headers": {"Content-Type": "multipart/form-data"}}, 422),
     "another type": ({"content": A, "headers": {"Content-Type": "audio/wav"}}, 415),
 }
@@ -249,12 +301,6 @@ def test_more_than_there_is_room_for_is_sent_away_with_when_to_come_back(served)
             assert response.json()["error"].startswith("too busy: got more ")
 
 
-def children(pid: int) -> list[int]:
-    """Return the processes below one."""
-    own = [int(each) for file in Path(f"/proc/{pid}/task").glob("*/children") for each in file.read_text().split()]
-    return own + [below for each in own for below in children(each)]
-
-
 def test_a_decoder_that_is_killed_costs_no_answer(client):
     decoders = [
         pid for pid in children(os.getpid()) if b"decoding_process" in Path(f"/proc/{pid}/cmdline").read_bytes()
@@ -271,7 +317,10 @@ def test_it_says_what_it_is(served, client):
     assert told["calibration"]["num_speakers"] == 30
     bare = httpx.Client(base_url=served.url, trust_env=False)
     assert (bare.get("/healthz").text, bare.get("/readyz").text) == ("alive", "ready")
-    paths = bare.get("/openapi.json").json()["paths"]
+    about = bare.get("/openapi.json").json()
+    assert about["components"]["securitySchemes"]["HTTPBearer"]["scheme"] == "bearer"
+    assert about["paths"]["/v1/verify"]["post"]["security"] == [{"HTTPBearer": []}]
+    paths = about["paths"]
     page = bare.get("/docs").text
     assert [path for path in paths if path not in page] == []
     assert "/v1/stream" in page
@@ -281,7 +330,24 @@ def test_it_says_what_it_is(served, client):
     assert 'route="/v1/verify",status="200"' in figures
 
 
-def test_what_is_logged_holds_no_audio_and_no_embedding(served):
+def test_what_is_logged_holds_no_audio_and_no_embedding(served, client):
+    embedding = client.post("/v1/embed", json={"audio": text(A)}).json()["embedding"]
+    client.post("/v1/embed", json={"audio": text(A)[:-7]})
+    client.post("/v1/embed", files={"audio": A[:-1000]})
+    folder = Path(
+        ray.get_runtime_context().get_session_dir()
+        if False
+        else ray._private.worker._global_node.get_session_dir_path()
+    )
+    logged = b"".join(file.read_bytes() for file in folder.glob("logs/**/*") if file.is_file())
+    assert b"serve" in logged
+    for secret in (
+        A[1000:1016],
+        text(A)[1000:1040].encode(),
+        str(embedding[0])[:9].encode(),
+        *map(str.encode, TOKENS.values()),
+    ):
+        assert secret not in logged
     lines = [json.loads(line) for line in served.audit.read_text().splitlines()]
     assert {key for line in lines for key in line} <= {"at", "who", "action", "outcome", "model", "speaker"}
 

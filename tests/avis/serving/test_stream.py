@@ -26,6 +26,13 @@ def opened(served, *, token=TOKENS["verify"], **kwargs):
     )
 
 
+def until(condition):
+    give_up = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < give_up
+        time.sleep(0.05)
+
+
 def hear(stream, begin, samples=SPOKEN, *, chunk=4000):
     """Begin a stream, send the samples, end it, and return all that is answered."""
     stream.send(json.dumps(begin))
@@ -57,13 +64,31 @@ def test_a_stream_against_somebody_who_is_enrolled_ends_with_the_reasons(served)
         taken = client.post("/v1/speakers/otto", files={"audio": VOICE}, data={"all": "true"})
         assert taken.status_code == 200, taken.text
         with opened(served) as stream:
-            *running, final = hear(stream, {"speaker": "otto", "reasons": True})
+            *running, final, reasons = hear(stream, {"speaker": "otto", "reasons": True})
         client.delete("/v1/speakers/otto")
     assert running[0]["verdict"]["outcome"] == "not_heard"
-    record = Explanation.model_validate(final["explanation"])
+    assert final["final"]
+    record = Explanation.model_validate(reasons["explanation"])
     assert record.llr == pytest.approx(final["verdict"]["llr"], abs=1e-3)
     line = json.loads(served.audit.read_text().splitlines()[-2])
     assert (line["who"], line["action"], line["speaker"]) == ("verify", "stream", "otto")
+
+
+def test_a_verdict_stands_where_there_are_no_reasons(served):
+    begin = {"audio": base64.b64encode(VOICE).decode(), "reasons": True}
+    with opened(served) as stream:
+        *_, final, reasons = hear(stream, begin, np.tile(SPOKEN, 6), chunk=RATE * 5)
+    assert (final["final"], final["verdict"]["outcome"]) == (True, final["verdict"]["outcome"])
+    assert reasons["unexplained"].startswith("stream not to be explained: got nothing, or more than 30 s, expected")
+
+
+def test_a_stream_without_an_end_is_written_down(served):
+    lines = len(served.audit.read_text().splitlines())
+    with opened(served) as stream:
+        stream.send(json.dumps({"audio": base64.b64encode(VOICE).decode()}))
+        stream.recv()
+    until(lambda: len(served.audit.read_text().splitlines()) > lines)
+    assert json.loads(served.audit.read_text().splitlines()[-1])["action"] == "stream"
 
 
 def test_a_stream_ends_within_a_second_when_its_voice_is_removed(served):
