@@ -131,7 +131,8 @@ class TwoNodes:
 
     def train(self, overrides: list[str]) -> list[str]:
         """Return the command of the main job on this cluster."""
-        return ["python", "pipelines/train.py", "compute=cluster", f"output_dir={self.folder / 'shared'}", *overrides]
+        on_cpus = ["compute=cluster", "compute.use_gpu=false", f"output_dir={self.folder / 'shared'}"]
+        return ["python", "pipelines/train.py", *on_cpus, *overrides]
 
     def close(self) -> None:
         """End all nodes, the head last."""

@@ -35,6 +35,7 @@ from avis.engine.workers import machine
 from avis.engine.workers.console import WORKER_LINES
 from avis.engine.workers.on_this_node import on_this_node
 from avis.engine.workers.restarts import give_back, restarted
+from avis.engine.workers.room import wait_for_room
 from avis.engine.workers.stop_request import StopRequest, wait_for
 from avis.engine.workers.stopping import STOPPING
 from avis.losses.building import build_loss
@@ -226,7 +227,12 @@ def _train_on_ray(inputs: TrainingInputs, run_dir: str, *, num_workers: tuple[in
             give_back()
             note(run_dir, LOST, told)
 
-        wait_for(partial(restarted, trainer.fit, max_restarts, progress=progress, lost=lost), request)
+        def started() -> None:
+            if inputs.recipe.compute.where == "cluster":
+                wait_for_room(least, use_gpu=use_gpu, within_minutes=inputs.recipe.compute.wait_minutes)
+            trainer.fit()
+
+        wait_for(partial(restarted, started, max_restarts, progress=progress, lost=lost), request)
 
 
 def _train_worker(config: dict[str, Any]) -> None:

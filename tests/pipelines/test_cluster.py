@@ -144,6 +144,55 @@ def test_preparing_outlives_its_node(cluster, recipe):
 
 
 @pytest.mark.slow
+def test_a_training_waits_for_nodes_and_says_for_what(cluster, tiny):
+    while len(cluster.nodes) > 1:
+        cluster.nodes.pop().kill()
+    wait_for(lambda: len(cluster.alive()) == 1, JOB_TIMEOUT_S, lambda: "end of the node")
+    waiting = [*tiny["train"], "compute.num_workers=2", "trainer.num_epochs=1"]
+    status, output = cluster.run(*cluster.train([*waiting, "run=alone", "compute.wait_minutes=0.1"]))
+    assert status != 0
+    assert "no room for the training: got 0 GPUs and 1 CPUs free of 0 GPUs and 1 CPUs within 0.1 min" in output
+    job = cluster.submit(*cluster.train([*waiting, "run=patient"]))
+    output = ""
+    for line in job.stdout:
+        output += line
+        if "training: waits for 0 GPUs and 3 CPUs" in line:
+            cluster.add_node()
+            break
+    rest, _ = job.communicate(timeout=JOB_TIMEOUT_S)
+    assert job.returncode == 0, output + rest
+
+
+@pytest.mark.slow
+def test_preparing_grows_to_nodes_that_come(cluster, tmp_path):
+    while len(cluster.nodes) > 1:
+        cluster.nodes.pop().kill()
+    audio, rows = cluster.folder / "more", ["path,speaker,utt_id"]
+    audio.mkdir()
+    sf.write(audio / "0.wav", np.random.default_rng(0).uniform(-0.3, 0.3, 160_000), 16000)
+    rows += [f"{audio}/0.wav,s{number % 7},u{number}" for number in range(6000)]
+    (audio / "list.csv").write_text("\n".join(rows))
+    settings = [f"corpus.path={audio}/list.csv", "sharding.num_validation_speakers=2", "sharding.shard_rows=100"]
+    out = cluster.folder / "grown"
+    job = cluster.submit(
+        *["python", "pipelines/prepare.py", "compute=cluster", "corpus=manifest", f"output_dir={out}", *settings]
+    )
+    wait_for(lambda: len(list(out.glob("stores/*/_parts/*.json"))) > 2, JOB_TIMEOUT_S, lambda: "parts")
+    before = cluster.alive()
+    cluster.add_node()
+    (new,) = cluster.alive() - before
+
+    def grown() -> bool:
+        actors = cluster.ask("/api/v0/actors?limit=10000")["data"]["result"]["result"]
+        return any(actor["node_id"] == new and "Map" in actor["class_name"] for actor in actors)
+
+    wait_for(lambda: grown() or job.poll() is not None, JOB_TIMEOUT_S, lambda: "worker on the new node")
+    assert grown(), job.communicate()[0]
+    output, _ = job.communicate(timeout=JOB_TIMEOUT_S)
+    assert job.returncode == 0, output
+
+
+@pytest.mark.slow
 def test_several_runs_go_side_by_side_and_are_compared(cluster, tiny):
     """Seven logical CPUs are enough for two runs of a trainer and two beside it each; one makes the store for both."""
     cluster.add_node()

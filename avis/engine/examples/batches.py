@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,8 @@ from avis.training.plan import Plan
 
 BATCHES_AHEAD = 2
 """That a worker has fetched beside the one that it trains on."""
+FIRST_WITHIN_S = 900.0
+"""A first batch takes seconds where there are CPUs for it at all."""
 
 Batch = dict[str, Tensor]
 
@@ -73,6 +75,13 @@ def fetched(next_pieces: Callable[[int], Pieces], rank: int) -> Iterator[Batch]:
     thread = ThreadPoolExecutor(1)
     try:
         ahead = deque(thread.submit(fetch) for _ in range(BATCHES_AHEAD))
+        wait([ahead[0]], timeout=FIRST_WITHIN_S)
+        if not ahead[0].done():
+            raise ValueError(
+                f"no examples: got none within {FIRST_WITHIN_S / 60:g} min, expected a batch. At the tasks that make "
+                "them. Another run has all CPUs, as 'ray status' tells: wait for its end, or add CPUs; resume=<run> "
+                "goes on."
+            )
         while (batch := ahead.popleft().result()) is not None:
             ahead.append(thread.submit(fetch))
             yield batch

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import ray
-from pydantic import NonNegativeInt, PositiveInt
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from avis.engine.workers import machine
 from avis.engine.workers.console import WORKER_LINES
@@ -38,12 +38,15 @@ class Compute:
     max_restarts : int
         How often in turn a training whose worker died is restarted from its last checkpoint without getting further;
         nodes that were taken away do not count. What its code or data raise is not tried again.
+    wait_minutes : float
+        How long a training waits for room on a cluster, each time that it is started.
     """
 
     where: Literal["local", "debug", "cluster"]
     num_workers: PositiveInt | list[PositiveInt] | None
     use_gpu: bool | None
     max_restarts: NonNegativeInt
+    wait_minutes: NonNegativeFloat = 0.0
 
     def __post_init__(self) -> None:
         bounds = self.num_workers
@@ -78,7 +81,7 @@ class Compute:
         STOPPING.listen()  # Ray has a handler of its own
 
     def num_gpus(self) -> int:
-        """Return the GPUs that this run may use.
+        """Return the GPUs that this run may use; on a cluster, those too that it asks for and waits for.
 
         Raises
         ------
@@ -94,6 +97,8 @@ class Compute:
         else:
             available = int(ray.cluster_resources().get("GPU", 0))
         needed = max(1, self._asked()[0])
+        if self.where == "cluster" and self.use_gpu:
+            return max(available, needed)
         if available < needed and (self.use_gpu or available):
             raise ValueError(
                 f"GPU missing: got {available} GPUs, expected at least {needed}. At compute.use_gpu and "
@@ -127,11 +132,25 @@ class Compute:
         return self.num_workers or 0, self.num_workers or 0
 
     def num_train_workers(self) -> tuple[int, int]:
-        """Return the fewest and the most training processes; connects to Ray if only that tells."""
+        """Return the fewest and the most training processes; connects to Ray if only that tells.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer GPUs than are asked for, or it is a cluster and not said whether its GPUs are yet to
+            come, and how many.
+        """
         if self.in_process:
             return 1, 1
-        if self.num_workers is None and self.use_gpu is not False:
+        is_open = self.use_gpu is None or (self.use_gpu and self.num_workers is None)
+        if is_open:
             self.connect()
+        if is_open and self.where == "cluster" and not ray.cluster_resources().get("GPU"):
+            raise ValueError(
+                f"no GPU in the cluster: got use_gpu={self.use_gpu} and num_workers={self.num_workers}, expected to be "
+                "told what to wait for. At compute. Set compute.use_gpu=true compute.num_workers=<GPUs> "
+                "to wait for nodes with GPUs, or compute.use_gpu=false to train on CPUs."
+            )
         if self.num_workers:
             return self._asked()
         return (num := self.num_gpus() or 1), num

@@ -25,6 +25,7 @@ from avis.engine.workers.compute import Compute
 from avis.engine.workers.console import on_terminal, show_progress
 from avis.engine.workers.data_context import data_context
 from avis.engine.workers.gauges import PARTS, PARTS_DONE, set_gauges
+from avis.engine.workers.shared_folder import check_shared
 from avis.storage_fault import StorageError
 
 UNREACHED_PARTS, UNREACHED_SHARE = 3, 0.1
@@ -125,10 +126,13 @@ def run_parts(
     pending = {part: task for part, task in tasks.items() if part not in done}
     if not pending:
         return
-    run = _in_process if compute.in_process else partial(_stream, num_gpus)
+    is_cluster = compute.where == "cluster"
+    run = _in_process if compute.in_process else partial(_stream, num_gpus, is_cluster)
     failed: dict[str, str] = {}
     try:
         compute.connect()
+        if is_cluster:
+            check_shared(uri)
         set_gauges({PARTS: len(pending), PARTS_DONE: 0}, stage=label)
         with closing(run(pending, uri, make, row_group_rows)) as rows:  # or its actors keep their CPUs
             shown = show_progress(rows, label, len(pending), moving=on_terminal() and not compute.in_process)
@@ -167,14 +171,15 @@ def _in_process(
 
 def _stream(
     num_gpus: float,
+    is_cluster: bool,
     pending: dict[str, pa.Table],
     uri: str,
     make: Callable[[], PartMaker],
     row_group_rows: int,
 ) -> Generator[dict[str, Any], None, None]:
-    cluster = ray.cluster_resources()
-    slots = cluster.get("GPU", 0) / num_gpus if num_gpus else cluster.get("CPU", 0)
-    workers = max(1, min(int(slots), len(pending)))
+    there = ray.cluster_resources()
+    slots = there.get("GPU", 0) / num_gpus if num_gpus else there.get("CPU", 0)
+    workers = len(pending) if is_cluster else max(1, min(int(slots), len(pending)))  # to a cluster nodes may come
     data_context()
     items = [{"part": part, "task": _pack(task)} for part, task in pending.items()]
     dataset = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(

@@ -65,7 +65,7 @@ def test_every_loss_goes_with_pairs(loss: str):
         ([*TWO_WORKERS, "trainer.batch_size=2"], r"local batch of 1: .*for 2 workers, expected at least 4"),
         ([*TWO_WORKERS, "trainer.batch_size=3"], r"local batch of 1: got trainer\.batch_size=3 for 2 workers"),
         (
-            ["loss=ge2e", *PAIRS, "compute=cluster", "compute.num_workers=3", "trainer.batch_size=4"],
+            ["loss=ge2e", *PAIRS, *TWO_WORKERS, "compute.num_workers=3", "trainer.batch_size=4"],
             r"workers without examples: got trainer\.batch_size=4 for 3 workers, expected 6 or more",
         ),
         (

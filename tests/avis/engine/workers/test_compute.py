@@ -89,6 +89,34 @@ def test_missing_gpus_are_said(
         compute(where="local", use_gpu=use_gpu, num_workers=num_workers).num_gpus()
 
 
+@pytest.mark.parametrize(
+    "asked", [{"use_gpu": None}, {"use_gpu": None, "num_workers": 2}, {"use_gpu": True, "num_workers": None}]
+)
+def test_a_cluster_without_gpus_yet_is_told_whether_to_wait(monkeypatch: pytest.MonkeyPatch, asked: dict[str, Any]):
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 8.0})
+    with pytest.raises(ValueError, match=r"no GPU in the cluster: got use_gpu=.* expected to be told what to wait for"):
+        compute(where="cluster", **asked).num_train_workers()
+
+
+@pytest.mark.parametrize(
+    ("gpus", "asked", "expected"),
+    [
+        (0, {"use_gpu": True, "num_workers": 2}, (2, (2, 2))),
+        (1, {"use_gpu": True, "num_workers": [2, 8]}, (2, (2, 8))),
+        (4, {"use_gpu": None}, (4, (4, 4))),
+        (0, {"use_gpu": False, "num_workers": 3}, (0, (3, 3))),
+    ],
+)
+def test_gpus_that_a_cluster_waits_for_count(
+    monkeypatch: pytest.MonkeyPatch, gpus: int, asked: dict[str, Any], expected: tuple[int, tuple[int, int]]
+):
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 8.0} | ({"GPU": float(gpus)} if gpus else {}))
+    on_cluster = compute(where="cluster", **asked)
+    assert (on_cluster.num_gpus(), on_cluster.num_train_workers()) == expected
+
+
 @pytest.mark.parametrize("bounds", [[3], [4, 2], [1, 2, 3]])
 def test_what_is_no_range_of_workers_is_refused(bounds: list[int]):
     with pytest.raises(ValueError, match=r"no range of workers: got num_workers=.*expected the fewest and the most"):

@@ -1,0 +1,59 @@
+"""Make sure that all nodes of a cluster see what is written."""
+
+import os
+import uuid
+
+import ray
+from ray.exceptions import RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from avis import location
+
+
+def check_shared(folder: str) -> None:
+    """Refuse a local folder that a node of the cluster does not share with this one.
+
+    Parameters
+    ----------
+    folder : str
+        Local path, which is made, or URI, which all can reach.
+
+    Raises
+    ------
+    ValueError
+        Naming a node that sees another folder, or none.
+    """
+    nodes = {node["NodeID"]: node["NodeManagerHostname"] for node in ray.nodes() if node["Alive"]}
+    if location.is_uri(folder) or len(nodes) < 2:
+        return
+    os.makedirs(folder, exist_ok=True)
+    probe = os.path.join(folder, f".{uuid.uuid4().hex}")
+    with open(probe, "x", encoding="utf-8"):
+        pass
+    try:
+        blind = [name for node, name in nodes.items() if not _sees(node, probe)]
+    finally:
+        os.remove(probe)
+    if blind:
+        raise ValueError(
+            f"folder not shared: got one that {len(blind)} of {len(nodes)} nodes do not see, {blind[0]} for one, "
+            f"expected one that all share. At {folder}. Set output_dir to a network file system that is mounted on all "
+            "nodes under one path, or to a bucket (s3://...)."
+        )
+
+
+def _sees(node: str, file: str) -> bool:
+    """Return whether a node sees a file; one that goes meanwhile will not miss it."""
+    there = NodeAffinitySchedulingStrategy(node, soft=False)
+    try:
+        return bool(ray.get(ray.remote(_lists).options(num_cpus=0, scheduling_strategy=there).remote(file)))
+    except RayError:
+        return True
+
+
+def _lists(file: str) -> bool:
+    """Look by listing the folder, which network file systems do not answer out of what they remember."""
+    try:
+        return os.path.basename(file) in os.listdir(os.path.dirname(file))
+    except FileNotFoundError:
+        return False
