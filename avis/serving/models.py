@@ -12,6 +12,7 @@ from avis.audio.codec import to_float
 from avis.audio.crop import windows
 from avis.engine.trials.embedder import FRAMES_ON_GPU, batches
 from avis.serving.replica import another_model, telling
+from avis.training.faster_step import lay_out_images
 from avis.verifier.embedder import checked_embedding
 from avis.verifier.side_by_side import side_by_side
 from avis.verifier.verifier import Verifier
@@ -32,6 +33,7 @@ class Models:
         self._verifier = Verifier.load(path)
         if use_gpu:
             self._verifier.model.to("cuda"), self._verifier.front_end.to("cuda")
+            lay_out_images(self._verifier.model)
         self._use_gpu = use_gpu
 
     async def embedding(self, values: NDArray[np.int16], *, model: str) -> NDArray[np.float32] | Exception:

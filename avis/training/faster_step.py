@@ -38,7 +38,12 @@ def prepare(module: nn.Module, model: nn.Module, settings: Training, *, on_gpu: 
         synchronise(module)
     if on_gpu:
         torch.set_float32_matmul_precision("high")
-        if any(isinstance(part, nn.Conv2d) for part in model.modules()):
-            model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        lay_out_images(model)
     if settings.compile:
         model.forward = torch.compile(model.forward)
+
+
+def lay_out_images(model: nn.Module) -> None:
+    """Lay a model that works on images out as GPUs take them faster: channels last."""
+    if any(isinstance(part, nn.Conv2d) for part in model.modules()):
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

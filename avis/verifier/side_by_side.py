@@ -18,8 +18,10 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def side_by_side(work: Callable[[Item], Result], items: Iterable[Item]) -> Generator[Result, None, None]:
-    """Yield what ``work`` returns for each item, in their order, on as many threads as torch has here.
+def side_by_side(
+    work: Callable[[Item], Result], items: Iterable[Item], *, threads: int | None = None
+) -> Generator[Result, None, None]:
+    """Yield what ``work`` returns for each item, in their order, from several threads.
 
     While it lasts, threads that others start have one thread of torch each, too. Closing it ends its threads, as soon
     as what they are at is done.
@@ -30,13 +32,16 @@ def side_by_side(work: Callable[[Item], Result], items: Iterable[Item]) -> Gener
         Called on several threads at once.
     items : iterable
         Taken `AHEAD` per thread before their results are asked for.
+    threads : int, optional
+        How many; as many as torch has here by default.
 
     Examples
     --------
     >>> list(side_by_side(abs, [-1, 2, -3]))
     [1, 2, 3]
     """
-    threads = torch.get_num_threads()
+    before = torch.get_num_threads()
+    threads = threads or before
     pool = ThreadPoolExecutor(threads, "recordings", initializer=torch.set_num_threads, initargs=(1,))
     begun: deque[Future[Result]] = deque()
     try:
@@ -48,4 +53,4 @@ def side_by_side(work: Callable[[Item], Result], items: Iterable[Item]) -> Gener
             yield begun.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(threads)
+        torch.set_num_threads(before)

@@ -3,8 +3,9 @@
 import contextlib
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pyarrow as pa
@@ -16,10 +17,14 @@ from avis.augment.bank import Bank
 from avis.checkpoints.checkpoint import Checkpoint
 from avis.engine.scoring_settings import MAX_WINDOW_S
 from avis.engine.trials.crops import Crops
+from avis.engine.trials.read_ahead import ahead
 from avis.engine.trials.wanted import read_wanted
+from avis.engine.workers.on_this_node import cpus_per_gpu
 from avis.schema import embeddings_schema
 from avis.training.example_settings import ExampleSettings
-from avis.training.examples import features_of
+from avis.training.examples import FrontEnd, features_of
+from avis.training.faster_step import lay_out_images
+from avis.verifier.side_by_side import side_by_side
 
 FRAMES_ON_GPU = 30_000
 """Frames that are embedded together: five minutes of speech. A CPU takes utterances one by one, which is no slower."""
@@ -30,20 +35,32 @@ NO_MEMORY = re.compile("(out of|allocate) memory")
 VALUES_ON_GPU = 1 << 24
 """Values of features, 64 MB, that are held to be put together to such batches."""
 
+PORTIONS_AHEAD = 2
+"""Of so many values, which wait for the GPU."""
+
 
 class View(NamedTuple):
     """A window of an utterance, of its crop, or of one of its augmented copies, to be embedded.
 
-    Windows of one view, which have its ``utt_id`` and ``number``, follow each other.
+    Windows of one view, which have its ``utt_id`` and ``number``, follow each other. Its ``inputs`` are features, or
+    what the device makes features of; of these there will be ``num_values``.
     """
 
     utt_id: str
     number: int
-    features: torch.Tensor
+    inputs: Mapping[str, torch.Tensor]
+    num_values: int
+
+
+Embedded = tuple[tuple[str, int], np.ndarray]
+"""The ``utt_id`` and ``number`` of a view, and its embedding."""
 
 
 class Embedder:
     """Embed utterances of one part of a store; see `avis.engine.workers.parts.PartMaker`.
+
+    On a GPU, as many threads as there are CPUs for it decode what comes next, and compute its features unless the front
+    end has weights, which belong on the GPU; one more has the model embed, while the caller's puts windows together.
 
     Parameters
     ----------
@@ -73,9 +90,13 @@ class Embedder:
         max_window_s: float = MAX_WINDOW_S,
     ) -> None:
         opened = checkpoint()
-        self.device = torch.device("cuda" if use_gpu else "cpu")
-        self.model = opened.build_model().to(self.device).eval()
-        self.front_end = opened.build_front_end().to(self.device).eval()
+        self.device, self.threads = torch.device("cuda" if use_gpu else "cpu"), cpus_per_gpu() if use_gpu else 0
+        self.model, self.front_end = opened.build_model().to(self.device).eval(), opened.build_front_end().eval()
+        self.hears_on_device = use_gpu and any(True for _ in self.front_end.parameters())
+        if self.hears_on_device:
+            self.front_end.to(self.device)
+        if use_gpu:
+            lay_out_images(self.model)
         self.frames_together, self.values_together = (FRAMES_ON_GPU, VALUES_ON_GPU) if use_gpu else (0, 0)
         self.maker = ExampleSettings.of(opened.recipe).build_maker(training=False)
         self.copies, self.banks, self.crops = copies, banks(), crops
@@ -93,15 +114,7 @@ class Embedder:
         uri, wanted = task["uri"][0].as_py(), set(task["utt_id"].to_pylist())
         ids: list[str] = []
         embeddings: list[np.ndarray] = []
-        for group in read_wanted(uri, wanted, ["utt_id", "audio", "num_samples"]):
-            rows = group.drop_columns("audio").to_pylist()
-            views = (
-                view
-                for row, audio in zip(rows, group["audio"], strict=True)
-                if row["utt_id"] in wanted
-                for view in self._views({**row, "audio": memoryview(audio.as_buffer())})
-            )
-            made = (pair for some in portions(views, self.values_together) for pair in self._embedded(some))
+        with contextlib.closing(self._embedded(self._views_of_part(uri, wanted))) as made:
             for (utt_id, _), of_windows in itertools.groupby(made, key=lambda pair: pair[0]):
                 ids.append(utt_id)
                 embeddings.append(np.mean([embedding for _, embedding in of_windows], axis=0))
@@ -110,10 +123,24 @@ class Embedder:
         column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
         return {"embeddings": pa.Table.from_arrays([pa.array(ids), column], schema=schema)}
 
-    def _embedded(self, views: list[View]) -> Iterator[tuple[tuple[str, int], np.ndarray]]:
-        longest = max(views, key=lambda view: len(view.features))
+    def _embedded(self, made: Iterator[Callable[[], View]]) -> Generator[Embedded, None, None]:
+        """Embed views, which calls make."""
+        if not self.threads:
+            for some in portions((make() for make in made), self.values_together):
+                yield from self._embed_portion(some)
+            return
+        with contextlib.closing(side_by_side(_called, made, threads=self.threads)) as views:
+            some_ahead = ahead(portions(views, self.values_together), PORTIONS_AHEAD)
+            with contextlib.closing(some_ahead):
+                embedded = ahead((self._embed_portion(some) for some in some_ahead), 1)
+                with contextlib.closing(embedded):
+                    yield from itertools.chain.from_iterable(embedded)
+
+    def _embed_portion(self, views: list[View]) -> list[Embedded]:
+        features = [self._features(view) for view in views]
+        longest = max(views, key=lambda view: view.num_values)
         with _naming(longest.utt_id):
-            embeddings = self.embed([view.features for view in views])
+            embeddings = self.embed(features)
         for view, embedding in zip(views, embeddings, strict=True):
             if not np.isfinite(embedding).all():
                 raise ValueError(
@@ -121,34 +148,72 @@ class Embedder:
                     f"values that are not finite, expected none. At {view.utt_id}. Train the model again, or leave the "
                     "utterance out of the list."
                 )
-            yield (view.utt_id, view.number), embedding
+        return [((view.utt_id, view.number), embedding) for view, embedding in zip(views, embeddings, strict=True)]
 
     @torch.inference_mode()
     def embed(self, features: list[torch.Tensor]) -> list[np.ndarray]:
-        """Return the embedding of each of some utterances' features [frames, mels]."""
-        embeddings: list[np.ndarray] = [np.empty(0)] * len(features)
+        """Return the embedding of each of some utterances' features [frames, mels]; nothing waits until all are."""
+        order: list[int] = []
+        made: list[torch.Tensor] = []
         for batch in batches([len(each) for each in features], self.frames_together):
-            num_frames = torch.tensor([len(features[i]) for i in batch], device=self.device)
-            together = torch.nn.utils.rnn.pad_sequence([features[i] for i in batch], batch_first=True)
-            made = self.model(together, num_frames) if len(batch) > 1 else self.model(together)
-            for i, embedding in zip(batch, made.float().cpu().numpy(), strict=True):
-                embeddings[i] = embedding
-        return embeddings
+            order += batch
+            made.append(self._embed_together([features[i] for i in batch]).float())
+        embeddings = torch.cat(made).cpu().numpy()
+        return list(embeddings[np.argsort(order)])
 
-    def _views(self, row: dict[str, Any]) -> Iterator[View]:
-        utt_id, num_samples = row["utt_id"], row["num_samples"]
-        first, num = self.crops.span(utt_id, num_samples) if self.crops else (0, num_samples)
+    def _embed_together(self, features: list[torch.Tensor]) -> torch.Tensor:
+        lengths = [len(each) for each in features]
+        together = self._on_device(torch.nn.utils.rnn.pad_sequence(features, batch_first=True))
+        if len(set(lengths)) == 1:
+            return self.model(together)
+        return self.model(together, self._on_device(torch.tensor(lengths)))
+
+    def _on_device(self, values: torch.Tensor) -> torch.Tensor:
+        if values.device.type == self.device.type:
+            return values
+        return values.pin_memory().to(self.device, non_blocking=True)
+
+    def _views_of_part(self, uri: str, wanted: set[str]) -> Iterator[Callable[[], View]]:
+        for group in read_wanted(uri, wanted, ["utt_id", "audio", "num_samples"]):
+            rows = group.drop_columns("audio").to_pylist()
+            for row, audio in zip(rows, group["audio"], strict=True):
+                if row["utt_id"] in wanted:
+                    yield from self._views({**row, "audio": memoryview(audio.as_buffer())})
+
+    def _views(self, row: dict[str, Any]) -> Iterator[Callable[[], View]]:
+        num_samples = row["num_samples"]
+        first, num = self.crops.span(row["utt_id"], num_samples) if self.crops else (0, num_samples)
         for start, length in windows(num, self.longest):
-            waveform = read_crop(row["audio"], start=first + start, num=length)
-            yield View(utt_id, 0, self._features(utt_id, {"waveforms": waveform}))
+            yield partial(self._window, row, first + start, length)
         for copy in range(self.copies):
-            example, _ = self.maker.example(row, pass_=copy, banks=self.banks)
-            yield View(utt_id, 1 + copy, self._features(utt_id, example))
+            yield partial(self._copy, row, copy)
 
-    def _features(self, utt_id: str, inputs: Mapping[str, np.ndarray]) -> torch.Tensor:
-        with _naming(utt_id):
-            on_device = {key: torch.from_numpy(value).to(self.device) for key, value in inputs.items()}
-            return features_of(on_device, self.front_end)
+    def _window(self, row: dict[str, Any], start: int, num: int) -> View:
+        return self._view(row["utt_id"], 0, {"waveforms": read_crop(row["audio"], start=start, num=num)})
+
+    def _copy(self, row: dict[str, Any], copy: int) -> View:
+        example, _ = self.maker.example(row, pass_=copy, banks=self.banks)
+        return self._view(row["utt_id"], 1 + copy, example)
+
+    def _view(self, utt_id: str, number: int, arrays: Mapping[str, np.ndarray]) -> View:
+        inputs = {key: torch.from_numpy(value) for key, value in arrays.items() if key != "seconds"}
+        if not self.hears_on_device:
+            with _naming(utt_id), torch.inference_mode():
+                inputs = {"features": features_of(inputs, self.front_end)}
+        if "features" in inputs:
+            return View(utt_id, number, inputs, inputs["features"].numel())
+        front_end = cast(FrontEnd, self.front_end)
+        return View(utt_id, number, inputs, front_end.num_frames(len(inputs["waveforms"])) * front_end.dim)
+
+    def _features(self, view: View) -> torch.Tensor:
+        if "features" in view.inputs:
+            return view.inputs["features"].float()
+        with _naming(view.utt_id), torch.inference_mode():
+            return features_of({key: self._on_device(value) for key, value in view.inputs.items()}, self.front_end)
+
+
+def _called(make: Callable[[], View]) -> View:
+    return make()
 
 
 @contextlib.contextmanager
@@ -171,14 +236,16 @@ def _naming(utt_id: str) -> Iterator[None]:
         ) from error
 
 
-def portions(views: Iterable[View], limit: int) -> Iterator[list[View]]:
+def portions(views: Iterable[View], limit: int) -> Generator[list[View], None, None]:
     """Put views together until they have ``limit`` values; each has one at least."""
     some: list[View] = []
+    num_values = 0
     for view in views:
         some.append(view)
-        if sum(each.features.numel() for each in some) >= limit:
+        num_values += view.num_values
+        if num_values >= limit:
             yield some
-            some = []
+            some, num_values = [], 0
     if some:
         yield some
 

@@ -14,7 +14,7 @@ import torch
 from avis.corpora.voice import draw_channel, draw_voice, synthesise
 from avis.verifier import Verifier
 from avis.verifier.embedder import LEAST_SPEECH_S
-from avis.verifier.side_by_side import AHEAD
+from avis.verifier.side_by_side import AHEAD, side_by_side
 from tests.avis.conftest import RATE, talk
 
 
@@ -97,3 +97,9 @@ def test_threads_share_no_detector(parts, two_threads, tmp_path):
     alone = [verifier.embed(path).speech_s for path in paths]
     assert min(alone) > 1.0
     assert [made.speech_s for _, made in verifier.embed_files(paths * 4)] == alone * 4
+
+
+def test_as_many_threads_as_are_asked_for(two_threads):
+    met = threading.Barrier(3, timeout=60)
+    assert sorted(side_by_side(lambda _: met.wait(), range(3), threads=3)) == [0, 1, 2]
+    assert torch.get_num_threads() == 2

@@ -1,6 +1,8 @@
 """Long recordings are embedded in windows, and who cannot be embedded is named."""
 
+import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,8 +12,10 @@ import torch
 from avis import store
 from avis.audio.codec import read_all
 from avis.audio.crop import windows
+from avis.augment.bank import Bank
 from avis.checkpoints.checkpoint import Checkpoint
 from avis.checkpoints.run_checkpoints import best_checkpoint
+from avis.engine.examples.inputs import gather_inputs
 from avis.engine.recipe import Recipe
 from avis.engine.trials.embedder import Embedder
 from avis.engine.trials.embeddings import StoreEmbedder
@@ -31,8 +35,11 @@ def rows(tiny_store: str) -> pa.Table:
     return store.read_table(tiny_store, "utterances", prefix="test").slice(0, 3)
 
 
-def embedder(checkpoint: Checkpoint, *, max_window_s: float = WINDOW_S) -> Embedder:
-    return Embedder(lambda: checkpoint, copies=0, banks=dict, use_gpu=False, max_window_s=max_window_s)
+def embedder(checkpoint: Checkpoint, *, max_window_s: float = WINDOW_S, threads: int = 0, **given: Any) -> Embedder:
+    given = {"copies": 0, "banks": dict, "use_gpu": False, "max_window_s": max_window_s} | given
+    made = Embedder(lambda: checkpoint, **given)
+    made.threads = threads
+    return made
 
 
 def task(tiny_store: str, rows: pa.Table) -> pa.Table:
@@ -128,3 +135,66 @@ def test_an_embedding_that_is_not_a_number_is_refused(checkpoint: Checkpoint, ti
     message = rf"embedding without a value: got 16 of 16 .*At {rows['utt_id'][0].as_py()}\."
     with pytest.raises(ValueError, match=message):
         embed(task(tiny_store, rows.slice(0, 1)))
+
+
+@pytest.fixture
+def banks(tiny_recipe: Recipe, tiny_store: str) -> dict[str, Bank]:
+    return gather_inputs(tiny_recipe, tiny_store, 1).examples.banks
+
+
+@pytest.mark.parametrize("values_together", [0, 20_000])
+@pytest.mark.parametrize("hears_on_device", [False, True])
+def test_what_is_read_ahead_is_embedded_alike(
+    checkpoint: Checkpoint,
+    tiny_store: str,
+    rows: pa.Table,
+    banks: dict[str, Bank],
+    values_together: int,
+    hears_on_device: bool,
+):
+    """Windows and copies, with features of who reads or, as of front ends with weights, of who embeds."""
+    asked, made = task(tiny_store, rows), []
+    for threads in (0, 3):
+        embed = embedder(checkpoint, copies=2, banks=lambda: banks, threads=threads)
+        embed.values_together, embed.frames_together = values_together, 200 if values_together else 0
+        embed.hears_on_device = hears_on_device
+        made.append(embed(asked)["embeddings"])
+    assert made[0].equals(made[1])
+    assert len(made[0]) == 3 * len(made[0]["utt_id"].unique()) > 0
+
+
+def test_nothing_is_left_of_reading_ahead_where_one_cannot_be_embedded(
+    checkpoint: Checkpoint, tiny_store: str, rows: pa.Table, monkeypatch: pytest.MonkeyPatch
+):
+    def fail(*args: object) -> None:
+        raise ValueError("too short")
+
+    embed, before = embedder(checkpoint, threads=2), set(threading.enumerate())
+    monkeypatch.setattr(embed.front_end, "forward", fail)
+    with pytest.raises(ValueError, match=rf"^utterance cannot be embedded: got too .*At {rows['utt_id'][0].as_py()}\."):
+        embed(task(tiny_store, rows))
+    assert set(threading.enumerate()) == before
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("threads", [0, 4])
+@pytest.mark.parametrize("hears_on_device", [False, True])
+def test_a_gpu_gives_the_same(
+    checkpoint: Checkpoint,
+    tiny_store: str,
+    rows: pa.Table,
+    banks: dict[str, Bank],
+    threads: int,
+    hears_on_device: bool,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    asked, given = task(tiny_store, rows), {"copies": 2, "banks": lambda: banks}
+    expected = embedder(checkpoint, **given)(asked)["embeddings"]
+    on_gpu = embedder(checkpoint, **given, use_gpu=True, threads=threads)
+    if hears_on_device:
+        on_gpu.hears_on_device = True
+        on_gpu.front_end.to("cuda")
+    made = on_gpu(asked)["embeddings"]
+    assert made["utt_id"].equals(expected["utt_id"])
+    np.testing.assert_allclose(embedding_matrix(made), embedding_matrix(expected), atol=1e-3)
