@@ -140,9 +140,15 @@ class SpeakerVerifier(pl.LightningModule):
 
     def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         """Check the speakers while reading them makes no device wait, and pin what is copied to a GPU meanwhile."""
-        if not isinstance(batch, dict) or self.device.type == "cpu":
+        if self.device.type == "cpu":
             return batch
+        if not isinstance(batch, dict):
+            inputs, speakers = batch
+            return self._pinned(inputs), speakers
         check_speakers(self.loss, batch["speaker"])
+        return self._pinned(batch)
+
+    def _pinned(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         if self.device.type != "cuda":
             return batch
         return {key: value if key in OFF_DEVICE else value.pin_memory() for key, value in batch.items()}
@@ -150,7 +156,8 @@ class SpeakerVerifier(pl.LightningModule):
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Move what is computed with."""
         if not isinstance(batch, dict):
-            return super().transfer_batch_to_device(batch, device, dataloader_idx)
+            inputs, speakers = batch
+            return self.transfer_batch_to_device(inputs, device, dataloader_idx), speakers
         moved = {key: value for key, value in batch.items() if key not in OFF_DEVICE}
         return {**batch, **super().transfer_batch_to_device(moved, device, dataloader_idx)}
 
@@ -272,12 +279,13 @@ class SpeakerVerifier(pl.LightningModule):
         return (1.0 - mixed.share) * loss + mixed.share * partners, correct
 
     def validation_step(self, batch: tuple[dict[str, Tensor], list[str]], batch_idx: int) -> None:
-        """Embed a batch of held-out speakers' utterances."""
+        """Embed a batch of held-out speakers' utterances, in the training's precision."""
         inputs, speakers = batch
-        self.validation.append((self(inputs).float().cpu(), speakers))
+        self.validation.append((self(inputs).float(), speakers))  # a copy to the CPU would make a GPU wait here
 
     def on_validation_epoch_end(self) -> None:
         """Score all pairs of held-out utterances, on every worker alike."""
+        self.validation = [(embeddings.cpu(), speakers) for embeddings, speakers in self.validation]
         shares = [self.validation]
         if torch.distributed.is_initialized():
             shares = [[] for _ in range(torch.distributed.get_world_size())]

@@ -2,6 +2,7 @@
 
 import csv
 import math
+import os
 import re
 import shutil
 import signal
@@ -9,22 +10,30 @@ import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import fsspec
 import pytest
 import torch
+import torch.distributed as dist
+from lightning.pytorch.plugins.environments import LightningEnvironment
+from lightning.pytorch.strategies import DDPStrategy
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from avis import store
-from avis.checkpoints.checkpoint import read_checkpoint
+from avis.checkpoints.checkpoint import Checkpoint, read_checkpoint
 from avis.checkpoints.components import build
 from avis.checkpoints.run_checkpoints import best_checkpoint, last_checkpoint, next_position
 from avis.engine import train as engine
+from avis.engine.examples.batches import local_batches
+from avis.engine.examples.inputs import gather_inputs
 from avis.engine.recipe import Recipe
-from avis.engine.train import train
+from avis.engine.train import fit_on_worker, train
 from avis.engine.workers.stopping import STOPPING
 from avis.storage_fault import StorageError
 from avis.training import saving
+from avis.training.fit import exchange
+from avis.training.module import SpeakerVerifier
 from avis.training.remote import CheckpointsAt, local_logs
 
 STEPS = 4  # 16 utterances of 4 speakers in batches of 4
@@ -216,6 +225,80 @@ def test_bfloat16_with_fused_clipped_steps_comes_near_to_float32(
     assert losses == pytest.approx(column(tiny_run, "train/loss"), rel=0.2)  # few channels, large steps
     assert losses[0] == pytest.approx(column(tiny_run, "train/loss")[0], rel=0.02)
     assert losses[0] != column(tiny_run, "train/loss")[0]
+
+
+@pytest.mark.parametrize(
+    ("device", "precision"),
+    [
+        ("cpu", "bf16-mixed"),
+        pytest.param("cuda", "bf16-mixed", marks=pytest.mark.gpu),
+        pytest.param("cuda", "16-mixed", marks=pytest.mark.gpu),
+    ],
+)
+def test_held_out_utterances_are_embedded_in_the_training_s_precision(
+    tiny_recipe: Recipe, tiny_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str, precision: str
+):
+    embed, seen = SpeakerVerifier.forward, set[tuple[bool, torch.dtype | None]]()
+
+    def watched(module: SpeakerVerifier, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        seen.add((module.training, torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None))
+        return embed(module, inputs)
+
+    monkeypatch.setattr(SpeakerVerifier, "forward", watched)
+    changes = {"trainer.precision": precision, "trainer.num_epochs": 1, "compute.use_gpu": device == "cuda"}
+    train(tiny_recipe.changed(changes), tiny_store, str(tmp_path))
+    expected = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}[precision]
+    assert seen == {(True, expected), (False, expected)}
+    assert all(math.isfinite(loss) for loss in column(str(tmp_path), "train/loss"))
+
+
+@pytest.mark.parametrize(("device", "backend"), [("cpu", "gloo"), pytest.param("cuda", "nccl", marks=pytest.mark.gpu)])
+def test_one_worker_that_exchanges_trains_as_one_that_does_not(
+    tiny_recipe: Recipe, tiny_store: str, tmp_path: Path, device: str, backend: str
+):
+    recipe = tiny_recipe.changed({"trainer.num_epochs": 1, "compute.use_gpu": device == "cuda"})
+    train(recipe, tiny_store, str(tmp_path / "alone"))
+    run_dir = str(tmp_path / "exchanging")
+    inputs = gather_inputs(recipe, tiny_store, 1, run_dir)
+    with mock.patch.dict(os.environ):
+        try:
+            fit_on_worker(
+                inputs,
+                local_batches(inputs.examples),
+                run_dir,
+                rank=0,
+                world_size=1,
+                data_cpus=0,
+                stop_asked=lambda: False,
+                strategy=DDPStrategy(process_group_backend=backend, **exchange(recipe.trainer)),
+                plugins=[LightningEnvironment()],
+                devices=1,
+                accelerator=device,
+            )
+            assert dist.get_backend() == backend
+        finally:
+            if dist.is_initialized():
+                dist.destroy_process_group()
+    for name in ("train/loss", "val/eer"):
+        expected = pytest.approx(column(str(tmp_path / "alone"), name), rel=1e-5 if device == "cpu" else 0.02)
+        assert column(run_dir, name) == expected, name
+
+
+@pytest.mark.parametrize(
+    "device", [pytest.param("cpu", marks=pytest.mark.slow), pytest.param("cuda", marks=pytest.mark.gpu)]
+)
+def test_a_compiled_model_trains_as_it_does_uncompiled(
+    tiny_recipe: Recipe, tiny_store: str, tmp_path: Path, device: str
+):
+    losses = []
+    for compiled in (False, True):
+        run_dir = str(tmp_path / str(compiled))
+        changes = {"trainer.compile": compiled, "trainer.precision": "bf16-mixed", "compute.use_gpu": device == "cuda"}
+        checkpoint = train(tiny_recipe.changed(changes), tiny_store, run_dir)
+        losses.append(column(run_dir, "train/loss"))
+    assert losses[1] == pytest.approx(losses[0], rel=0.2)  # few channels, large steps
+    assert losses[1][0] == pytest.approx(losses[0][0], rel=0.02)
+    assert Checkpoint.open(checkpoint.uri).build_model()
 
 
 def test_an_epoch_that_is_worse_never_takes_the_place_of_the_best(

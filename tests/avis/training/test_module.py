@@ -196,6 +196,22 @@ def test_a_loss_that_is_no_number_ends_the_training_when_it_is_read_and_is_never
 
 
 @pytest.mark.gpu
+def test_a_validation_makes_no_gpu_wait():
+    module = verifier(ecapa(), 8).cuda().eval()
+    for step in range(3):
+        inputs = {"features": voices(4, seed=step)["features"], "seconds": torch.zeros(4, 3)}
+        batch = module.on_before_batch_transfer((inputs, list("aabb")), 0)
+        inputs, speakers = module.transfer_batch_to_device(batch, module.device, 0)
+        assert inputs["features"].is_cuda
+        assert not inputs["seconds"].is_cuda
+        torch.cuda.set_sync_debug_mode("error" if step else "default")  # the first one prepares kernels
+        with torch.no_grad():
+            module.validation_step((inputs, speakers), step)
+        torch.cuda.set_sync_debug_mode("default")
+    assert 0 <= validate(module)["val/eer"] <= 1
+
+
+@pytest.mark.gpu
 def test_a_step_makes_no_gpu_wait():
     module = verifier(ecapa(), 8).cuda()
     optimizer = module.configure_optimizers()
