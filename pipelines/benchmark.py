@@ -4,6 +4,7 @@
     python pipelines/benchmark.py feed      # examples/s that reach trainers which do nothing, beside one process's own
     python pipelines/benchmark.py step      # examples/s of training steps: 32 and 16 bit, threads, compiled, ...
     python pipelines/benchmark.py plain     # the whole training as a plain single-process loop, then scored
+    python pipelines/benchmark.py embed     # seconds of audio per second: read in turn, read ahead, the model by itself
     python pipelines/benchmark.py scoring   # 10 million trials with AS-norm: trials/s, memory; and loops over pairs
     python pipelines/benchmark.py identify  # one of a million people named, beside a product of matrices and a sort
     python pipelines/benchmark.py metrics   # all figures of ten million scores against two plain sorts of them, and
@@ -30,6 +31,7 @@ from avis.engine.config import resolve
 from avis.engine.entry import pipeline
 from avis.engine.recipe import Recipe
 from avis.starting import as_started
+from pipelines.benchmarks.embedding import embedding
 from pipelines.benchmarks.evaluation import metrics
 from pipelines.benchmarks.examples import augment, features
 from pipelines.benchmarks.explaining import explaining
@@ -49,6 +51,7 @@ MEASUREMENTS: dict[str, Callable[[Recipe], None]] = {
     "feed": feed,
     "step": step,
     "plain": plain,
+    "embed": embedding,
     "scoring": scoring,
     "identify": identify,
     "explain": explaining,

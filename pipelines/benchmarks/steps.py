@@ -43,7 +43,15 @@ VARIANTS = [
 ]
 
 
-ON_GPUS = [Variant(torch.float32, channels_last=True), Variant(torch.bfloat16, channels_last=True)]
+ON_GPUS = [
+    Variant(torch.float32, fused=False),
+    Variant(torch.float32),
+    Variant(torch.float32, channels_last=True),
+    Variant(torch.bfloat16),
+    Variant(torch.bfloat16, channels_last=True),
+    Variant(torch.bfloat16, compiled=True),
+    Variant(torch.bfloat16, channels_last=True, compiled=True),
+]
 """See `avis.training.faster_step.prepare`."""
 
 
@@ -53,9 +61,11 @@ def step(recipe: Recipe, *, variants: Sequence[Variant] | None = None, rounds: i
     A step is model, loss, gradients, clipping and optimiser. Features that the model learns with are left out.
     """
     device = torch.device("cuda" if torch.cuda.is_available() and recipe.compute.use_gpu is not False else "cpu")
-    variants = variants or [*VARIANTS, *(ON_GPUS if device.type == "cuda" else [])]
     torch.manual_seed(recipe.seed)
     model, trainer = recipe.model.build(), recipe.trainer
+    has_images = any(isinstance(part, nn.Conv2d) for part in model.modules())
+    on_gpu = [variant for variant in ON_GPUS if has_images or not variant.channels_last]
+    variants = variants or (on_gpu if device.type == "cuda" else VARIANTS)
     loss = build_loss(recipe.loss.build(), embedding_dim=model.embedding_dim, num_speakers=NUM_SPEAKERS)
     front_end = recipe.examples.features.build_front_end()
     num_frames = front_end.num_frames(round(crop_bounds(trainer.crop_s)[1] * recipe.examples.sample_rate))
