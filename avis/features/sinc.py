@@ -5,6 +5,7 @@ import math
 import torch
 
 from avis.features.waveforms import check_waveforms, frame_sizes
+from avis.full_precision import full_precision
 
 MIN_LOW_HZ = 50.0
 MIN_BAND_HZ = 50.0
@@ -99,7 +100,7 @@ class Sinc(torch.nn.Module):
     def forward(self, waveforms: torch.Tensor) -> torch.Tensor:
         """Map float32 ``[batch, samples]`` or ``[samples]`` to energies, float32 ``[batch, frames, dim]``."""
         check_waveforms(waveforms, min_samples=self.min_samples, name="Sinc")
-        with torch.autocast(waveforms.device.type, enabled=False):
+        with torch.autocast(waveforms.device.type, enabled=False), full_precision(waveforms.device):
             outputs = torch.nn.functional.conv1d(
                 waveforms.unsqueeze(-2), self.filters().unsqueeze(1), stride=self.stride_samples
             )

@@ -26,8 +26,11 @@ from avis.training.examples import FrontEnd, features_of
 from avis.training.faster_step import lay_out_images
 from avis.verifier.side_by_side import side_by_side
 
+SHARE_OF_GPU = 0.25
+"""Of a worker: Python keeps one process from giving a GPU enough to do, whatever the number of its threads."""
+
 FRAMES_ON_GPU = 30_000
-"""Frames that are embedded together: five minutes of speech. A CPU takes utterances one by one, which is no slower."""
+"""Frames that a GPU embeds together: five minutes of speech. A CPU takes utterances one by one, which is no slower."""
 
 NO_MEMORY = re.compile("(out of|allocate) memory")
 """Words that torch has for it, on GPUs and CPUs."""
@@ -59,8 +62,9 @@ Embedded = tuple[tuple[str, int], np.ndarray]
 class Embedder:
     """Embed utterances of one part of a store; see `avis.engine.workers.parts.PartMaker`.
 
-    On a GPU, as many threads as there are CPUs for it decode what comes next, and compute its features unless the front
-    end has weights, which belong on the GPU; one more has the model embed, while the caller's puts windows together.
+    On a GPU, a thread for every two CPUs that there are for it decodes what comes next, and computes its features
+    unless the front end has weights, which belong on the GPU; one more has the model embed, while the caller's puts
+    windows together.
 
     Parameters
     ----------
@@ -90,14 +94,17 @@ class Embedder:
         max_window_s: float = MAX_WINDOW_S,
     ) -> None:
         opened = checkpoint()
-        self.device, self.threads = torch.device("cuda" if use_gpu else "cpu"), cpus_per_gpu() if use_gpu else 0
+        self.device, self.threads, self.frames_together, self.values_together = torch.device("cpu"), 0, 0, 0
+        if use_gpu:
+            cpus, share = cpus_per_gpu()
+            self.device, self.threads = torch.device("cuda"), max(1, int(cpus / 2))
+            self.frames_together, self.values_together = int(share * FRAMES_ON_GPU), int(share * VALUES_ON_GPU)
         self.model, self.front_end = opened.build_model().to(self.device).eval(), opened.build_front_end().eval()
         self.hears_on_device = use_gpu and any(True for _ in self.front_end.parameters())
         if self.hears_on_device:
             self.front_end.to(self.device)
         if use_gpu:
             lay_out_images(self.model)
-        self.frames_together, self.values_together = (FRAMES_ON_GPU, VALUES_ON_GPU) if use_gpu else (0, 0)
         self.maker = ExampleSettings.of(opened.recipe).build_maker(training=False)
         self.copies, self.banks, self.crops = copies, banks(), crops
         self.longest = round(max_window_s * opened.sample_rate)

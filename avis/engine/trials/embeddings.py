@@ -16,7 +16,7 @@ from avis.checkpoints.checkpoint import Checkpoint
 from avis.digest import fingerprint
 from avis.engine.scoring_settings import MAX_WINDOW_S
 from avis.engine.trials.crops import Crops
-from avis.engine.trials.embedder import Embedder
+from avis.engine.trials.embedder import SHARE_OF_GPU, Embedder
 from avis.engine.workers.compute import Compute
 from avis.engine.workers.parts import run_parts, shared_by_workers
 
@@ -98,7 +98,7 @@ class StoreEmbedder:
             files = _embedded_already(folder, uri, made_from)
             todo = {part: task for part, task in tasks.items() if f"embeddings/{part}.parquet" not in files}
             self.compute.connect()
-            num_gpus = 1 if self.compute.num_gpus() else 0
+            num_gpus = SHARE_OF_GPU if self.compute.num_gpus() else 0
             make = functools.partial(
                 Embedder,
                 shared_by_workers(self.checkpoint, self.compute),

@@ -14,10 +14,14 @@ def on_this_node() -> dict[str, Any]:
     return {"scheduling_strategy": NodeAffinitySchedulingStrategy(node, soft=False)}
 
 
-def cpus_per_gpu() -> int:
-    """Return how many CPUs stand beside each GPU of this node, at least one; all that there are without Ray."""
+def cpus_per_gpu() -> tuple[float, float]:
+    """Return how many CPUs of this node stand beside this worker's GPU, or its share of one, and that share.
+
+    Without Ray they are all that there are, beside a whole GPU.
+    """
     if not ray.is_initialized():
-        return machine.cpus()
-    own = ray.get_runtime_context().get_node_id()
-    [has] = [node["Resources"] for node in ray.nodes() if node["NodeID"] == own]
-    return max(1, int(has.get("CPU", 0) / max(1, has.get("GPU", 0))))
+        return float(machine.cpus()), 1.0
+    context = ray.get_runtime_context()
+    [has] = [node["Resources"] for node in ray.nodes() if node["NodeID"] == context.get_node_id()]
+    share = context.get_assigned_resources().get("GPU", 1.0)
+    return share * has.get("CPU", 0.0) / max(1.0, has.get("GPU", 0.0)), share

@@ -204,6 +204,5 @@ def test_num_frames_of_short_waveforms(preset, name, num_samples):
 def test_a_gpu_gives_the_same(preset, speech_like, name):
     batch = torch.stack([speech_like(NUM_SAMPLES, seed) for seed in range(3)])
     expected = preset[name](batch).detach()
-    with torch.backends.cudnn.flags(allow_tf32=False):  # convolutions in float32, as on a CPU
-        made = copy.deepcopy(preset[name]).cuda()(batch.cuda()).detach().cpu()
+    made = copy.deepcopy(preset[name]).cuda()(batch.cuda()).detach().cpu()
     torch.testing.assert_close(made, expected, atol=1e-3, rtol=1e-4)
