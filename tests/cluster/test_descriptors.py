@@ -28,6 +28,11 @@ YAMLS = sorted(CLUSTER.glob("*.yaml"))
 RAY_PORTS = {6379, 8265, 10001}
 WORLD = {"0.0.0.0/0", "::/0"}
 UNITS = {"Mi": 2**20, "Gi": 2**30}
+LOCKED = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "readOnlyRootFilesystem": True,
+}
 
 
 def load(name: str) -> dict[str, Any]:
@@ -174,6 +179,38 @@ def test_kuberay_pods(kind, name, request):
         )
 
 
+@pytest.mark.parametrize(("name", "num_pods"), [("kuberay-rayjob.yaml", 4), ("kuberay-rayservice.yaml", 3)])
+def test_kuberay_pods_keep_to_what_kubernetes_calls_restricted(name, num_pods):
+    pods = [value for key, value in walk(load(name)) if key == "spec" and "containers" in value]
+    assert len(pods) == num_pods
+    for pod in pods:
+        assert pod["securityContext"] == {
+            "runAsNonRoot": True,
+            "fsGroup": 1000,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        }
+        kinds = {volume["name"]: next(iter(volume.keys() - {"name"})) for volume in pod["volumes"]}
+        assert set(kinds.values()) <= {"emptyDir", "persistentVolumeClaim"}
+        [only] = pod["containers"]
+        assert only["securityContext"] == LOCKED
+        mounts = {mount["mountPath"]: kinds[mount["name"]] for mount in only["volumeMounts"]}
+        assert mounts["/tmp"] == "emptyDir", "all else of the root is read-only"
+
+
+def test_kuberay_autoscaler_which_the_operator_adds_is_restricted_too(rayservice):
+    options = rayservice["spec"]["rayClusterConfig"]["autoscalerOptions"]
+    assert options["securityContext"] == LOCKED
+    assert options["volumeMounts"] == [{"name": "tmp", "mountPath": "/tmp"}]
+
+
+def test_kuberay_job_ends(rayjob):
+    spec = rayjob["spec"]
+    assert 0 < spec["ttlSecondsAfterFinished"] < spec["activeDeadlineSeconds"]
+    assert spec["backoffLimit"] > 0
+    assert spec["submitterPodTemplate"]["spec"]["restartPolicy"] == "Never"
+
+
 def test_service_is_what_serve_deploys_and_avis_builds(rayservice, service_groups):
     deployed = load("serve.yaml")
     assert yaml.safe_load(rayservice["spec"]["serveConfigV2"]) == deployed
@@ -233,32 +270,10 @@ def test_kuberay_entrypoint_starts_a_run_and_goes_on_with_it(rayjob, tmp_path):
     assert run_entrypoint(rayjob, tmp_path) == [script, "compute=cluster", f"output_dir={tmp_path}", "resume=first"]
 
 
-def test_image_is_the_tested_ray_and_python(pinned):
-    lines = (CLUSTER / "Dockerfile").read_text().splitlines()
-    (base,) = [line.split()[1] for line in lines if line.startswith("FROM ")]
-    version, python, platform = re.fullmatch(r"rayproject/ray:([\d.]+)-py(\d+)-(\w+)", base).groups()
-    assert version == pinned["ray"]
-    assert platform == "gpu"
-    project = (PROJECT / "pyproject.toml").read_text()
-    assert f'python_version = "{python[0]}.{python[1:]}"' in project, "the version that the types are checked for"
-    low, high = re.search(r'"ray\[[\w,]+\]>=([\d.]+),<([\d.]+)"', project).groups()
-    assert tuple(map(int, low.split("."))) <= tuple(map(int, version.split("."))) < tuple(map(int, high.split(".")))
-
-
-def test_image_copies_what_the_project_has():
-    text = (CLUSTER / "Dockerfile").read_text()
-    copied = [word for line in re.findall(r"^COPY --chown=ray (.*) \S+$", text, re.MULTILINE) for word in line.split()]
-    assert {"pyproject.toml", "constraints.txt", "avis", "configs", "pipelines"} <= set(copied)
-    missing = [name for name in copied if not (PROJECT / name).exists()]
-    assert not missing
-    assert "--constraint constraints.txt" in text
-
-
-def test_everything_runs_the_same_image(aws, groups, service_groups):
+def test_everything_runs_the_same_image(aws, rayjob, groups, service_groups):
     version = re.search(r'^version = "(.*)"', (PROJECT / "pyproject.toml").read_text(), re.MULTILINE).group(1)
-    images = {
-        aws["docker"]["image"],
-        *(container(group)["image"] for group in (*groups.values(), *service_groups.values())),
-    }
+    pods = [group["template"] for group in (*groups.values(), *service_groups.values())]
+    pods.append(rayjob["spec"]["submitterPodTemplate"])
+    images = {aws["docker"]["image"], *(container({"template": pod})["image"] for pod in pods)}
     assert images == {f"registry.example.com/avis:{version}"}
     assert next(iter(images)) in (CLUSTER / "Dockerfile").read_text()
