@@ -111,9 +111,10 @@ def test_the_code_and_the_tested_versions_get_in_and_nothing_else():
     copied += [rest.split()[1:] for name, rest in STAGES["train"] if name == "COPY"]
     assert let_in == {word for words in copied for word in words[:-1]}
     assert {"avis", "configs", "pipelines"} < let_in
+    assert only("code", "WORKDIR") != only("dependencies", "WORKDIR"), "the stand-in's build would be taken for newer"
     for stage in ("dependencies", "train"):
         [installed] = [rest for name, rest in STAGES[stage] if name == "RUN" and "'.[serve]'" in rest]
-        assert "--constraint constraints.txt" in installed
+        assert "--constraint constraints.txt '.[serve]'" in installed
 
 
 def test_clusters_run_the_tested_ray_and_both_the_same_python(pinned):
