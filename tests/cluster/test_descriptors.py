@@ -259,15 +259,18 @@ def run_entrypoint(rayjob: dict[str, Any], folder: Path) -> list[str]:
     return done.stdout.split()
 
 
-def test_kuberay_entrypoint_starts_a_run_and_goes_on_with_it(rayjob, tmp_path):
+def test_kuberay_entrypoint_starts_a_run_and_goes_on_with_it(rayjob, groups, tmp_path):
     script, *first = run_entrypoint(rayjob, tmp_path)
     assert (PROJECT / Path(script).relative_to("/opt/avis")).is_file()
     assert {"compute=cluster", f"output_dir={tmp_path}", "run=first"} <= set(first)
     with initialize_config_dir(str(PROJECT / "configs"), version_base="1.3"):
-        assert compose("train", first).run == "first"
+        composed = compose("train", first)
+    gpus = groups["gpu"]["replicas"]  # each pod has one
+    assert (composed.run, composed.compute.use_gpu, composed.compute.num_workers) == ("first", True, gpus)
     (tmp_path / "runs" / "first").mkdir(parents=True)
     (tmp_path / "runs" / "first" / "config.json").write_text("{}")
-    assert run_entrypoint(rayjob, tmp_path) == [script, "compute=cluster", f"output_dir={tmp_path}", "resume=first"]
+    again = ["compute=cluster", "compute.use_gpu=true", f"compute.num_workers={gpus}", f"output_dir={tmp_path}"]
+    assert run_entrypoint(rayjob, tmp_path) == [script, *again, "resume=first"]
 
 
 def test_everything_runs_the_same_image(aws, rayjob, groups, service_groups):

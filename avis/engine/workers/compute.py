@@ -46,7 +46,7 @@ class Compute:
     num_workers: PositiveInt | list[PositiveInt] | None
     use_gpu: bool | None
     max_restarts: NonNegativeInt
-    wait_minutes: NonNegativeFloat = 0.0
+    wait_minutes: NonNegativeFloat = 30.0
 
     def __post_init__(self) -> None:
         bounds = self.num_workers
