@@ -108,12 +108,23 @@ def test_ray_up_accepts_it(aws):
     validate_config(prepare_config(copy.deepcopy(aws)))
 
 
+def test_ec2_nodes_have_an_image_and_a_profile_and_share_a_folder_that_their_user_writes_to(aws):
+    for kind in aws["available_node_types"].values():
+        assert kind["node_config"]["ImageId"].startswith("ami-"), "Ray's own is too old for CUDA 13"
+        assert kind["node_config"]["IamInstanceProfile"]["Arn"].startswith("arn:aws:iam::")
+    *_, mounted, given = aws["initialization_commands"]
+    assert "mount -t nfs4" in mounted
+    assert given == "sudo chown 1000 /mnt/avis"
+    installs = [command for command in aws["initialization_commands"] if "apt-get" in command]
+    assert all("DPkg::Lock::Timeout" in command for command in installs)
+
+
 def test_ray_up_node_types(aws):
     types = aws["available_node_types"]
     assert types[aws["head_node_type"]]["resources"] == {"CPU": 0}, "the head only coordinates"
     assert "InstanceMarketOptions" not in types[aws["head_node_type"]]["node_config"], "its loss ends the job"
     assert types["gpu"]["node_config"]["InstanceMarketOptions"] == {"MarketType": "spot"}
-    assert types["gpu"]["min_workers"] == types["gpu"]["max_workers"] > 0, "a training takes the GPUs it finds"
+    assert types["gpu"]["min_workers"] == 0 < types["gpu"]["max_workers"], "they come for a training that waits"
     assert sum(kind.get("max_workers", 0) for kind in types.values()) <= aws["max_workers"]
 
 

@@ -152,8 +152,8 @@ def test_a_verdict_is_renewed_while_somebody_speaks(browser, client, served, aga
         spoken = browser.recorded("live.sound.wav()")
         verdict = served.verifier.verify(wav(SPEAKS, duration_s=6.0), spoken)
         assert as_told(str(verdict)) in told
-        browser.press("#running .actions button")
-        browser.find("#running iframe")
+    browser.press("#running .actions button")
+    browser.find("#running iframe")
 
 
 def test_by_the_keyboard_alone(browser, client):
