@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hydra import compose, initialize_config_dir
+
+from tests.compositions import composed
 
 if TYPE_CHECKING:
     from avis.engine.recipe import Recipe
@@ -21,9 +22,8 @@ os.environ |= {
     "AWS_SECRET_ACCESS_KEY": "testing",
 }  # never anybody's own; workers inherit them
 DEVELOPMENT_DATA = "AVIS_SHARED"
-CONFIGS = Path(__file__).parents[1] / "configs"
 OBJECT_STORE_BYTES = 200_000_000
-IN_ONE_PROCESS = ["ray_session", "main_job", "tiny_run"]
+IN_ONE_PROCESS = ["ray_session", "main_job", "tiny_run", "composed", "help_of"]
 """Fixtures that take long to make: where there are several processes, the tests of each run in one of them."""
 
 TINY_CORPUS = [
@@ -155,14 +155,13 @@ def recipe(tmp_path_factory: pytest.TempPathFactory, tiny: dict[str, list[str]])
 
     root = tmp_path_factory.mktemp("synthetic")
 
-    def composed(*overrides: str, name: str = "train", corpus: str = "synthetic") -> PrepareRecipe:
+    def tiny_recipe_of(*overrides: str, name: str = "train", corpus: str = "synthetic") -> PrepareRecipe:
         of_corpus = [*TINY_CORPUS, f"corpus.sources.synthetic.root={root}"] if corpus == "synthetic" else []
         others = [override for override in tiny[name] if override not in TINY_CORPUS]
-        with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-            cfg = compose(name, [f"corpus={corpus}", "compute=debug", *of_corpus, *others, *overrides])
+        cfg = composed(name, f"corpus={corpus}", "compute=debug", *of_corpus, *others, *overrides)
         return {"train": Recipe, "prepare": PrepareRecipe}[name].of(resolve(cfg))
 
-    return composed
+    return tiny_recipe_of
 
 
 @pytest.fixture(scope="session")

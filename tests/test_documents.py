@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hydra import compose, initialize_config_dir
 
 from avis.engine.multirun import expand, is_multirun
+from tests.compositions import composed
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ["", "avis", "cluster", "configs", "pipelines", "pipelines/benchmarks"]
@@ -78,8 +78,7 @@ def test_commands_fit_the_configuration(command: str):
     if name == "benchmark":
         name, overrides = "train", overrides[1:]
     for of_run in expand(overrides, ROOT / "configs", name) if is_multirun(overrides) else [overrides]:
-        with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
-            assert compose(name, of_run)
+        assert composed(name, *of_run)
 
 
 def test_what_to_cite_is_what_is_installed():

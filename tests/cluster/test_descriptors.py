@@ -14,13 +14,13 @@ import jsonschema
 import pytest
 import ray.autoscaler
 import yaml
-from hydra import compose, initialize_config_dir
 from ray.autoscaler._private.util import prepare_config, validate_config
 from ray.serve.schema import ServeDeploySchema
 
 from avis.serving.application import build
 from avis.serving.settings import Settings
 from avis.serving.tokens import VARIABLE
+from tests.compositions import composed
 
 PROJECT = Path(__file__).parents[2]
 CLUSTER = PROJECT / "cluster"
@@ -274,10 +274,9 @@ def test_kuberay_entrypoint_starts_a_run_and_goes_on_with_it(rayjob, groups, tmp
     script, *first = run_entrypoint(rayjob, tmp_path)
     assert (PROJECT / Path(script).relative_to("/opt/avis")).is_file()
     assert {"compute=cluster", f"output_dir={tmp_path}", "run=first"} <= set(first)
-    with initialize_config_dir(str(PROJECT / "configs"), version_base="1.3"):
-        composed = compose("train", first)
+    of_run = composed("train", *first)
     gpus = groups["gpu"]["replicas"]  # each pod has one
-    assert (composed.run, composed.compute.use_gpu, composed.compute.num_workers) == ("first", True, gpus)
+    assert (of_run.run, of_run.compute.use_gpu, of_run.compute.num_workers) == ("first", True, gpus)
     (tmp_path / "runs" / "first").mkdir(parents=True)
     (tmp_path / "runs" / "first" / "config.json").write_text("{}")
     again = ["compute=cluster", "compute.use_gpu=true", f"compute.num_workers={gpus}", f"output_dir={tmp_path}"]

@@ -1,18 +1,16 @@
-"""What the tests of configurations share: a composition takes a tenth of a second, so each is made once."""
+"""What the tests of configurations share: each is composed and checked once."""
 
 import copy
 import functools
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
 from avis.engine.config import resolve
+from tests import compositions
 
-CONFIGS = Path(__file__).parents[2] / "configs"
 STAGE_BEFORE = "${checkpoint_of_the_stage_before}"
 
 
@@ -20,7 +18,7 @@ class Composed(NamedTuple):
     """A composed configuration."""
 
     tree: DictConfig
-    """As Hydra returns it."""
+    """As Hydra returns it, read only."""
     missing: list[str]
     """Keys that are left to the user."""
     recipe: dict[str, Any]
@@ -37,10 +35,10 @@ def missing_keys(values: dict[str, Any]) -> list[str]:
 
 @functools.cache
 def composed_once(pipeline: str, *overrides: str) -> Composed:
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        tree = compose(pipeline, list(overrides))
+    tree = compositions.composed(pipeline, *overrides)
     missing = missing_keys(OmegaConf.to_container(tree))  # type: ignore[arg-type]
     filled = tree.copy()
+    OmegaConf.set_readonly(filled, False)
     for key in missing:
         OmegaConf.update(filled, key, "x")
     return Composed(tree, missing, resolve(filled))
@@ -49,4 +47,9 @@ def composed_once(pipeline: str, *overrides: str) -> Composed:
 @pytest.fixture(scope="session")
 def composed() -> Callable[..., Composed]:
     """Return what composes a pipeline's configuration: ``composed("train", "model=resnet34").recipe``."""
-    return lambda pipeline, *overrides: copy.deepcopy(composed_once(pipeline, *overrides))
+
+    def recipe_of_its_own(pipeline: str, *overrides: str) -> Composed:
+        made = composed_once(pipeline, *overrides)
+        return made._replace(recipe=copy.deepcopy(made.recipe))
+
+    return recipe_of_its_own

@@ -134,6 +134,8 @@ def test_fine_tuning_all_of_a_front_end_starts_from_the_stage_before(
 @pytest.mark.parametrize("experiment", [name for name in EXPERIMENTS if name.endswith(("_lm", "_joint"))])
 def test_fine_tuning_asks_for_a_checkpoint(experiment: str, composed: Callable[..., Any]):
     tree, missing, _ = composed("train", f"experiment={experiment}")
+    tree = tree.copy()
+    OmegaConf.set_readonly(tree, False)
     for key in missing:
         if key != "start_from":
             OmegaConf.update(tree, key, "x")

@@ -1,5 +1,8 @@
 """The main job, run once as a user starts it, and the scripts of the other pipelines."""
 
+import contextlib
+import functools
+import io
 import runpy
 import subprocess
 import sys
@@ -19,6 +22,23 @@ def main_job(tmp_path_factory: pytest.TempPathFactory, tiny: dict[str, list[str]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return folder, done.stdout
+
+
+@pytest.fixture(scope="session")
+def help_of() -> Callable[[str], str]:
+    """Return what asks a pipeline's script for help, once: ``help_of("score")``."""
+
+    @functools.cache
+    def asked(name: str) -> str:
+        script, said = str(PIPELINES / f"{name}.py"), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said):
+            patch.setattr(sys, "argv", [script, "--help"])
+            with pytest.raises(SystemExit) as ended:
+                runpy.run_path(script, run_name="__main__")
+        assert ended.value.code in (0, None)
+        return said.getvalue()
+
+    return asked
 
 
 @pytest.fixture

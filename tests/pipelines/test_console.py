@@ -11,8 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_dir
-from omegaconf import DictConfig, OmegaConf
+import yaml
+from omegaconf import OmegaConf
+
+from tests.compositions import composed
 
 ROOT = Path(__file__).parents[2]
 PIPELINES = ROOT / "pipelines"
@@ -22,36 +24,23 @@ NOISE = re.compile("WARNING|Warning|[Tt]oken|PreemptionWatcher|core_worker|Contr
 Start = Callable[..., None]
 
 
-def composed(name: str, overrides: list[str]) -> DictConfig:
-    with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
-        return compose(name, overrides)
-
-
-def help_of(name: str, start: Start, capsys: pytest.CaptureFixture[str]) -> str:
-    with pytest.raises(SystemExit) as ended:
-        start(name, "--help")
-    assert ended.value.code in (0, None)
-    return capsys.readouterr().out
-
-
 @pytest.mark.parametrize("name", NAMES)
-def test_help_begins_with_three_examples_that_compose(name: str, start: Start, capsys: pytest.CaptureFixture[str]):
-    text = help_of(name, start, capsys)
-    begin, _, rest = text.partition("All settings with their values: --cfg job.")
+def test_help_begins_with_three_examples_that_compose(name: str, help_of: Callable[[str], str]):
+    begin, _, rest = help_of(name).partition("All settings with their values: --cfg job.")
     assert "evaluation: standard" in rest
     commands = re.findall(rf"^    python (pipelines/{name}\.py.*)$", begin.replace("\\\n", ""), re.MULTILINE)
     assert len(commands) == 3
     for command in commands:
         [_, *overrides] = shlex.split(re.sub("<[^>]*>", "something", command))
-        assert composed(name, overrides)
+        assert composed(name, *overrides)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_help_names_five_settings_that_there_are(name: str, start: Start, capsys: pytest.CaptureFixture[str]):
-    begin = help_of(name, start, capsys).partition("All settings with")[0]
+def test_help_names_five_settings_that_there_are(name: str, help_of: Callable[[str], str]):
+    begin = help_of(name).partition("All settings with")[0]
     keys = re.findall(r"^    ([a-z_.<>]+)=[<\[]", begin, re.MULTILINE)
     assert len(keys) == (3 if name == "export" else 5)
-    config = composed(name, [])
+    config = composed(name)
     groups = {folder.name for folder in (ROOT / "configs").iterdir() if folder.is_dir()}
     for key in keys:
         path = key.replace("<pairing>", "cross_session")
@@ -60,6 +49,13 @@ def test_help_names_five_settings_that_there_are(name: str, start: Start, capsys
             or OmegaConf.is_missing(config, path)
             or path.rpartition(".")[2] in (OmegaConf.select(config, path.rpartition(".")[0]) if "." in path else config)
         )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help_says_what_can_be_set(name: str, help_of: Callable[[str], str]):
+    config = yaml.safe_load((ROOT / "configs" / f"{name}.yaml").read_text())
+    for key in [key for key in config if key not in ("defaults", "hydra")]:
+        assert f"{key}:" in help_of(name)
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_dir
 
 from avis.engine.config import resolve
 from avis.scoring.trials import read_trials
-
-CONFIGS = Path(__file__).parents[2] / "configs"
+from tests.compositions import composed
 
 
 def test_a_list_is_made_alone(
@@ -31,8 +29,7 @@ def test_a_list_is_made_alone(
 
 def test_pairing_stands_in_for_a_path():
     def trials(pipeline: str, *overrides: str) -> object:
-        with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-            return resolve(compose(pipeline, list(overrides)))["trials"]
+        return resolve(composed(pipeline, *overrides))["trials"]
 
     made = trials("train", "pairing=same_gender", "trials.same_gender.same=[gender,language]")
     assert list(made) == ["same_gender"]

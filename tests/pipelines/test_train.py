@@ -12,13 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from avis.checkpoints.checkpoint import read_checkpoint
 from avis.checkpoints.run_checkpoints import next_position
 
 PIPELINES = Path(__file__).parents[2] / "pipelines"
-NAMES = sorted(path.stem for path in PIPELINES.glob("*.py") if path.stem not in ("__init__", "benchmark"))
 
 
 def test_the_main_job_ends_with_an_equal_error_rate(main_job: tuple[Path, str]):
@@ -127,14 +125,3 @@ def test_a_training_that_is_told_to_stop_goes_on_by_the_command_that_it_says(
     steps = [int(step) for step in re.findall(r"epoch 1/2 train (\d+)/120", done.stdout)]
     assert steps[0] > int(step), "what was finished was trained again"
     assert read_checkpoint(str(run / "checkpoints" / "last.ckpt"))["global_step"] == 240
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_help_says_what_can_be_set(name: str, start: Callable[..., None], capsys: pytest.CaptureFixture[str]):
-    with pytest.raises(SystemExit) as ended:
-        start(name, "--help")
-    assert ended.value.code in (0, None)
-    said = capsys.readouterr().out
-    config = yaml.safe_load((PIPELINES.parent / "configs" / f"{name}.yaml").read_text())
-    for key in [key for key in config if key not in ("defaults", "hydra")]:
-        assert f"{key}:" in said

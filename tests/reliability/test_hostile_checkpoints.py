@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 
 from avis.checkpoints.checkpoint import Checkpoint
 from avis.checkpoints.components import build
 from avis.engine.config import check_composed, fill, resolve
 from avis.engine.recipe import ScoreRecipe
+from tests.compositions import composed
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 TINY = ["model=xvector_small", "model.channels=8", "model.pooled_channels=8", "model.embedding_dim=4"]
@@ -32,16 +32,14 @@ Opened = Callable[[Path], None]
 
 @pytest.fixture(scope="module")
 def asked() -> dict[str, Any]:
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        return check_composed(compose("score", ["checkpoint=x", "compute=debug"]))
+    return check_composed(composed("score", "checkpoint=x", "compute=debug"))
 
 
 @pytest.fixture(scope="module")
 def trained() -> Honest:
     """Return what a checkpoint of a small model holds."""
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        corpus = ["corpus=folder", "corpus.root=/data/calls", "corpus.split=test"]
-        recipe = resolve(compose("train", [*TINY, *corpus, "trials=/data/trials.txt", "calibration=linear"]))
+    corpus = ["corpus=folder", "corpus.root=/data/calls", "corpus.split=test"]
+    recipe = resolve(composed("train", *TINY, *corpus, "trials=/data/trials.txt", "calibration=linear"))
     weights = {f"model.{key}": value for key, value in build(recipe["model"]).state_dict().items()}
     return {"state_dict": weights, "recipe": recipe, "speakers": ["a", "b"], "epoch": 3, "global_step": 40}
 

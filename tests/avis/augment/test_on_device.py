@@ -1,11 +1,8 @@
 """Examples that travel with what was drawn for them come out as those that workers augment."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
 from avis.audio.codec import quantise, to_float
@@ -21,8 +18,8 @@ from avis.augment.rng import example_rng
 from avis.augment.speed import change_speed
 from avis.augment.travelling import Travelling
 from avis.features.fbank import Fbank
+from tests.compositions import composed
 
-CONFIGS = Path(__file__).parents[3] / "configs"
 RATE, CROP = 16000, 16000
 SPEEDS = [1.0, 0.9, 1.1]
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
@@ -30,8 +27,7 @@ NUM = 48
 
 
 def preset(*overrides):
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        return instantiate(compose("train", list(overrides)).augment.chain)
+    return instantiate(composed("train", *overrides).augment.chain)
 
 
 def chain(*steps):

@@ -1,14 +1,13 @@
 """The choices named after recipes: what share of the examples gets what, counted over examples."""
 
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
-from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
-CONFIGS = Path(__file__).parents[3] / "configs"
+from tests.compositions import composed
+
 NUM = 3000
 SHARES = {
     "wespeaker": {"": 0.4, "Reverb": 0.3, "Noise/noise": 0.138, "Noise/music": 0.098, "Noise/speech": 0.064},
@@ -33,8 +32,7 @@ def kind(transform):
 
 @pytest.mark.parametrize("preset", SHARES)
 def test_shares(preset):
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        chain = compose("train", [f"augment={preset}"]).augment.chain
+    chain = composed("train", f"augment={preset}").augment.chain
     (step,) = instantiate(chain).steps
     picked = ([step.transforms[place] for place in step.pick(np.random.default_rng(seed))] for seed in range(NUM))
     counts = Counter("+".join(map(kind, transforms)) for transforms in picked)

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from torch import Tensor
 
 from avis.checkpoints import export as exporting
@@ -15,8 +14,8 @@ from avis.checkpoints.checkpoint import Checkpoint, read_checkpoint
 from avis.checkpoints.components import build
 from avis.checkpoints.export import MIN_COSINE, WaveformEmbedder, export, measure_parity
 from avis.engine.config import resolve
+from tests.compositions import composed
 
-CONFIGS = Path(__file__).parents[3] / "configs"
 ECAPA = ["model=ecapa_tiny", *(f"model.{key}=8" for key in ("channels", "mfa_channels", "embedding_dim"))]
 RESNET = ["model=resnet18", "model.channels=2", "model.depths=[1,1,1,1]", "model.embedding_dim=6"]
 CAMPPLUS = ["model=campplus", "model.head_channels=2", "model.channels=8", "model.growth=2", "model.embedding_dim=6"]
@@ -32,8 +31,7 @@ LENGTHS = (8000, 12345, 50001)
 
 def make_checkpoint(folder: Path, *overrides: str) -> tuple[Checkpoint, WaveformEmbedder]:
     """Write the checkpoint of a model with random weights, optimiser and classifier beside it."""
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        recipe = resolve(compose("train", list(overrides)))
+    recipe = resolve(composed("train", *overrides))
     torch.manual_seed(0)
     whole = WaveformEmbedder(build(recipe["features"]["front_end"]), build(recipe["model"]))
     for module in whole.modules():

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from torch import Tensor
 
 from avis.checkpoints.checkpoint import Checkpoint
@@ -19,8 +18,7 @@ from avis.checkpoints.from_toolkit import import_checkpoint, state_dict
 from avis.engine.config import resolve
 from avis.models.pooling import StatisticsPooling
 from avis.models.resnet import ResNet
-
-CONFIGS = Path(__file__).parents[3] / "configs"
+from tests.compositions import composed
 
 
 def saved(**values: Any) -> bytes:
@@ -56,8 +54,7 @@ def imports(tmp_path: Path) -> Callable[..., str]:
     def run(weights: dict[str, Any], *overrides: str, source: str = "wespeaker_resnet") -> str:
         torch.save(weights, tmp_path / "avg_model.pt")
         paths = [f"weights={tmp_path}/avg_model.pt", f"checkpoint={tmp_path}/imported.ckpt"]
-        with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-            recipe = resolve(compose("import_checkpoint", [f"source={source}", *paths, *overrides]))
+        recipe = resolve(composed("import_checkpoint", f"source={source}", *paths, *overrides))
         import_checkpoint(recipe["weights"], recipe["checkpoint"], source=Component(recipe["source"]), recipe=recipe)
         return str(recipe["checkpoint"])
 

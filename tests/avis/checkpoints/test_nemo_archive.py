@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from torch import Tensor
 
 from avis.checkpoints.checkpoint import Checkpoint
@@ -16,8 +15,8 @@ from avis.checkpoints.from_toolkit import import_checkpoint
 from avis.checkpoints.nemo_archive import model_weights
 from avis.engine.config import resolve
 from avis.models.titanet import TitaNet
+from tests.compositions import composed
 
-CONFIGS = Path(__file__).parents[3] / "configs"
 WEIGHTS = bytes(range(256)) * 40
 SETTINGS = """
 preprocessor: {normalize: per_feature, window_size: 0.025, window_stride: 0.01, features: 80, dither: 1.0e-05}
@@ -174,8 +173,7 @@ def imports(tmp_path: Path) -> Callable[..., str]:
         files = [("./model_config.yaml", SETTINGS), ("./model_weights.ckpt", buffer.getvalue())]
         (tmp_path / "titanet.nemo").write_bytes(packed(*files, mode="w:gz"))
         paths = [f"weights={tmp_path}/titanet.nemo", f"checkpoint={tmp_path}/imported.ckpt"]
-        with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-            recipe = resolve(compose("import_checkpoint", ["source=nemo_titanet", *paths, *overrides]))
+        recipe = resolve(composed("import_checkpoint", "source=nemo_titanet", *paths, *overrides))
         import_checkpoint(recipe["weights"], recipe["checkpoint"], source=Component(recipe["source"]), recipe=recipe)
         return str(recipe["checkpoint"])
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile as sf
-from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
@@ -19,8 +18,8 @@ from avis.engine.score import score
 from avis.engine.train import trained
 from avis.engine.verifier import BY_DURATION, leave_verifier
 from avis.evaluation.evaluate import evaluate
+from tests.compositions import composed_with_hydra
 
-CONFIGS = Path(__file__).parents[3] / "configs"
 SAMPLE_RATE = 16000
 NUM_SAMPLES = 9600
 CALIBRATION = {**BY_DURATION.plain, "model": {**BY_DURATION.plain["model"], "measures": ["duration", "magnitude"]}}
@@ -58,8 +57,7 @@ def composed() -> Iterator[Callable[..., DictConfig]]:
     """Return what composes a configuration as a pipeline does, Hydra's own part included."""
 
     def compose_with(*overrides: str, name: str = "train") -> DictConfig:
-        with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-            cfg = compose(name, list(overrides), return_hydra_config=True)
+        cfg = composed_with_hydra(name, *overrides)
         HydraConfig.instance().set_config(cfg)
         return DictConfig({key: value for key, value in cfg.items_ex(resolve=False) if key != "hydra"}, parent=None)
 

@@ -121,9 +121,10 @@ def kill_worker(driver: subprocess.Popen[bytes]) -> None:
     os.kill(workers[0], signal.SIGKILL)
 
 
-def test_killed_at_random_moments_and_gone_on_with(case: Case, bytes_below: Read):
+@pytest.mark.parametrize("times_killed", [1, pytest.param(3, marks=pytest.mark.slow)])
+def test_killed_at_random_moments_and_gone_on_with(case: Case, bytes_below: Read, times_killed: int):
     kept: dict[str, int] = {}
-    for num_parts, later_s in moments(2, seed=0):
+    for num_parts, later_s in moments(times_killed, seed=0):
         process = case.start()
         case.wait_for_parts(num_parts, process)
         time.sleep(later_s)

@@ -5,24 +5,21 @@ from typing import Any
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 
 from avis.augment import mixup
 from avis.engine.config import resolve
 from avis.engine.recipe import Recipe
 from avis.engine.rehearse import rehearse
 from avis.training import module
+from tests.compositions import CONFIGS, composed
 
-CONFIGS = Path(__file__).parents[3] / "configs"
 PAIRS = ["trainer.utterances_per_speaker=2"]
 IN_STEP = ["features.placement=device"]
 TWO_WORKERS = ["compute=cluster", "compute.num_workers=2", "compute.use_gpu=false"]  # which needs no cluster to be told
 
 
 def rehearsed(*overrides: str) -> None:
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        cfg = compose("train", ["compute=debug", *overrides])
-    rehearse(Recipe.of(resolve(cfg)))
+    rehearse(Recipe.of(resolve(composed("train", "compute=debug", *overrides))))
 
 
 @pytest.mark.parametrize("loss", sorted(path.stem for path in (CONFIGS / "loss").glob("*.yaml")))

@@ -5,12 +5,10 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from torch import nn
 
@@ -35,8 +33,8 @@ from avis.models.resnet_simam import SimAmResNet
 from avis.models.ska_tdnn import SkaTdnn
 from avis.models.titanet import TitaNet
 from avis.models.xvector import XVector
+from tests.compositions import composed
 
-CONFIGS = Path(__file__).parents[3] / "configs"
 NUM_MELS = 24
 SHIFT_SAMPLES = 160
 NARROW: dict[str, tuple[type[nn.Module], dict[str, Any]]] = {
@@ -282,8 +280,7 @@ def build_choice() -> Callable[..., nn.Module]:
     """Return a function that builds a choice for a number of mels, with its own pooling, but without weights."""
 
     def build(choice: str, *, num_mels: int) -> nn.Module:
-        with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-            values = OmegaConf.to_container(compose("train", [f"model={choice}"]).model, resolve=True)
+        values = OmegaConf.to_container(composed("train", f"model={choice}").model, resolve=True)
         with torch.device("meta"):
             return components.build({**values, "num_mels": num_mels})
 

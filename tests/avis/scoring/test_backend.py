@@ -1,25 +1,22 @@
 """What holds for every back-end of ``configs/scoring``."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from avis.checkpoints.components import build
 from avis.scoring.backend import Backend, scores_of
 from avis.scoring.calibration import Calibration, Measure, quality_features, quality_measures
+from tests.compositions import CONFIGS, composed
 
-CONFIGS = Path(__file__).parents[3] / "configs"
 CHOICES = sorted(path.stem for path in (CONFIGS / "scoring").glob("*.yaml"))
 
 
 def settings(name: str) -> dict[str, Any]:
     """Return the group ``scoring`` of a choice."""
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        return OmegaConf.to_container(compose("train", [f"scoring={name}"]).scoring)  # type: ignore[return-value]
+    return OmegaConf.to_container(composed("train", f"scoring={name}").scoring)  # type: ignore[return-value]
 
 
 def backend(name: str) -> Backend:
