@@ -15,12 +15,12 @@ CONFIGS = Path(__file__).parents[1] / "configs"
 
 
 @functools.cache
-def _chosen(pipeline: str, *choices: str, with_hydra: bool) -> DictConfig:
+def _chosen(pipeline: str | None, *choices: str, with_hydra: bool) -> DictConfig:
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         return compose(pipeline, list(choices), return_hydra_config=with_hydra)
 
 
-def _composed(pipeline: str, *overrides: str, with_hydra: bool) -> DictConfig:
+def _composed(pipeline: str | None, *overrides: str, with_hydra: bool) -> DictConfig:
     parsed = OverridesParser.create().parse_overrides(list(overrides))
     is_choice = [(CONFIGS / override.key_or_group).is_dir() for override in parsed]
     choices = [given for given, chooses in zip(overrides, is_choice, strict=True) if chooses]
@@ -31,8 +31,11 @@ def _composed(pipeline: str, *overrides: str, with_hydra: bool) -> DictConfig:
 
 
 @functools.cache
-def composed(pipeline: str, *overrides: str) -> DictConfig:
-    """Return the configuration of a pipeline, read only: all who compose the same share it."""
+def composed(pipeline: str | None, *overrides: str) -> DictConfig:
+    """Return the configuration of a pipeline, read only: all who compose the same share it.
+
+    None is no pipeline's, to which groups are added, in a fraction of the time: ``composed(None, "+scoring=plda")``.
+    """
     tree = _composed(pipeline, *overrides, with_hydra=False)
     OmegaConf.set_readonly(tree, True)
     return tree

@@ -204,7 +204,7 @@ def test_without_strength_nothing_changes(name, banks):
     else:
         arguments = [banks[transform.bank]] if transform.bank else []
         result = transform(waveform, np.random.default_rng(0), *arguments)
-        assert result == pytest.approx(waveform, abs=1e-6)
+        np.testing.assert_allclose(result, waveform, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["reverb", "channel"])
@@ -261,7 +261,7 @@ def test_the_device_does_to_each_waveform_of_a_batch_what_a_worker_does(name, nu
     result = applied_to_batch(transform, waveforms, rows, banks, device)
     assert result.dtype == np.float32
     peaks = np.maximum(1.0, np.abs(expected).max(axis=1, keepdims=True))  # what a filter leaves of a constant is raised
-    assert result / peaks == pytest.approx(expected / peaks, abs=5e-6)
+    np.testing.assert_allclose(result / peaks, expected / peaks, rtol=0, atol=5e-6)
     assert np.array_equal(waveforms, before)
 
 
@@ -274,7 +274,7 @@ def test_an_example_does_not_depend_on_its_batch(name, device, banks):
     together = applied_to_batch(transform, waveforms, rows, banks, device)
     order = [4, 0, 5]
     others = applied_to_batch(transform, waveforms[order], rows[order], banks, device)
-    assert others == pytest.approx(together[order], abs=1e-6)
+    np.testing.assert_allclose(others, together[order], rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", sorted(TRANSFORMS))

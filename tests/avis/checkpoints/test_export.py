@@ -17,6 +17,7 @@ from avis.engine.config import resolve
 from tests.compositions import composed
 
 ECAPA = ["model=ecapa_tiny", *(f"model.{key}=8" for key in ("channels", "mfa_channels", "embedding_dim"))]
+XVECTOR = ["model=xvector_small", *(f"model.{key}=8" for key in ("channels", "pooled_channels", "embedding_dim"))]
 RESNET = ["model=resnet18", "model.channels=2", "model.depths=[1,1,1,1]", "model.embedding_dim=6"]
 CAMPPLUS = ["model=campplus", "model.head_channels=2", "model.channels=8", "model.growth=2", "model.embedding_dim=6"]
 REDIMNET = ["model=redimnet_b0", "model.channels=4", "model.stages=[[1,1,1,0],[2,1,2,6]]", "model.embedding_dim=6"]
@@ -101,7 +102,8 @@ def test_torchscript_embeds_as_the_checkpoint_does(overrides: list[str], tmp_pat
 @pytest.mark.parametrize(
     "overrides",
     [
-        ECAPA,
+        XVECTOR,
+        pytest.param(ECAPA, marks=pytest.mark.slow),
         pytest.param(RESNET, marks=pytest.mark.slow),
         pytest.param(CAMPPLUS, marks=pytest.mark.slow),
         pytest.param([*ECAPA, "features=speechbrain_fbank_80"], marks=pytest.mark.slow),
@@ -111,7 +113,7 @@ def test_torchscript_embeds_as_the_checkpoint_does(overrides: list[str], tmp_pat
         *(pytest.param([*REDIMNET, f"model.block={block}"], marks=pytest.mark.slow) for block in BLOCKS),
         pytest.param(RAWNET3, marks=pytest.mark.slow),
     ],
-    ids=["ecapa", "resnet", "campplus", "speechbrain", "nemo", "sinc", "redimnet", *BLOCKS, "rawnet3"],
+    ids=["xvector", "ecapa", "resnet", "campplus", "speechbrain", "nemo", "sinc", "redimnet", *BLOCKS, "rawnet3"],
 )
 def test_onnx_embeds_as_the_checkpoint_does(overrides: list[str], tmp_path: Path):
     onnxruntime = pytest.importorskip("onnxruntime")
@@ -188,7 +190,7 @@ def test_heads_over_all_layers_can_be_exported(head: str, format: str, tmp_path:
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("kind", ["WavLM", "Wav2Vec2", "Hubert", "Wav2Vec2Bert"])
+@pytest.mark.parametrize("kind", ["WavLM", "Wav2Vec2", pytest.param("Hubert", marks=pytest.mark.slow), "Wav2Vec2Bert"])
 def test_torchscript_holds_self_supervised_front_ends(kind: str, tmp_path: Path):
     checkpoint, whole = make_checkpoint(tmp_path, *ECAPA, *self_supervised(kind, tmp_path))
     file = str(tmp_path / "model.pt")

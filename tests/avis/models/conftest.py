@@ -191,7 +191,13 @@ NARROW: dict[str, tuple[type[nn.Module], dict[str, Any]]] = {
         },
     ),
 }
-MANY_LAYERS = {
+LONG_TO_TRACE = {
+    "adapter_mfa",
+    "rawnet3",
+    "resnet_bottleneck",
+    "simam_resnet",
+    "ska_tdnn",
+    "titanet",
     "preact_resnet",
     "resnet_se34_l",
     "resnet_se34_v2",
@@ -257,9 +263,11 @@ def narrow(request: pytest.FixtureRequest) -> Narrow:
     return Narrow(request.param)
 
 
-@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.slow) if name in MANY_LAYERS else name for name in NARROW])
+@pytest.fixture(
+    params=[pytest.param(name, marks=pytest.mark.slow) if name in LONG_TO_TRACE else name for name in NARROW]
+)
 def narrow_or_slow(request: pytest.FixtureRequest) -> Narrow:
-    """Return what `narrow` does, for tests which are slow with the models of many layers."""
+    """Return what `narrow` does, for tests which are slow with some models."""
     return Narrow(request.param)
 
 
@@ -280,7 +288,8 @@ def build_choice() -> Callable[..., nn.Module]:
     """Return a function that builds a choice for a number of mels, with its own pooling, but without weights."""
 
     def build(choice: str, *, num_mels: int) -> nn.Module:
-        values = OmegaConf.to_container(composed("train", f"model={choice}").model, resolve=True)
+        tree = composed(None, "+sharding=default", "+features=fbank_80", f"+model={choice}")  # some choose features
+        values = OmegaConf.to_container(tree.model, resolve=True)
         with torch.device("meta"):
             return components.build({**values, "num_mels": num_mels})
 

@@ -1,5 +1,6 @@
 """What holds for every back-end of ``configs/scoring``."""
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ CHOICES = sorted(path.stem for path in (CONFIGS / "scoring").glob("*.yaml"))
 
 def settings(name: str) -> dict[str, Any]:
     """Return the group ``scoring`` of a choice."""
-    return OmegaConf.to_container(composed("train", f"scoring={name}").scoring)  # type: ignore[return-value]
+    return OmegaConf.to_container(composed(None, f"+scoring={name}").scoring)  # type: ignore[return-value]
 
 
 def backend(name: str) -> Backend:
@@ -31,7 +32,9 @@ def voices(seed: int) -> tuple[np.ndarray, np.ndarray]:
     return 1.0 + rng.normal(size=(50, 45))[speakers] + 0.5 * rng.normal(size=(150, 45)), speakers
 
 
+@functools.cache
 def fitted(name: str) -> Backend:
+    """Return a back-end that knows voices, to be asked only."""
     made = backend(name)
     if made.needs_fit:
         made.fit(*voices(0))

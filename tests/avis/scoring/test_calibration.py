@@ -254,7 +254,7 @@ def fitted_at(scores: np.ndarray, target: np.ndarray, speakers: np.ndarray) -> C
     return calibration
 
 
-@pytest.mark.parametrize("apart", [0.7, 2.0])
+@pytest.mark.parametrize("apart", [pytest.param(0.7, marks=pytest.mark.slow), 2.0])
 def test_intervals_hold_what_a_calibration_on_all_speakers_says(apart: float) -> None:
     """By a hundred and fifty calibrations on thirty speakers each, beside one on three hundred."""
     at = np.array([-0.5, 0.0, 0.8])
