@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
+export PYTHONDONTWRITEBYTECODE := # compiled once, not by every process that a test starts
+
 .PHONY: help setup demo test test-all check clean
 
 help: ## show this

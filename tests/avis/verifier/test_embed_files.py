@@ -44,7 +44,7 @@ def mixed_files(folder, seed) -> list[str]:
     return rng.permutation(paths).tolist()
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 5))])
 def test_each_comes_as_it_would_alone(verifier, two_threads, tmp_path, seed):
     paths = mixed_files(tmp_path, seed)
     made = list(verifier.embed_files(paths))
@@ -58,7 +58,7 @@ def test_each_comes_as_it_would_alone(verifier, two_threads, tmp_path, seed):
         assert dataclasses.replace(voiceprint, embedding=None) == dataclasses.replace(alone, embedding=None)
         assert (voiceprint.embedding is None) == (alone.embedding is None) == (alone.speech_s < LEAST_SPEECH_S)
         if alone.embedding is not None:
-            assert voiceprint.embedding == pytest.approx(alone.embedding, abs=1e-5)
+            np.testing.assert_allclose(voiceprint.embedding, alone.embedding, rtol=0, atol=1e-5)
 
 
 def test_a_generator_that_is_closed_leaves_nothing_behind(verifier, two_threads, recording):
@@ -90,13 +90,13 @@ def test_threads_share_no_detector(parts, two_threads, tmp_path):
     hearing = dataclasses.replace(parts.hearing, vad="silero")
     verifier = Verifier(dataclasses.replace(parts, hearing=hearing))
     rng = np.random.default_rng(0)
-    for number in range(6):
+    for number in range(4):
         voice = synthesise(draw_voice(rng), draw_channel(rng), num_samples=4 * RATE, rng=rng)
         sf.write(tmp_path / f"{number}.wav", voice, RATE)
     paths = sorted(map(str, tmp_path.iterdir()))
     alone = [verifier.embed(path).speech_s for path in paths]
     assert min(alone) > 1.0
-    assert [made.speech_s for _, made in verifier.embed_files(paths * 4)] == alone * 4
+    assert [made.speech_s for _, made in verifier.embed_files(paths * 3)] == alone * 3
 
 
 def test_as_many_threads_as_are_asked_for(two_threads):
