@@ -42,7 +42,7 @@ def checkpoint(of_talk: Callable, tmp_path: Path) -> str:
 
 def test_faithfulness_is_one_table(of_talk: Callable, checkpoint: str, capsys: pytest.CaptureFixture[str]):
     few_draws = of_talk(f"start_from={checkpoint}", "evaluation.bootstrap_draws=50")
-    explaining(few_draws, num_trials=8, num_shuffled=2)
+    explaining(few_draws, num_trials=4, num_shuffled=1)
     first, *lines = capsys.readouterr().out.splitlines()
     assert first.startswith("60 trials: EER ")
     rows = {line.split(" | ")[0].removeprefix("| ") for line in lines if line.startswith("| ") and line != "|"}
@@ -54,7 +54,7 @@ def test_faithfulness_is_one_table(of_talk: Callable, checkpoint: str, capsys: p
         assert name in rows
     verdicts = [line for line in lines if line.startswith("share: ")]
     assert len(verdicts) == 1
-    assert verdicts[0].endswith("(8 trials)")
+    assert verdicts[0].endswith("(4 trials)")
 
 
 def test_trials_are_spread_over_speakers(of_talk: Callable):
