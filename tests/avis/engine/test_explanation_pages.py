@@ -64,6 +64,7 @@ def test_pages_are_written_once_for_each_preset_and_records_once_for_all(found: 
         explained(found)
 
 
+@pytest.mark.slow
 def test_pages_are_the_same_on_ray(
     ray_session: None, found: Scored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bytes_below: Any
 ):
