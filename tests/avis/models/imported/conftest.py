@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from torch import Tensor, nn
 
 from avis.checkpoints.checkpoint import Checkpoint
@@ -15,8 +14,8 @@ from avis.checkpoints.from_toolkit import import_checkpoint
 from avis.engine.config import resolve
 from avis.engine.trials.embedder import Embedder
 from avis.models.imported.renaming import Imported
+from tests.compositions import composed
 
-CONFIGS = Path(__file__).parents[4] / "configs"
 LENGTHS = (37, 260)
 """Frames of the utterances that are compared: below and above CAM++'s segments of 100, some of them cut short."""
 
@@ -70,8 +69,7 @@ def difference_as_imported(tmp_path: Path) -> Callable[..., float]:
     def compare(source: str, saved: Mapping[str, Any], reference: nn.Module, *overrides: str) -> float:
         torch.save(saved, tmp_path / "theirs.pt")
         paths = [f"weights={tmp_path}/theirs.pt", f"checkpoint={tmp_path}/imported.ckpt"]
-        with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-            recipe = resolve(compose("import_checkpoint", [f"source={source}", *paths, *overrides]))
+        recipe = resolve(composed("import_checkpoint", f"source={source}", *paths, *overrides))
         import_checkpoint(recipe["weights"], recipe["checkpoint"], source=Component(recipe["source"]), recipe=recipe)
         checkpoint = Checkpoint.open(recipe["checkpoint"])
         embedder = Embedder(lambda: checkpoint, copies=0, banks=dict, use_gpu=False)
