@@ -24,9 +24,8 @@ def test_a_file_says_how_closely_it_embeds(
     assert said[-1] == str(tmp_path / "model.pt")
 
 
-@pytest.mark.parametrize(
-    ("format", "least"), [("onnx", 0.99999), pytest.param("onnx_int8", 0.9, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("format", "least"), [("onnx", 0.99999), ("onnx_int8", 0.9)])
 def test_a_verifiers_folder_is_enough_for_onnx(
     main_job: tuple[Path, str],
     start: Callable[..., None],
