@@ -22,7 +22,7 @@ from avis.checkpoints.run_checkpoints import LAST
 from avis.engine.prepare import prepare
 from tests.two_nodes import JOB_TIMEOUT_S, PROJECT, TwoNodes, wait_for
 
-pytestmark = pytest.mark.xdist_group("ray_session")  # one Ray at a time
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray_session")]  # one Ray at a time
 
 WHERE = """
 import json, ray, avis
@@ -60,7 +60,6 @@ def test_submission_without_the_token_is_refused(cluster, mode):
     assert "submitted" not in output
 
 
-@pytest.mark.slow
 def test_main_job_on_two_nodes(cluster, tiny):
     status, output = cluster.run(*cluster.train([*tiny["train"], "run=submitted"]))
     assert status == 0, output
@@ -82,7 +81,6 @@ def end_node(cluster: TwoNodes, rank_1: int) -> None:
     cluster.add_node()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("end", [end_worker, end_node])
 def test_training_outlives_its_workers(cluster, tiny, end):
     run = cluster.folder / "shared" / "runs" / end.__name__
@@ -113,7 +111,6 @@ def test_training_outlives_its_workers(cluster, tiny, end):
     assert (run / "metrics.json").is_file()
 
 
-@pytest.mark.slow
 def test_preparing_outlives_its_node(cluster, recipe):
     """No part that was committed is made again, and the bytes are those of a run in this process."""
     audio, rows = cluster.folder / "audio", ["path,speaker,utt_id"]
@@ -143,7 +140,6 @@ def test_preparing_outlives_its_node(cluster, recipe):
             assert path.read_bytes() == (other / path.relative_to(folder)).read_bytes()
 
 
-@pytest.mark.slow
 def test_a_training_waits_for_nodes_and_says_for_what(cluster, tiny):
     while len(cluster.nodes) > 1:
         cluster.nodes.pop().kill()
@@ -163,7 +159,6 @@ def test_a_training_waits_for_nodes_and_says_for_what(cluster, tiny):
     assert job.returncode == 0, output + rest
 
 
-@pytest.mark.slow
 def test_preparing_grows_to_nodes_that_come(cluster, tmp_path):
     while len(cluster.nodes) > 1:
         cluster.nodes.pop().kill()
@@ -192,7 +187,6 @@ def test_preparing_grows_to_nodes_that_come(cluster, tmp_path):
     assert job.returncode == 0, output
 
 
-@pytest.mark.slow
 def test_several_runs_go_side_by_side_and_are_compared(cluster, tiny):
     """Seven logical CPUs are enough for two runs of a trainer and two beside it each; one makes the store for both."""
     cluster.add_node()
