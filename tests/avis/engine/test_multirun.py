@@ -101,15 +101,24 @@ def test_on_a_machine_of_ones_own_there_is_room_for_one():
 
 
 @pytest.mark.parametrize(
-    ("resources", "workers", "runs"),
-    [({"CPU": 64, "GPU": 8}, 2, 4), ({"CPU": 64, "GPU": 8}, None, 1), ({"CPU": 16}, 2, 4), ({"CPU": 2}, 2, 1)],
+    ("resources", "use_gpu", "workers", "runs"),
+    [
+        ({"CPU": 64, "GPU": 8}, None, 2, 4),
+        ({"CPU": 64, "GPU": 8}, None, None, 1),
+        ({"CPU": 16}, False, 2, 4),
+        ({"CPU": 2}, False, 2, 1),
+    ],
 )
 def test_on_a_cluster_there_is_room_for_as_many_as_have_their_workers(
-    monkeypatch: pytest.MonkeyPatch, resources: dict[str, float], workers: int | None, runs: int
+    monkeypatch: pytest.MonkeyPatch,
+    resources: dict[str, float],
+    use_gpu: bool | None,
+    workers: int | None,
+    runs: int,
 ):
     monkeypatch.setattr(Compute, "connect", lambda self: None)
     monkeypatch.setattr(multirun.ray, "cluster_resources", lambda: resources)
-    assert room(Compute(where="cluster", num_workers=workers, use_gpu=None, max_restarts=0)) == runs
+    assert room(Compute(where="cluster", num_workers=workers, use_gpu=use_gpu, max_restarts=0)) == runs
 
 
 @pytest.mark.slow
