@@ -295,9 +295,13 @@ class AsyncClient:
         """See `Client.stream`."""
         told: dict[str, Any] = {"sample_rate": sample_rate, "speaker": speaker, "audio": audio}
         told |= {"min_speech_s": min_speech_s, "reasons": reasons}
-        running = self._client.stream(chunks, **told)
-        while (heard := await asyncio.to_thread(next, running, None)) is not None:
-            yield heard
+        is_left = threading.Event()
+        running = self._client.stream(itertools.takewhile(lambda _: not is_left.is_set(), chunks), **told)
+        try:
+            while (heard := await asyncio.to_thread(next, running, None)) is not None:
+                yield heard
+        finally:
+            is_left.set()  # which ends the stream, and with it the thread that hears
 
     async def list(self) -> list[dict[str, Any]]:
         """See `Client.list`."""

@@ -229,7 +229,8 @@ def _train_on_ray(inputs: TrainingInputs, run_dir: str, *, num_workers: tuple[in
 
         def started() -> None:
             if inputs.recipe.compute.where == "cluster":
-                wait_for_room(least, use_gpu=use_gpu, within_minutes=inputs.recipe.compute.wait_minutes)
+                workers = [{"GPU" if use_gpu else "CPU": 1.0}] * least  # as Ray Train asks for them
+                wait_for_room(workers, what="training", within_minutes=inputs.recipe.compute.wait_minutes)
             trainer.fit()
 
         wait_for(partial(restarted, started, max_restarts, progress=progress, lost=lost), request)

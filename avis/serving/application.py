@@ -36,7 +36,8 @@ def build(arguments: dict[str, Any]) -> Application:
     ValueError
         If there are no tokens: others reach a cluster; see also `application`.
     """
-    settings = Settings.of(switch_off(arguments))
+    optional: dict[str, Any] = {key: arguments[key] for key in ("tokens", "audit") if key in arguments}
+    settings = Settings.of({**arguments, **switch_off(optional)})
     tokens = Tokens.read(settings.tokens)
     if not tokens:
         raise ValueError(
@@ -65,7 +66,9 @@ def application(settings: Settings, tokens: Tokens) -> Application:
         settings.verifier, threads=num.cpus_per_model, use_gpu=num.use_gpu
     )
     explainers = _deployment(Explainers, num.explainers, limits).bind(settings.verifier)
-    writer = _deployment(GalleryWriter, (1, 1), limits).bind(settings.verifier, settings.gallery, models)
+    writer = _deployment(GalleryWriter, (1, 1), limits).bind(
+        settings.verifier, settings.gallery, settings.audit, models
+    )
     ingress = _deployment(serve.ingress()(Ingress), num.ingress, limits)
     return ingress.bind(settings, tokens, decoders, models, explainers, writer)
 

@@ -2,9 +2,8 @@
 
 import asyncio
 import dataclasses
-from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
@@ -32,18 +31,6 @@ ONCE = 1
 """Changes are not made again where it is not known whether they were."""
 
 
-Made = TypeVar("Made")
-_under_way = set[asyncio.Task[Any]]()
-
-
-async def to_its_end(change: Coroutine[Any, Any, Made]) -> Made:
-    """Make a change, and write it down, even if who asked for it is gone meanwhile."""
-    task = asyncio.create_task(change)
-    _under_way.add(task)  # which asyncio itself would forget
-    task.add_done_callback(_under_way.discard)
-    return await asyncio.shield(task)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Service:
     """What the endpoints do.
@@ -56,6 +43,7 @@ class Service:
     decoders, models, explainers, writer
         Handles of the deployments; see `avis.serving.application.application`.
     audit : Audit
+        Of decisions; changes are written down where they are made.
     measures : Measures
     limits : Limits
     """
@@ -150,20 +138,16 @@ class Service:
             if isinstance(each, BaseException):
                 raise each
 
-        async def enrolled() -> Enrolment:
-            made: Enrolment = await self._call(
-                self.writer.enroll,
-                speaker,
-                decoded,
-                consent=asked.consent,
-                keep_until=asked.keep_until,
-                all_of_them=asked.all,
-                tries=ONCE,
-            )
-            self.audit.write(caller.name, "enrol", "taken" if made.taken else "refused", speaker=made.speaker)
-            return made
-
-        made = await to_its_end(enrolled())
+        made: Enrolment = await self._call(
+            self.writer.enroll,
+            speaker,
+            decoded,
+            consent=asked.consent,
+            keep_until=asked.keep_until,
+            all_of_them=asked.all,
+            who=caller.name,
+            tries=ONCE,
+        )
         if not made.taken:
             why = "; ".join(f"{recording}: {each}" for recording, each in made.refused.items())
             raise RefusedError(
@@ -177,22 +161,11 @@ class Service:
     async def rename(self, caller: Caller, speaker: str, to: str) -> None:
         """Give somebody another name."""
         _check_reachable(to)
-
-        async def renamed() -> None:
-            await self._call(self.writer.rename, speaker, to, tries=ONCE)
-            self.audit.write(caller.name, "rename", f"to {compared(to)}", speaker=compared(speaker))
-
-        await to_its_end(renamed())
+        await self._call(self.writer.rename, speaker, to, who=caller.name, tries=ONCE)
 
     async def remove(self, caller: Caller, speaker: str) -> int:
         """Remove somebody, and return how many recordings of them there were."""
-
-        async def removed() -> int:
-            num_recordings: int = await self._call(self.writer.remove, speaker, tries=ONCE)
-            self.audit.write(caller.name, "remove", "removed", speaker=compared(speaker))
-            return num_recordings
-
-        return await to_its_end(removed())
+        return int(await self._call(self.writer.remove, speaker, who=caller.name, tries=ONCE))
 
     async def enrolled(self, speaker: str) -> Voiceprint:
         """Return what the recordings of somebody come to, as they are compared."""

@@ -13,7 +13,7 @@ from ray.serve.config import HTTPOptions, ProxyLocation
 from ray.serve.schema import LoggingConfig
 
 from avis.engine.workers.compute import Compute
-from avis.serving.application import CPUS_OF_DECODERS, application
+from avis.serving.application import CPUS_OF_DECODERS, CPUS_OF_OTHERS, application
 from avis.serving.settings import Settings
 from avis.serving.tokens import VARIABLE, Tokens
 
@@ -104,10 +104,12 @@ def free_port_of(settings: Settings) -> int:
 def _check_room(settings: Settings) -> None:
     num, there = settings.replicas, ray.cluster_resources()
     cpus = num.models[0] * num.cpus_per_model + num.decoders[0] * CPUS_OF_DECODERS
+    cpus += (num.ingress[0] + num.explainers[0] + 1) * CPUS_OF_OTHERS
     needed = {"CPU": cpus, "GPU": num.models[0] * num.use_gpu}
     for kind, least in needed.items():
         if there.get(kind, 0) < least:
             raise ValueError(
                 f"too few of a kind for the replicas: got {there.get(kind, 0):g} of {kind}, expected {least:g}. At "
-                "replicas. Lower replicas.models, replicas.decoders or replicas.cpus_per_model."
+                "replicas. Lower replicas.models, replicas.decoders or replicas.cpus_per_model, which leave the others "
+                "too little."
             )

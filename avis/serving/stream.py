@@ -192,7 +192,7 @@ class _Kept:
     """What of a stream is kept to be explained: all of it, or nothing."""
 
     def __init__(self, begin: Begin, limits: Limits) -> None:
-        self._chunks, self._rate = list[NDArray[np.int16]](), begin.sample_rate
+        self._heard, self._rate, self._channels = bytearray(), begin.sample_rate, begin.channels
         most_s = limits.upload_mb * 1e6 / (BYTES_PER_SAMPLE * begin.channels * begin.sample_rate)
         self._most_s = min(limits.audio_s, limits.explained_s, most_s)
         self._left = self._most_s * begin.sample_rate if begin.reasons else 0.0
@@ -201,20 +201,20 @@ class _Kept:
         """Keep a chunk ``[samples, channels]`` as long as there is room for all."""
         self._left -= len(chunk)
         if self._left >= 0:
-            self._chunks.append(chunk)
+            self._heard += chunk.tobytes()
         else:
-            self._chunks.clear()
+            self._heard.clear()
 
     @property
     def recording(self) -> tuple[NDArray[np.int16], int]:
         """All that was heard, and its rate."""
-        if not self._chunks:
+        if not self._heard:
             raise RefusedError(
                 413,
                 f"stream not to be explained: got nothing, or more than {self._most_s:.0f} s, expected some of it. At "
                 "the stream. Send a recording of a part to /v1/explain.",
             )
-        return np.concatenate(self._chunks), self._rate
+        return np.frombuffer(self._heard, np.int16).reshape(-1, self._channels), self._rate
 
 
 def _begun(message: Mapping[str, Any]) -> Begin:

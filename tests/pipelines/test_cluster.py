@@ -147,12 +147,12 @@ def test_a_training_waits_for_nodes_and_says_for_what(cluster, tiny):
     waiting = [*tiny["train"], "compute.num_workers=2", "trainer.num_epochs=1"]
     status, output = cluster.run(*cluster.train([*waiting, "run=alone", "compute.wait_minutes=0.1"]))
     assert status != 0
-    assert "no room for the training: got 0 GPUs and 1 CPUs free of 0 GPUs and 1 CPUs within 0.1 min" in output
+    assert "no room for training: got 0 GPUs and 1 CPUs free of 0 GPUs and 1 CPUs within 0.1 min" in output
     job = cluster.submit(*cluster.train([*waiting, "run=patient"]))
     output = ""
     for line in job.stdout:
         output += line
-        if "training: waits for 0 GPUs and 3 CPUs" in line:
+        if "training: waits for 0 GPUs and 2 CPUs" in line:
             cluster.add_node()
             break
     rest, _ = job.communicate(timeout=JOB_TIMEOUT_S)

@@ -25,6 +25,7 @@ from avis.engine.workers.compute import Compute
 from avis.engine.workers.console import on_terminal, show_progress
 from avis.engine.workers.data_context import data_context
 from avis.engine.workers.gauges import PARTS, PARTS_DONE, set_gauges
+from avis.engine.workers.room import wait_for_room
 from avis.engine.workers.shared_folder import check_shared
 from avis.storage_fault import StorageError
 
@@ -133,6 +134,8 @@ def run_parts(
         compute.connect()
         if is_cluster:
             check_shared(uri)
+            if num_gpus:
+                wait_for_room([{"GPU": num_gpus}], what=label, within_minutes=compute.wait_minutes)
         set_gauges({PARTS: len(pending), PARTS_DONE: 0}, stage=label)
         with closing(run(pending, uri, make, row_group_rows)) as rows:  # or its actors keep their CPUs
             shown = show_progress(rows, label, len(pending), moving=on_terminal() and not compute.in_process)

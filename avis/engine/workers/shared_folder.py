@@ -9,6 +9,9 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from avis import location
 
+WITHIN_S = 120.0
+"""Nodes start a process to look."""
+
 
 def check_shared(folder: str) -> None:
     """Refuse a local folder that a node of the cluster does not share with this one.
@@ -31,7 +34,9 @@ def check_shared(folder: str) -> None:
     with open(probe, "x", encoding="utf-8"):
         pass
     try:
-        blind = [name for node, name in nodes.items() if not _sees(node, probe)]
+        asked = {name: _asked(node, probe) for node, name in nodes.items()}
+        ray.wait(list(asked.values()), num_returns=len(asked), timeout=WITHIN_S)
+        blind = [name for name, answer in asked.items() if not _sees(answer)]
     finally:
         os.remove(probe)
     if blind:
@@ -42,11 +47,15 @@ def check_shared(folder: str) -> None:
         )
 
 
-def _sees(node: str, file: str) -> bool:
-    """Return whether a node sees a file; one that goes meanwhile will not miss it."""
+def _asked(node: str, file: str) -> ray.ObjectRef:
     there = NodeAffinitySchedulingStrategy(node, soft=False)
+    return ray.remote(_lists).options(num_cpus=0, scheduling_strategy=there).remote(file)
+
+
+def _sees(answer: ray.ObjectRef) -> bool:
+    """Return whether a node sees the file; one that is gone, or slow to answer, is taken at its word later."""
     try:
-        return bool(ray.get(ray.remote(_lists).options(num_cpus=0, scheduling_strategy=there).remote(file)))
+        return bool(ray.get(answer, timeout=0))
     except RayError:
         return True
 
@@ -55,5 +64,5 @@ def _lists(file: str) -> bool:
     """Look by listing the folder, which network file systems do not answer out of what they remember."""
     try:
         return os.path.basename(file) in os.listdir(os.path.dirname(file))
-    except FileNotFoundError:
+    except OSError:
         return False

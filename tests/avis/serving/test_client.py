@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import numpy as np
@@ -70,6 +71,28 @@ def test_a_stream_gives_verdicts_as_they_come_and_then_the_reasons(served, servi
     assert str(asyncio.run(awaited())[-1]) == str(expected[-1])
 
 
+def test_a_stream_that_nobody_awaits_any_longer_ends(served, service):
+    spoken, sent = (talk(1, duration_s=60.0) * 32767).astype(np.int16), []
+
+    def slowly():
+        for chunk in chunks_of(spoken):
+            time.sleep(0.02)
+            sent.append(chunk)
+            yield chunk
+
+    async def leaves():
+        running = AsyncClient(service).stream(slowly(), sample_rate=RATE, audio=A)
+        hearing = asyncio.create_task(anext(running))
+        await hearing
+        hearing = asyncio.create_task(anext(running))
+        await asyncio.sleep(0.1)
+        hearing.cancel()
+        await asyncio.wait([hearing])
+
+    asyncio.run(leaves())
+    assert len(sent) < len(spoken) / 4000
+
+
 def test_a_stream_that_comes_to_nothing_says_why(service):
     spoken = (talk(1) * 32767).astype(np.int16)
     told = {"sample_rate": RATE, "audio": A}
@@ -77,7 +100,7 @@ def test_a_stream_that_comes_to_nothing_says_why(service):
         list(service.stream([spoken], sample_rate=RATE, speaker="nobody"))
     with pytest.raises(ValueError, match="no chunk: got samples of float64, expected int16"):
         list(service.stream([spoken, spoken * 1.0], **told))
-    with pytest.raises(ServiceError, match="empty: no audio: got samples=0"):
+    with pytest.raises(ServiceError, match="stream not to be explained: got nothing"):
         list(service.stream([], reasons=True, **told))
     with pytest.raises(ServiceError, match="stream broke off: got ConnectionRefusedError"):
         list(Client(f"http://127.0.0.1:{free_port()}").stream([spoken], **told))

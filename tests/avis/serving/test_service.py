@@ -1,6 +1,5 @@
 """The service as its users see it: real requests to real replicas."""
 
-import asyncio
 import base64
 import json
 import os
@@ -16,7 +15,6 @@ import pytest
 import ray
 
 from avis.explain import Explanation
-from avis.serving.service import to_its_end
 from tests.avis.serving.conftest import TOKENS, children, wav
 
 A, B = wav(0), wav(1)
@@ -352,20 +350,14 @@ def test_what_is_logged_holds_no_audio_and_no_embedding(served, client):
     assert {key for line in lines for key in line} <= {"at", "who", "action", "outcome", "model", "speaker"}
 
 
-def test_a_change_comes_to_its_end_and_into_the_log_when_who_asked_is_gone():
-    written = []
+def test_an_enrolment_whose_client_hangs_up_is_written_down(served, client):
+    name = f"gone {time.monotonic_ns()}"
+    with pytest.raises(httpx.ReadTimeout):
+        client.post(f"/v1/speakers/{name}", files={"audio": wav(0, duration_s=20.0)}, data={"all": "true"}, timeout=0.3)
+    time.sleep(3.0)
 
-    async def change():
-        await asyncio.sleep(0.05)
-        written.append("taken")
+    def kept():
+        return [row["speaker"] for row in client.get("/v1/speakers").json()["recordings"]]
 
-    async def leaves():
-        asked = asyncio.create_task(to_its_end(change()))
-        await asyncio.sleep(0.01)
-        asked.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await asked
-        await asyncio.sleep(0.1)
-
-    asyncio.run(leaves())
-    assert written == ["taken"]
+    assert (name in kept()) == (f'"speaker": "{name}"' in served.audit.read_text())
+    client.delete(f"/v1/speakers/{name}")

@@ -19,7 +19,7 @@ def held() -> list[str]:
 
 def test_room_that_is_there_is_not_waited_for(ray_session, capsys):
     before = held()
-    wait_for_room(1, use_gpu=False, within_minutes=1)
+    wait_for_room([{"CPU": 1.0}], what="training", within_minutes=1)
     assert capsys.readouterr().out == ""
     assert held() == before, "what was asked for is given back"
 
@@ -29,7 +29,7 @@ def test_room_that_another_run_has_is_waited_for(ray_session, capsys):
     other = placement_group([{"CPU": 1.0}] * cpus)
     ray.get(other.ready(), timeout=60)
     threading.Timer(4.0, remove_placement_group, [other]).start()
-    wait_for_room(1, use_gpu=False, within_minutes=5)
+    wait_for_room([{"CPU": 1.0}] * 2, what="training", within_minutes=5)
     told = capsys.readouterr().out
     assert re.fullmatch(
         rf"training: waits for 0 GPUs and 2 CPUs; .* free of 0 GPUs and {cpus} CPUs, at most 5 min more\n", told
@@ -38,9 +38,7 @@ def test_room_that_another_run_has_is_waited_for(ray_session, capsys):
 
 def test_room_that_never_comes_is_told_in_time(ray_session):
     before, began = held(), time.monotonic()
-    with pytest.raises(
-        ValueError, match=r"no room for the training: got .* within 0.02 min, expected 2 GPUs and 3 CPU"
-    ):
-        wait_for_room(2, use_gpu=True, within_minutes=0.02)
+    with pytest.raises(ValueError, match=r"no room for training: got .* within 0.02 min, expected 2 GPUs and 0 CPU"):
+        wait_for_room([{"GPU": 1.0}] * 2, what="training", within_minutes=0.02)
     assert time.monotonic() - began < 60
     assert held() == before
