@@ -13,6 +13,7 @@ from typing import Any
 from unittest import mock
 
 import fsspec
+import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
@@ -221,10 +222,10 @@ def test_bfloat16_with_fused_clipped_steps_comes_near_to_float32(
     tiny_recipe: Recipe, tiny_store: str, tiny_run: str, tmp_path: Path
 ):
     train(tiny_recipe.changed({"trainer.precision": "bf16-mixed"}), tiny_store, str(tmp_path))
-    losses = column(str(tmp_path), "train/loss")
-    assert losses == pytest.approx(column(tiny_run, "train/loss"), rel=0.2)  # few channels, large steps
-    assert losses[0] == pytest.approx(column(tiny_run, "train/loss")[0], rel=0.02)
-    assert losses[0] != column(tiny_run, "train/loss")[0]
+    losses, exact = column(str(tmp_path), "train/loss"), column(tiny_run, "train/loss")
+    assert np.mean(losses) == pytest.approx(np.mean(exact), rel=0.1)  # of few channels and large steps, which part
+    assert losses[0] == pytest.approx(exact[0], rel=0.02)
+    assert losses[0] != exact[0]
 
 
 @pytest.mark.parametrize(
