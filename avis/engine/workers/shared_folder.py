@@ -34,9 +34,9 @@ def check_shared(folder: str) -> None:
     with open(probe, "x", encoding="utf-8"):
         pass
     try:
-        asked = {name: _asked(node, probe) for node, name in nodes.items()}
+        asked = {node: _asked(node, probe) for node in nodes}
         ray.wait(list(asked.values()), num_returns=len(asked), timeout=WITHIN_S)
-        blind = [name for name, answer in asked.items() if not _sees(answer)]
+        blind = [nodes[node] for node, answer in asked.items() if not _sees(answer)]
     finally:
         os.remove(probe)
     if blind:
@@ -53,7 +53,7 @@ def _asked(node: str, file: str) -> ray.ObjectRef:
 
 
 def _sees(answer: ray.ObjectRef) -> bool:
-    """Return whether a node sees the file; one that is gone, or slow to answer, is taken at its word later."""
+    """Return whether a node sees the file; one that is gone or too slow to say will tell when it writes."""
     try:
         return bool(ray.get(answer, timeout=0))
     except RayError:

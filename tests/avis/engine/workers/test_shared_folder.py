@@ -11,10 +11,10 @@ pytestmark = pytest.mark.xdist_group("ray_session")
 
 @pytest.fixture
 def two_names(ray_session, monkeypatch):
-    """Make this node pass for two."""
+    """Make this node pass for two, which are on one host."""
     (node,) = [node for node in ray.nodes() if node["Alive"]]
-    nodes = [node | {"NodeManagerHostname": name} for name in ("one", "other")]
-    monkeypatch.setattr(ray, "nodes", lambda: [nodes[0], nodes[1] | {"NodeID": "a" * 56}])
+    node = node | {"NodeManagerHostname": "host"}
+    monkeypatch.setattr(ray, "nodes", lambda: [node | {"NodeID": "a" * 56}, node])
 
 
 def test_a_folder_that_nodes_see_is_left_as_it_was(two_names, tmp_path):
@@ -23,8 +23,8 @@ def test_a_folder_that_nodes_see_is_left_as_it_was(two_names, tmp_path):
 
 
 def test_a_folder_that_a_node_does_not_see_is_refused(two_names, tmp_path, monkeypatch):
-    monkeypatch.setattr(shared_folder, "_asked", lambda node, file: ray.put(node == "a" * 56))
-    with pytest.raises(ValueError, match="folder not shared: got one that 1 of 2 nodes do not see, one for one"):
+    monkeypatch.setattr(shared_folder, "_asked", lambda node, file: ray.put(node != "a" * 56))
+    with pytest.raises(ValueError, match="folder not shared: got one that 1 of 2 nodes do not see, host for one"):
         check_shared(str(tmp_path))
     assert list(tmp_path.iterdir()) == []
 
