@@ -1,0 +1,96 @@
+"""Machines and links that fail while a training runs on a cluster kept by systemd: what is learnt stays the same."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from avis.checkpoints.checkpoint import read_checkpoint
+from avis.checkpoints.run_checkpoints import LAST
+from tests.cluster.by_hand import JOB_WITHIN_S, STARTS_WITHIN_S, ByService, Job
+from tests.cluster.testbed import Machine, Testbed, wait_for
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400), pytest.mark.xdist_group("ray_session")]  # one Ray at a time
+
+BLIP_S = 30
+GIVEN_UP_WITHIN_S = 400
+
+
+@pytest.fixture(scope="module")
+def cluster(testbed: Callable[..., Testbed]) -> ByService:
+    made = ByService(testbed("head", "one", "two"))
+    for machine in made.others:
+        made.add(machine)
+    return made
+
+
+@pytest.fixture
+def training(cluster: ByService, tiny: dict[str, list[str]], request: pytest.FixtureRequest) -> Job:
+    """Submit a training on two workers, named after the test."""
+    on_two = ["compute.use_gpu=false", "compute.num_workers=2", "trainer.num_epochs=12", "verbose=true"]
+    return cluster.submit("train.py", *tiny["train"], *on_two, f"run={request.node.name}")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(cluster: ByService, tiny: dict[str, list[str]]) -> dict[str, torch.Tensor]:
+    """Return what is learnt where nothing fails."""
+    on_two = ["compute.use_gpu=false", "compute.num_workers=2", "trainer.num_epochs=12"]
+    job = cluster.submit("train.py", *tiny["train"], *on_two, "run=undisturbed")
+    assert job.status() == 0, job.said
+    return learnt(cluster, "undisturbed")
+
+
+def learnt(cluster: ByService, run: str) -> dict[str, torch.Tensor]:
+    """Return the steps that a training took, and the weights that it ended with."""
+    checkpoint = read_checkpoint(str(cluster.testbed.shared / "runs" / run / "checkpoints" / f"{LAST}.ckpt"))
+    return {"step": torch.tensor(checkpoint["global_step"]), **checkpoint["state_dict"]}
+
+
+def training_machine(cluster: ByService) -> Machine:
+    return next(each for each in cluster.others if "RayTrainWorker" in each.run("ps ax"))
+
+
+def test_link_down_for_half_a_minute(cluster: ByService, undisturbed, training: Job, request):
+    training.until(r"epoch 2/\d+ val")
+    machine = training_machine(cluster)
+    machine.link("down")
+    time.sleep(BLIP_S)
+    machine.link("up")
+    assert training.status() == 0, training.said
+    assert cluster.num_alive() == 3
+    torch.testing.assert_close(learnt(cluster, request.node.name), undisturbed, rtol=0, atol=0)
+
+
+def test_link_down_until_the_machine_is_given_up(cluster: ByService, undisturbed, training: Job, request):
+    training.until(r"epoch 2/\d+ val")
+    machine = training_machine(cluster)
+    machine.link("down")
+    wait_for(lambda: cluster.num_alive() == 2, GIVEN_UP_WITHIN_S, "machine that is given up")
+    machine.link("up")
+    wait_for(lambda: cluster.num_alive() == 3, STARTS_WITHIN_S, "machine that joins again")
+    assert training.status() == 0, training.said
+    torch.testing.assert_close(learnt(cluster, request.node.name), undisturbed, rtol=0, atol=0)
+
+
+def test_power_lost(cluster: ByService, undisturbed, training: Job, request):
+    training.until(r"epoch 2/\d+ val")
+    machine = training_machine(cluster)
+    machine.power_off()
+    wait_for(lambda: cluster.num_alive() == 2, GIVEN_UP_WITHIN_S, "machine that is given up")
+    cluster.add(machine)
+    assert training.status() == 0, training.said
+    torch.testing.assert_close(learnt(cluster, request.node.name), undisturbed, rtol=0, atol=0)
+
+
+def test_head_lost(cluster: ByService, undisturbed, training: Job, request):
+    """The others join the new head by themselves; the training, submitted again, goes on where it was."""
+    training.until(r"epoch 2/\d+ val")
+    cluster.head.power_off()
+    assert training.status(within_s=JOB_WITHIN_S) != 0
+    cluster.start()
+    wait_for(lambda: cluster.num_alive() == 3, GIVEN_UP_WITHIN_S, "machines that join the new head")
+    run = f"resume={request.node.name}"
+    again = cluster.submit("train.py", run, "compute.use_gpu=false", "compute.num_workers=2")
+    assert again.status() == 0, again.said
+    torch.testing.assert_close(learnt(cluster, request.node.name), undisturbed, rtol=0, atol=0)
