@@ -18,6 +18,7 @@
     python pipelines/benchmark.py growth    # memory of workers and driver for 10 and 1,000 times as many files
     python pipelines/benchmark.py models    # parameters, and operations per second of audio, of every model choice
     python pipelines/benchmark.py families experiment=mini_speech   # every small model trained alike: EER and pace
+    python pipelines/benchmark.py scale model=ecapa_512   # simulated: VoxCeleb2, and 100 times as much, on 8 to 64 GPUs
 
 All take the settings of pipelines/train.py: python pipelines/benchmark.py ingest experiment=mini_speech
 """
@@ -40,6 +41,7 @@ from pipelines.benchmarks.growth import growth
 from pipelines.benchmarks.identifying import identify
 from pipelines.benchmarks.models import families, models
 from pipelines.benchmarks.preparing import preparing
+from pipelines.benchmarks.scale import scale
 from pipelines.benchmarks.scoring import scoring
 from pipelines.benchmarks.serving import service
 from pipelines.benchmarks.steps import step
@@ -64,6 +66,7 @@ MEASUREMENTS: dict[str, Callable[[Recipe], None]] = {
     "growth": growth,
     "models": models,
     "families": families,
+    "scale": scale,
 }
 
 

@@ -19,6 +19,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "loss": ("avis.losses", "avis.checkpoints.teacher"),
     "model": ("avis.models",),
     "optimizer": ("torch.optim", "avis.training.layer_rates"),
+    "rates": ("avis.engine.rates",),
     "rules": ("avis.inspection.suspects",),
     "scheduler": ("avis.training.schedules",),
     "sharding": ("avis.engine.shards.sharding",),

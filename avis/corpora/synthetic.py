@@ -89,6 +89,11 @@ class Synthetic:
         return join(absolute(self.root), digest)
 
     @property
+    def num_recordings(self) -> int:
+        """How many files these are, of both splits."""
+        return (self.num_train_speakers + self.num_test_speakers) * self.num_sessions * self.num_utterances
+
+    @property
     def is_written(self) -> bool:
         """Whether all of the files are there."""
         return exists(join(self.folder, LAST_FILE))

@@ -13,6 +13,7 @@ from avis import location
 from avis.checkpoints.components import PACKAGES, PARTIAL, ROOMS, TARGET, find_component, leaves
 from avis.corpora.synthetic import Synthetic
 from avis.engine.shards.sharding import Sharding, prepared_otherwise
+from avis.engine.upload import check_paths
 from avis.training.example_settings import FROM_TRAINER
 from avis.training.settings import Training
 
@@ -22,7 +23,7 @@ NOTHING = "none"
 Group = dict[str, Any]
 TOP_LEVEL: dict[str, Any] = {
     **dict.fromkeys(("compute", "sharding", "model", "features", "augment", "loss", "optimizer", "scheduler"), Group),
-    **dict.fromkeys(("tls", "limits", "replicas"), Group),
+    **dict.fromkeys(("tls", "limits", "replicas", "rates"), Group),
     **dict.fromkeys(("verifier", "gallery", "host"), str),
     **dict.fromkeys(("tokens", "audit"), str | None),
     "port": int,
@@ -117,6 +118,7 @@ def _check_groups(plain: Mapping[str, Any]) -> None:
         if key in TOP_LEVEL and not _holds_target(value):
             _check_type(value, TOP_LEVEL[key], key)
     check(dict(plain), "")
+    check_paths(plain)
 
 
 def switch_off(plain: Mapping[str, Any]) -> dict[str, Any]:

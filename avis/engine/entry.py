@@ -9,6 +9,7 @@ script goes on to import Ray and Lightning, which takes seconds.
 """
 
 import functools
+import itertools
 import os
 import re
 import sys
@@ -27,7 +28,7 @@ from rich.console import Console
 from rich.text import Text
 
 from avis import location
-from avis.engine.command_line import as_typed
+from avis.engine.command_line import OVERRIDE, as_typed
 from avis.engine.suggestions import explain
 from avis.engine.workers.ray_log import MESSAGES
 from avis.engine.workers.stopping import STOPPING
@@ -76,6 +77,7 @@ def pipeline(config_name: str) -> Callable[[Callable[[DictConfig], None]], Calla
                     sys.argv[1:] = as_typed(sys.argv[1:])
                     if not _run_several(main, config_name):
                         _run(main, config_name)
+                        _say_what_it_takes(main, config_name)
                 except BaseException as error:
                     if show_tracebacks:
                         raise
@@ -119,6 +121,23 @@ def _run(main: Callable[[DictConfig], None], config_name: str) -> None:
         raise failed[0]
 
 
+def _say_what_it_takes(main: Callable[[DictConfig], None], config_name: str) -> None:
+    """Print behind the configuration that ``--cfg job`` shows, as comments of it, what a training of it would take."""
+    arguments = sys.argv[1:]
+    shown = {*itertools.pairwise(arguments), *(tuple(each.split("=", 1)) for each in arguments)}
+    if config_name != SEVERAL_OF or not {("--cfg", "job"), ("-c", "job")} & shown or {"-p", "--package"} & {*arguments}:
+        return
+    from avis.engine.estimate import estimate  # costs seconds, which other pipelines need not spend
+
+    settings = [argument for argument in arguments if OVERRIDE.fullmatch(argument) or argument.startswith("~")]
+    try:
+        lines = estimate(settings, _configs(main), config_name)
+    except (ValueError, OmegaConfBaseException) as error:
+        lines = [f"nothing can be said yet: {line}" for line in str(error).splitlines()[:1]]
+    print("\n# What it would take, by rates of pipelines/benchmarks/README.md and what `rates` says:")
+    print("\n".join(f"# {line}" for line in lines), flush=True)
+
+
 def _configs(main: Callable[[DictConfig], None]) -> Path:
     return _configs_of(main.__code__.co_filename)
 
@@ -145,6 +164,7 @@ def _refuse_early(script: str, arguments: list[str]) -> None:
 def _run_composed(main: Callable[[DictConfig], None], cfg: DictConfig) -> None:
     with open_dict(cfg):
         verbose = cfg.pop("verbose")  # of this console, not of the recipe
+        cfg.pop("rates", None)  # of estimates
     output_dir = location.absolute(str(cfg.output_dir))
     _check_folder(output_dir)
     if not verbose:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 import avis
 from avis import location, store
@@ -17,6 +18,7 @@ from avis.engine.shards.extension import Extension, extendable, plan_extension
 from avis.engine.shards.places import wherever_they_lie
 from avis.engine.shards.shard_maker import ShardMaker
 from avis.engine.shards.sharding import EXAMPLES_SHOWN, Sharding, pass_over, plan_shards
+from avis.engine.workers.gauges import REJECTED, set_gauges
 from avis.engine.workers.parts import run_parts
 from avis.schema import REJECTS
 
@@ -45,7 +47,8 @@ def prepare(recipe: PrepareRecipe, *, seen: Collection[str] = ()) -> str:
         If files could not be reached; what could be made of the others is kept.
     """
     sharding, base = recipe.sharding, recipe.extends
-    sources = pa.concat_tables([_list_corpus(name, corpus) for name, corpus in recipe.corpora.items()])
+    listed = {name: _list_corpus(name, corpus) for name, corpus in recipe.corpora.items()}
+    sources = pa.concat_tables(listed.values())
     of_base = [store.open_manifest(base)["inputs"]] if base else []
     passed_over = pass_over(sources, sharding, seen=seen) if seen and not base else []
     held_back = [passed_over] if passed_over else []
@@ -61,7 +64,15 @@ def prepare(recipe: PrepareRecipe, *, seen: Collection[str] = ()) -> str:
         return base
     tasks, taken_over = _plan(uri, sources, sharding, passed_over, base, extension)
     make = partial(ShardMaker, sharding.hearing, encoding=sharding.encoding)
-    run_parts(uri, tasks, make, compute=recipe.compute, label="prepare", row_group_rows=sharding.row_group_rows)
+    run_parts(
+        uri,
+        tasks,
+        make,
+        compute=recipe.compute,
+        label="prepare",
+        row_group_rows=sharding.row_group_rows,
+        reads={f"corpus.sources.{name}": file for name, table in listed.items() if (file := _one_there(table))},
+    )
     made = {file: info for record in store.committed_parts(uri).values() for file, info in record.items()}
     _check_rejects(uri, {**taken_over, **made}, len(sources), sharding.max_reject_share)
     facts = {"avis": avis.__version__, "sharding": vars(sharding), **({"extends": of_base[0]} if base else {})}
@@ -75,6 +86,11 @@ def _list_corpus(name: str, corpus: Component[Any]) -> pa.Table:
     sources = corpus.build().sources()
     print(f"corpus {name}: {len(sources)} recordings listed in {time.perf_counter() - started:.0f} s", flush=True)
     return sources
+
+
+def _one_there(sources: pa.Table) -> str | None:
+    there = sources.filter(pc.greater_equal(sources["size_bytes"], 0))
+    return there["path"][0].as_py() if len(there) else None
 
 
 def _plan(
@@ -104,6 +120,7 @@ def _check_rejects(uri: str, files: dict[str, dict[str, Any]], num_sources: int,
         store.file_uri(uri, file, info) for file, info in files.items() if file.startswith("rejects/") and info["rows"]
     ]
     rejects = pa.concat_tables([REJECTS.empty_table(), *(store.open_part(rejected).read() for rejected in uris)])
+    set_gauges({REJECTED: rejects.num_rows / num_sources}, stage="prepare")
     if rejects.num_rows <= math.ceil(round(max_share * num_sources, 6)):  # of a few files one may be, too
         return
     counts = rejects["reason"].value_counts().to_pylist()

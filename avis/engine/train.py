@@ -1,5 +1,6 @@
 """Train on a cluster: tasks make examples, anywhere in it, and feed Ray Train workers running Lightning DDP."""
 
+import itertools
 import os
 from collections.abc import Iterable
 from dataclasses import replace
@@ -30,9 +31,10 @@ from avis.checkpoints.run_checkpoints import (
 from avis.engine.examples.batches import local_batches, streamed_batches
 from avis.engine.examples.inputs import TrainingInputs, gather_inputs, held_out_speakers
 from avis.engine.recipe import Recipe
-from avis.engine.watching import reported, watchers
+from avis.engine.watching import reported, run_name, watchers
 from avis.engine.workers import machine
 from avis.engine.workers.console import WORKER_LINES
+from avis.engine.workers.gauges import LOSSES, set_gauges
 from avis.engine.workers.on_this_node import on_this_node
 from avis.engine.workers.restarts import give_back, restarted
 from avis.engine.workers.room import wait_for_room
@@ -223,9 +225,15 @@ def _train_on_ray(inputs: TrainingInputs, run_dir: str, *, num_workers: tuple[in
     with WORKER_LINES.moving():
         max_restarts, progress = inputs.recipe.compute.max_restarts, partial(next_position, run_dir)
 
+        numbers = itertools.count()
+
+        def show_losses() -> None:
+            set_gauges({LOSSES: next(numbers)}, run=run_name(run_dir))
+
         def lost(told: str) -> None:
             give_back()
             note(run_dir, LOST, told)
+            show_losses()
 
         def started() -> None:
             if inputs.recipe.compute.where == "cluster":
@@ -233,6 +241,7 @@ def _train_on_ray(inputs: TrainingInputs, run_dir: str, *, num_workers: tuple[in
                 wait_for_room(workers, what="training", within_minutes=inputs.recipe.compute.wait_minutes)
             trainer.fit()
 
+        show_losses()
         wait_for(partial(restarted, started, max_restarts, progress=progress, lost=lost), request)
 
 

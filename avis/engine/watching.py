@@ -21,7 +21,12 @@ from avis.training.training_report import write_training_report
 def watchers(recipe: Recipe, run_dir: str) -> list[Logger]:
     """Return the loggers of a run's tracker and of Ray's metrics, for the worker that logs."""
     others = trackers(recipe.logger, run_dir, output_dir=recipe.output_dir, recipe=recipe.plain)
-    return [*others, TrainingGauges(os.path.basename(location.split_query(run_dir)[0]))]
+    return [*others, TrainingGauges(run_name(run_dir))]
+
+
+def run_name(run_dir: str) -> str:
+    """Return the name of a run, by which its values are told from those of others on the cluster."""
+    return os.path.basename(location.split_query(run_dir)[0])
 
 
 @contextmanager

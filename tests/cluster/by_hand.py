@@ -1,6 +1,7 @@
 """A cluster on the testbed, made by the very lines that cluster/README.md has under "By hand"."""
 
 import re
+import shlex
 import subprocess
 
 from tests.cluster.testbed import PROJECT, SHARED, Machine, Testbed, wait_for
@@ -72,9 +73,9 @@ class ByHand:
 
     def submit(self, script: str, *settings: str, output_dir: str = SHARED) -> "Job":
         """Submit a pipeline as the README says, with its settings added."""
-        line = self.submit_line.replace("<shared folder>", output_dir)
-        line = line.replace("pipelines/train.py", f"pipelines/{script}")
-        return Job(self, f"{self.token_mode}\n{line} {' '.join(settings)}")
+        where = shlex.quote(f"output_dir='{output_dir}'")
+        line = self.submit_line.replace("output_dir=<shared folder>", where).replace("train.py", script)
+        return Job(self, f"{self.token_mode}\n{line} {shlex.join(settings)}")
 
 
 class ByService(ByHand):

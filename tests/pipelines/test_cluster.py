@@ -60,6 +60,13 @@ def test_submission_without_the_token_is_refused(cluster, mode):
     assert "submitted" not in output
 
 
+def test_relative_paths_are_refused_where_the_job_stands_in_an_upload(cluster):
+    status, output = cluster.run("python", "pipelines/train.py", "compute=cluster", "compute.use_gpu=false")
+    assert status != 0
+    assert "relative path in a submitted job: got output_dir=outputs" in output
+    assert "listing corpus" not in output
+
+
 def test_main_job_on_two_nodes(cluster, tiny):
     status, output = cluster.run(*cluster.train([*tiny["train"], "run=submitted"]))
     assert status == 0, output

@@ -51,6 +51,15 @@ def test_help_names_five_settings_that_there_are(name: str, help_of: Callable[[s
         )
 
 
+def test_what_it_would_take_follows_the_configuration_as_comments(start: Start, capsys: pytest.CaptureFixture[str]):
+    start("train", "--cfg", "job", "model=ecapa_512")
+    shown = capsys.readouterr().out
+    assert yaml.safe_load(shown)["model"]["channels"] == 512
+    assert "\n# audio: 768 recordings, 0.64 h\n" in shown
+    start("train", "--cfg", "job", "corpus=folder")
+    assert "\n# nothing can be said yet: value missing: got none, " in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_help_says_what_can_be_set(name: str, help_of: Callable[[str], str]):
     config = yaml.safe_load((ROOT / "configs" / f"{name}.yaml").read_text())

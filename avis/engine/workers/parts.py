@@ -9,7 +9,7 @@ part whose storage fails is left out, uncommitted, and the run ends when the oth
 
 import gc
 import uuid
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from functools import partial
 from typing import Any, Protocol, runtime_checkable
@@ -26,7 +26,7 @@ from avis.engine.workers.console import on_terminal, show_progress
 from avis.engine.workers.data_context import data_context
 from avis.engine.workers.gauges import PARTS, PARTS_DONE, set_gauges
 from avis.engine.workers.room import wait_for_room
-from avis.engine.workers.shared_folder import check_shared
+from avis.engine.workers.shared_folder import check_seen, check_shared
 from avis.storage_fault import StorageError
 
 UNREACHED_PARTS, UNREACHED_SHARE = 3, 0.1
@@ -98,6 +98,7 @@ def run_parts(
     label: str,
     num_gpus: float = 0,
     row_group_rows: int = 65536,
+    reads: Mapping[str, str] | None = None,
 ) -> None:
     """Write every part that is not there yet.
 
@@ -115,9 +116,13 @@ def run_parts(
         GPUs per worker.
     row_group_rows : int
         Rows per Parquet row group.
+    reads : mapping of str to str, optional
+        One of the files that workers read, for each key of the configuration that leads to some.
 
     Raises
     ------
+    ValueError
+        If the nodes of a cluster do not share the store's folder or those files.
     StorageError
         If parts are left that their storage failed at.
     KeyboardInterrupt
@@ -134,6 +139,8 @@ def run_parts(
         compute.connect()
         if is_cluster:
             check_shared(uri)
+            for key, file in (reads or {}).items():
+                check_seen(file, key=key)
             if num_gpus:
                 wait_for_room([{"GPU": num_gpus}], what=label, within_minutes=compute.wait_minutes)
         set_gauges({PARTS: len(pending), PARTS_DONE: 0}, stage=label)

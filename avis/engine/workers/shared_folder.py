@@ -1,4 +1,4 @@
-"""Make sure that all nodes of a cluster see what is written."""
+"""Make sure that all nodes of a cluster see what is written and what is read."""
 
 import os
 import uuid
@@ -26,25 +26,59 @@ def check_shared(folder: str) -> None:
     ValueError
         Naming a node that sees another folder, or none.
     """
-    nodes = {node["NodeID"]: node["NodeManagerHostname"] for node in ray.nodes() if node["Alive"]}
-    if location.is_uri(folder) or len(nodes) < 2:
+    if location.is_uri(folder) or len(_nodes()) < 2:
         return
     os.makedirs(folder, exist_ok=True)
     probe = os.path.join(folder, f".{uuid.uuid4().hex}")
     with open(probe, "x", encoding="utf-8"):
         pass
     try:
-        asked = {node: _asked(node, probe) for node in nodes}
-        ray.wait(list(asked.values()), num_returns=len(asked), timeout=WITHIN_S)
-        blind = [nodes[node] for node, answer in asked.items() if not _sees(answer)]
+        blind = _blind(probe)
     finally:
         os.remove(probe)
     if blind:
         raise ValueError(
-            f"folder not shared: got one that {len(blind)} of {len(nodes)} nodes do not see, {blind[0]} for one, "
+            f"folder not shared: got one that {len(blind)} of {len(_nodes())} nodes do not see, {blind[0]} for one, "
             f"expected one that all share. At {folder}. Set output_dir to a network file system that is mounted on all "
             "nodes under one path, or to a bucket (s3://...)."
         )
+
+
+def check_seen(file: str, *, key: str) -> None:
+    """Refuse a local file that this node has and another node of the cluster does not see.
+
+    Parameters
+    ----------
+    file : str
+        One of those that are to be read: a local path, or URI, which all can reach.
+    key : str
+        The configuration's key that leads to it.
+
+    Raises
+    ------
+    ValueError
+        Naming the key, and a node that does not see the file.
+    """
+    if location.is_uri(file) or len(_nodes()) < 2:
+        return
+    if blind := _blind(file):
+        raise ValueError(
+            f"audio not shared: got a file that {len(blind)} of {len(_nodes())} nodes do not see, {blind[0]} for one, "
+            f"expected one that all share. At {key}, {file}. Keep the audio on a network file system that is mounted "
+            "on all nodes under one path, or in a bucket (s3://...)."
+        )
+
+
+def _nodes() -> dict[str, str]:
+    return {node["NodeID"]: node["NodeManagerHostname"] for node in ray.nodes() if node["Alive"]}
+
+
+def _blind(file: str) -> list[str]:
+    """Return the names of the nodes that do not see a file."""
+    nodes = _nodes()
+    asked = {node: _asked(node, file) for node in nodes}
+    ray.wait(list(asked.values()), num_returns=len(asked), timeout=WITHIN_S)
+    return [nodes[node] for node, answer in asked.items() if not _sees(answer)]
 
 
 def _asked(node: str, file: str) -> ray.ObjectRef:

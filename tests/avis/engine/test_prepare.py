@@ -69,8 +69,12 @@ def test_the_store_is_whole_checked_and_shuffled(tiny_recipe: Recipe, tiny_store
         assert len(set(ids)) == len(ids)
 
 
-def test_one_file_of_a_few_may_be_rejected(recipe: Callable[..., Recipe], tmp_path: Path):
+def test_one_file_of_a_few_may_be_rejected(
+    recipe: Callable[..., Recipe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     """Of 8 files 5 % are none; how many may be is rounded up, and the message says what lets more pass."""
+    exported: list[float] = []
+    monkeypatch.setattr(engine, "set_gauges", lambda values, stage: exported.extend(values.values()))
     for number in range(8):
         write(tmp_path / "audio" / f"s{number // 4}" / f"{number}.wav", noise(1.0, seed=number))
     (tmp_path / "audio" / "s0" / "0.wav").write_bytes(b"")
@@ -84,6 +88,7 @@ def test_one_file_of_a_few_may_be_rejected(recipe: Callable[..., Recipe], tmp_pa
         prepare(cfg)
     uri = prepare(recipe(*overrides, "sharding.max_reject_share=0.25", corpus="folder", name="prepare"))
     assert store.open_manifest(uri)["rows"]["rejects"] == 2
+    assert exported == [1 / 8, 2 / 8, 2 / 8]
 
 
 def test_a_second_run_touches_nothing_and_needs_no_ray(

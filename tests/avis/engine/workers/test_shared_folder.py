@@ -4,7 +4,7 @@ import pytest
 import ray
 
 from avis.engine.workers import shared_folder
-from avis.engine.workers.shared_folder import check_shared
+from avis.engine.workers.shared_folder import check_seen, check_shared
 
 pytestmark = pytest.mark.xdist_group("ray_session")
 
@@ -29,6 +29,18 @@ def test_a_folder_that_a_node_does_not_see_is_refused(two_names, tmp_path, monke
     assert list(tmp_path.iterdir()) == []
 
 
+def test_audio_that_nodes_see_is_only_looked_at(two_names, tmp_path):
+    (tmp_path / "a.wav").touch()
+    check_seen(str(tmp_path / "a.wav"), key="corpus.sources.vox2")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
+
+
+def test_audio_that_a_node_does_not_see_is_refused_with_its_key(two_names, tmp_path, monkeypatch):
+    monkeypatch.setattr(shared_folder, "_asked", lambda node, file: ray.put(node != "a" * 56))
+    with pytest.raises(ValueError, match=r"audio not shared: .* 1 of 2 nodes .* At corpus.sources.vox2, /data/a.wav"):
+        check_seen("/data/a.wav", key="corpus.sources.vox2")
+
+
 def test_a_folder_is_listed(tmp_path):
     (tmp_path / "there").touch()
     seen = [shared_folder._lists(str(tmp_path / name)) for name in ("there", "elsewhere", "no/folder", "there/below")]
@@ -41,5 +53,6 @@ def test_buckets_and_single_nodes_are_not_probed(monkeypatch, tmp_path):
         ray, "nodes", lambda: [{"NodeID": name, "NodeManagerHostname": "", "Alive": True} for name in "ab"]
     )
     check_shared("s3://bucket/out")
+    check_seen("s3://bucket/a.wav", key="corpus.sources.vox2")
     monkeypatch.setattr(ray, "nodes", lambda: [{"NodeID": "a", "NodeManagerHostname": "", "Alive": True}])
     check_shared(str(tmp_path))
