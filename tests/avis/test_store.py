@@ -316,6 +316,7 @@ for number in range(40):
 """
 
 
+@pytest.mark.slow
 def test_three_processes_make_the_same_stores_at_once(tmp_path: Path):
     drivers = [
         subprocess.Popen([sys.executable, "-c", DRIVER, str(tmp_path)], cwd=ROOT, stderr=subprocess.PIPE, text=True)

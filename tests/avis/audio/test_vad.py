@@ -57,6 +57,7 @@ def test_silero_hears_synthetic_voices(sample_rate: int):
     assert (np.abs(over) < 0.07).all()
 
 
+@pytest.mark.slow
 def test_silero_leaves_torch_its_threads():
     """Importing the package sets them to one."""
     if importlib.util.find_spec("silero_vad") is None:

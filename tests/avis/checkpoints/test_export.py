@@ -98,20 +98,21 @@ def test_torchscript_embeds_as_the_checkpoint_does(overrides: list[str], tmp_pat
         torch.testing.assert_close(exported(waveform), whole(waveform), rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 @torch.inference_mode()
 @pytest.mark.parametrize(
     "overrides",
     [
         XVECTOR,
-        pytest.param(ECAPA, marks=pytest.mark.slow),
-        pytest.param(RESNET, marks=pytest.mark.slow),
-        pytest.param(CAMPPLUS, marks=pytest.mark.slow),
-        pytest.param([*ECAPA, "features=speechbrain_fbank_80"], marks=pytest.mark.slow),
-        pytest.param([*ECAPA, "features=nemo_mel_80"], marks=pytest.mark.slow),
-        pytest.param([*ECAPA, "features=sinc_80"], marks=pytest.mark.slow),
-        pytest.param(REDIMNET, marks=pytest.mark.slow),
-        *(pytest.param([*REDIMNET, f"model.block={block}"], marks=pytest.mark.slow) for block in BLOCKS),
-        pytest.param(RAWNET3, marks=pytest.mark.slow),
+        ECAPA,
+        RESNET,
+        CAMPPLUS,
+        [*ECAPA, "features=speechbrain_fbank_80"],
+        [*ECAPA, "features=nemo_mel_80"],
+        [*ECAPA, "features=sinc_80"],
+        REDIMNET,
+        *([*REDIMNET, f"model.block={block}"] for block in BLOCKS),
+        RAWNET3,
     ],
     ids=["xvector", "ecapa", "resnet", "campplus", "speechbrain", "nemo", "sinc", "redimnet", *BLOCKS, "rawnet3"],
 )
@@ -181,16 +182,18 @@ def under_head(head: str, folder: Path) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 @torch.inference_mode()
 @pytest.mark.parametrize("head", ["mhfa", "adapter_mfa"])
-@pytest.mark.parametrize("format", ["torchscript", pytest.param("onnx", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("format", ["torchscript", "onnx"])
 def test_heads_over_all_layers_can_be_exported(head: str, format: str, tmp_path: Path):
     checkpoint, _ = make_checkpoint(tmp_path, *under_head(head, tmp_path))
     assert export(checkpoint, str(tmp_path / "exported"), format=format).least > MIN_COSINE
 
 
+@pytest.mark.slow
 @torch.inference_mode()
-@pytest.mark.parametrize("kind", ["WavLM", "Wav2Vec2", pytest.param("Hubert", marks=pytest.mark.slow), "Wav2Vec2Bert"])
+@pytest.mark.parametrize("kind", ["WavLM", "Wav2Vec2", "Hubert", "Wav2Vec2Bert"])
 def test_torchscript_holds_self_supervised_front_ends(kind: str, tmp_path: Path):
     checkpoint, whole = make_checkpoint(tmp_path, *ECAPA, *self_supervised(kind, tmp_path))
     file = str(tmp_path / "model.pt")

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from avis.cli.arguments import STATUS
 from tests.avis.bad_recordings import bad_recordings
 
@@ -10,6 +12,7 @@ def no_number(constant):
     raise AssertionError(f"{constant} in JSON")
 
 
+@pytest.mark.slow
 def test_a_bad_file_is_an_answer_or_one_clear_error(avis, recording, tmp_path):
     good, folder = recording(1), tmp_path / "bad"
     folder.mkdir()

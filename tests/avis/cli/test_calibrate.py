@@ -83,6 +83,7 @@ def test_what_is_wrong_with_the_voices_is_one_error(avis, voices, tmp_path):
     assert "An operating point has a prior" in avis("calibrate", folder, *MODEL, "--p-target", "1.5")[2]
 
 
+@pytest.mark.slow
 def test_the_command_starts_without_ray():
     code = "import sys, avis.cli, avis.verifier.own_voices.calibrate; assert 'ray' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

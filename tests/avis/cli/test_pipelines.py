@@ -53,7 +53,8 @@ def test_a_script_gets_the_arguments_as_they_were_typed(avis, monkeypatch, typed
     assert started == [(sys.executable, [sys.executable, script, *typed])]
 
 
-@pytest.mark.parametrize("mistake", [["modle=3"], pytest.param(["model=resnet43"], marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("mistake", [["modle=3"], ["model=resnet43"]])
 def test_a_mistake_is_told_alike_by_script_and_verb(tmp_path, mistake):
     by_script = ends([sys.executable, str(ROOT / "pipelines" / "train.py"), *mistake], tmp_path)
     assert ends([*AVIS, "train", *mistake], tmp_path) == by_script
@@ -62,6 +63,7 @@ def test_a_mistake_is_told_alike_by_script_and_verb(tmp_path, mistake):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_what_it_says_to_type_is_what_was_typed(tmp_path):
     status, out, _ = ends([*AVIS, "compare", "--help"], tmp_path)
     assert status == 0
@@ -77,6 +79,7 @@ def test_help_loads_nothing_heavy(tmp_path):
     assert out.splitlines()[-1] == "set()"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shell", "script"), [("bash", "complete -o default -F"), ("zsh", "#compdef avis")])
 def test_a_shell_completes_verbs(tmp_path, shell, script):
     named = {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
@@ -86,6 +89,7 @@ def test_a_shell_completes_verbs(tmp_path, shell, script):
     assert "inspect_store" in ends(start, tmp_path, **typed, _TYPER_COMPLETE_ARGS="avis ins")[1]
 
 
+@pytest.mark.slow
 def test_a_wheel_is_all_it_takes(tmp_path):
     pytest.importorskip("setuptools", "77")  # the least that builds it
     source, site, elsewhere = (tmp_path / name for name in ("source", "site", "elsewhere"))

@@ -45,6 +45,7 @@ def taught(
     return made
 
 
+@pytest.mark.slow
 def test_a_captioner_lies_with_the_verifier_and_was_scored_on_others(run: Path, taught: Callable[..., Any]):
     folder, captioner, speakers = taught("compute=debug")
     assert Path(folder) == run / "verifier" / "caption"

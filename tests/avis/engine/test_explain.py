@@ -102,6 +102,7 @@ def test_what_is_asked_for_otherwise_is_explained_anew(found: Scored, verifier: 
     assert told.prior == other.get("prior")
 
 
+@pytest.mark.slow
 def test_bytes_are_the_same_on_ray(
     ray_session: None,
     found: Scored,

@@ -116,6 +116,7 @@ def test_scores_that_are_not_the_runs_are_warned_of(
     assert "warning: synthetic: scores differ" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_report_leads_to_pages_that_are_there_and_to_no_others(found: Scored):
     index, evaluation = explained(found), found.recipe.evaluation
     report = Path(evaluate(found.answered, found.evaluated, facts={}, evaluation=evaluation).report_path)

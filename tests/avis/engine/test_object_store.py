@@ -104,6 +104,7 @@ def test_the_same_bytes_as_on_a_disk_after_a_break(
     assert prepare(on_s3) == uri
 
 
+@pytest.mark.slow
 def test_a_store_on_s3_is_extended(corpus: tuple[Path, str], s3: str, recipe: Callable[..., Recipe]):
     settings = ["sharding.num_validation_speakers=2", "sharding.max_reject_share=0.1"]
     path = corpus[0] / "list.csv"

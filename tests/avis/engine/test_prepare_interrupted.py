@@ -121,7 +121,8 @@ def kill_worker(driver: subprocess.Popen[bytes]) -> None:
     os.kill(workers[0], signal.SIGKILL)
 
 
-@pytest.mark.parametrize("times_killed", [1, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("times_killed", [1, 3])
 def test_killed_at_random_moments_and_gone_on_with(case: Case, bytes_below: Read, times_killed: int):
     kept: dict[str, int] = {}
     for num_parts, later_s in moments(times_killed, seed=0):
@@ -138,6 +139,7 @@ def test_killed_at_random_moments_and_gone_on_with(case: Case, bytes_below: Read
     assert bytes_below(str(case.store)) == case.expected
 
 
+@pytest.mark.slow
 def test_two_drivers_at_once(case: Case, bytes_below: Read):
     other = case.start()
     case.wait_for_parts(1, other)

@@ -26,6 +26,7 @@ def found(finished_run: str, tmp_path: Path, composed: Callable[..., Any]) -> Sc
     return scored(model_of(asked), asked, beside=OVERRIDES)
 
 
+@pytest.mark.slow
 def test_it_is_the_rate_of_means_of_windows(found: Scored, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(stage, "WINDOW_S", 0.5)
     monkeypatch.setattr("avis.explain.windows.WINDOW_S", 0.5)

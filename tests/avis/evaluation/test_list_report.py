@@ -92,6 +92,7 @@ def test_scores_and_answers_alone_will_do(tmp_path: Path):
     assert report.facts == {"Scores": str(path)}
 
 
+@pytest.mark.slow
 def test_a_list_longer_than_memory_has_the_same_plots_and_worst_trials(tmp_path: Path):
     scores = as_store(tmp_path / "s", TABLE, {})
     trials, metrics = metrics_of(scores)

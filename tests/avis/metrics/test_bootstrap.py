@@ -150,6 +150,7 @@ def test_equal_systems_do_not_differ() -> None:
     assert found[EER] == Difference(0.0, Interval(0.0, 0.0), 1.0)
 
 
+@pytest.mark.slow
 def test_pairing_sees_a_small_difference_that_two_intervals_hide() -> None:
     trials = simulated(40, noise=0.7)
     rng = np.random.default_rng(5)

@@ -29,9 +29,8 @@ def step(model: nn.Module, inputs: tuple[torch.Tensor, ...], dtype: torch.dtype)
     return loss, sum(saved.values())
 
 
-@pytest.mark.parametrize(
-    ("dtype", "masked"), [(torch.bfloat16, True), pytest.param(torch.float32, False, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("dtype", "masked"), [(torch.bfloat16, True), (torch.float32, False)])
 def test_activation_checkpointing_changes_nothing_but_memory(narrow_with_blocks, dtype: torch.dtype, masked: bool):
     """Batch normalisation's statistics take one update, dropout draws the same again, names of weights stay."""
     plain, features = narrow_with_blocks.trained().train(), narrow_with_blocks.noise(4, 60)

@@ -29,6 +29,7 @@ PUBLISHED_GMAC = [
 """Choice of ``configs/model``, mels, frames, billions of multiply-accumulates, and where the figure is from."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("choice", "num_mels", "num_frames", "published", "source"), PUBLISHED_GMAC, ids=lambda value: str(value)[:20]
 )

@@ -89,7 +89,8 @@ def test_padding_to_the_longest_of_a_batch_changes_nothing(narrow):
     assert ((unmasked - alone).norm(dim=1) > 1e-3 * alone.norm(dim=1))[:6].all()
 
 
-@pytest.mark.parametrize("masked", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("masked", [False, True])
 def test_is_one_graph(narrow_or_slow, masked: bool):
     """`torch.compile` finds no Python it must leave the graph for; the eager back-end needs no compiler.
 

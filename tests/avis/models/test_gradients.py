@@ -46,6 +46,7 @@ def test_autocast_stays_close_to_float32(narrow, device: str, dtype: torch.dtype
     assert all(p.grad.isfinite().all() for p in model.parameters())
 
 
+@pytest.mark.slow
 def test_a_model_of_bfloat16_stays_close_to_float32(narrow):
     """What `trainer.precision=bf16-true` makes of it."""
     model, features = narrow.trained(), narrow.noise(8, 100)

@@ -49,6 +49,7 @@ def expected_cllr(fitted: Calibration | None, deviation: float) -> float:
     return float(sum(costs) / 2 / np.log(2.0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("eer", "most"), [(0.1, 1.05), (0.02, 1.05), (0.005, 1.05), (0.002, 1.12)])
 def test_good_systems_are_not_shrunk(eer: float, most: float) -> None:
     slopes = []
@@ -254,7 +255,8 @@ def fitted_at(scores: np.ndarray, target: np.ndarray, speakers: np.ndarray) -> C
     return calibration
 
 
-@pytest.mark.parametrize("apart", [pytest.param(0.7, marks=pytest.mark.slow), 2.0])
+@pytest.mark.slow
+@pytest.mark.parametrize("apart", [0.7, 2.0])
 def test_intervals_hold_what_a_calibration_on_all_speakers_says(apart: float) -> None:
     """By a hundred and fifty calibrations on thirty speakers each, beside one on three hundred."""
     at = np.array([-0.5, 0.0, 0.8])

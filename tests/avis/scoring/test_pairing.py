@@ -170,6 +170,7 @@ def test_speakers_of_one_session_have_no_cross_session_targets() -> None:
         pairing(cross_session=True).pairs(table(rows))
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_possible_pairs() -> None:
     """200 thousand utterances have 2e10 pairs."""
     num = 200_000

@@ -12,6 +12,7 @@ from avis.scoring.trial_ids import gather, resolve
 from avis.scoring.trials import read_trials
 
 
+@pytest.mark.slow
 def test_a_million_lines_take_seconds(tmp_path: Path) -> None:
     ids = [f"id{i:05d}/abcdefghijk/00001" for i in range(5000)]
     lines = [f"{i % 2} {ids[i]}.wav {ids[i - 1]}.wav" for i in range(5000)]

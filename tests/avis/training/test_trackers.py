@@ -37,6 +37,7 @@ def test_files_need_no_tracker(output_dir: str):
     assert os.listdir(output_dir) == []
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_is_one_run_at_mlflow_wherever_it_lies(output_dir: str):
     mlflow = pytest.importorskip("mlflow")
     settings = Mlflow(experiment="speech")
@@ -63,6 +64,7 @@ def test_a_server_that_is_gone_ends_no_training(output_dir: str, monkeypatch: py
     assert "warning: MLflow lacks the last figures" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_is_one_run_at_wandb(output_dir: str, monkeypatch: pytest.MonkeyPatch):
     pytest.importorskip("wandb")
     monkeypatch.setenv("WANDB_MODE", "offline")

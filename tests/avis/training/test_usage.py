@@ -44,6 +44,7 @@ def test_a_gpu_s_memory_is_the_most_since_the_last_look():
     assert (GPU_USE in figures) == (importlib.util.find_spec("pynvml") is not None)
 
 
+@pytest.mark.slow
 def test_a_trace_of_a_few_steps(recipe: Callable[..., Recipe], tiny_store: str, tmp_path: Path, capfd) -> None:
     """The warm-up is longer than this training: its last step is recorded."""
     train(recipe("trainer.profile=true"), tiny_store, str(tmp_path))

@@ -84,6 +84,7 @@ def test_a_bug_is_raised_in_its_place(verifier, two_threads, recording, monkeypa
     assert not any(thread.name.startswith("recordings") for thread in threading.enumerate())
 
 
+@pytest.mark.slow
 def test_threads_share_no_detector(parts, two_threads, tmp_path):
     pytest.importorskip("silero_vad")
     torch.set_num_threads(2)  # which importing it set to one

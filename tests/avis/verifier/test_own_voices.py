@@ -96,6 +96,7 @@ def test_true_rates_are_those_of_many_simulated_pairs():
     assert true_rates(0.4) == pytest.approx(expected, abs=0.002)
 
 
+@pytest.mark.slow
 def test_stated_intervals_hold_the_true_rates(verifier, few_draws):
     held = []
     for seed in range(16):

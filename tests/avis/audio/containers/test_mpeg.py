@@ -55,6 +55,7 @@ def test_more_frames_than_the_length_header_counts_are_read(tmp_path: Path) -> N
     assert len(samples) > 32000 - 2 * 576
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60)
 def test_erased_flash_behind_a_recording_takes_no_longer_the_more_of_it_there_is(tmp_path: Path) -> None:
     """In time that grows with the square of its length, this would take a quarter of an hour."""

@@ -45,6 +45,7 @@ def explained(recipe: Recipe, checkpoint: Checkpoint, utterances: str, folder: s
     return store.read_table(records, "explanations").to_pylist(), scores
 
 
+@pytest.mark.slow
 def test_what_was_trimmed_is_not_trimmed_again(
     tiny_recipe: Recipe, checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -78,6 +78,7 @@ def test_every_other_number_is_found():
     assert num > 3000
 
 
+@pytest.mark.slow
 def test_every_swapped_direction_is_found():
     num = dict.fromkeys(OPPOSITES, 0)
     for explanation, _, told in every_text(range(60)):

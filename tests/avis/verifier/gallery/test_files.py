@@ -75,6 +75,7 @@ def test_lost_recordings_and_foreign_manifests_are_errors(gallery, sure, voice):
         Gallery.open(folder, sure).identify(voice(0))
 
 
+@pytest.mark.slow
 def test_who_is_killed_at_any_moment_leaves_it_as_it_was_or_as_it_was_to_be(sure, voice, tmp_path, monkeypatch):
     """Every write and every deletion is the last in turn: what was returned from is there, nothing is half there."""
 
