@@ -33,7 +33,13 @@ RELEASE_S = 5.0
 
 @contextmanager
 def claimed(
-    folder: str, *, what: str, else_do: str = "", wait_s: float = 0.0, lost: Callable[[Mapping[str, Any]], None]
+    folder: str,
+    *,
+    what: str,
+    else_do: str = "",
+    wait_s: float = 0.0,
+    outlast: Callable[[Mapping[str, Any]], None] | None = None,
+    lost: Callable[[Mapping[str, Any]], None],
 ) -> Iterator[None]:
     """Work in a folder alone.
 
@@ -47,6 +53,9 @@ def claimed(
         What may be done but wait, for errors.
     wait_s : float
         How long to wait for another process.
+    outlast : callable or None
+        Called with who has the claim if that is on another machine and may be gone; it is then waited until that
+        process is heard of, or no longer believed. None refuses at once.
     lost : callable
         Called by another thread with who has taken the claim over.
 
@@ -56,9 +65,12 @@ def claimed(
         If another process works there.
     """
     uri, own = location.join(folder, CLAIM), {**_this_process(), "token": uuid.uuid4().hex}
-    give_up = time.monotonic() + wait_s
+    give_up, silent = time.monotonic() + wait_s, None
     while holder := _take(uri, own):
-        if time.monotonic() >= give_up:
+        if outlast and silent is None and _is_elsewhere(holder):
+            silent = holder
+            outlast(silent)
+        if holder != silent and time.monotonic() >= give_up:
             raise _in_use(holder, uri, what, else_do)
         time.sleep(POLLED_EVERY_S)
     ended = threading.Event()
@@ -117,9 +129,14 @@ def _in_use(holder: Mapping[str, Any], uri: str, what: str, else_do: str) -> Val
     )
 
 
-def _lives(holder: Mapping[str, Any]) -> bool:
+def _is_elsewhere(holder: Mapping[str, Any]) -> bool:
+    """Return whether a process cannot be seen from here."""
     this = _this_process()
-    if any(holder[key] != this[key] for key in ("host", "boot", "pid_namespace")):
+    return any(holder[key] != this[key] for key in ("host", "boot", "pid_namespace"))
+
+
+def _lives(holder: Mapping[str, Any]) -> bool:
+    if _is_elsewhere(holder):
         return bool(time.time() - holder["renewed"] < BELIEVED_S)
     try:
         os.kill(holder["pid"], 0)

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -12,8 +13,14 @@ from avis.engine.workers.stopping import STOPPING
 
 
 @contextmanager
-def claimed(run_dir: str) -> Iterator[None]:
+def claimed(run_dir: str, *, resumed: bool = False) -> Iterator[None]:
     """Work on a run alone; a process that finds it in other hands ends at once.
+
+    Parameters
+    ----------
+    run_dir : str
+    resumed : bool
+        Whether whoever worked on it may be gone just now, as the head of a cluster; that is then waited for.
 
     Raises
     ------
@@ -21,12 +28,21 @@ def claimed(run_dir: str) -> Iterator[None]:
         If another process works on it.
     """
     try:
-        with claim.claimed(run_dir, what="run", else_do=", or choose another name", lost=_end):
+        outlast = _say_that_it_waits if resumed else None
+        with claim.claimed(run_dir, what="run", else_do=", or choose another name", outlast=outlast, lost=_end):
             yield
     finally:
         if not location.is_uri(run_dir):
             with contextlib.suppress(OSError):  # something else was left there
                 os.rmdir(run_dir)
+
+
+def _say_that_it_waits(holder: Mapping[str, Any]) -> None:
+    believed_s = holder["renewed"] + claim.BELIEVED_S - time.time()
+    print(
+        f"run in use: waits until process {holder['pid']} on {holder['host']} is heard of, or for {believed_s:.0f} s",
+        flush=True,
+    )
 
 
 def _end(holder: Mapping[str, Any]) -> None:

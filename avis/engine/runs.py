@@ -55,7 +55,7 @@ def open_run(cfg: DictConfig) -> Iterator[tuple[str, Recipe]]:
         name = unnamed if plain["run"] is None else check_run_name("run", str(plain["run"]))
         run_dir, recipe = location.join(runs, name), Recipe.of(plain)
     recipe.logger.check(recipe.output_dir)
-    with claimed(run_dir):
+    with claimed(run_dir, resumed=plain["resume"] is not None):
         if plain["resume"] is None:
             _check_free(run_dir)
         try:

@@ -46,6 +46,7 @@ def test_folder_holds_descriptors_only():
         "kuberay-s3.patch.yaml",
         "onprem.yaml",
         "serve.yaml",
+        "slurm.sbatch",
     }
 
 

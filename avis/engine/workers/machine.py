@@ -34,6 +34,8 @@ def memory_bytes() -> int:
     limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     for folder in _cgroups("memory"):
         limits += _numbers(folder / "memory.max") + _numbers(folder / "memory.limit_in_bytes")
+    for mib in _asked_of_slurm("SLURM_MEM_PER_CPU"):
+        limits += [mib * cpus << 20 for cpus in _asked_of_slurm("SLURM_CPUS_ON_NODE")]
     return min([*limits, *(mib << 20 for mib in _asked_of_slurm("SLURM_MEM_PER_NODE"))])
 
 

@@ -51,9 +51,14 @@ def adapt() -> None:
         os.environ["USER"] = f"uid-{os.getuid()}"
     if os.path.expanduser("~") == "~":  # nor is there a HOME; Ray Train asks for one on import
         os.environ["HOME"] = NO_HOME
-    launched = {name: os.environ.pop(name) for name in OF_A_LAUNCHER if name in os.environ}
+    launched = leave_launcher()
     if rank := next((name for name in RANKS if launched.get(name, "0") != "0"), None):
         print(f"warning: {rank}={launched[rank]}: whoever starts AVIS several times gets as many runs", file=sys.stderr)
+
+
+def leave_launcher() -> dict[str, str]:
+    """Set aside how a launcher numbered this process; return that."""
+    return {name: os.environ.pop(name) for name in OF_A_LAUNCHER if name in os.environ}
 
 
 def setup() -> None:
@@ -61,6 +66,7 @@ def setup() -> None:
     for name, level in QUIET.items():
         logging.getLogger(name).setLevel(level)
     warnings.filterwarnings("ignore", module="lightning.pytorch.utilities._pytree")
+    warnings.filterwarnings("ignore", "The `srun` command is available")  # for Lightning to start several processes
 
 
 def limit_threads(most: int) -> None:
@@ -79,5 +85,6 @@ def setup_worker() -> None:
     import ray
 
     setup()
+    leave_launcher()  # of a node that srun has started
     os.environ["RAY_ADDRESS"] = ray.get_runtime_context().gcs_address
     os.environ.pop("RAY_API_SERVER_ADDRESS", None)

@@ -80,6 +80,28 @@ def test_who_lives(tmp_path: Path, changes: dict[str, Any], lives: bool, scheme:
     assert location.exists(f"{run_dir}/{CLAIM}") == lives
 
 
+def test_going_on_with_a_run_waits_for_the_claim_of_a_machine_that_is_gone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """As that of a cluster's head, in place of which another has come at once."""
+    left_by(str(tmp_path / CLAIM), host="head", pid=17, renewed=time.time() - claim.BELIEVED_S + 1)
+    with claimed(str(tmp_path), resumed=True):
+        assert store.read_json(str(tmp_path / CLAIM))["host"] != "head"
+    assert "run in use: waits until process 17 on head is heard of, or for 1 s" in capsys.readouterr().out
+
+
+def test_going_on_with_a_run_that_another_machine_works_on_is_refused_once_that_is_heard_of(tmp_path: Path):
+    uri = str(tmp_path / CLAIM)
+    left_by(uri, host="head")
+    renewal = threading.Timer(0.5, left_by, [uri], {"host": "head"})
+    renewal.start()
+    with (
+        pytest.raises(ValueError, match=r"run in use: got .* on head works on, heard of \d s ago"),
+        claimed(str(tmp_path), resumed=True),
+    ):
+        pass
+
+
 @pytest.mark.parametrize("scheme", ["", "memory://"])
 def test_of_many_at_once_one_works(tmp_path: Path, scheme: str):
     got, refused = [], []

@@ -20,7 +20,7 @@ def cgroups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(machine, "CGROUPS", tmp_path / "cgroup")
     monkeypatch.setattr(machine, "PROC", tmp_path / "proc")
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(64)), raising=False)
-    for name in ("SLURM_CPUS_PER_TASK", "SLURM_MEM_PER_NODE"):
+    for name in ("SLURM_CPUS_PER_TASK", "SLURM_MEM_PER_NODE", "SLURM_MEM_PER_CPU"):
         monkeypatch.delenv(name, raising=False)
 
     def made(own: str, files: dict[str, str]) -> None:
@@ -73,6 +73,10 @@ def test_memory_is_that_of_the_tightest_cgroup(cgroups, monkeypatch, own: str, f
     assert machine.memory_bytes() == gib * GIB
     monkeypatch.setenv("SLURM_MEM_PER_NODE", "1024")
     assert machine.memory_bytes() == GIB
+    monkeypatch.setenv("SLURM_MEM_PER_CPU", "256")
+    monkeypatch.setenv("SLURM_CPUS_ON_NODE", "3")
+    assert machine.memory_bytes() == 768 << 20
+    monkeypatch.delenv("SLURM_MEM_PER_CPU")
     monkeypatch.setenv("SLURM_MEM_PER_NODE", "0")  # all there is
     assert machine.memory_bytes() == gib * GIB
 

@@ -6,11 +6,14 @@ import os
 import pwd
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import ray
 import torch
+from lightning.pytorch.plugins.environments import SLURMEnvironment
 
-from avis.engine.workers.process_setup import adapt, limit_threads
+from avis.engine.workers.process_setup import adapt, limit_threads, setup_worker
 
 
 def test_a_user_without_a_name_gets_one(monkeypatch: pytest.MonkeyPatch):
@@ -57,6 +60,17 @@ def test_ranks_of_a_launcher_are_set_aside(monkeypatch: pytest.MonkeyPatch, caps
     assert not {"RANK", "WORLD_SIZE", "SLURM_NTASKS"} & set(os.environ)
     assert os.environ["SLURM_JOB_ID"] == "17"
     assert "RANK=3: whoever starts AVIS several times" in capsys.readouterr().err
+
+
+def test_a_worker_has_no_rank_of_the_node_that_srun_started(monkeypatch: pytest.MonkeyPatch):
+    of_a_node = {"SLURM_JOB_NAME": "avis", "SLURM_NTASKS": "2", "SLURM_PROCID": "1", "RAY_ADDRESS": "192.0.2.1:1"}
+    for name, value in of_a_node.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(ray, "get_runtime_context", lambda: SimpleNamespace(gcs_address="192.0.2.2:6379"))
+    assert SLURMEnvironment.detect()
+    setup_worker()
+    assert not SLURMEnvironment.detect()
+    assert "SLURM_PROCID" not in os.environ
 
 
 def test_torch_takes_no_more_threads_than_granted():
