@@ -13,6 +13,9 @@ from tests.cluster.testbed import Machine, Testbed, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400), pytest.mark.xdist_group("ray_session")]  # one Ray at a time
 
+WORKERS = ["compute.use_gpu=false", "compute.num_workers=3"]
+ON_BOTH = [*WORKERS, "trainer.batch_size=6", "trainer.num_epochs=60"]
+"""Three workers do not fit on one machine, and sixty epochs take long enough to be disturbed."""
 BLIP_S = 30
 GIVEN_UP_WITHIN_S = 400
 
@@ -27,16 +30,14 @@ def cluster(testbed: Callable[..., Testbed]) -> ByService:
 
 @pytest.fixture
 def training(cluster: ByService, tiny: dict[str, list[str]], request: pytest.FixtureRequest) -> Job:
-    """Submit a training on two workers, named after the test."""
-    on_two = ["compute.use_gpu=false", "compute.num_workers=2", "trainer.num_epochs=12", "verbose=true"]
-    return cluster.submit("train.py", *tiny["train"], *on_two, f"run={request.node.name}")
+    """Submit a training that is named after the test."""
+    return cluster.submit("train.py", *tiny["train"], *ON_BOTH, f"run={request.node.name}")
 
 
 @pytest.fixture(scope="module")
 def undisturbed(cluster: ByService, tiny: dict[str, list[str]]) -> dict[str, torch.Tensor]:
     """Return what is learnt where nothing fails."""
-    on_two = ["compute.use_gpu=false", "compute.num_workers=2", "trainer.num_epochs=12"]
-    job = cluster.submit("train.py", *tiny["train"], *on_two, "run=undisturbed")
+    job = cluster.submit("train.py", *tiny["train"], *ON_BOTH, "run=undisturbed")
     assert job.status() == 0, job.said
     return learnt(cluster, "undisturbed")
 
@@ -91,6 +92,6 @@ def test_head_lost(cluster: ByService, undisturbed, training: Job, request):
     cluster.start()
     wait_for(lambda: cluster.num_alive() == 3, GIVEN_UP_WITHIN_S, "machines that join the new head")
     run = f"resume={request.node.name}"
-    again = cluster.submit("train.py", run, "compute.use_gpu=false", "compute.num_workers=2")
+    again = cluster.submit("train.py", run, *WORKERS)
     assert again.status() == 0, again.said
     torch.testing.assert_close(learnt(cluster, request.node.name), undisturbed, rtol=0, atol=0)
