@@ -26,7 +26,7 @@ RENEWED_EVERY_S = 20.0
 BELIEVED_S = 120.0
 """After its last renewal, a claim from another machine, whose processes cannot be seen from here."""
 SETTLES_S = 2.0
-POLLED_EVERY_S = 0.1
+POLLED_EVERY_S, SILENT_EVERY_S = 0.1, 1.0
 RELEASE_S = 5.0
 """Waited at most for a renewal that is under way when the work ends."""
 
@@ -72,7 +72,7 @@ def claimed(
             outlast(silent)
         if holder != silent and time.monotonic() >= give_up:
             raise _in_use(holder, uri, what, else_do)
-        time.sleep(POLLED_EVERY_S)
+        time.sleep(SILENT_EVERY_S if holder == silent else POLLED_EVERY_S)
     ended = threading.Event()
     renewing = threading.Thread(target=_renew, args=(uri, own, ended, lost), daemon=True)
     renewing.start()

@@ -125,7 +125,8 @@ def _say_what_it_takes(main: Callable[[DictConfig], None], config_name: str) -> 
     """Print behind the configuration that ``--cfg job`` shows, as comments of it, what a training of it would take."""
     arguments = sys.argv[1:]
     shown = {*itertools.pairwise(arguments), *(tuple(each.split("=", 1)) for each in arguments)}
-    if config_name != SEVERAL_OF or not {("--cfg", "job"), ("-c", "job")} & shown or {"-p", "--package"} & {*arguments}:
+    asked = {("--cfg", "job"), ("-c", "job")} & shown and not {"-p", "--package"} & {*arguments}
+    if config_name != SEVERAL_OF or not asked or any(argument.startswith("resume=") for argument in arguments):
         return
     from avis.engine.estimate import estimate  # costs seconds, which other pipelines need not spend
 

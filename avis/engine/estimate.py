@@ -1,4 +1,4 @@
-"""Say what a run would take, by its recipe and by rates: nothing is started, listed or read."""
+"""Say what a run would take, by its recipe and by rates: nothing is started or listed."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ from avis.losses.head_memory import FLOAT32_BYTES, head_bytes
 from avis.training.cropping import crop_bounds
 
 MOMENTS = {"adam": 2, "sgd": 1}
-"""Values that an optimiser keeps for each weight, by how the name of its choice begins."""
+"""Values that an optimiser keeps for each weight, by how the name of its choice begins; others as many as Adam."""
 THOUSAND, MILLION = 1_000, 1_000_000
 
 
@@ -33,6 +33,11 @@ def rates_of(node: DictConfig) -> Rates:
     """
     plain = arguments(OmegaConf.to_container(node, resolve=True))  # type: ignore[arg-type]
     check_arguments(Rates, plain, "rates")
+    if (plain["recordings"] is None) != (plain["audio_h"] is None):
+        raise ValueError(
+            f"half a corpus: got recordings={plain['recordings']} and audio_h={plain['audio_h']}, expected both or "
+            "neither. At rates. Give rates.recordings=<number> rates.audio_h=<hours>."
+        )
     return Rates(**plain)
 
 
@@ -98,9 +103,9 @@ def _audio(recipe: Recipe, rates: Rates) -> Iterator[str]:
 def _memory(recipe: Recipe, optimizer: str) -> Iterator[str]:
     with torch.device("meta"):
         model = recipe.model.build()
-        loss = build_loss(recipe.loss.build(), embedding_dim=model.embedding_dim, num_speakers=THOUSAND)
+    loss = build_loss(recipe.loss.build(), embedding_dim=model.embedding_dim, num_speakers=THOUSAND)
     parameters = sum(weights.numel() for weights in model.parameters())
-    kept = 2 + next(number for name, number in MOMENTS.items() if optimizer.startswith(name))
+    kept = 2 + next((number for name, number in MOMENTS.items() if optimizer.startswith(name)), MOMENTS["adam"])
     batch = recipe.trainer.batch_size // (_workers(recipe) or 1)
     yield (
         f"model: {parameters / MILLION:.2f} M parameters; {_gib(FLOAT32_BYTES * kept * parameters)} on each worker for "

@@ -1,6 +1,7 @@
 """Reckon how preparing and training grow with the cluster, where they stop to, by what, and what it costs."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -26,6 +27,8 @@ COLUMNS = (
 def scale(recipe: Recipe, *, times: Sequence[int] = TIMES, overrides: Sequence[str] | None = None) -> None:
     """Print a table for VoxCeleb2 and for 100 times as much, or for ``rates.recordings`` and ``compute.num_workers``.
 
+    Each worker of the table has a batch of ``trainer.batch_size``; of workers that are asked for, it is that of all.
+
     Parameters
     ----------
     recipe : Recipe
@@ -46,7 +49,8 @@ def scale(recipe: Recipe, *, times: Sequence[int] = TIMES, overrides: Sequence[s
         print(f"\n{grown.recordings:,} recordings, {grown.audio_h:,.0f} h; {SEEDS.stop} simulations each")
         print(COLUMNS, flush=True)
         for number in workers:
-            print(_row(grown, rates, number, on_gpus=on_gpus), flush=True)
+            batch = recipe.trainer.batch_size if asked is None else max(1, recipe.trainer.batch_size // number)
+            print(_row(replace(grown, batch_per_worker=batch), rates, number, on_gpus=on_gpus), flush=True)
 
 
 def _work(recipe: Recipe, rates: Rates, model: str, *, on_gpus: bool) -> Work:
@@ -85,7 +89,7 @@ def _row(work: Work, rates: Rates, workers: int, *, on_gpus: bool) -> str:
     usual = step(work, feeding, rates)
     read_mb_s = usual.storage * rates.storage_mb_s / usual.seconds
     worst = max(spent, key=lambda what: spent[what])
-    cost = _cost(rates, cpus * (planned_h + float(np.mean(prepared))), workers * trained_h)
+    cost = _cost(rates, cpus * (planned_h + float(np.mean(prepared))), workers * trained_h, on_gpus=on_gpus)
     return (
         f"{workers:>7} {planned_h:>8.2f} {work.recordings * rates.driver_kb_per_file / 1e6:>6.1f} "
         f"{_spread(prepared):>18} {_spread(trained):>24} {alone_h / trained_h:>5.0%} {read_mb_s:>8,.0f} "
@@ -97,5 +101,6 @@ def _spread(hours: Sequence[float]) -> str:
     return f"{np.mean(hours):.2f} ({min(hours):.2f}-{max(hours):.2f})"
 
 
-def _cost(rates: Rates, cpu_h: float, worker_h: float) -> str:
-    return "" if rates.gpu_hour is None else f"{cpu_h * (rates.cpu_hour or 0) + worker_h * rates.gpu_hour:,.0f}"
+def _cost(rates: Rates, cpu_h: float, worker_h: float, *, on_gpus: bool) -> str:
+    of_worker = rates.gpu_hour if on_gpus else rates.cpu_hour
+    return "" if of_worker is None else f"{cpu_h * (rates.cpu_hour or 0) + worker_h * of_worker:,.0f}"

@@ -13,6 +13,7 @@ import numpy as np
 import simpy
 
 from avis.engine.rates import Rates
+from avis.engine.shards.sharding import MIN_SHARDS
 
 BYTES_PER_WEIGHT = 4
 """Of gradients."""
@@ -103,7 +104,7 @@ def step(work: Work, cluster: Cluster, rates: Rates) -> Step:
 def prepare_s(work: Work, cluster: Cluster, rates: Rates, rng: np.random.Generator) -> float:
     """Simulate how long all CPUs take for the shards, each of which reads, decodes and writes."""
     env = simpy.Environment()
-    num_shards = math.ceil(work.recordings / work.shard_rows)
+    num_shards = max(MIN_SHARDS, math.ceil(work.recordings / work.shard_rows))
     audio_s = work.audio_h * HOUR_S / num_shards
     stream_mb_s = min(rates.stream_mb_s, rates.storage_mb_s)
     storage = simpy.Resource(env, capacity=int(rates.storage_mb_s / stream_mb_s))

@@ -2,6 +2,7 @@
 
 import os
 import uuid
+from collections.abc import Callable
 
 import ray
 from ray.exceptions import RayError
@@ -33,7 +34,7 @@ def check_shared(folder: str) -> None:
     with open(probe, "x", encoding="utf-8"):
         pass
     try:
-        blind = _blind(probe)
+        blind = _blind(probe, by=_lists)
     finally:
         os.remove(probe)
     if blind:
@@ -59,9 +60,10 @@ def check_seen(file: str, *, key: str) -> None:
     ValueError
         Naming the key, and a node that does not see the file.
     """
+    file = file.removeprefix("file://")
     if location.is_uri(file) or len(_nodes()) < 2:
         return
-    if blind := _blind(file):
+    if blind := _blind(file, by=_reads):
         raise ValueError(
             f"audio not shared: got a file that {len(blind)} of {len(_nodes())} nodes do not see, {blind[0]} for one, "
             f"expected one that all share. At {key}, {file}. Keep the audio on a network file system that is mounted "
@@ -73,17 +75,17 @@ def _nodes() -> dict[str, str]:
     return {node["NodeID"]: node["NodeManagerHostname"] for node in ray.nodes() if node["Alive"]}
 
 
-def _blind(file: str) -> list[str]:
+def _blind(file: str, *, by: Callable[[str], bool]) -> list[str]:
     """Return the names of the nodes that do not see a file."""
     nodes = _nodes()
-    asked = {node: _asked(node, file) for node in nodes}
+    asked = {node: _asked(node, by, file) for node in nodes}
     ray.wait(list(asked.values()), num_returns=len(asked), timeout=WITHIN_S)
     return [nodes[node] for node, answer in asked.items() if not _sees(answer)]
 
 
-def _asked(node: str, file: str) -> ray.ObjectRef:
+def _asked(node: str, sees: Callable[[str], bool], file: str) -> ray.ObjectRef:
     there = NodeAffinitySchedulingStrategy(node, soft=False)
-    return ray.remote(_lists).options(num_cpus=0, scheduling_strategy=there).remote(file)
+    return ray.remote(sees).options(num_cpus=0, scheduling_strategy=there).remote(file)
 
 
 def _sees(answer: ray.ObjectRef) -> bool:
@@ -92,6 +94,10 @@ def _sees(answer: ray.ObjectRef) -> bool:
         return bool(ray.get(answer, timeout=0))
     except RayError:
         return True
+
+
+def _reads(file: str) -> bool:
+    return os.access(file, os.R_OK)
 
 
 def _lists(file: str) -> bool:

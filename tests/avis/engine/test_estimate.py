@@ -62,3 +62,12 @@ def test_a_pace_that_was_not_measured_is_asked_for():
 def test_rates_are_checked(setting: str, message: str):
     with pytest.raises(ValueError, match=message):
         said(setting)
+
+
+def test_a_loss_that_computes_its_start_is_built_without_memory():
+    assert "for 1,000 speakers" in said("loss=sphereface2")
+
+
+def test_recordings_without_hours_are_asked_for():
+    with pytest.raises(ValueError, match="half a corpus: got recordings=3000 and audio_h=None, expected both"):
+        said("rates.recordings=3000")

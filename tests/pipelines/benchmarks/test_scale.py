@@ -45,6 +45,22 @@ def test_a_run_of_ones_own_is_put_in_by_its_rates(capsys: pytest.CaptureFixture[
     assert row[-2:] == ["feeding,", "40%"]
 
 
+def test_the_batch_of_workers_that_are_asked_for_is_that_of_all(capsys: pytest.CaptureFixture[str]):
+    """Gradients of a small batch take as long as those of a large one, so that more of the time goes to them."""
+    common = ["model=resnet34", "trainer.batch_size=64", "trainer.num_epochs=1", "trainer.passes_per_epoch=1", *STEADY]
+    of_all = rows(capsys, *common, "rates.network_gb_s=1.25")
+    [asked_for] = rows(capsys, *common, "rates.network_gb_s=1.25", "compute.use_gpu=true", "compute.num_workers=64")
+    alone_s, gradients_s = 64 / 2720, 2 * 7 / 8 * 4 * 6.63e6 / 1.25e9
+    assert int(of_all[-1][7].rstrip("%")) == pytest.approx(100 * alone_s / (alone_s + gradients_s), abs=1)
+    assert int(asked_for[7].rstrip("%")) == pytest.approx(100 * alone_s / (alone_s + 64 * gradients_s), abs=1)
+
+
+def test_trainers_on_cpus_cost_what_cpus_cost(capsys: pytest.CaptureFixture[str]):
+    own = ["compute.use_gpu=false", "compute.num_workers=2", "model=ecapa_small", "trainer.num_epochs=1", *STEADY]
+    [row] = rows(capsys, *own, "rates.gpu_hour=1000", "rates.cpu_hour=1")
+    assert float(row[10].replace(",", "")) < 3 * float(row[9].replace(",", "")), "not a thousand times as much"
+
+
 def test_a_pace_that_was_not_measured_is_asked_for(capsys: pytest.CaptureFixture[str]):
     with pytest.raises(
         ValueError, match=r"pace not measured: got model=campplus.* \+rates.gpu_examples_per_s.campplus="

@@ -23,7 +23,7 @@ def test_a_folder_that_nodes_see_is_left_as_it_was(two_names, tmp_path):
 
 
 def test_a_folder_that_a_node_does_not_see_is_refused(two_names, tmp_path, monkeypatch):
-    monkeypatch.setattr(shared_folder, "_asked", lambda node, file: ray.put(node != "a" * 56))
+    monkeypatch.setattr(shared_folder, "_asked", lambda node, sees, file: ray.put(node != "a" * 56))
     with pytest.raises(ValueError, match="folder not shared: got one that 1 of 2 nodes do not see, host for one"):
         check_shared(str(tmp_path))
     assert list(tmp_path.iterdir()) == []
@@ -36,9 +36,18 @@ def test_audio_that_nodes_see_is_only_looked_at(two_names, tmp_path):
 
 
 def test_audio_that_a_node_does_not_see_is_refused_with_its_key(two_names, tmp_path, monkeypatch):
-    monkeypatch.setattr(shared_folder, "_asked", lambda node, file: ray.put(node != "a" * 56))
-    with pytest.raises(ValueError, match=r"audio not shared: .* 1 of 2 nodes .* At corpus.sources.vox2, /data/a.wav"):
-        check_seen("/data/a.wav", key="corpus.sources.vox2")
+    monkeypatch.setattr(shared_folder, "_asked", lambda node, sees, file: ray.put(node != "a" * 56))
+    for file in ("/data/a.wav", "file:///data/a.wav"):
+        with pytest.raises(
+            ValueError, match=r"audio not shared: .* 1 of 2 nodes .* At corpus.sources.vox2, /data/a.wav"
+        ):
+            check_seen(file, key="corpus.sources.vox2")
+
+
+def test_a_file_that_is_but_a_name_is_not_read(tmp_path):
+    (tmp_path / "there").touch()
+    (tmp_path / "unmounted").symlink_to(tmp_path / "nowhere")
+    assert [shared_folder._reads(str(tmp_path / name)) for name in ("there", "unmounted")] == [True, False]
 
 
 def test_a_folder_is_listed(tmp_path):
