@@ -31,7 +31,7 @@ from avis.checkpoints.run_checkpoints import (
 from avis.engine.examples.batches import local_batches, streamed_batches
 from avis.engine.examples.inputs import TrainingInputs, gather_inputs, held_out_speakers
 from avis.engine.recipe import Recipe
-from avis.engine.watching import reported, run_name, watchers
+from avis.engine.watching import reported, run_name, shown_running, watchers
 from avis.engine.workers import machine
 from avis.engine.workers.console import WORKER_LINES
 from avis.engine.workers.gauges import LOSSES, set_gauges
@@ -222,7 +222,7 @@ def _train_on_ray(inputs: TrainingInputs, run_dir: str, *, num_workers: tuple[in
             failure_config=FailureConfig(max_failures=0),  # `restarted` tells losses from errors, which Ray does not
         ),
     )
-    with WORKER_LINES.moving():
+    with WORKER_LINES.moving(), shown_running(run_dir):
         max_restarts, progress = inputs.recipe.compute.max_restarts, partial(next_position, run_dir)
 
         numbers = itertools.count()

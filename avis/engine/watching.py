@@ -13,7 +13,7 @@ from avis import location
 from avis.checkpoints.components import TARGET
 from avis.checkpoints.run_checkpoints import run_history
 from avis.engine.recipe import Recipe
-from avis.engine.workers.gauges import set_gauges
+from avis.engine.workers.gauges import RUNNING, set_gauges
 from avis.training.trackers import trackers
 from avis.training.training_report import write_training_report
 
@@ -27,6 +27,16 @@ def watchers(recipe: Recipe, run_dir: str) -> list[Logger]:
 def run_name(run_dir: str) -> str:
     """Return the name of a run, by which its values are told from those of others on the cluster."""
     return os.path.basename(location.split_query(run_dir)[0])
+
+
+@contextmanager
+def shown_running(run_dir: str) -> Iterator[None]:
+    """Export that a training within runs, for as long as it does, whatever becomes of its workers."""
+    set_gauges({RUNNING: 1}, run=run_name(run_dir))
+    try:
+        yield
+    finally:
+        set_gauges({RUNNING: 0}, run=run_name(run_dir))
 
 
 @contextmanager

@@ -34,7 +34,7 @@ def test_every_metric_is_exported(exported: set[str]):
 def test_every_figure_of_avis_is_shown():
     shown = " ".join(QUERIES)
     missing = {name for name in DESCRIPTIONS if not re.search(rf"\bray_{name}\b", shown)}
-    alerts = {"avis_rejected_share", "avis_train_losses"}
+    alerts = {"avis_rejected_share", "avis_train_losses", "avis_train_running"}
     assert missing == {"avis_system_gpu_use", *alerts}, "Ray's own is of all GPUs; there are alerts of the others"
 
 

@@ -7,12 +7,13 @@ import ray
 from ray.util.metrics import Gauge
 
 PARTS, PARTS_DONE = "avis_parts", "avis_parts_done"
-REJECTED, LOSSES = "avis_rejected_share", "avis_train_losses"
+REJECTED, LOSSES, RUNNING = "avis_rejected_share", "avis_train_losses", "avis_train_running"
 DESCRIPTIONS = {
     PARTS: "Parts that a stage has to make in this start.",
     PARTS_DONE: "Parts of them that are made.",
     REJECTED: "Share of the recordings that a store was to hold and does not.",
     LOSSES: "Workers lost since the training was started.",
+    RUNNING: "1 while the training runs or waits for workers, then 0.",
     "avis_train_loss": "Loss of the training step.",
     "avis_train_accuracy": "Share of the loss's decisions that were right in the training step.",
     "avis_train_learning_rate": "Learning rate of the first group of weights.",
