@@ -50,7 +50,8 @@ def missing() -> str | None:
     """Return what keeps this host from making machines, None if nothing does."""
     if lacking := [tool for tool in TOOLS if not shutil.which(tool)]:
         return f"no {', '.join(lacking)} (iproute2, util-linux)"
-    tried = subprocess.run(["unshare", *PRIVATE, "--fork", "true"], capture_output=True, text=True)
+    mount = ["mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+    tried = subprocess.run(["unshare", *PRIVATE, "--fork", *mount], capture_output=True, text=True)
     return None if tried.returncode == 0 else f"no namespaces: {tried.stderr.strip()}"
 
 
