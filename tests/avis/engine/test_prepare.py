@@ -232,6 +232,7 @@ def calls(root: Path) -> Path:
     return root / "list.csv"
 
 
+@pytest.mark.slow
 def test_segments_of_calls_in_process_and_on_ray(
     ray_session: None, recipe: Callable[..., Recipe], tmp_path: Path, bytes_below: Read
 ):

@@ -148,6 +148,7 @@ def test_scores_are_the_same_for_any_number_of_parts(
     np.testing.assert_allclose(many["score"].to_numpy(), whole["score"].to_numpy(), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_scores_are_the_same_on_ray(
     ray_session: None, tiny_recipe: Recipe, tiny_store: str, checkpoint: Checkpoint, tmp_path: Path
 ):
