@@ -270,7 +270,7 @@ def _train_worker(config: dict[str, Any]) -> None:
         moving=config["moving"],
         stop_asked=lambda: ray.get(request.is_made.remote()),
         data_cpus=data_cpus,
-        strategy=RayDDPStrategy(**exchange(inputs.recipe.trainer)),
+        strategy=RayDDPStrategy(**exchange(inputs.recipe.trainer, num_workers)),
         plugins=[RayLightningEnvironment()],
         devices="auto",
         accelerator="auto",

@@ -103,9 +103,17 @@ def fit(
             trainer.fit(module, stream, _loader(*validation), ckpt_path=last_checkpoint(run_dir), weights_only=True)
 
 
-def exchange(settings: Training) -> dict[str, Any]:
-    """Return what DDP is told of the exchange between workers: gradients in place, statistics that are alike not."""
-    return {"gradient_as_bucket_view": True, "broadcast_buffers": not settings.sync_batchnorm}
+def exchange(settings: Training, num_workers: int) -> dict[str, Any]:
+    """Return what DDP is told of the exchange between workers: gradients in place, statistics that are alike not.
+
+    DDP groups gradients anew after its first step unless it looks for unused parameters, and where a gradient lies in
+    its group decides in which order those of three workers or more are added.
+    """
+    return {
+        "gradient_as_bucket_view": True,
+        "broadcast_buffers": not settings.sync_batchnorm,
+        "find_unused_parameters": num_workers > 2,
+    }
 
 
 def _loader(inputs: dict[str, Tensor], speakers: list[str]) -> DataLoader[Any]:

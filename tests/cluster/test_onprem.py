@@ -1,6 +1,7 @@
 """``ray up`` over SSH: a laptop starts Ray on machines that run nothing but an SSH server, and trains there."""
 
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,7 +33,7 @@ echo 'StrictHostKeyChecking accept-new' > ~/.ssh/config
 
 def placed(descriptor: Path, user: str) -> str:
     """Return the descriptor with what a user puts in place of what is made up: here that is installed elsewhere."""
-    text = descriptor.read_text().replace("/opt/avis/.venv", str(PROJECT / ".venv"))
+    text = descriptor.read_text().replace("/opt/avis/.venv", sys.prefix)
     cluster = yaml.safe_load(text.replace("--address=$RAY_HEAD_IP", f"--num-cpus={CPUS_OF_ONE} --address=$RAY_HEAD_IP"))
     cluster["auth"]["ssh_user"] = user
     return yaml.safe_dump(cluster)

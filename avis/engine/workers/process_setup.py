@@ -86,5 +86,6 @@ def setup_worker() -> None:
 
     setup()
     leave_launcher()  # of a node that srun has started
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # DDP warns of looking for unused parameters, see `exchange`
     os.environ["RAY_ADDRESS"] = ray.get_runtime_context().gcs_address
     os.environ.pop("RAY_API_SERVER_ADDRESS", None)

@@ -36,6 +36,7 @@ from avis.training import saving
 from avis.training.fit import exchange
 from avis.training.module import SpeakerVerifier
 from avis.training.remote import CheckpointsAt, local_logs
+from tests.avis.training.gradient_exchange import steps_of_one_start_and_of_two
 
 STEPS = 4  # 16 utterances of 4 speakers in batches of 4
 LOGGED = {"train/loss", "train/accuracy", "train/learning_rate", "train/samples_per_s", "train/waiting_share"}
@@ -271,7 +272,7 @@ def test_one_worker_that_exchanges_trains_as_one_that_does_not(
                 world_size=1,
                 data_cpus=0,
                 stop_asked=lambda: False,
-                strategy=DDPStrategy(process_group_backend=backend, **exchange(recipe.trainer)),
+                strategy=DDPStrategy(process_group_backend=backend, **exchange(recipe.trainer, num_workers=1)),
                 plugins=[LightningEnvironment()],
                 devices=1,
                 accelerator=device,
@@ -283,6 +284,17 @@ def test_one_worker_that_exchanges_trains_as_one_that_does_not(
     for name in ("train/loss", "val/eer"):
         expected = pytest.approx(column(str(tmp_path / "alone"), name), rel=1e-5 if device == "cpu" else 0.02)
         assert column(run_dir, name) == expected, name
+
+
+@pytest.mark.slow
+def test_gradients_of_three_workers_add_up_alike_in_the_first_step_of_a_start_and_in_later_ones(
+    tiny_recipe: Recipe, tmp_path: Path
+):
+    work = (3, str(tmp_path), exchange(tiny_recipe.trainer, num_workers=3))
+    torch.multiprocessing.spawn(steps_of_one_start_and_of_two, work, nprocs=3)
+    at_one_go, with_a_break = torch.load(tmp_path / "weights.pt", weights_only=True)
+    for name, weight in at_one_go.items():
+        assert torch.equal(with_a_break[name], weight), name
 
 
 @pytest.mark.parametrize(
