@@ -5,6 +5,9 @@ file system it is made by one atomic link, so that of two processes one gets it.
 there, and where a claim is taken over from the dead, each writes its own, waits, and the last one stays; two would both
 get it only if one of them took longer than the wait from its look to its write. Who finds the claim in other hands
 later is told.
+
+Clocks of machines may differ, by hours where one was never set. So how old a claim is, the storage says, whose clock
+times what is written by anybody.
 """
 
 import contextlib
@@ -65,14 +68,15 @@ def claimed(
         If another process works there.
     """
     uri, own = location.join(folder, CLAIM), {**_this_process(), "token": uuid.uuid4().hex}
-    give_up, silent = time.monotonic() + wait_s, None
+    give_up, waited_for = time.monotonic() + wait_s, None
     while holder := _take(uri, own):
-        if outlast and silent is None and _is_elsewhere(holder):
-            silent = holder
-            outlast(silent)
-        if holder != silent and time.monotonic() >= give_up:
+        if outlast and waited_for is None and _is_elsewhere(holder):
+            waited_for = holder["renewed"]
+            outlast(holder)
+        is_silent = holder["renewed"] == waited_for
+        if not is_silent and time.monotonic() >= give_up:
             raise _in_use(holder, uri, what, else_do)
-        time.sleep(SILENT_EVERY_S if holder == silent else POLLED_EVERY_S)
+        time.sleep(SILENT_EVERY_S if is_silent else POLLED_EVERY_S)
     ended = threading.Event()
     renewing = threading.Thread(target=_renew, args=(uri, own, ended, lost), daemon=True)
     renewing.start()
@@ -85,16 +89,16 @@ def claimed(
 
 
 def _take(uri: str, own: dict[str, Any]) -> Mapping[str, Any] | None:
-    """Take the claim, or return who has it."""
+    """Take the claim, or return who has it, and for how long that was ``silent_s``."""
     claim = {**own, "renewed": time.time()}
     if not location.is_uri(uri) and _create(uri, claim):
         return None
-    holder = _read(uri)
+    holder = _holder(uri, own)
     if holder is not None and _lives(holder):
         return holder
     write_json(uri, claim)
     time.sleep(SETTLES_S)
-    there = _read(uri)
+    there = _holder(uri, own)
     if there is None:  # another process has released it, or is just replacing it where that is no single step
         return _take(uri, own)
     return None if there["token"] == own["token"] else there
@@ -120,10 +124,26 @@ def _read(uri: str) -> dict[str, Any] | None:
         return None
 
 
+def _holder(uri: str, own: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    there = _read(uri)
+    return None if there is None else {**there, "silent_s": _silent_s(uri, there, own)}
+
+
+def _silent_s(uri: str, holder: Mapping[str, Any], own: Mapping[str, Any]) -> float:
+    """Return the seconds since a claim was renewed; by this machine's clock if the storage tells no times."""
+    written = location.join(location.parent(uri), f"{CLAIM}.{own['token']}{UNFINISHED}")
+    write_json(written, {})
+    try:
+        now, then = (location.look_up(path).mtime for path in (written, uri))
+    finally:
+        delete_file(written)
+    return max(0.0, (now - then).total_seconds() if now and then else time.time() - holder["renewed"])
+
+
 def _in_use(holder: Mapping[str, Any], uri: str, what: str, else_do: str) -> ValueError:
     return ValueError(
         f"{what} in use: got a {what} that process {holder['pid']} on {holder['host']} works on, heard of "
-        f"{max(0.0, time.time() - holder['renewed']):.0f} s ago, expected one that nobody does. At {uri}. Wait until "
+        f"{holder['silent_s']:.0f} s ago, expected one that nobody does. At {uri}. Wait until "
         f"it ends{else_do}. If that process is gone, wait until it was not heard of for {BELIEVED_S:.0f} s, or delete "
         "this file."
     )
@@ -137,7 +157,7 @@ def _is_elsewhere(holder: Mapping[str, Any]) -> bool:
 
 def _lives(holder: Mapping[str, Any]) -> bool:
     if _is_elsewhere(holder):
-        return bool(time.time() - holder["renewed"] < BELIEVED_S)
+        return bool(holder["silent_s"] < BELIEVED_S)
     try:
         os.kill(holder["pid"], 0)
     except ProcessLookupError:

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -38,7 +37,7 @@ def claimed(run_dir: str, *, resumed: bool = False) -> Iterator[None]:
 
 
 def _say_that_it_waits(holder: Mapping[str, Any]) -> None:
-    believed_s = holder["renewed"] + claim.BELIEVED_S - time.time()
+    believed_s = claim.BELIEVED_S - holder["silent_s"]
     print(
         f"run in use: waits until process {holder['pid']} on {holder['host']} is heard of, or for {believed_s:.0f} s",
         flush=True,

@@ -1,5 +1,6 @@
 """Who works on a run: one process; what the dead have left is taken over."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -49,9 +50,12 @@ def test_a_run_that_is_worked_on_is_refused_and_one_of_the_dead_taken_over(hold:
     assert not tmp_path.exists()
 
 
-def left_by(uri: str, **changes: Any) -> None:
-    """Leave the claim of a process."""
-    store.write_json(uri, {**claim._this_process(), "token": "other", "renewed": time.time(), **changes})
+def left_by(uri: str, ago_s: float = 0.0, ahead_s: float = 0.0, **changes: Any) -> None:
+    """Leave the claim of a process, whose clock may be ahead; in memory nothing has a time but by that clock."""
+    renewed = time.time() - ago_s
+    store.write_json(uri, {**claim._this_process(), "token": "other", "renewed": renewed + ahead_s, **changes})
+    if not location.is_uri(uri):
+        os.utime(uri, (renewed, renewed))
 
 
 @pytest.mark.parametrize(
@@ -62,8 +66,8 @@ def left_by(uri: str, **changes: Any) -> None:
         ({"boot": "before"}, True),
         ({"host": "elsewhere"}, True),
         ({"pid_namespace": "pid:[1]", "pid": 10**8}, True),
-        ({"host": "elsewhere", "renewed": time.time() - 1000}, False),
-        ({"boot": "before", "renewed": time.time() - 1000}, False),
+        ({"host": "elsewhere", "ago_s": 1000}, False),
+        ({"boot": "before", "ago_s": 1000}, False),
     ],
 )
 @pytest.mark.parametrize("scheme", ["", "memory://"])
@@ -80,11 +84,40 @@ def test_who_lives(tmp_path: Path, changes: dict[str, Any], lives: bool, scheme:
     assert location.exists(f"{run_dir}/{CLAIM}") == lives
 
 
+@pytest.mark.parametrize("ahead_s", [-5000, 5000])
+@pytest.mark.parametrize(("ago_s", "lives"), [(100, True), (140, False)])
+def test_clocks_that_differ_tell_nothing_of_who_lives(tmp_path: Path, ahead_s: float, ago_s: float, lives: bool):
+    left_by(str(tmp_path / CLAIM), host="elsewhere", ago_s=ago_s, ahead_s=ahead_s)
+    if lives:
+        with pytest.raises(ValueError, match="heard of 100 s ago"), claimed(str(tmp_path)):
+            pass
+    else:
+        with claimed(str(tmp_path)):
+            assert store.read_json(str(tmp_path / CLAIM))["token"] != "other"
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+@pytest.mark.parametrize(("believed_s", "lives"), [(claim.BELIEVED_S, True), (1.0, False)])
+def test_a_bucket_tells_how_old_a_claim_is(s3: str, monkeypatch: pytest.MonkeyPatch, believed_s: float, lives: bool):
+    """To the second."""
+    monkeypatch.setattr(claim, "BELIEVED_S", believed_s)
+    run_dir = f"s3://speech/{lives}{s3}"
+    left_by(location.join(run_dir, CLAIM), host="elsewhere", ahead_s=-5000 if lives else 5000)
+    time.sleep(2.1)
+    if lives:
+        with pytest.raises(ValueError, match=r"heard of [23] s ago"), claimed(run_dir):
+            pass
+    else:
+        with claimed(run_dir):
+            assert store.read_json(location.join(run_dir, CLAIM))["token"] != "other"
+    assert location.names_in(run_dir) == ([CLAIM] if lives else [])
+
+
 def test_going_on_with_a_run_waits_for_the_claim_of_a_machine_that_is_gone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     """As that of a cluster's head, in place of which another has come at once."""
-    left_by(str(tmp_path / CLAIM), host="head", pid=17, renewed=time.time() - claim.BELIEVED_S + 1)
+    left_by(str(tmp_path / CLAIM), host="head", pid=17, ago_s=claim.BELIEVED_S - 1)
     with claimed(str(tmp_path), resumed=True):
         assert store.read_json(str(tmp_path / CLAIM))["host"] != "head"
     assert "run in use: waits until process 17 on head is heard of, or for 1 s" in capsys.readouterr().out
