@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 
+@pytest.mark.slow
 def test_a_run_gets_a_captioner_and_a_table_of_what_it_is_worth(
     main_job: tuple[Path, str], start: Callable[..., None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

@@ -125,7 +125,9 @@ def spoil(root: Path) -> dict[str, str]:
     return {f"{name}": name.split(".")[0] for name in names} | {"twice.wav": "duplicate_id"}
 
 
-@pytest.mark.parametrize("where", ["debug", pytest.param("local", marks=pytest.mark.xdist_group("ray_session"))])
+@pytest.mark.parametrize(
+    "where", ["debug", pytest.param("local", marks=[pytest.mark.slow, pytest.mark.xdist_group("ray_session")])]
+)
 def test_every_reject_is_named_with_its_reason(
     recipe: Callable[..., Recipe], tmp_path: Path, where: str, request: pytest.FixtureRequest, speakers_folder: Folder
 ):
@@ -296,6 +298,7 @@ def test_recordings_are_prepared_without_rejects(shared: Path, recipe: Callable[
         assert row["speech_s"] > 0.5, row["utt_id"]
 
 
+@pytest.mark.slow
 def test_a_file_that_kills_its_decoder_is_rejected(tmp_path: Path, ray_session: None, speakers_folder: Folder):
     class Fragile(ShardMaker):
         def _utterance(self, source: dict[str, Any]) -> dict[str, Any]:

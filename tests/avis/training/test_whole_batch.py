@@ -1,8 +1,8 @@
 """One loss of one batch: the same loss, gradients and statistics on 1, 2 and 4 workers, with shares of any size."""
 
+import functools
 import multiprocessing
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from avis.training.schedules import MarginRamp, WarmupCosine
 NUM_SPEAKERS, NUM_MELS, FRAMES, DIM, PER_SPEAKER = 8, 6, 12, 4, 2
 SHARES = {1: [12], 2: [6, 6], 4: [4, 4, 2, 2]}
 STEPS = 3
+Outcomes = Callable[[int], list[dict[str, Any]]]
 
 CLASSES = {"num_subcenters": 1, "sample_rate": 1.0}
 ALL: dict[str, Callable[[], nn.Module]] = {
@@ -46,7 +47,7 @@ ALL: dict[str, Callable[[], nn.Module]] = {
     "class_mixing": lambda: ClassMixing(
         embedding_dim=DIM,
         num_speakers=NUM_SPEAKERS,
-        classification=partial(AmSoftmax, scale=10.0, margin=0.2, balance=0.0, **CLASSES),
+        classification=functools.partial(AmSoftmax, scale=10.0, margin=0.2, balance=0.0, **CLASSES),
         mixed_weight=1.0,
     ),
     "distillation": lambda: Distillation(
@@ -141,13 +142,13 @@ def take_step(name: str, sizes: list[int], rank: int) -> dict[str, Any]:
 def train(sizes: list[int], rank: int) -> dict[str, Any]:
     """Return the losses, the weights and the seeds of dropout of a few steps of the training's own module."""
     torch.manual_seed(0)
-    pooling = partial(AttentiveStatisticsPooling, attention_channels=8)
+    pooling = functools.partial(AttentiveStatisticsPooling, attention_channels=8)
     sizes_of_model = {"channels": 16, "mfa_channels": 24, "se_channels": 8, "scale": 8, "stride": 1}
     verifier = SpeakerVerifier(
         front_end=None,
         model=EcapaTdnn(num_mels=NUM_MELS, embedding_dim=DIM, pooling=pooling, **sizes_of_model),
         loss=ALL["joint"](),
-        optimizer=partial(torch.optim.SGD, lr=0.1),
+        optimizer=functools.partial(torch.optim.SGD, lr=0.1),
         learning_rate=WarmupCosine(warmup=0.2, final=0.1),
         margin=MarginRamp(start=0.2, end=0.6),
         mixup_alpha=0.0,
@@ -182,54 +183,55 @@ def work(sizes: list[int], rank: int, folder: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[int, list[dict[str, Any]]]:
-    """Return what each worker of each number of them came to."""
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Outcomes:
+    """Return what tells what each of so many workers came to."""
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload(["avis.training.module"])
-    read = {}
-    for num, sizes in SHARES.items():
+
+    @functools.cache
+    def of_workers(num: int) -> list[dict[str, Any]]:
         folder = tmp_path_factory.mktemp("workers")
-        workers = [processes.Process(target=work, args=(sizes, rank, str(folder))) for rank in range(num)]
+        workers = [processes.Process(target=work, args=(SHARES[num], rank, str(folder))) for rank in range(num)]
         for worker in workers:
             worker.start()
         for worker in workers:
             worker.join()
-        read[num] = [torch.load(Path(folder, f"{rank}.pt")) for rank in range(num)]
-    return read
+        return [torch.load(Path(folder, f"{rank}.pt")) for rank in range(num)]
+
+    return of_workers
 
 
-@pytest.mark.parametrize("num", [2, 4])
+@pytest.mark.parametrize("num", [2, pytest.param(4, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", sorted(ALL))
-def test_loss_and_gradients_are_those_of_one_worker(outcomes: dict[int, list[dict[str, Any]]], name: str, num: int):
-    expected = outcomes[1][0][name]
-    for worker in outcomes[num]:
+def test_loss_and_gradients_are_those_of_one_worker(outcomes: Outcomes, name: str, num: int):
+    expected = outcomes(1)[0][name]
+    for worker in outcomes(num):
         torch.testing.assert_close(worker[name], expected, rtol=1e-7, atol=1e-9)
 
 
-@pytest.mark.parametrize("num", [2, 4])
-def test_a_training_logs_the_same_losses_and_comes_to_the_same_weights(
-    outcomes: dict[int, list[dict[str, Any]]], num: int
-):
-    expected = outcomes[1][0]["training"]
-    for worker in outcomes[num]:
+@pytest.mark.parametrize("num", [2, pytest.param(4, marks=pytest.mark.slow)])
+def test_a_training_logs_the_same_losses_and_comes_to_the_same_weights(outcomes: Outcomes, num: int):
+    expected = outcomes(1)[0]["training"]
+    for worker in outcomes(num):
         torch.testing.assert_close(worker["training"]["figures"], expected["figures"], rtol=1e-5, atol=1e-5)
         torch.testing.assert_close(worker["training"]["weights"], expected["weights"], rtol=1e-4, atol=1e-5)
 
 
-def test_each_step_of_each_worker_has_a_dropout_of_its_own(outcomes: dict[int, list[dict[str, Any]]]):
-    seeds = [seed for worker in outcomes[4] for seed in worker["training"]["seeds"]]
+@pytest.mark.slow
+def test_each_step_of_each_worker_has_a_dropout_of_its_own(outcomes: Outcomes):
+    seeds = [seed for worker in outcomes(4) for seed in worker["training"]["seeds"]]
     assert len(set(seeds)) == 4 * STEPS
-    assert outcomes[2][0]["training"]["seeds"] == outcomes[4][0]["training"]["seeds"] == seeds[:STEPS]
+    assert outcomes(2)[0]["training"]["seeds"] == outcomes(4)[0]["training"]["seeds"] == seeds[:STEPS]
 
 
-def test_what_one_worker_does_is_that_of_batch_norm_itself(outcomes: dict[int, list[dict[str, Any]]]):
+def test_what_one_worker_does_is_that_of_batch_norm_itself(outcomes: Outcomes):
     torch.manual_seed(0)
     step, (features, speakers) = Step(Flat(), ALL["ge2e"]()).double(), examples()
     loss = step(features.double(), speakers)
     loss.backward()
     plain = {key: weight.grad for key, weight in step.named_parameters()}
     assert type(step.model.norm) is nn.BatchNorm1d
-    torch.testing.assert_close(outcomes[1][0]["ge2e"]["gradients"], plain)
+    torch.testing.assert_close(outcomes(1)[0]["ge2e"]["gradients"], plain)
 
 
 def compared(*, rank: int) -> list[int]:

@@ -50,6 +50,7 @@ def fitted() -> AsNorm:
     return backend
 
 
+@pytest.mark.slow
 def test_scores_are_the_same_in_parts_on_several_workers(
     ray_session: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
