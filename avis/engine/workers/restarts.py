@@ -7,6 +7,7 @@ import ray
 import torch.distributed
 from ray.exceptions import RayActorError, RayTaskError
 from ray.train import TrainingFailedError
+from ray.train.v2._internal.exceptions import WorkerGroupStartupFailedError, WorkerGroupStartupTimeoutError
 from ray.util.placement_group import PlacementGroup, placement_group_table, remove_placement_group
 
 from avis.engine.workers.parts import cause_of, user_error
@@ -14,6 +15,8 @@ from avis.storage_fault import StorageError
 
 PEER_GONE = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "NCCL", "Gloo")
 """What the workers that are left say when one is gone, of which Ray itself may hear later."""
+WHILE_STARTED = (RayActorError, WorkerGroupStartupFailedError, WorkerGroupStartupTimeoutError)
+"""What comes of a worker that is lost while all are being started, of Ray Train's own, or of room that is gone again."""
 
 
 def restarted(
@@ -82,7 +85,7 @@ def give_back() -> None:
 def _loss(error: TrainingFailedError | RayActorError) -> BaseException:
     """Return by what a worker was lost; raise what else ended the training."""
     controller = user_error(getattr(error, "controller_failure", error))
-    if isinstance(controller, RayActorError):  # a worker, while all are being started, or Ray Train's own
+    if isinstance(controller, WHILE_STARTED):
         return controller
     failures = getattr(error, "worker_failures", None)
     if not failures:

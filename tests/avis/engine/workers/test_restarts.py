@@ -6,7 +6,11 @@ import pytest
 import torch.distributed
 from ray.exceptions import ActorDiedError, NodeDiedError, OutOfMemoryError, RayTaskError
 from ray.train import ControllerError, TrainingFailedError, WorkerGroupError
-from ray.train.v2._internal.exceptions import WorkerHealthCheckFailedError
+from ray.train.v2._internal.exceptions import (
+    WorkerGroupStartupFailedError,
+    WorkerGroupStartupTimeoutError,
+    WorkerHealthCheckFailedError,
+)
 
 from avis.engine.workers.restarts import give_back, restarted
 from avis.storage_fault import StorageError
@@ -93,16 +97,26 @@ def test_losses_without_end():
     assert fit.calls == 3
 
 
-@pytest.mark.parametrize("failure", [ControllerError(ActorDiedError()), ActorDiedError()], ids=["worker", "controller"])
-def test_what_is_lost_while_all_are_started_is_started_again(failure: Exception):
-    failures = [failure, None]
+@pytest.mark.parametrize(
+    "failure",
+    [
+        ControllerError(ActorDiedError()),
+        ActorDiedError(),
+        ControllerError(WorkerGroupStartupFailedError("One of the worker actors failed to initialize")),
+        ControllerError(WorkerGroupStartupTimeoutError(2)),
+    ],
+    ids=["worker", "controller", "worker, in Ray Train's words", "room"],
+)
+def test_what_is_lost_while_all_are_started_is_started_again_so_often(failure: Exception):
+    failures = [failure] * 4
 
     def fit() -> None:
-        if failure := failures.pop(0):
-            raise failure
+        if failures:
+            raise failures.pop()
 
-    restarted(fit, 1, progress=nowhere)
-    assert not failures
+    with pytest.raises(ValueError, match="training worker lost: got 3 losses"):
+        restarted(fit, 2, progress=nowhere)
+    restarted(fit, 2, progress=nowhere)
 
 
 @pytest.mark.parametrize("max_restarts", [0, 2])
