@@ -219,9 +219,8 @@ def _train_on_ray(inputs: TrainingInputs, run_dir: str, *, num_workers: tuple[in
             name=RAY_TRAIN,
             storage_path=folder,
             storage_filesystem=system if location.is_uri(run_dir) else None,
-            failure_config=FailureConfig(
-                max_failures=0, controller_failure_limit=0
-            ),  # `restarted` counts, and tells why
+            # `restarted` tells losses from errors, which Ray does not, and counts them
+            failure_config=FailureConfig(max_failures=0, controller_failure_limit=0),  # type: ignore[call-arg]
         ),
     )
     with WORKER_LINES.moving(), shown_running(run_dir):

@@ -99,6 +99,8 @@ def fit(
             use_distributed_sampler=False,
             **distribution,
         )
+        # `Saving` tells the workers when to stop; Lightning's own way has each wait for its device in every step
+        trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # type: ignore[method-assign]
         with contextlib.suppress(Stopped):
             trainer.fit(module, stream, _loader(*validation), ckpt_path=last_checkpoint(run_dir), weights_only=True)
 

@@ -16,7 +16,7 @@ from avis.storage_fault import StorageError
 PEER_GONE = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "NCCL", "Gloo")
 """What the workers that are left say when one is gone, of which Ray itself may hear later."""
 WHILE_STARTED = (RayActorError, WorkerGroupStartupFailedError, WorkerGroupStartupTimeoutError)
-"""What comes of a worker that is lost while all are being started, of Ray Train's own, or of room that is gone again."""
+"""What comes of a worker that is lost as all are started, of Ray Train's own actors, or of room that is gone again."""
 
 
 def restarted(
