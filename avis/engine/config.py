@@ -44,6 +44,7 @@ TOP_LEVEL: dict[str, Any] = {
     "verbal_scale": list[list[float | str]] | None,
     "seed": NonNegativeInt,
     "verbose": bool,
+    "log": Literal["text", "json"],
 }
 """Types of keys that stand in no component; a word may switch a group off, see `NOTHING`."""
 
