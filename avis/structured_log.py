@@ -11,10 +11,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO, get_args
 
-JSON = "json"
-FORMS = ("text", JSON)
+Form = Literal["text", "json"]
 """What the setting ``log`` may be."""
 
 TRACEBACK = r"Traceback \(most recent call last\):\n(?: .*\n)*"
@@ -32,6 +31,7 @@ ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))
 
 WARNS = re.compile(r".*(?:\bwarning: |\bWARN(?:ING)?\b|Warning: |^\[\S+ \S+ W )")
 INFORMS = re.compile(r".*(?:\b(?:INFO|DEBUG)\b|^\[\S+ \S+ [ID] )")
+FAILS = re.compile(r".*(?:\b(?:ERROR|CRITICAL|FATAL)\b|(?:Error|Exception): |Traceback |^\[\S+ \S+ [EF] )")
 """How AVIS words a warning, and how libraries say what a line is: by a word, or as Ray's core by a letter."""
 
 
@@ -131,11 +131,11 @@ class StructuredLog:
         ValueError
             If there is no such form.
         """
-        if form not in FORMS:
+        if form not in get_args(Form):
             raise ValueError(
-                f"wrong value: got {form!r}, expected one of {', '.join(FORMS)}. At log. Correct the value."
+                f"wrong value: got {form!r}, expected one of {', '.join(get_args(Form))}. At log. Correct the value."
             )
-        if form != JSON or self.is_json:
+        if form == "text" or self.is_json:
             return
         for name in ("stdout", "stderr"):
             stream = getattr(sys, name)
@@ -146,8 +146,8 @@ class StructuredLog:
     def start_as_typed(self, arguments: list[str]) -> None:
         """Write JSON from now on if the settings of a command line say so, which may be wrong otherwise."""
         forms = [argument for argument in arguments if argument.startswith("log=")]
-        if forms[-1:] == [f"log={JSON}"]:
-            self.start(JSON)
+        if forms[-1:] == ["log=json"]:
+            self.start("json")
 
     def stop(self) -> None:
         """Write what is left, and give the streams back."""
@@ -183,7 +183,7 @@ class StructuredLog:
         """Print a line of the process of a run: as it is if it is JSON that says so much, else as of that run."""
         try:
             said = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             said = None
         if isinstance(said, dict) and said.keys() >= {"time", "run", "message"} and isinstance(sys.stdout, _JsonStream):
             _write({**said, "run": said["run"] or run}, sys.stdout.stream)
@@ -199,17 +199,19 @@ class StructuredLog:
             return
         about = {
             "time": datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            "level": self.here.one or _level(shown, is_err=is_err),
+            "level": self.here.one or self._level(shown, is_err=is_err),
             "run": self.run,
             "stage": self.stage,
         }
         _write({**about, **self.here.origin, "message": shown}, stream)
 
-
-def _level(message: str, *, is_err: bool) -> str:
-    if WARNS.match(message):
-        return "warning"
-    return "error" if is_err and not INFORMS.match(message) else "info"
+    def _level(self, message: str, *, is_err: bool) -> str:
+        """Return a level: AVIS writes its errors alone to standard error, libraries on workers all that they say."""
+        if WARNS.match(message):
+            return "warning"
+        is_worker = "worker" in self.here.origin
+        fails = is_err and (FAILS.match(message) if is_worker else not INFORMS.match(message))
+        return "error" if fails else "info"
 
 
 def _write(said: dict[str, Any], stream: TextIO) -> None:

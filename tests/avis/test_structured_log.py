@@ -226,16 +226,13 @@ def test_lines_of_another_run_are_passed_on(console: Console):
     own = {"time": "2026-11-27T21:27:06.101Z", "level": "error", "run": None, "stage": None, "message": "ä"}
     log.pass_on(json.dumps(own) + "\n", run="b")
     log.pass_on(json.dumps({**own, "run": "of its own", "stage": "train"}) + "\n", run="b")
-    for line in ("Fatal Python error: Aborted\n", '{"loss": 1}\n', "3\n"):
-        log.pass_on(line, run="b")
-    first, second, *others = console.said()
+    others = ["Fatal Python error: Aborted", '{"loss": 1}', "3", "[" * 100_000]
+    for line in others:
+        log.pass_on(f"{line}\n", run="b")
+    first, second, *marked = console.said()
     assert first == {**own, "run": "b"}
     assert second == {**own, "run": "of its own", "stage": "train"}
-    assert [(said["run"], said["message"]) for said in others] == [
-        ("b", "Fatal Python error: Aborted"),
-        ("b", '{"loss": 1}'),
-        ("b", "3"),
-    ]
+    assert [(said["run"], said["message"]) for said in marked] == [("b", line) for line in others]
 
 
 def test_text_stays_as_it_is(console: Console):

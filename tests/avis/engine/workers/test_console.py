@@ -81,15 +81,16 @@ def test_where_the_log_is_json_lines_of_workers_say_whose_they_are(capsys: pytes
     try:
         with lines.moving():
             lines.show(lines_of_worker("epoch 1/2 train 4/4"))
-            lines.show(lines_of_worker(*traced, "after it", is_err=True))
+            lines.show(lines_of_worker(*traced, "Started training worker group", is_err=True))
     finally:
         LOG.stop()
     out, err = capsys.readouterr()
-    [step], [failed, after] = ([json.loads(line) for line in text.splitlines()] for text in (out, err))
-    for said in (step, failed, after):
+    [step], [failed, started] = ([json.loads(line) for line in text.splitlines()] for text in (out, err))
+    for said in (step, failed, started):
         assert (said["worker"], said["pid"], said["node"]) == ("RayTrainWorker", "12", "10.0.0.1")
     assert (step["level"], step["message"]) == ("info", "epoch 1/2 train 4/4")
     assert (failed["level"], failed["message"]) == ("error", "\n".join(traced))
+    assert started["level"] == "info", "libraries write all that they say to standard error"
 
 
 def test_a_line_that_moves_gives_way_to_others_and_its_last_state_stays(monkeypatch: pytest.MonkeyPatch):
