@@ -25,6 +25,7 @@ from avis.engine.entry import pipeline
 from avis.engine.prepare import prepare
 from avis.engine.prepare_recipe import PairRecipe
 from avis.engine.trials.lists import read_index
+from avis.structured_log import LOG
 
 
 @pipeline("pair")
@@ -32,6 +33,7 @@ def main(cfg: DictConfig) -> None:
     """Make the lists and say where they are."""
     recipe = PairRecipe.of(resolve(cfg))
     index = read_index(prepare(recipe))
+    LOG.stage = "pair"
     for name, pairing in recipe.pairings.items():
         trials = pairing.build().pairs(index)
         sink = pa.BufferOutputStream()

@@ -14,6 +14,7 @@ from avis.checkpoints.components import PACKAGES, PARTIAL, ROOMS, TARGET, find_c
 from avis.corpora.synthetic import Synthetic
 from avis.engine.shards.sharding import Sharding, prepared_otherwise
 from avis.engine.upload import check_paths
+from avis.structured_log import Form
 from avis.training.example_settings import FROM_TRAINER
 from avis.training.settings import Training
 
@@ -44,6 +45,7 @@ TOP_LEVEL: dict[str, Any] = {
     "verbal_scale": list[list[float | str]] | None,
     "seed": NonNegativeInt,
     "verbose": bool,
+    "log": Form,
 }
 """Types of keys that stand in no component; a word may switch a group off, see `NOTHING`."""
 

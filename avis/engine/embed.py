@@ -10,6 +10,7 @@ from avis.engine.scoring_settings import MAX_WINDOW_S
 from avis.engine.trials.embeddings import StoreEmbedder
 from avis.engine.trials.vectors import embedding_matrix
 from avis.schema import REJECTS
+from avis.structured_log import LOG
 
 REJECTS_SHOWN = 5
 
@@ -33,6 +34,7 @@ def embed(recipe: PrepareRecipe, checkpoint: Checkpoint, utterances: str, *, for
     ValueError
         If there is no utterance, or the format is unknown or cannot hold an id.
     """
+    LOG.stage = "embed"
     index = store.read_table(utterances, "utterances", columns=["utt_id", "corpus"]).sort_by("utt_id")
     _say_rejects(utterances)
     if not len(index):

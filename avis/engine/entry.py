@@ -33,14 +33,15 @@ from avis.engine.suggestions import explain
 from avis.engine.workers.ray_log import MESSAGES
 from avis.engine.workers.stopping import STOPPING
 from avis.starting import PIPELINES, as_started
+from avis.structured_log import LOG
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
 """Environment variable; at 1 every error keeps its traceback."""
 
 EXIT_ERROR = 1
 
-SEVERAL_OF = "train"
-"""The pipeline whose runs have names, so that several may be started by one command."""
+MAIN_JOB = "train"
+"""The pipeline whose runs have names, so that several may be started by one command, and which has several stages."""
 
 OUT_OF_MEMORY = ("MemoryError", "OutOfMemoryError")
 """Python's, torch's and Ray's own names for it."""
@@ -51,9 +52,10 @@ WORDED = re.compile(r".+: got .*\bexpected\b", re.DOTALL)
 def _end_early(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Say no more of Ctrl-C than that, while a script still imports what it needs."""
     if issubclass(kind, KeyboardInterrupt) and os.environ.get(FULL_ERROR) != "1":
-        _say("stopped")
+        _say("stopped", level="warning")
     else:
-        sys.__excepthook__(kind, error, trace)
+        with LOG.as_one("error"):
+            sys.__excepthook__(kind, error, trace)
 
 
 sys.excepthook = _end_early
@@ -72,6 +74,7 @@ def pipeline(config_name: str) -> Callable[[Callable[[DictConfig], None]], Calla
         @functools.wraps(main)
         def start() -> None:
             show_tracebacks = os.environ.get(FULL_ERROR) == "1"
+            LOG.run, LOG.stage = None, None if config_name == MAIN_JOB else config_name
             with STOPPING.listening():
                 try:
                     sys.argv[1:] = as_typed(sys.argv[1:])
@@ -90,7 +93,7 @@ def pipeline(config_name: str) -> Callable[[Callable[[DictConfig], None]], Calla
 
 def _run_several(main: Callable[[DictConfig], None], config_name: str) -> bool:
     """Start the runs that one command line of the main job stands for, if those are several."""
-    if config_name != SEVERAL_OF or not {"-m", "--multirun"} & set(sys.argv[1:]):
+    if config_name != MAIN_JOB or not {"-m", "--multirun"} & set(sys.argv[1:]):
         return False
     from avis.engine.multirun import is_multirun, run_all  # costs seconds, which other pipelines need not spend
 
@@ -126,7 +129,7 @@ def _say_what_it_takes(main: Callable[[DictConfig], None], config_name: str) -> 
     arguments = sys.argv[1:]
     shown = {*itertools.pairwise(arguments), *(tuple(each.split("=", 1)) for each in arguments)}
     asked = {("--cfg", "job"), ("-c", "job")} & shown and not {"-p", "--package"} & {*arguments}
-    if config_name != SEVERAL_OF or not asked or any(argument.startswith("resume=") for argument in arguments):
+    if config_name != MAIN_JOB or not asked or any(argument.startswith("resume=") for argument in arguments):
         return
     from avis.engine.estimate import estimate  # costs seconds, which other pipelines need not spend
 
@@ -155,7 +158,7 @@ def _refuse_early(script: str, arguments: list[str]) -> None:
         return
     try:
         with initialize_config_dir(str(configs), version_base="1.3"):
-            compose(name, as_typed(arguments))
+            LOG.start(compose(name, as_typed(arguments)).log)
     except (ValueError, HydraException, OmegaConfBaseException) as error:
         if os.environ.get(FULL_ERROR) == "1":
             raise
@@ -164,8 +167,9 @@ def _refuse_early(script: str, arguments: list[str]) -> None:
 
 def _run_composed(main: Callable[[DictConfig], None], cfg: DictConfig) -> None:
     with open_dict(cfg):
-        verbose = cfg.pop("verbose")  # of this console, not of the recipe
+        verbose, log = cfg.pop("verbose"), cfg.pop("log")  # of this console, not of the recipe
         cfg.pop("rates", None)  # of estimates
+    LOG.start(log)
     output_dir = location.absolute(str(cfg.output_dir))
     _check_folder(output_dir)
     if not verbose:
@@ -194,7 +198,8 @@ def _end(error: BaseException, configs: Path, config_name: str) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(EXIT_ERROR)
     if isinstance(error, KeyboardInterrupt):
-        _say(str(error) or f"stopped{f' by {STOPPING.told_by}' if STOPPING.told_by else ''}")
+        by = f" by {STOPPING.told_by}" if STOPPING.told_by else ""
+        _say(str(error) or f"stopped{by}", level="warning")
         sys.exit(STOPPING.exit_status)
     if type(error).__name__ in OUT_OF_MEMORY:
         message = str(error).partition("\n")[0] or type(error).__name__
@@ -202,7 +207,8 @@ def _end(error: BaseException, configs: Path, config_name: str) -> NoReturn:
     elif is_users(error):
         _say(explain(error, configs, config_name, sys.argv[1:]))
     else:
-        traceback.print_exception(error)
+        with LOG.as_one("error"):
+            traceback.print_exception(error)
         enclosed = f", your command and {MESSAGES.uri}" if MESSAGES.uri else " and your command"
         _say(f"a bug of AVIS, not a mistake of yours: please report it with the lines above{enclosed}.")
     sys.exit(EXIT_ERROR)
@@ -218,10 +224,11 @@ def is_users(error: BaseException) -> bool:
     return isinstance(error, ValueError) and worded
 
 
-def _say(message: str) -> None:
+def _say(message: str, *, level: str = "error") -> None:
     """Print a message to standard error, on a terminal with what it is about in red."""
     about, colon, rest = message.partition(":")
-    Console(stderr=True).print(Text.assemble((about + colon, "bold red"), rest), soft_wrap=True)
+    with LOG.as_one(level):
+        Console(stderr=True).print(Text.assemble((about + colon, "bold red"), rest), soft_wrap=True)
 
 
 _refuse_early(getattr(sys.modules["__main__"], "__file__", None) or "", sys.argv[1:])

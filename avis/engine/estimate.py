@@ -62,7 +62,7 @@ def estimate(settings: Sequence[str], configs: Path, config_name: str) -> list[s
     model, optimizer = (str(cfg.hydra.runtime.choices[group]) for group in ("model", "optimizer"))
     with open_dict(cfg):
         rates = rates_of(cfg.pop("rates"))
-        for key in ("hydra", "verbose"):
+        for key in ("hydra", "verbose", "log"):
             cfg.pop(key)
     recipe = Recipe.of(resolve(cfg))
     return [*_audio(recipe, rates), *_memory(recipe, optimizer), *_training(recipe, rates, model)]

@@ -21,6 +21,7 @@ from avis.explain.scale import ENFSI_2015, Scale
 from avis.explain.text.sentences import Preset
 from avis.reports.worst_trials import worst_of_chunks
 from avis.schema import EXPLAINED
+from avis.structured_log import LOG
 from avis.verifier.folder import Parts, folder_digest
 from avis.verifier.verifier import Verifier
 
@@ -157,6 +158,7 @@ def explain_list(name: str, rows: Sequence[int], scored: Scored, verifier: Verif
         Calibrated, and that of the scores.
     explaining : Explaining
     """
+    LOG.stage = "explain"
     scores = scored.scores[name]
     chosen = sorted(rows)
     how = [explaining.checks, explaining.prior, explaining.scale.bands]

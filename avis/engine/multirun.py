@@ -27,6 +27,7 @@ from avis.engine.workers.compute import CPUS_BESIDE_TRAINERS, Compute
 from avis.engine.workers.stopping import EXIT_STATUS, STOPPING
 from avis.run_folder import CONFIG, METRICS, check_run_name
 from avis.starting import how_to_start
+from avis.structured_log import LOG
 
 FLAGS = ("-m", "--multirun")
 LOOK_S = 0.2
@@ -93,7 +94,9 @@ def expand(arguments: Sequence[str], configs: Path, config_name: str) -> list[li
 
 def _composed(job: Sequence[str], configs: Path, config_name: str) -> Recipe:
     with initialize_config_dir(str(configs), version_base="1.3"):
-        recipe = Recipe.of(resolve(compose(config_name, list(job))))
+        plain = resolve(compose(config_name, list(job)))
+    LOG.start(plain["log"])
+    recipe = Recipe.of(plain)
     recipe.logger.check(recipe.output_dir)
     return recipe
 
@@ -179,7 +182,7 @@ class SideBySide:
 
     def _start(self, name: str) -> None:
         command = [sys.executable, self.script, *self.commands[name]]
-        alone = self.at_once == 1
+        alone = self.at_once == 1 and not LOG.is_json
         print(f"run {name}: {how_to_start('train', *self.commands[name])}", flush=True)
         self.running[name] = process = subprocess.Popen(
             command,
@@ -214,7 +217,10 @@ class SideBySide:
 def _pass_on(name: str, process: subprocess.Popen[str]) -> None:
     assert process.stdout is not None, "its output is passed on"
     for line in process.stdout:
-        print(f"{name}: {line}", end="", flush=True)
+        if LOG.is_json:
+            LOG.pass_on(line, run=name)
+        else:
+            print(f"{name}: {line}", end="", flush=True)
 
 
 def _say_how_they_ended(ended: Mapping[str, int], names: Sequence[str], runs: str, where: Sequence[str]) -> None:

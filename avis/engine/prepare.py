@@ -21,6 +21,7 @@ from avis.engine.shards.sharding import EXAMPLES_SHOWN, Sharding, pass_over, pla
 from avis.engine.workers.gauges import REJECTED, set_gauges
 from avis.engine.workers.parts import run_parts
 from avis.schema import REJECTS
+from avis.structured_log import LOG
 
 
 def prepare(recipe: PrepareRecipe, *, seen: Collection[str] = ()) -> str:
@@ -46,6 +47,7 @@ def prepare(recipe: PrepareRecipe, *, seen: Collection[str] = ()) -> str:
     StorageError
         If files could not be reached; what could be made of the others is kept.
     """
+    LOG.stage = "prepare"
     sharding, base = recipe.sharding, recipe.extends
     listed = {name: _list_corpus(name, corpus) for name, corpus in recipe.corpora.items()}
     sources = pa.concat_tables(listed.values())

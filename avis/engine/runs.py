@@ -20,10 +20,11 @@ from avis.engine.recipe import Recipe
 from avis.engine.workers.stopping import STOPPING, TIME_LIMIT
 from avis.run_folder import CONFIG, EVENTS, LOGS, RAY_TRAIN, TRACKED, check_run_name
 from avis.starting import how_to_start
+from avis.structured_log import LOG
 
 STARTED_ON = "utterances"
 """In a run's configuration: the store that it was started on."""
-CHANGEABLE = ("resume=", "output_dir=", "compute", "verbose=", f"{TIME_LIMIT}=")
+CHANGEABLE = ("resume=", "output_dir=", "compute", "verbose=", "log=", f"{TIME_LIMIT}=")
 """What may be said of a run that is gone on with; all else is as it was started."""
 
 
@@ -48,7 +49,8 @@ def open_run(cfg: DictConfig) -> Iterator[tuple[str, Recipe]]:
     plain = resolve(cfg)
     runs = location.join(location.absolute(plain["output_dir"]), "runs")
     if plain["resume"] is not None:
-        run_dir = location.join(runs, check_run_name("resume", str(plain["resume"])))
+        name = check_run_name("resume", str(plain["resume"]))
+        run_dir = location.join(runs, name)
         recipe = _resumed(run_dir, plain)
     else:
         unnamed = f"{time.strftime('%Y%m%d-%H%M%S')}-{fingerprint(plain)[:6]}"
@@ -58,6 +60,7 @@ def open_run(cfg: DictConfig) -> Iterator[tuple[str, Recipe]]:
     with claimed(run_dir, resumed=plain["resume"] is not None):
         if plain["resume"] is None:
             _check_free(run_dir)
+        LOG.run = name
         try:
             yield run_dir, recipe
         except KeyboardInterrupt as interrupt:
@@ -135,7 +138,8 @@ def _resumed(run_dir: str, asked: Mapping[str, Any]) -> Recipe:
     if changes:
         raise ValueError(
             f"resumed run changed: got {' '.join(changes)}, expected nothing beside resume, output_dir, compute, "
-            f"{TIME_LIMIT} and verbose. At {run_dir}. A run goes on as it was started; start another one to change it."
+            f"{TIME_LIMIT}, verbose and log. At {run_dir}. A run goes on as it was started; start another one to "
+            "change it."
         )
     saved = moved_to(asked["output_dir"], store.read_json(config))
     given = {key: {**asked[key], **value} for key, value in saved.items() if _of_one_kind(value, asked.get(key))}

@@ -33,6 +33,7 @@ from avis.metrics.operating_point import OperatingPoint
 from avis.reports.learning_cautions import learning_cautions
 from avis.scoring.backend import Backend
 from avis.scoring.trial_ids import gather
+from avis.structured_log import LOG
 
 
 def score(recipe: ScoreRecipe, checkpoint: Checkpoint, utterances: str, run_dir: str) -> dict[str, str]:
@@ -44,6 +45,7 @@ def score(recipe: ScoreRecipe, checkpoint: Checkpoint, utterances: str, run_dir:
         If a list cannot be read or made or fails the configured checks (``trial_checks``), or a speaker to calibrate on
         was trained on, by the model or one before it, or is tested.
     """
+    LOG.stage = "score"
     build_backend(recipe.scoring)  # what does not go together fails here, not after hours of embedding
     calibration, index = build_calibration(recipe), read_index(utterances)
     trials = read_trials(recipe, utterances, index, lineage=checkpoint.lineage)

@@ -24,7 +24,7 @@ from avis.evaluation.evaluate import with_answers
 from avis.run_folder import CONFIG, VERIFIER, check_run_name
 from avis.starting import how_to_start
 
-OWN = ("run=", "checkpoint=", "output_dir=", "compute", "verbose=")
+OWN = ("run=", "checkpoint=", "output_dir=", "compute", "verbose=", "log=")
 """What may be said beside what is to be done with the scores, so that they are a run's own."""
 
 

@@ -46,6 +46,7 @@ from avis.losses.distillation import watch_student
 from avis.losses.head_memory import say_head_memory
 from avis.reports.cautions import LEAST_SPEAKERS
 from avis.run_folder import CHECKPOINTS, RAY_TRAIN
+from avis.structured_log import LOG
 from avis.training.activation_checkpointing import checkpoint_activations
 from avis.training.examples import validation_examples
 from avis.training.fit import exchange, fit
@@ -68,6 +69,7 @@ def train(recipe: Recipe, utterances: str, run_dir: str) -> Checkpoint:
     KeyboardInterrupt
         If it was told to stop.
     """
+    LOG.stage = "train"
     start = _start(run_dir)
     if start.epoch < recipe.trainer.num_epochs:
         recipe.compute.check_precision(recipe.trainer.precision)

@@ -19,6 +19,7 @@ from avis.engine.trials.lists import read_index, read_rejects
 from avis.engine.trials.vectors import TrialVectorMaker
 from avis.run_folder import METRICS, VERIFIER
 from avis.scoring.calibration import Calibration
+from avis.structured_log import LOG
 from avis.verifier.folder import CALIBRATING, EVEN, Parts, hearing_of, write_folder
 
 BY_DURATION = CalibrationSettings.of(
@@ -37,6 +38,7 @@ def leave_verifier(recipe: ScoreRecipe, checkpoint: Checkpoint, utterances: str,
 
     It decides by the run's own calibration and operating point, or by `BY_DURATION` and `EVEN`.
     """
+    LOG.stage = "verifier"
     index = read_index(utterances)
     embedder = StoreEmbedder(checkpoint, utterances, run_dir, recipe.compute, recipe.max_window_s)
     tested = read_trials(recipe, utterances, index, lineage=checkpoint.lineage).speakers

@@ -27,6 +27,7 @@ from avis.reports.html import PICTURES, report_page
 from avis.reports.page import ListReport, Report
 from avis.reports.wording import capped_at, fitted_on, fused_systems
 from avis.run_folder import METRICS, REPORT
+from avis.structured_log import LOG
 
 NO_DRAWS = "no interval: evaluation.bootstrap_draws=0"
 
@@ -78,6 +79,7 @@ def evaluate(
     ValueError
         If a table has no known answers, only one kind of trial, or a score that is not a finite number.
     """
+    LOG.stage = "evaluate"
     metrics: dict[str, ListMetrics] = {}
     reports = []
     for name, uri in scores.items():
@@ -228,6 +230,7 @@ def evaluate_out_of_core(
 
 def show(evaluated: Evaluated) -> None:
     """Print the error rates and where the report is."""
+    LOG.stage = "evaluate"
     for name, metrics in evaluated.metrics.items():
         for line in _lines(metrics):
             print(f"{name}: {line}")

@@ -1,5 +1,7 @@
 """What pipelines print: help, errors of the command line, and a run of its own on Ray."""
 
+import itertools
+import json
 import os
 import pty
 import re
@@ -14,6 +16,7 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
+from avis.structured_log import LOG
 from tests.compositions import composed
 
 ROOT = Path(__file__).parents[2]
@@ -91,6 +94,51 @@ def test_the_nearest_names_are_suggested(
         start("train", given, "compute=debug")
     [message] = capsys.readouterr().err.splitlines()
     assert re.match(said, message)
+
+
+def test_the_main_job_as_json_says_run_and_stage_of_each_line(
+    start: Start,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    tiny: dict[str, list[str]],
+):
+    monkeypatch.chdir(tmp_path)
+    try:
+        start("train", "compute=debug", "run=first", "log=json", *tiny["train"])
+    finally:
+        LOG.stop()
+    out, err = capsys.readouterr()
+    said = [json.loads(line) for line in out.splitlines()]
+    assert [stage for stage, _ in itertools.groupby(each["stage"] for each in said)] == [
+        "prepare",
+        "train",
+        "score",
+        "verifier",
+        "evaluate",
+    ]
+    assert {each["run"] for each in said} == {"first"}
+    assert {each["level"] for each in said} == {"info", "warning"}, "so small a run is warned of"
+    assert {each["level"] for each in map(json.loads, err.splitlines())} <= {"info", "warning"}
+    [rate] = [each for each in said if each["message"].startswith("synthetic: EER ")]
+    assert rate["stage"] == "evaluate"
+    saved = json.loads((tmp_path / "outputs" / "runs" / "first" / "config.json").read_text())
+    assert "log" not in saved
+
+
+@pytest.mark.parametrize(
+    ("given", "begins"),
+    [("modle=resnet34", "unknown key: got modle, "), ("trainer.num_epochs=-1", "wrong value: got -1, ")],
+)
+def test_a_wrong_setting_is_one_object_where_the_log_is_json(tmp_path: Path, given: str, begins: str):
+    command = [sys.executable, str(PIPELINES / "train.py"), given, "log=json", "compute=debug"]
+    environment = {**os.environ, "HYDRA_FULL_ERROR": "0"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stdout) == (1, "")
+    [line] = done.stderr.splitlines()
+    said = json.loads(line)
+    assert (said["level"], said["run"]) == ("error", None)
+    assert said["message"].startswith(begins)
 
 
 def test_a_users_error_is_red_on_a_terminal_and_nothing_else(tmp_path: Path):

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import Progress, TimeRemainingColumn
 
 from avis.engine.workers.ray_log import MESSAGES
+from avis.structured_log import LOG
 from avis.training.status_line import MOVES, duration
 
 PLAIN_INTERVAL_S = 10.0
@@ -89,18 +90,20 @@ class WorkerLines:
         Parameters
         ----------
         data : dict
-            Of Ray's log monitor: ``lines``, ``pid`` (or the kind of process), ``is_err`` and, of workers,
+            Of Ray's log monitor: ``lines``, ``pid`` (or the kind of process), ``is_err``, ``ip`` and, of workers,
             ``actor_name``.
         """
-        if data["pid"] == "autoscaler":  # which says what the run waits for
-            print_to_stdstream(data, ignore_prefix=False)
-        elif data["is_err"] or data["pid"] in RAYS_OWN:
-            for line in data["lines"]:
-                print(f"({data.get('actor_name') or 'task'} pid={data['pid']}) {line}", file=sys.stderr, flush=True)
-        else:
-            with self._lock:
-                for line in data["lines"]:
-                    self._show_line(line)
+        worker = data.get("actor_name") or "task"
+        with LOG.said_by(worker=worker, pid=str(data["pid"]), node=data.get("ip")):
+            if data["pid"] == "autoscaler":  # which says what the run waits for
+                print_to_stdstream(data, ignore_prefix=False)
+            elif data["is_err"] or data["pid"] in RAYS_OWN:
+                whose = "" if LOG.is_json else f"({worker} pid={data['pid']}) "
+                print("".join(f"{whose}{line}\n" for line in data["lines"]), end="", file=sys.stderr, flush=True)
+            else:
+                with self._lock:
+                    for line in data["lines"]:
+                        self._show_line(line)
 
     def _show_line(self, line: str) -> None:
         if not line.startswith(MOVES):

@@ -8,6 +8,8 @@ import sys
 import warnings
 from typing import Any
 
+from avis.structured_log import LOG
+
 QUIET = {
     "ray.data": logging.WARNING,
     "ray.data._internal.progress": logging.ERROR,
@@ -38,13 +40,17 @@ RUNTIME_ENV: dict[str, Any] = {
 
 
 def adapt() -> None:
-    """Make up for what the surroundings lack: standard streams, letters on the console, a name, a home, a rank of 0."""
+    """Make up for what the surroundings lack: standard streams, letters on the console, a name, a home, a rank of 0.
+
+    From then on standard streams are JSON, if the command line says so.
+    """
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:  # closed; the first file that is opened would take its place
             setattr(sys, name, open(os.devnull, "r+"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    LOG.start_as_typed(sys.argv[1:])
     try:
         getpass.getuser()
     except (KeyError, OSError):  # a uid that /etc/passwd does not know; torch names its caches by it

@@ -1,5 +1,6 @@
 """What a pipeline says when something goes wrong, and how its process ends."""
 
+import json
 import os
 import runpy
 import signal
@@ -9,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from avis.structured_log import LOG
 
 SCRIPT = """
 from avis.engine.entry import pipeline
@@ -27,7 +30,7 @@ Run = Callable[..., int]
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Return what runs a script with some body, as a user does, and returns its exit status."""
     (tmp_path / "configs").mkdir()
-    (tmp_path / "configs" / "tiny.yaml").write_text("output_dir: outputs\nverbose: false\nseed: 0\n")
+    (tmp_path / "configs" / "tiny.yaml").write_text("output_dir: outputs\nverbose: false\nlog: text\nseed: 0\n")
     (tmp_path / "pipelines").mkdir()
     script = tmp_path / "pipelines" / "tiny.py"
 
@@ -41,6 +44,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
                 runpy.run_path(str(script), run_name="__main__")
             except SystemExit as ended:
                 return int(ended.code or 0)
+            finally:
+                LOG.stop()
             return 0
 
     return run_body
@@ -109,6 +114,34 @@ def test_ctrl_c_has_no_traceback_either_while_a_script_imports():
 def test_a_signal_ends_with_a_status_of_its_own(run: Run, capsys: pytest.CaptureFixture[str], number: str, status: int):
     assert run(f"import signal; signal.raise_signal(signal.{number})") == status
     assert capsys.readouterr().err == f"stopped by {number}\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "level", "begins"),
+    [
+        ("raise ValueError('shard: got 1, expected 2.\\nAt x. Make it again.')", 1, "error", ["shard: got 1"]),
+        ("raise KeyError('x')", 1, "error", ["Traceback (most recent", "a bug of AVIS"]),
+        (
+            "raise KeyboardInterrupt('stopped: all is kept.\\nGo on.')",
+            130,
+            "warning",
+            ["stopped: all is kept.\nGo on."],
+        ),
+    ],
+)
+def test_an_error_is_one_object_where_the_log_is_json(
+    run: Run, capsys: pytest.CaptureFixture[str], body: str, status: int, level: str, begins: list[str]
+):
+    assert run(body, "log=json") == status
+    said = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [each["level"] for each in said] == [level] * len(begins)
+    assert all(each["message"].startswith(begin) for each, begin in zip(said, begins, strict=True))
+    assert {each["stage"] for each in said} == {"tiny"}
+
+
+def test_a_log_of_another_form_is_refused(run: Run, capsys: pytest.CaptureFixture[str]):
+    assert run("pass", "log=xml") == 1
+    assert capsys.readouterr().err == "wrong value: got 'xml', expected one of text, json. At log. Correct the value.\n"
 
 
 def test_all_tracebacks_are_shown_on_request(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

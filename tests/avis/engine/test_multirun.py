@@ -16,6 +16,7 @@ from avis.engine import multirun
 from avis.engine.multirun import SideBySide, expand, is_multirun, room, run_all, run_names
 from avis.engine.workers.compute import Compute
 from avis.engine.workers.stopping import STOPPING
+from avis.structured_log import LOG
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 
@@ -138,6 +139,27 @@ def test_one_at_a_time_has_the_console_to_itself(script: Path, capfd: pytest.Cap
     assert runs.ended == {"r9": 1, "r1": 0}, "one that fails does not keep the others from running"
     assert happened(script) == [("begins", "r9"), ("ends", "r9"), ("begins", "r1"), ("ends", "r1")]
     assert "\nloss of seed 9\n" in capfd.readouterr().out
+
+
+def test_where_the_log_is_json_lines_of_runs_are_told_apart_by_their_names(
+    script: Path, capsys: pytest.CaptureFixture[str]
+):
+    """They are when one has the console to itself, too, since nothing moves there."""
+    LOG.start("json")
+    try:
+        SideBySide(commands(0, 1, takes=0), script=sys.argv[0], at_once=1, runs=str(script / "runs")).wait()
+        out, deadline = "", time.monotonic() + 10
+        while out.count("loss of seed") < 2 and time.monotonic() < deadline:
+            out += capsys.readouterr().out
+            time.sleep(0.05)
+    finally:
+        LOG.stop()
+    said = [json.loads(line) for line in out.splitlines()]
+    assert {(each["run"], each["message"]) for each in said if each["message"].startswith("loss")} == {
+        ("r0", "loss of seed 0"),
+        ("r1", "loss of seed 1"),
+    }
+    assert [each["run"] for each in said if each["message"].startswith("run r")] == [None, None]
 
 
 def test_told_to_stop_it_tells_all_and_starts_no_more(script: Path):

@@ -1,5 +1,6 @@
 """What a driver shows: how far a stage is, and what workers print."""
 
+import json
 import os
 import pty
 import re
@@ -14,6 +15,7 @@ import pytest
 
 from avis.engine.workers import console
 from avis.engine.workers.console import WorkerLines, on_terminal, show_progress
+from avis.structured_log import LOG
 
 
 def lines_of_worker(*lines: str, pid: Any = 12, is_err: bool = False) -> dict[str, Any]:
@@ -70,6 +72,25 @@ def test_lines_of_avis_come_plain_and_those_of_libraries_go_to_standard_error(ca
     said = capsys.readouterr()
     assert said.out == "epoch 1/2 train 4/4\n"
     assert said.err == "(RayTrainWorker pid=12) [W] NCCL is slow\n(RayTrainWorker pid=raylet) a worker died\n"
+
+
+def test_where_the_log_is_json_lines_of_workers_say_whose_they_are(capsys: pytest.CaptureFixture[str]):
+    lines = WorkerLines()
+    traced = ["Traceback (most recent call last):", '  File "x.py", line 1, in y', "KeyError: 'x'"]
+    LOG.start("json")
+    try:
+        with lines.moving():
+            lines.show(lines_of_worker("epoch 1/2 train 4/4"))
+            lines.show(lines_of_worker(*traced, "Started training worker group", is_err=True))
+    finally:
+        LOG.stop()
+    out, err = capsys.readouterr()
+    [step], [failed, started] = ([json.loads(line) for line in text.splitlines()] for text in (out, err))
+    for said in (step, failed, started):
+        assert (said["worker"], said["pid"], said["node"]) == ("RayTrainWorker", "12", "10.0.0.1")
+    assert (step["level"], step["message"]) == ("info", "epoch 1/2 train 4/4")
+    assert (failed["level"], failed["message"]) == ("error", "\n".join(traced))
+    assert started["level"] == "info", "libraries write all that they say to standard error"
 
 
 def test_a_line_that_moves_gives_way_to_others_and_its_last_state_stays(monkeypatch: pytest.MonkeyPatch):
