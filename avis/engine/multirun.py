@@ -31,6 +31,8 @@ from avis.structured_log import LOG
 
 FLAGS = ("-m", "--multirun")
 LOOK_S = 0.2
+LAST_LINES_S = 5.0
+"""Waited at most for what a run has said last; a process that it has left behind may keep its output open."""
 MOST_CHARACTERS = 120
 """Of what the swept settings add to a name."""
 
@@ -160,6 +162,7 @@ class SideBySide:
         self.commands, self.script, self.at_once, self.runs = dict(commands), script, at_once, runs
         self.waiting, self.first = list(commands), next(iter(commands))
         self.running: dict[str, subprocess.Popen[str]] = {}
+        self.passing: dict[str, threading.Thread] = {}
         self.ended: dict[str, int] = {}
         """Exit status by name."""
 
@@ -194,12 +197,15 @@ class SideBySide:
             start_new_session=True,  # a terminal's Ctrl-C reaches this process alone, which passes it on once
         )
         if not alone:
-            threading.Thread(target=_pass_on, args=(name, process), daemon=True).start()
+            self.passing[name] = threading.Thread(target=_pass_on, args=(name, process), daemon=True)
+            self.passing[name].start()
 
     def _look(self) -> None:
         for name, process in list(self.running.items()):
             if process.poll() is not None:
                 self.ended[name] = self.running.pop(name).returncode
+                if passing := self.passing.pop(name, None):
+                    passing.join(LAST_LINES_S)
 
     def _stop(self) -> None:
         while self.running:
