@@ -103,7 +103,7 @@ def test_no_more_tasks_run_at_a_time_than_may(ray_session: None, tmp_path: Path)
     np.testing.assert_array_equal(np.concatenate([piece["place"] for [piece] in batches]), np.arange(32))
     changes = np.loadtxt(f"{tmp_path}/log")
     assert len(changes) == 2 * (4 + 8)
-    assert changes[np.argsort(changes[:, 0]), 1].cumsum().max() == 2
+    assert changes[np.argsort(changes[:, 0]), 1].cumsum().max() <= 2
 
 
 def test_local_batches_are_the_examples_in_order_and_go_on_at_any_step(inputs: ExampleInputs):
