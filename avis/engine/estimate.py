@@ -97,7 +97,9 @@ def _audio(recipe: Recipe, rates: Rates) -> Iterator[str]:
         yield f"driver: {recordings * rates.driver_kb_per_file / MILLION:.2g} GB to plan them"
     of = audio_h or THOUSAND
     core_h = of / rates.prepared_h_per_core_h
-    yield f"prepare: {core_h:,.1f} core hours for {of:,.0f} h, decoding PCM or FLAC{_price(core_h, rates.cpu_hour)}"
+    cpus, price = recipe.compute.data_cpus, _price(core_h, rates.cpu_hour)
+    lasts = f", {core_h / cpus:,.1f} h with compute.data_cpus={cpus}" if cpus else ""
+    yield f"prepare: {core_h:,.1f} core hours for {of:,.0f} h{lasts}, decoding PCM or FLAC{price}"
 
 
 def _memory(recipe: Recipe, optimizer: str) -> Iterator[str]:
@@ -131,12 +133,14 @@ def _training(recipe: Recipe, rates: Rates, model: str) -> Iterator[str]:
         table = "gpu_examples_per_s" if on_gpu else "cpu_examples_per_s"
         yield f"time: not measured for model={model}; say +rates.{table}.{model}=<examples/s of a {kind}>"
         return
-    fed = fed_per_s(recipe, rates, on_gpus=on_gpu)
+    fed, as_fed = fed_per_s(recipe, rates, on_gpus=on_gpu), ""
+    if (cpus := recipe.compute.data_cpus) and (fed_each := cpus * fed / (workers or 1)) < pace:
+        pace, as_fed = fed_each, f" as compute.data_cpus={cpus} feeds them"
     worker_h = examples / pace / 3600
     each = f"each of {workers} for {worker_h / workers:,.1f} h" if workers else "shared by compute.num_workers"
     yield (
-        f"time: {worker_h:,.1f} {kind} hours at {pace:,.0f} examples/s, {each}, and {pace / fed:.1f} cores to feed each"
-        f"{_price(worker_h, rates.gpu_hour if on_gpu else None)}"
+        f"time: {worker_h:,.1f} {kind} hours at {pace:,.0f} examples/s{as_fed}, {each}, and {pace / fed:.1f} cores "
+        f"to feed each{_price(worker_h, rates.gpu_hour if on_gpu else None)}"
     )
     if on_gpu and rates.gpu_hour is None:
         yield "cost: say rates.gpu_hour=<price> rates.cpu_hour=<price>"

@@ -33,6 +33,7 @@ from avis.engine.examples.inputs import TrainingInputs, gather_inputs, held_out_
 from avis.engine.recipe import Recipe
 from avis.engine.watching import reported, run_name, shown_running, watchers
 from avis.engine.workers import machine
+from avis.engine.workers.compute import Compute
 from avis.engine.workers.console import WORKER_LINES
 from avis.engine.workers.gauges import LOSSES, set_gauges
 from avis.engine.workers.on_this_node import on_this_node
@@ -255,7 +256,8 @@ def _train_worker(config: dict[str, Any]) -> None:
     inputs = TrainingInputs(examples=ray.get(reference), **ray.get(config["others"][0]))
     run_dir, request = config["run_dir"], config["request"]
     rank, num_workers = context.get_world_rank(), context.get_world_size()
-    data_cpus = _data_cpus(num_workers)
+    compute = inputs.recipe.compute
+    data_cpus = _data_cpus(compute, num_workers)
     batches = streamed_batches(
         reference,
         inputs.examples.plan,
@@ -263,6 +265,7 @@ def _train_worker(config: dict[str, Any]) -> None:
         rank=rank,
         num_workers=num_workers,
         data_cpus=data_cpus,
+        at_most=compute.data_cpus,
     )
     fit_on_worker(
         inputs,
@@ -280,8 +283,8 @@ def _train_worker(config: dict[str, Any]) -> None:
     )
 
 
-def _data_cpus(num_workers: int) -> float:
-    """Return the CPUs beside a training's workers.
+def _data_cpus(compute: Compute, num_workers: int) -> float:
+    """Return the CPUs beside a training's workers that it may take.
 
     Raises
     ------
@@ -294,4 +297,4 @@ def _data_cpus(num_workers: int) -> float:
             f"no CPU for examples: got {cpus:g} CPUs in the cluster for {num_workers} training workers, expected more. "
             "At compute.num_workers. Lower it, or add CPUs."
         )
-    return cpus - num_workers
+    return compute.bounded(cpus - num_workers)

@@ -9,11 +9,12 @@ WORTH_SAYING = 0.1
 """Share of the time spent waiting from which on it is said."""
 ALL_BUSY = 0.7
 """Share of the data workers' time spent on examples from which on they, not the way from them, are what is short."""
+MORE_CPUS = "Add CPUs (and raise compute.data_cpus, if set)"
 REMEDIES = {
-    "decode": "Add CPUs; where audio is decoded, set sharding.encoding=pcm16, which needs no decoding.",
-    "augment": "Add CPUs, lower the probabilities in augment.chain, or set augment.placement=device or "
+    "decode": f"{MORE_CPUS}; where audio is decoded, set sharding.encoding=pcm16, which needs no decoding.",
+    "augment": f"{MORE_CPUS}, lower the probabilities in augment.chain, or set augment.placement=device or "
     "features.placement=materialize.",
-    "features": "Add CPUs, or set features.placement=device or materialize.",
+    "features": f"{MORE_CPUS}, or set features.placement=device or materialize.",
 }
 OWN_PROCESS = "Set compute=local or cluster, whose workers make them beside the training."
 TRANSFER = "Lower trainer.groups_per_block; with features.placement=device, set stream, whose examples are smaller."
@@ -36,7 +37,7 @@ def shortage(waiting_share: float, seconds: NDArray[np.floating], elapsed_s: flo
     Examples
     --------
     >>> print(shortage(0.3, np.array([1.0, 2.0, 5.0]), 4.0, 2))
-    waited for data 30% of the time; short: features (decode 12%, augment 25%, features 62% of the work; 2 data CPUs busy for 100%). Add CPUs, or set features.placement=device or materialize.
+    waited for data 30% of the time; short: features (decode 12%, augment 25%, features 62% of the work; 2 data CPUs busy for 100%). Add CPUs (and raise compute.data_cpus, if set), or set features.placement=device or materialize.
     """  # noqa: E501
     if waiting_share < WORTH_SAYING:
         return None

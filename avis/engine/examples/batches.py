@@ -33,6 +33,7 @@ def streamed_batches(
     rank: int,
     num_workers: int,
     data_cpus: float,
+    at_most: int | None,
 ) -> Iterator[Batch]:
     """Yield a worker's share of each batch from a position on; all workers of a training call it.
 
@@ -46,9 +47,10 @@ def streamed_batches(
     num_workers : int
         Of the training.
     data_cpus : float
-        That make examples.
+    at_most : int or None
+        See `Feed`.
     """
-    given: dict[str, Any] = {"start": start, "num_workers": num_workers, "data_cpus": data_cpus}
+    given: dict[str, Any] = {"start": start, "num_workers": num_workers, "data_cpus": data_cpus, "at_most": at_most}
     if num_workers == 1:
         return fetched(Feed([reference], plan, **given).next, rank)
     feed = None
@@ -79,8 +81,8 @@ def fetched(next_pieces: Callable[[int], Pieces], rank: int) -> Iterator[Batch]:
         if not ahead[0].done():
             raise ValueError(
                 f"no examples: got none within {FIRST_WITHIN_S / 60:g} min, expected a batch. At the tasks that make "
-                "them. Another run has all CPUs, as 'ray status' tells: wait for its end, or add CPUs; resume=<run> "
-                "goes on."
+                "them. Another run has all CPUs, as 'ray status' tells: wait for its end, add CPUs, or go on with "
+                "it under compute.data_cpus; resume=<run> goes on."
             )
         while (batch := ahead.popleft().result()) is not None:
             ahead.append(thread.submit(fetch))

@@ -42,16 +42,26 @@ class Feed:
         Of the training.
     data_cpus : float
         That make examples.
+    at_most : int, optional
+        Tasks at a time, by having each wait for one before it; as many as there are CPUs for by default.
     """
 
     def __init__(
-        self, inputs: list[ray.ObjectRef], plan: Plan, *, start: Position, num_workers: int, data_cpus: float
+        self,
+        inputs: list[ray.ObjectRef],
+        plan: Plan,
+        *,
+        start: Position,
+        num_workers: int,
+        data_cpus: float,
+        at_most: int | None = None,
     ) -> None:
         self.inputs, self.plan, self.portions = inputs, plan, plan.portions(*start)
         self.rows_ahead = plan.global_batch + int(PORTIONS_AHEAD * data_cpus) * PORTION_ROWS
         self.ahead = 0
         self.waiting: list[deque[tuple[int, ray.ObjectRef]]] = [deque() for _ in range(num_workers)]
         self.read: tuple[int, ray.ObjectRef] | None = None
+        self.at_most, self.ends = at_most, deque[ray.ObjectRef](maxlen=at_most or 0)
 
     def next(self, rank: int) -> Pieces:
         """Return what a worker's next batch is made of, in order; nothing after the last batch. It does not wait."""
@@ -73,16 +83,19 @@ class Feed:
             if portion is None:
                 return
             pieces = self.plan.pieces(portion, len(self.waiting))
-            ends = [stop for _, _, stop in pieces]
-            made: Any = _make.options(num_returns=len(pieces)).remote(self.inputs, self._rows(portion), portion, ends)
-            for (owner, start, stop), piece in zip(pieces, made if len(pieces) > 1 else [made], strict=True):
+            stops = [stop for _, _, stop in pieces]
+            turn = self.ends[0] if len(self.ends) == self.at_most else None
+            make: Any = _make.options(num_returns=len(pieces) + 1)
+            *made, end = make.remote(self.inputs, self._rows(portion, turn), portion, stops, turn)
+            self.ends.append(end)
+            for (owner, start, stop), piece in zip(pieces, made, strict=True):
                 self.waiting[owner].append((stop - start, piece))
             self.ahead += portion.stop - portion.start
 
-    def _rows(self, portion: Portion) -> ray.ObjectRef:
+    def _rows(self, portion: Portion, turn: ray.ObjectRef | None) -> ray.ObjectRef:
         """Return the rows of a portion's block, read once for all its portions."""
         if self.read is None or self.read[0] != portion.block:
-            self.read = portion.block, _read.remote(self.inputs, portion.block)
+            self.read = portion.block, _read.remote(self.inputs, portion.block, turn)
         return self.read[1]
 
 
@@ -94,16 +107,15 @@ def _source_of(reference: ray.ObjectRef) -> tuple[ExampleInputs, ExampleMaker | 
 
 
 @ray.remote(num_cpus=1, max_retries=MAX_RETRIES, scheduling_strategy="DEFAULT")
-def _read(inputs: list[ray.ObjectRef], block: int) -> pa.Table:
+def _read(inputs: list[ray.ObjectRef], block: int, _turn: None) -> pa.Table:
     given, source = _source_of(inputs[0])
     return source.read(given.plan.block(block))
 
 
 @ray.remote(num_cpus=1, max_retries=MAX_RETRIES, scheduling_strategy="DEFAULT")
-def _make(inputs: list[ray.ObjectRef], rows: pa.Table, portion: Portion, ends: list[int]) -> Any:
-    """Return the examples of a portion, cut into pieces where there are several."""
+def _make(inputs: list[ray.ObjectRef], rows: pa.Table, portion: Portion, stops: list[int], _turn: None) -> list[Any]:
+    """Return the examples of a portion, cut into pieces, and None, which tells of its end without moving any."""
     given, source = _source_of(inputs[0])
     made = given.make(source, rows, portion)
-    starts = [0, *ends[:-1]]
-    pieces = [{key: each[start:end] for key, each in made.items()} for start, end in zip(starts, ends, strict=True)]
-    return pieces if len(pieces) > 1 else pieces[0]
+    bounds = zip([0, *stops[:-1]], stops, strict=True)
+    return [*({key: each[start:stop] for key, each in made.items()} for start, stop in bounds), None]

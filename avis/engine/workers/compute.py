@@ -35,6 +35,9 @@ class Compute:
         any time; None takes one per GPU, or one where there is no GPU.
     use_gpu : bool or None
         Train and embed on GPUs; None uses them where there are some.
+    data_cpus : int or None
+        The most CPUs that a run takes at a time for anything but its training processes: decoding, examples, scoring;
+        None leaves it all that there are. Processes that embed on GPUs have one each.
     max_restarts : int
         How often in turn a training whose worker died is restarted from its last checkpoint without getting further;
         nodes that were taken away do not count. What its code or data raise is not tried again.
@@ -45,6 +48,7 @@ class Compute:
     where: Literal["local", "debug", "cluster"]
     num_workers: PositiveInt | list[PositiveInt] | None
     use_gpu: bool | None
+    data_cpus: PositiveInt | None = None
     max_restarts: NonNegativeInt
     wait_minutes: NonNegativeFloat = 30.0
 
@@ -60,6 +64,10 @@ class Compute:
     def in_process(self) -> bool:
         """Whether everything runs in this one process, without Ray."""
         return self.where == "debug"
+
+    def bounded(self, cpus: float) -> float:
+        """Return how many of so many CPUs may be taken for anything but training processes."""
+        return min(cpus, self.data_cpus or cpus)
 
     def connect(self) -> None:
         """Start or join Ray unless this process is connected already."""

@@ -133,7 +133,7 @@ def run_parts(
     if not pending:
         return
     is_cluster = compute.where == "cluster"
-    run = _in_process if compute.in_process else partial(_stream, num_gpus, is_cluster)
+    run = _in_process if compute.in_process else partial(_stream, compute, num_gpus)
     failed: dict[str, str] = {}
     try:
         compute.connect()
@@ -180,8 +180,8 @@ def _in_process(
 
 
 def _stream(
+    compute: Compute,
     num_gpus: float,
-    is_cluster: bool,
     pending: dict[str, pa.Table],
     uri: str,
     make: Callable[[], PartMaker],
@@ -189,7 +189,7 @@ def _stream(
 ) -> Generator[dict[str, Any], None, None]:
     there = ray.cluster_resources()
     slots = there.get("GPU", 0) / num_gpus if num_gpus else there.get("CPU", 0)
-    workers = len(pending) if is_cluster else max(1, min(int(slots), len(pending)))  # to a cluster nodes may come
+    most = len(pending) if compute.where == "cluster" else max(1, min(int(slots), len(pending)))  # nodes may come there
     data_context()
     items = [{"part": part, "task": _pack(task)} for part, task in pending.items()]
     dataset = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
@@ -197,7 +197,7 @@ def _stream(
         fn_constructor_args=(uri, make, row_group_rows, uuid.uuid4().hex),
         batch_size=1,
         batch_format="pyarrow",
-        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=workers),
+        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=int(compute.bounded(most))),
         num_cpus=1,
         num_gpus=num_gpus,
     )

@@ -55,6 +55,7 @@ def test_hydra_names_an_unknown_key(composed: Callable[..., DictConfig]):
         ("trainer.batch_size=-4", r"wrong value: got -4, expected int .*greater than 0.*At trainer\.batch_size\."),
         ("trainer.speeds=[1.0,0]", r"wrong value: got \[1\.0, 0\], .*greater than 0.*At trainer\.speeds\."),
         ("compute.num_workers=0", r"wrong value: got 0, .*greater than 0.*At compute\.num_workers\."),
+        ("compute.data_cpus=0", r"wrong value: got 0, .*greater than 0.*At compute\.data_cpus\."),
         ("sharding.max_reject_share=2", r"wrong value: got 2, expected float .*At sharding\.max_reject_share\."),
         ("+corpus.num_speakers=3", r"unknown key: got corpus\.num_speakers, which nothing reads.*At corpus\.num"),
         ("+scheduler.margins=3", r"unknown key: got scheduler\.margins, .*expected one of learning_rate, margin\."),

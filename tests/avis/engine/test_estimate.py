@@ -40,6 +40,16 @@ def test_time_and_cost_follow_from_the_pace():
     assert "; 11.03 at 3 an hour" in of_eight, "10,000 h / 2,720 times 3"
 
 
+def test_a_bound_on_cpus_makes_it_last_longer():
+    settings = ["model=resnet34", "trainer.num_epochs=36", "trainer.passes_per_epoch=1", "trainer.batch_size=100"]
+    of_eight = [*settings, *SIZES, "compute.use_gpu=true", "compute.num_workers=8"]
+    bounded = said(*of_eight, "compute.data_cpus=4")
+    assert "prepare: 1.6 core hours for 2,000 h, 0.4 h with compute.data_cpus=4, decoding" in bounded
+    assert "16.6 GPU hours at 602 examples/s as compute.data_cpus=4 feeds them" in bounded, "4 times 1,203 for 8 GPUs"
+    assert "each of 8 for 2.1 h, and 0.5 cores to feed each" in bounded
+    assert "at 2,720 examples/s, each" in said(*of_eight, "compute.data_cpus=19"), "8 times 2.3 cores suffice"
+
+
 @pytest.mark.parametrize(("optimizer", "values"), [("sgd", 3), ("adamw", 4)])
 def test_memory_is_of_weights_gradients_and_what_the_optimiser_keeps(optimizer: str, values: int):
     parameters = 6.63e6  # as configs/README.md has them

@@ -66,11 +66,12 @@ def test_a_wrong_configuration_leaves_no_run_behind(composed: Composed, tmp_path
 def test_a_resumed_run_has_the_settings_it_was_started_with(composed: Composed, tmp_path: Path):
     with open_run(composed(f"output_dir={tmp_path}", "run=first", "model.channels=64")) as (started_dir, started):
         save_run(started_dir, started, "stores/a")
-    again = ["resume=first", f"output_dir={tmp_path}", "compute=debug", "compute.max_restarts=1"]
+    of_compute = ["compute=debug", "compute.max_restarts=1", "compute.data_cpus=2"]
+    again = ["resume=first", f"output_dir={tmp_path}", *of_compute]
     with open_run(composed(*again, "trainer.max_minutes=5.0")) as (run_dir, recipe):
         assert run_dir == started_dir
     assert recipe.model.plain["channels"] == 64
-    assert (recipe.compute.where, recipe.compute.max_restarts) == ("debug", 1)
+    assert (recipe.compute.where, recipe.compute.max_restarts, recipe.compute.data_cpus) == ("debug", 1, 2)
     assert recipe.trainer.max_minutes == 5.0
     different = {key for key in started.plain if recipe.plain[key] != started.plain[key]}
     assert different == {"compute", "trainer"}

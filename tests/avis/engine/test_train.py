@@ -113,7 +113,9 @@ def test_the_same_losses_on_any_number_of_workers(
     settings = {"trainer.batch_size": 7, "trainer.sync_batchnorm": True, "trainer.precision": "32-true"}
     in_process = on_ray.changed({**settings, "compute.where": "debug"})
     train(in_process, tiny_store, str(tmp_path / "one"))
-    train(on_ray.changed({**settings, "compute.num_workers": num_workers}), tiny_store, str(tmp_path / "several"))
+    bounded = {"compute.num_workers": num_workers, "compute.data_cpus": 1}
+    train(on_ray.changed({**settings, **bounded}), tiny_store, str(tmp_path / "several"))
+    assert set(column(str(tmp_path / "several"), "work/data_cpus")) == {1.0}
     losses = column(str(tmp_path / "several"), "train/loss")
     assert losses == pytest.approx(column(str(tmp_path / "one"), "train/loss"), rel=1e-5)
 

@@ -3,7 +3,9 @@
 import itertools
 import os
 import re
+import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,7 +26,7 @@ from avis.engine.examples.feed import Feed
 from avis.engine.examples.inputs import ExampleInputs, gather_inputs
 from avis.engine.recipe import Recipe
 from avis.training.examples import ExampleMaker
-from avis.training.plan import list_row_groups, read_block
+from avis.training.plan import Block, Plan, Portion, RowGroup, list_row_groups, read_block
 
 BATCH = 6
 """Of 16 utterances in blocks of 4: an epoch takes 12, and leaves its last block empty."""
@@ -47,13 +49,13 @@ def in_process(inputs: ExampleInputs) -> dict[str, np.ndarray]:
     return {key: np.concatenate([each[key] for each in made]) for key in made[0]}
 
 
-@pytest.mark.parametrize("num_workers", [1, 2, 4])
+@pytest.mark.parametrize(("num_workers", "at_most"), [(1, None), (2, 1), (4, 3)])
 @pytest.mark.parametrize("start", [Position(0, 0), Position(0, 1), Position(1, 1)])
 def test_workers_share_each_batch_of_the_same_bits_on_ray(
-    ray_session: None, inputs: ExampleInputs, num_workers: int, start: Position
+    ray_session: None, inputs: ExampleInputs, num_workers: int, at_most: int | None, start: Position
 ):
     plan = inputs.plan
-    feed = Feed([ray.put(inputs)], plan, start=start, num_workers=num_workers, data_cpus=2)
+    feed = Feed([ray.put(inputs)], plan, start=start, num_workers=num_workers, data_cpus=2, at_most=at_most)
     expected = in_process(inputs)
     for number in range(start.epoch * plan.steps_per_epoch + start.step, 2 * plan.steps_per_epoch):
         pieces = [piece for rank in range(num_workers) for piece in ray.get(feed.next(rank))]
@@ -62,6 +64,46 @@ def test_workers_share_each_batch_of_the_same_bits_on_ray(
             np.testing.assert_array_equal(batch, expected[key][number * BATCH : (number + 1) * BATCH])
         assert all((piece["seconds"] > 0).all() for piece in pieces)
     assert [feed.next(rank) for rank in range(num_workers)] == [[]] * num_workers
+
+
+def slow_inputs(log: str, plan: Plan) -> Any:
+    """Return inputs whose examples are numbers, and which leave when each task began and ended; travels by value."""
+
+    class SlowInputs:
+        def __init__(self) -> None:
+            self.plan = plan
+
+        def source(self) -> Any:
+            return self
+
+        def read(self, block: Block) -> pa.Table:
+            self.take_a_while()
+            return pa.table({"row": block.order})
+
+        def make(self, source: Any, rows: pa.Table, portion: Portion) -> dict[str, np.ndarray]:
+            self.take_a_while()
+            return {"place": np.arange(portion.place, portion.place + portion.stop - portion.start)}
+
+        def take_a_while(self) -> None:
+            began = time.time()
+            time.sleep(0.1)
+            with open(log, "a") as file:
+                file.write(f"{began} 1\n{time.time()} -1\n")
+
+    return SlowInputs()
+
+
+def test_no_more_tasks_run_at_a_time_than_may(ray_session: None, tmp_path: Path):
+    """Of eight portions in four blocks, which are all asked for at once, where there are four CPUs."""
+    groups = [RowGroup(f"{number}", 0, 4) for number in range(8)]
+    plan = Plan(groups, seed=0, groups_per_block=2, passes_per_epoch=1, global_batch=4, num_epochs=1)
+    inputs = [ray.put(slow_inputs(f"{tmp_path}/log", plan))]
+    feed = Feed(inputs, plan, start=Position(0, 0), num_workers=1, data_cpus=4, at_most=2)
+    batches = [ray.get(feed.next(0)) for _ in range(8)]
+    np.testing.assert_array_equal(np.concatenate([piece["place"] for [piece] in batches]), np.arange(32))
+    changes = np.loadtxt(f"{tmp_path}/log")
+    assert len(changes) == 2 * (4 + 8)
+    assert changes[np.argsort(changes[:, 0]), 1].cumsum().max() <= 2
 
 
 def test_local_batches_are_the_examples_in_order_and_go_on_at_any_step(inputs: ExampleInputs):

@@ -117,6 +117,11 @@ def test_gpus_that_a_cluster_waits_for_count(
     assert (on_cluster.num_gpus(), on_cluster.num_train_workers()) == expected
 
 
+@pytest.mark.parametrize(("data_cpus", "there", "taken"), [(None, 64, 64), (24, 64, 24), (24, 16, 16), (1, 0.5, 0.5)])
+def test_no_more_cpus_are_taken_than_may_be(data_cpus: int | None, there: float, taken: float):
+    assert compute(data_cpus=data_cpus).bounded(there) == taken
+
+
 @pytest.mark.parametrize("bounds", [[3], [4, 2], [1, 2, 3]])
 def test_what_is_no_range_of_workers_is_refused(bounds: list[int]):
     with pytest.raises(ValueError, match=r"no range of workers: got num_workers=.*expected the fewest and the most"):

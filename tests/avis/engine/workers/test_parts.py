@@ -3,6 +3,8 @@
 import os
 import time
 from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,9 +21,19 @@ from avis.storage_fault import StorageError
 
 TASKS = {f"part-{i}": pa.table({"x": list(range(i, i + 3))}) for i in range(6)}
 
+SETTLED_S = 2.0
+"""In which Ray starts what else it has CPUs for."""
+
 
 def computes(where: str) -> Compute:
     return Compute(where=where, num_workers=None, use_gpu=None, max_restarts=0)  # type: ignore[arg-type]
+
+
+def wait_until(what: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not what():
+        assert time.monotonic() < deadline, "waited for a minute"
+        time.sleep(0.1)
 
 
 def squares_maker(
@@ -104,10 +116,36 @@ def test_a_run_that_ends_early_gives_its_cpus_back(tmp_path: Path, ray_session: 
     made = by_value(tmp_path, unreached=range(6))
     with pytest.raises(StorageError) as held:
         run_parts(str(tmp_path / "store"), TASKS, made, compute=computes("local"), label="go")
-    deadline = time.monotonic() + 30
-    while ray.available_resources().get("CPU") != ray.cluster_resources()["CPU"]:
-        assert time.monotonic() < deadline, f"actors live on after {held.value!r}"
-        time.sleep(0.2)
+    wait_until(lambda: ray.available_resources().get("CPU") == ray.cluster_resources()["CPU"])
+    assert held.value, "which is still at hand"
+
+
+@pytest.mark.xdist_group("ray_session")
+def test_a_run_leaves_others_the_cpus_beyond_its_bound(tmp_path: Path, ray_session: None):
+    """Of four CPUs it takes two, and while both are busy another's task has the other two."""
+    started, let = tmp_path / "started", tmp_path / "let"
+    started.mkdir()
+
+    class Waits:
+        def __call__(self, task: pa.Table) -> dict[str, pa.Table]:
+            (started / str(task["x"][0])).write_text(str(os.getpid()))
+            while not let.exists():
+                time.sleep(0.02)
+            return {"same": task}
+
+    waits, two_at_once = Waits(), replace(computes("cluster"), data_cpus=2)
+    run = partial(run_parts, str(tmp_path / "store"), TASKS, lambda: waits, compute=two_at_once, label="wait")
+    with ThreadPoolExecutor(1) as thread:
+        running = thread.submit(run)
+        try:
+            wait_until(lambda: len(list(started.iterdir())) == 2)
+            time.sleep(SETTLED_S)
+            assert ray.get(ray.remote(num_cpus=2)(lambda: len(os.listdir(started))).remote(), timeout=30) == 2
+        finally:
+            let.touch()
+        running.result()
+    assert set(store.committed_parts(str(tmp_path / "store"))) == set(TASKS)
+    assert len({path.read_text() for path in started.iterdir()}) == 2, "processes, from the first part to the last"
 
 
 def test_an_interrupted_run_says_how_far_it_came(tmp_path: Path):
