@@ -57,8 +57,8 @@ def claimed(
     wait_s : float
         How long to wait for another process.
     outlast : callable or None
-        Called with who has the claim if that is on another machine and may be gone; it is then waited until that
-        process is heard of, or no longer believed. None refuses at once.
+        Called with who has the claim, and for how long it was ``silent_s``, if that is on another machine and may be
+        gone; it is then waited until that process is heard of, or no longer believed. None refuses at once.
     lost : callable
         Called by another thread with who has taken the claim over.
 
@@ -72,7 +72,7 @@ def claimed(
     while holder := _take(uri, own):
         if outlast and waited_for is None and _is_elsewhere(holder):
             waited_for = holder["renewed"]
-            outlast(holder)
+            outlast({**holder, "silent_s": _silent_s(uri, holder)})
         is_silent = holder["renewed"] == waited_for
         if not is_silent and time.monotonic() >= give_up:
             raise _in_use(holder, uri, what, else_do)
@@ -89,16 +89,16 @@ def claimed(
 
 
 def _take(uri: str, own: dict[str, Any]) -> Mapping[str, Any] | None:
-    """Take the claim, or return who has it, and for how long that was ``silent_s``."""
+    """Take the claim, or return who has it."""
     claim = {**own, "renewed": time.time()}
     if not location.is_uri(uri) and _create(uri, claim):
         return None
-    holder = _holder(uri, own)
-    if holder is not None and _lives(holder):
+    holder = _read(uri)
+    if holder is not None and _lives(uri, holder):
         return holder
     write_json(uri, claim)
     time.sleep(SETTLES_S)
-    there = _holder(uri, own)
+    there = _read(uri)
     if there is None:  # another process has released it, or is just replacing it where that is no single step
         return _take(uri, own)
     return None if there["token"] == own["token"] else there
@@ -124,14 +124,9 @@ def _read(uri: str) -> dict[str, Any] | None:
         return None
 
 
-def _holder(uri: str, own: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    there = _read(uri)
-    return None if there is None else {**there, "silent_s": _silent_s(uri, there, own)}
-
-
-def _silent_s(uri: str, holder: Mapping[str, Any], own: Mapping[str, Any]) -> float:
+def _silent_s(uri: str, holder: Mapping[str, Any]) -> float:
     """Return the seconds since a claim was renewed; by this machine's clock if the storage tells no times."""
-    written = location.join(location.parent(uri), f"{CLAIM}.{own['token']}{UNFINISHED}")
+    written = location.join(location.parent(uri), f"{CLAIM}.{uuid.uuid4().hex}{UNFINISHED}")
     write_json(written, {})
     try:
         now, then = (location.look_up(path).mtime for path in (written, uri))
@@ -143,7 +138,7 @@ def _silent_s(uri: str, holder: Mapping[str, Any], own: Mapping[str, Any]) -> fl
 def _in_use(holder: Mapping[str, Any], uri: str, what: str, else_do: str) -> ValueError:
     return ValueError(
         f"{what} in use: got a {what} that process {holder['pid']} on {holder['host']} works on, heard of "
-        f"{holder['silent_s']:.0f} s ago, expected one that nobody does. At {uri}. Wait until "
+        f"{_silent_s(uri, holder):.0f} s ago, expected one that nobody does. At {uri}. Wait until "
         f"it ends{else_do}. If that process is gone, wait until it was not heard of for {BELIEVED_S:.0f} s, or delete "
         "this file."
     )
@@ -155,9 +150,9 @@ def _is_elsewhere(holder: Mapping[str, Any]) -> bool:
     return any(holder[key] != this[key] for key in ("host", "boot", "pid_namespace"))
 
 
-def _lives(holder: Mapping[str, Any]) -> bool:
+def _lives(uri: str, holder: Mapping[str, Any]) -> bool:
     if _is_elsewhere(holder):
-        return bool(holder["silent_s"] < BELIEVED_S)
+        return _silent_s(uri, holder) < BELIEVED_S
     try:
         os.kill(holder["pid"], 0)
     except ProcessLookupError:

@@ -3,7 +3,8 @@
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, InterpolationToMissingValueError, MissingMandatoryValue
@@ -307,5 +308,9 @@ def _choices(hint: Any) -> str:
 
 
 def _plain_name(hint: Any) -> str:
+    if get_origin(hint) in (Union, UnionType):
+        return " or ".join(map(_plain_name, get_args(hint)))
+    if hint is NoneType:
+        return "null"
     plain = hint.__origin__ if hasattr(hint, "__metadata__") else hint
     return getattr(plain, "__name__", str(plain))

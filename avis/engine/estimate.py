@@ -135,7 +135,7 @@ def _training(recipe: Recipe, rates: Rates, model: str) -> Iterator[str]:
         return
     fed, as_fed = fed_per_s(recipe, rates, on_gpus=on_gpu), ""
     if (cpus := recipe.compute.data_cpus) and (fed_each := cpus * fed / (workers or 1)) < pace:
-        pace, as_fed = fed_each, f" as compute.data_cpus={cpus} feeds them"
+        pace, as_fed = fed_each, f" as compute.data_cpus={cpus} feeds {'them' if workers else 'one'}"
     worker_h = examples / pace / 3600
     each = f"each of {workers} for {worker_h / workers:,.1f} h" if workers else "shared by compute.num_workers"
     yield (

@@ -139,7 +139,8 @@ def room(compute: Compute) -> int:
     compute.connect()
     (_, workers), gpus = compute.num_train_workers(), compute.num_gpus()
     cpus = int(ray.cluster_resources().get("CPU", 0))
-    return max(1, gpus // workers if gpus else cpus // (workers + CPUS_BESIDE_TRAINERS))
+    beside = compute.data_cpus or CPUS_BESIDE_TRAINERS
+    return max(1, gpus // workers if gpus else cpus // (workers + beside))
 
 
 class SideBySide:

@@ -33,7 +33,8 @@ def restarted(
     fit : callable
         Of a `ray.train.torch.TorchTrainer` without failures of its own; it goes on from the last checkpoint.
     max_restarts : int
-        How often it is called again in turn without getting further; losses of nodes that were taken away do not count.
+        How often it is called again in turn without getting further; losses of nodes that were taken away do not count,
+        but while workers are being started, of which Ray Train does not tell why they are lost.
     progress : callable
         Returns how far the training is.
     lost : callable
