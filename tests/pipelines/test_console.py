@@ -128,7 +128,10 @@ def test_the_main_job_as_json_says_run_and_stage_of_each_line(
 
 @pytest.mark.parametrize(
     ("given", "begins"),
-    [("modle=resnet34", "unknown key: got modle, "), ("trainer.num_epochs=-1", "wrong value: got -1, ")],
+    [
+        ("modle=resnet34", "unknown key: got modle, "),
+        pytest.param("trainer.num_epochs=-1", "wrong value: got -1, ", marks=pytest.mark.slow),
+    ],
 )
 def test_a_wrong_setting_is_one_object_where_the_log_is_json(tmp_path: Path, given: str, begins: str):
     command = [sys.executable, str(PIPELINES / "train.py"), given, "log=json", "compute=debug"]
