@@ -224,7 +224,7 @@ def test_bfloat16_with_fused_clipped_steps_comes_near_to_float32(
 ):
     train(tiny_recipe.changed({"trainer.precision": "bf16-mixed"}), tiny_store, str(tmp_path))
     losses, exact = column(str(tmp_path), "train/loss"), column(tiny_run, "train/loss")
-    assert np.mean(losses) == pytest.approx(np.mean(exact), rel=0.1)  # of few channels and large steps, which part
+    assert np.mean(losses) == pytest.approx(np.mean(exact), rel=0.1)  # single ones part: few channels, large steps
     assert losses[0] == pytest.approx(exact[0], rel=0.02)
     assert losses[0] != exact[0]
 
@@ -309,7 +309,7 @@ def test_a_compiled_model_trains_as_it_does_uncompiled(
         changes = {"trainer.compile": compiled, "trainer.precision": "bf16-mixed", "compute.use_gpu": device == "cuda"}
         checkpoint = train(tiny_recipe.changed(changes), tiny_store, run_dir)
         losses.append(column(run_dir, "train/loss"))
-    assert losses[1] == pytest.approx(losses[0], rel=0.2)  # few channels, large steps
+    assert np.mean(losses[1]) == pytest.approx(np.mean(losses[0]), rel=0.1)  # few channels, large steps
     assert losses[1][0] == pytest.approx(losses[0][0], rel=0.02)
     assert Checkpoint.open(checkpoint.uri).build_model()
 
