@@ -4,10 +4,13 @@ import csv
 import os
 import re
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+import ray
 import torch
 from sklearn.metrics import roc_auc_score
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -15,6 +18,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from avis import store
 from avis.checkpoints.checkpoint import Checkpoint
 from avis.checkpoints.run_checkpoints import best_checkpoint, last_checkpoint
+from avis.engine import train as engine
 from avis.engine.examples.inputs import gather_inputs
 from avis.engine.recipe import Recipe
 from avis.engine.score import score
@@ -47,6 +51,29 @@ def ray_run(ray_session: None, on_ray: Recipe, tiny_store: str, tmp_path_factory
 def column(run_dir: str, name: str) -> list[float]:
     files = sorted(Path(run_dir, "csv").glob("version_*/metrics.csv"))
     return [float(row[name]) for file in files for row in csv.DictReader(file.open()) if row.get(name)]
+
+
+@pytest.mark.parametrize(("data_cpus", "feeding"), [(None, 6), (2, 2), (100, 6)])
+def test_what_feeds_the_workers_is_bounded_by_data_cpus(
+    on_ray: Recipe,
+    tiny_store: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    data_cpus: int | None,
+    feeding: int,
+):
+    inputs = gather_inputs(on_ray.changed({"compute.data_cpus": data_cpus}), tiny_store, 2, str(tmp_path))
+    context = SimpleNamespace(get_world_rank=lambda: 1, get_world_size=lambda: 2, get_local_world_size=lambda: 2)
+    monkeypatch.setattr(ray.train, "get_context", lambda: context)
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 8})
+    monkeypatch.setattr(ray, "get", lambda value: value)
+    fed: dict[str, Any] = {}
+    monkeypatch.setattr(engine, "streamed_batches", lambda *_, **given: fed.update(given))
+    monkeypatch.setattr(engine, "fit_on_worker", lambda *_, **__: None)
+    others = {name: value for name, value in vars(inputs).items() if name != "examples"}
+    given = {"examples": [inputs.examples], "others": [others], "variables": [{}]}
+    engine._train_worker({**given, "run_dir": str(tmp_path), "request": None, "moving": False})
+    assert (fed["at_most"], fed["data_cpus"]) == (data_cpus, feeding)
 
 
 def test_two_workers_leave_checkpoints_and_logs(on_ray: Recipe, ray_run: str):
