@@ -50,6 +50,7 @@ from avis.run_folder import CHECKPOINTS, RAY_TRAIN
 from avis.structured_log import LOG
 from avis.training.activation_checkpointing import checkpoint_activations
 from avis.training.examples import validation_examples
+from avis.training.faster_step import KEPT_MEMORY
 from avis.training.fit import exchange, fit
 from avis.training.logger_settings import tracker_variables
 from avis.training.module import SpeakerVerifier
@@ -224,6 +225,7 @@ def _train_on_ray(inputs: TrainingInputs, run_dir: str, *, num_workers: tuple[in
             storage_filesystem=system if location.is_uri(run_dir) else None,
             # `restarted` tells losses from errors, which Ray does not, and counts them
             failure_config=FailureConfig(max_failures=0, controller_failure_limit=0),  # type: ignore[call-arg]
+            worker_runtime_env={"env_vars": {} if use_gpu else KEPT_MEMORY},
         ),
     )
     with WORKER_LINES.moving(), shown_running(run_dir):

@@ -6,6 +6,14 @@ from torch import nn
 from avis.models.synchronised_norm import synchronise
 from avis.training.settings import Training
 
+KEPT_MEMORY = {
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(2**30),
+    "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1),
+}
+"""Of a process that trains on a CPU, as it starts: glibc keeps a step's memory for the next, whichever thread takes it;
+given back, the system would clear each page anew."""
+
 
 def precision_at_hand(name: str, *, on_gpu: bool) -> str:
     """Return Lightning's word for a precision; ``auto`` is the fastest that this machine's GPU or CPU computes in.

@@ -11,10 +11,11 @@ import torch
 from avis.checkpoints.run_checkpoints import START
 from avis.engine.examples.batches import fetched, local_batches
 from avis.engine.examples.feed import PORTIONS_AHEAD, Feed
-from avis.engine.examples.inputs import ExampleInputs, gather_inputs
+from avis.engine.examples.inputs import gather_inputs
 from avis.engine.prepare import prepare
 from avis.engine.recipe import Recipe
 from avis.engine.workers import machine
+from avis.training.example_inputs import ExampleInputs
 from avis.training.plan import PORTION_ROWS
 
 SHARE_NEEDED = (0.5, 0.8)

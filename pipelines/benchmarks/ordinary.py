@@ -14,8 +14,8 @@ from torch.utils.data import DataLoader, Dataset
 from avis import store
 from avis.audio.codec import read_all
 from avis.augment.bank import Bank
-from avis.engine.examples.inputs import ExampleInputs
 from avis.training.cropping import crop_bounds
+from avis.training.example_inputs import ExampleInputs
 
 SNR_DB = (0.0, 15.0)
 

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from avis.checkpoints.run_checkpoints import START, Position
 from avis.engine.examples.feed import Feed, Pieces
-from avis.engine.examples.inputs import ExampleInputs
 from avis.engine.workers.on_this_node import on_this_node
+from avis.training.example_inputs import ExampleInputs
 from avis.training.plan import Plan
 
 BATCHES_AHEAD = 2

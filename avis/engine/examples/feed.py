@@ -14,7 +14,7 @@ import pyarrow as pa
 import ray
 
 from avis.checkpoints.run_checkpoints import Position
-from avis.engine.examples.inputs import ExampleInputs
+from avis.training.example_inputs import ExampleInputs
 from avis.training.examples import ExampleMaker
 from avis.training.plan import PORTION_ROWS, Plan, Portion
 from avis.training.stored import StoredExamples

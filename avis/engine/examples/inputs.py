@@ -1,4 +1,4 @@
-"""Gather what a training needs, and of that what makes its examples."""
+"""Gather what a training needs."""
 
 from dataclasses import dataclass
 
@@ -6,54 +6,17 @@ import numpy as np
 import pyarrow as pa
 
 from avis import store
-from avis.augment.bank import Bank
 from avis.checkpoints.checkpoint import Checkpoint
 from avis.checkpoints.run_checkpoints import find_ancestors, last_checkpoints
 from avis.engine.examples.banks import make_banks
 from avis.engine.examples.materialize import materialize
 from avis.engine.recipe import Recipe
 from avis.lineage import Lineage, TrainedOn
-from avis.training.example_settings import ExampleSettings
-from avis.training.examples import ExampleMaker, speaker_counts, speaker_index
+from avis.training.example_inputs import ExampleInputs
+from avis.training.examples import speaker_counts, speaker_index
 from avis.training.learnable import check_held_out, check_local_batch, check_trained_on
-from avis.training.plan import Plan, Portion, RowGroup, find_long_enough, keep_rows, list_row_groups
+from avis.training.plan import Plan, RowGroup, find_long_enough, keep_rows, list_row_groups
 from avis.training.repetition import say_repetition
-from avis.training.stored import StoredExamples
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExampleInputs:
-    """What the tasks that make examples need, put into the object store once.
-
-    Attributes
-    ----------
-    settings : ExampleSettings
-    plan : Plan
-        Order of the training utterances.
-    speakers : dict of str to int
-        Number of each training speaker.
-    banks : dict of str to Bank
-        What augmentation draws from.
-    stored : str or None
-        URI of the features of ``features.placement=materialize``.
-    """
-
-    settings: ExampleSettings
-    plan: Plan
-    speakers: dict[str, int]
-    banks: dict[str, Bank]
-    stored: str | None
-
-    def source(self) -> ExampleMaker | StoredExamples:
-        """Return what makes the examples of the plan's blocks, or reads them."""
-        if self.stored is None:
-            return self.settings.build_maker()
-        return StoredExamples(self.stored, copies=self.settings.features.copies, speeds=self.settings.speeds)
-
-    def make(self, source: ExampleMaker | StoredExamples, rows: pa.Table, portion: Portion) -> dict[str, np.ndarray]:
-        """Make the examples of a portion of the rows of its block."""
-        own = rows.slice(portion.start, portion.stop - portion.start)
-        return source.make(own, pass_=portion.pass_, speakers=self.speakers, banks=self.banks)
 
 
 @dataclass(frozen=True, kw_only=True)

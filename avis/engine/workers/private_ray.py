@@ -80,6 +80,7 @@ def start(num_cpus: int) -> None:
     check_limits(num_cpus)
     leave_other_rays()
     os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's 15 leaves trainers little of a machine that is shared
+    os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")  # 115 MiB that watch for nodes of a cloud
     sessions, spill = choose_folders()
     store_bytes, store_folder = place_object_store(sessions)
     settings: dict[str, Any] = {

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 import ray
 import torch
+from ray.train import RunConfig
 from sklearn.metrics import roc_auc_score
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -26,6 +27,7 @@ from avis.engine.train import checkpoint_choice, train
 from avis.metrics.eer import equal_error_rate
 from avis.training import activation_checkpointing
 from avis.training.examples import features_of, validation_examples
+from avis.training.faster_step import KEPT_MEMORY
 from avis.training.module import SpeakerVerifier
 
 LOGGED = {"train/loss", "train/accuracy", "train/learning_rate", "train/samples_per_s", "train/waiting_share"}
@@ -74,6 +76,30 @@ def test_what_feeds_the_workers_is_bounded_by_data_cpus(
     given = {"examples": [inputs.examples], "others": [others], "variables": [{}]}
     engine._train_worker({**given, "run_dir": str(tmp_path), "request": None, "moving": False})
     assert (fed["at_most"], fed["data_cpus"]) == (data_cpus, feeding)
+
+
+class AskedError(Exception):
+    """What Ray Train is asked for."""
+
+
+@pytest.mark.parametrize(("use_gpu", "expected"), [(False, KEPT_MEMORY), (True, {})])
+def test_trainers_on_cpus_start_so_that_they_keep_their_memory(
+    ray_session: None,
+    on_ray: Recipe,
+    tiny_store: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    use_gpu: bool,
+    expected: dict[str, str],
+):
+    def asked(*_: Any, run_config: RunConfig, **__: Any) -> None:
+        raise AskedError(run_config.worker_runtime_env)
+
+    monkeypatch.setattr(engine, "TorchTrainer", asked)
+    inputs = gather_inputs(on_ray, tiny_store, 2, str(tmp_path))
+    with pytest.raises(AskedError) as raised:
+        engine._train_on_ray(inputs, str(tmp_path), num_workers=(2, 2), use_gpu=use_gpu)
+    assert raised.value.args == ({"env_vars": expected},)
 
 
 def test_two_workers_leave_checkpoints_and_logs(on_ray: Recipe, ray_run: str):

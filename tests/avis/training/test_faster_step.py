@@ -1,6 +1,11 @@
 """What makes steps faster: chosen by what the machine has, and without another result."""
 
 import copy
+import os
+import platform
+import resource
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -11,7 +16,7 @@ from avis.full_precision import full_precision
 from avis.models.pooling import StatisticsPooling
 from avis.models.resnet import ResNet
 from avis.models.synchronised_norm import SynchronisedBatchNorm
-from avis.training.faster_step import precision_at_hand, prepare
+from avis.training.faster_step import KEPT_MEMORY, precision_at_hand, prepare
 from avis.training.settings import Training
 
 
@@ -98,3 +103,43 @@ def test_a_compiled_model_takes_the_same_step():
     torch.testing.assert_close(trained_on(compiled, features), trained_on(plain, features), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(compiled.eval()(features[:2]), plain.eval()(features[:2]), rtol=1e-4, atol=1e-5)
     assert compiled.state_dict().keys() == plain.state_dict().keys()
+
+
+TAKEN_AND_GIVEN_BACK = """
+import ctypes, resource, threading
+
+ctypes.CDLL(None).prctl(41, 1, 0, 0, 0)  # no huge pages, of which one counts as one
+
+def step():
+    activations = [bytes([layer]) * 2**23 for layer in range(20)]
+
+def step_in_a_thread():
+    thread = threading.Thread(target=step)
+    thread.start()
+    thread.join()
+
+for first in (step, step_in_a_thread):
+    first()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+step()
+step_in_a_thread()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif("glibc" not in platform.libc_ver()[0], reason="these are variables of glibc")
+def test_memory_that_a_step_gave_back_is_not_cleared_anew_in_any_thread():
+    pages_of_an_array = 2**23 // resource.getpagesize()
+    cleared = {
+        kept: int(
+            subprocess.run(
+                [sys.executable, "-c", TAKEN_AND_GIVEN_BACK],
+                env={**os.environ, **(KEPT_MEMORY if kept else {})},
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+        )
+        for kept in (False, True)
+    }
+    assert cleared[True] < pages_of_an_array < cleared[False]

@@ -23,8 +23,9 @@ from avis.checkpoints.run_checkpoints import Position
 from avis.engine.examples.banks import make_banks
 from avis.engine.examples.batches import local_batches
 from avis.engine.examples.feed import Feed
-from avis.engine.examples.inputs import ExampleInputs, gather_inputs
+from avis.engine.examples.inputs import gather_inputs
 from avis.engine.recipe import Recipe
+from avis.training.example_inputs import ExampleInputs
 from avis.training.examples import ExampleMaker
 from avis.training.plan import Block, Plan, Portion, RowGroup, list_row_groups, read_block
 
