@@ -144,8 +144,10 @@ def _resumed(run_dir: str, asked: Mapping[str, Any]) -> Recipe:
     saved = moved_to(asked["output_dir"], store.read_json(config))
     given = {key: {**asked[key], **value} for key, value in saved.items() if _of_one_kind(value, asked.get(key))}
     saved = {**saved, **given}
-    if any(change.startswith("compute") for change in overrides):
+    if any(change.startswith("compute=") for change in overrides):
         saved["compute"] = asked["compute"]
+    one_by_one = [change.partition("=")[0].split(".")[1] for change in overrides if change.startswith("compute.")]
+    saved["compute"] = {**saved["compute"], **{name: asked["compute"][name] for name in one_by_one}}
     if any(change.startswith(TIME_LIMIT) for change in overrides):
         saved["trainer"]["max_minutes"] = asked["trainer"]["max_minutes"]
     return Recipe.of(saved)

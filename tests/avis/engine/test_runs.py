@@ -99,6 +99,24 @@ def test_a_resumed_run_keeps_where_it_ran_unless_told(composed: Composed, tmp_pa
         assert recipe.compute.where == "debug"
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["compute.data_cpus=2"], ("cluster", 5, [1, 3], 2)),
+        (["compute.num_workers=[2,4]", "compute.max_restarts=1"], ("cluster", 1, [2, 4], None)),
+        (["compute=local", "compute.data_cpus=2"], ("local", 3, None, 2)),
+    ],
+)
+def test_a_resumed_run_keeps_what_is_not_said_of_its_compute(
+    composed: Composed, tmp_path: Path, given: list[str], expected: tuple[str, int, list[int] | None, int | None]
+):
+    of_compute = ["compute=cluster", "compute.num_workers=[1,3]", "compute.max_restarts=5"]
+    start(composed(f"output_dir={tmp_path}", "run=first", *of_compute))
+    with open_run(composed("resume=first", f"output_dir={tmp_path}", *given)) as (_, recipe):
+        compute = recipe.compute
+    assert (compute.where, compute.max_restarts, compute.num_workers, compute.data_cpus) == expected
+
+
 def test_outputs_that_have_moved_are_found_again(composed: Composed, tmp_path: Path):
     """What lies in them goes with them; a corpus that stays where it is stays."""
     before, after = tmp_path / "before", tmp_path / "after"
