@@ -170,6 +170,8 @@ def _run_composed(main: Callable[[DictConfig], None], cfg: DictConfig) -> None:
         verbose, log = cfg.pop("verbose"), cfg.pop("log")  # of this console, not of the recipe
         cfg.pop("rates", None)  # of estimates
     LOG.start(log)
+    if not isinstance(verbose, bool):
+        raise ValueError(f"wrong value: got {verbose!r}, expected true or false. At verbose. Correct the value.")
     output_dir = location.absolute(str(cfg.output_dir))
     _check_folder(output_dir)
     if not verbose:

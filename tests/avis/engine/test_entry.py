@@ -56,6 +56,11 @@ def test_a_recipe_does_not_know_how_talkative_the_console_is(run: Run, capsys: p
     assert capsys.readouterr().out == "['output_dir', 'seed']\n"
 
 
+def test_what_is_neither_talkative_nor_quiet_is_refused(run: Run, capsys: pytest.CaptureFixture[str]):
+    assert run("print(sorted(cfg))", "verbose=foo") == 1
+    assert capsys.readouterr().err == "wrong value: got 'foo', expected true or false. At verbose. Correct the value.\n"
+
+
 @pytest.mark.parametrize(
     "message",
     [
