@@ -1,4 +1,4 @@
-"""What those who make a training's examples are given; without Ray, of which they load no more than runs them."""
+"""What those who make a training's examples are given, apart from what gathers it and loads Ray Data and the recipe."""
 
 from dataclasses import dataclass
 
