@@ -46,7 +46,8 @@ MAIN_JOB = "train"
 OUT_OF_MEMORY = ("MemoryError", "OutOfMemoryError")
 """Python's, torch's and Ray's own names for it."""
 
-WORDED = re.compile(r".+: got .*\bexpected\b", re.DOTALL)
+WORDED = re.compile(r".+: got .*\bexpected\b|Config group override must be|Only one of --run", re.DOTALL)
+"""As AVIS words errors, or Hydra those of which it makes no class."""
 
 
 def _end_early(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -222,8 +223,7 @@ def is_users(error: BaseException) -> bool:
         return True
     if isinstance(error, ImportError):
         return "pip install" in str(error)
-    worded = WORDED.match(str(error)) is not None or "Config group override must be" in str(error)  # the latter Hydra's
-    return isinstance(error, ValueError) and worded
+    return isinstance(error, ValueError) and WORDED.match(str(error)) is not None
 
 
 def _say(message: str, *, level: str = "error") -> None:

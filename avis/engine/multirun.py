@@ -20,9 +20,11 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from avis import location
+from avis import location, store
 from avis.engine.config import resolve
+from avis.engine.prepare_recipe import arguments as values_of
 from avis.engine.recipe import Recipe
+from avis.engine.runs import resumed_compute
 from avis.engine.workers.compute import CPUS_BESIDE_TRAINERS, Compute
 from avis.engine.workers.stopping import EXIT_STATUS, STOPPING
 from avis.run_folder import CONFIG, METRICS, check_run_name
@@ -65,16 +67,20 @@ def run_all(arguments: Sequence[str], configs: Path, config_name: str) -> None:
         for name, job in zip(names, jobs, strict=True)
     }
     runs = location.join(location.absolute(recipes[0].output_dir), "runs")
-    at_once = min(len(jobs), room(recipes[0].compute))
+    compute = recipes[0].compute
+    if resumed and location.exists(config := location.join(runs, names[0], CONFIG)):
+        saved = store.read_json(config)["compute"]
+        compute = Compute(**values_of(resumed_compute(saved, recipes[0].plain["compute"], jobs[0])))
+    at_once = min(len(jobs), room(compute))
     print(f"{len(jobs)} runs, {at_once} at a time: {', '.join(names)}", flush=True)
     side_by_side = SideBySide(commands, script=script, at_once=at_once, runs=runs)
     try:
         side_by_side.wait()
     finally:
         output_dir = location.parent(runs)
-        _say_how_they_ended(
-            side_by_side.ended, names, runs, [] if output_dir == default else [f"output_dir={output_dir}"]
-        )
+        where = [] if output_dir == default else [f"output_dir={output_dir}"]
+        again = [setting for setting in jobs[0] if resumed and setting.startswith("compute")]
+        _say_how_they_ended(side_by_side.ended, names, runs, where, again)
     failed = [name for name in names if side_by_side.ended.get(name) not in (0, *EXIT_STATUS.values())]
     if failed:
         raise ValueError(
@@ -230,7 +236,9 @@ def _pass_on(name: str, process: subprocess.Popen[str]) -> None:
             print(f"{name}: {line}", end="", flush=True)
 
 
-def _say_how_they_ended(ended: Mapping[str, int], names: Sequence[str], runs: str, where: Sequence[str]) -> None:
+def _say_how_they_ended(
+    ended: Mapping[str, int], names: Sequence[str], runs: str, where: Sequence[str], again: Sequence[str]
+) -> None:
     for name in names:
         status = ended.get(name)
         said = "not started" if status is None else "finished" if status == 0 else f"ended with status {status}"
@@ -238,6 +246,6 @@ def _say_how_they_ended(ended: Mapping[str, int], names: Sequence[str], runs: st
     evaluated = [name for name in names if location.exists(location.join(runs, name, METRICS))]
     begun = [name for name in names if ended.get(name) and location.exists(location.join(runs, name, CONFIG))]
     if begun:
-        print(f"go on: {how_to_start('train', '-m', 'resume=' + ','.join(begun), *where)}", flush=True)
+        print(f"go on: {how_to_start('train', '-m', 'resume=' + ','.join(begun), *where, *again)}", flush=True)
     if len(evaluated) > 1:
         print(f"compare: {how_to_start('compare', f'runs=[{chr(44).join(evaluated)}]', *where)}")

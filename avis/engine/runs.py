@@ -3,11 +3,12 @@
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig
 
 from avis import location, store
@@ -121,8 +122,9 @@ def _how_to_go_on(run_dir: str, said: str) -> str:
     if not location.exists(location.join(run_dir, CONFIG)):
         return said or f"stopped{by}: nothing was trained yet. At {run_dir}. Run the same command again."
     name = os.path.basename(location.split_query(run_dir)[0])
-    where = [given for given in HydraConfig.get().overrides.task if given.startswith("output_dir=")]
-    go_on = how_to_start("train", f"resume={name}", *where)
+    given = HydraConfig.get().overrides.task
+    again = ("output_dir=", "compute") if any(override.startswith("resume=") for override in given) else "output_dir="
+    go_on = how_to_start("train", f"resume={name}", *(override for override in given if override.startswith(again)))
     return f"stopped{by}: what is finished is kept. At {run_dir}. Go on with: {go_on}"
 
 
@@ -144,13 +146,27 @@ def _resumed(run_dir: str, asked: Mapping[str, Any]) -> Recipe:
     saved = moved_to(asked["output_dir"], store.read_json(config))
     given = {key: {**asked[key], **value} for key, value in saved.items() if _of_one_kind(value, asked.get(key))}
     saved = {**saved, **given}
-    if any(change.startswith("compute=") for change in overrides):
-        saved["compute"] = asked["compute"]
-    one_by_one = [change.partition("=")[0].split(".")[1] for change in overrides if change.startswith("compute.")]
-    saved["compute"] = {**saved["compute"], **{name: asked["compute"][name] for name in one_by_one}}
+    saved["compute"] = resumed_compute(saved["compute"], asked["compute"], overrides)
     if any(change.startswith(TIME_LIMIT) for change in overrides):
         saved["trainer"]["max_minutes"] = asked["trainer"]["max_minutes"]
     return Recipe.of(saved)
+
+
+def resumed_compute(saved: Mapping[str, Any], asked: Mapping[str, Any], overrides: Sequence[str]) -> Mapping[str, Any]:
+    """Return the compute of a run that is gone on with: its own but for what is said, or what ``compute=`` chooses."""
+    said = set[str]()
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        group, _, name = override.key_or_group.partition(".")
+        if group != "compute":
+            continue
+        value = override.value()
+        if name:
+            said.add(name)
+        elif isinstance(value, dict):
+            said.update(map(str, value))
+        else:
+            saved = asked
+    return {**saved, **{name: asked[name] for name in said}}
 
 
 def _of_one_kind(saved: Any, asked: Any) -> bool:

@@ -225,7 +225,7 @@ def _train_on_ray(inputs: TrainingInputs, run_dir: str, *, num_workers: tuple[in
             storage_filesystem=system if location.is_uri(run_dir) else None,
             # `restarted` tells losses from errors, which Ray does not, and counts them
             failure_config=FailureConfig(max_failures=0, controller_failure_limit=0),  # type: ignore[call-arg]
-            worker_runtime_env={"env_vars": {} if use_gpu else KEPT_MEMORY},
+            worker_runtime_env={"env_vars": {} if use_gpu else KEPT_MEMORY | _set_by_user(KEPT_MEMORY)},
         ),
     )
     with WORKER_LINES.moving(), shown_running(run_dir):
@@ -249,6 +249,10 @@ def _train_on_ray(inputs: TrainingInputs, run_dir: str, *, num_workers: tuple[in
 
         show_losses()
         wait_for(partial(restarted, started, max_restarts, progress=progress, lost=lost), request)
+
+
+def _set_by_user(variables: Iterable[str]) -> dict[str, str]:
+    return {name: os.environ[name] for name in variables if name in os.environ}
 
 
 def _train_worker(config: dict[str, Any]) -> None:

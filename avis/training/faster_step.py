@@ -8,7 +8,7 @@ from avis.training.settings import Training
 
 KEPT_MEMORY = {
     "MALLOC_ARENA_MAX": "1",
-    "MALLOC_MMAP_THRESHOLD_": str(2**30),
+    "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1),
 }
 """Of a process that trains on a CPU, as it starts: glibc keeps a step's memory for the next, whichever thread takes it;

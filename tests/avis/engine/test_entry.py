@@ -66,6 +66,7 @@ def test_what_is_neither_talkative_nor_quiet_is_refused(run: Run, capsys: pytest
     [
         "run exists: got run=first, expected a new name. At outputs/runs/first. Choose another name.",
         "corrupt shard: got 'CRC', expected rows.\nAt x. Make it again.",
+        "Only one of --run, --multirun, --cfg, --info and --shell_completion can be specified",  # as Hydra says it
     ],
 )
 def test_a_users_error_is_its_message_alone(run: Run, capsys: pytest.CaptureFixture[str], message: str):

@@ -142,9 +142,10 @@ def test_one_at_a_time_has_the_console_to_itself(script: Path, capfd: pytest.Cap
 
 
 def test_where_the_log_is_json_lines_of_runs_are_told_apart_by_their_names(
-    script: Path, capsys: pytest.CaptureFixture[str]
+    script: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
     """They are when one has the console to itself, too, since nothing moves there."""
+    monkeypatch.setattr(LOG, "run", None)
     LOG.start("json")
     try:
         SideBySide(commands(0, 1, takes=0), script=sys.argv[0], at_once=1, runs=str(script / "runs")).wait()
@@ -232,9 +233,19 @@ def test_at_the_end_it_says_what_goes_on_and_how_they_are_compared(
         assert "runs failed: got 1 of 3 (c), expected all to finish" in str(error.value)
 
 
-def test_runs_that_were_stopped_go_on_under_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_runs_that_were_stopped_go_on_under_their_names_where_they_ran(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
     monkeypatch.setattr(multirun, "SideBySide", Ended)
-    monkeypatch.setattr(Ended, "statuses", {})
+    monkeypatch.setattr(multirun, "room", lambda compute: len(compute.where) if compute.data_cpus == 9 else 0)
+    monkeypatch.setattr(Ended, "statuses", {"b": 75})
     monkeypatch.chdir(tmp_path)
-    run_all(["-m", "resume=a,b"], CONFIGS, "train")
-    assert Ended.commands == {"a": ["resume=a"], "b": ["resume=b"]}
+    (tmp_path / "outputs/runs/a").mkdir(parents=True)
+    compute = {"where": "cluster", "num_workers": None, "use_gpu": None, "max_restarts": 3}
+    (tmp_path / "outputs/runs/a/config.json").write_text(json.dumps({"compute": compute}))
+    with pytest.raises(SystemExit):
+        run_all(["-m", "resume=a,b", "compute.data_cpus=9"], CONFIGS, "train")
+    assert Ended.commands == {name: [f"resume={name}", "compute.data_cpus=9"] for name in "ab"}
+    output = capsys.readouterr().out
+    assert output.startswith("2 runs, 2 at a time"), "which a machine of one's own has no room for"
+    assert "-m resume=b compute.data_cpus=9\n" in output

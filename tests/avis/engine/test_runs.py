@@ -104,6 +104,8 @@ def test_a_resumed_run_keeps_where_it_ran_unless_told(composed: Composed, tmp_pa
     [
         (["compute.data_cpus=2"], ("cluster", 5, [1, 3], 2)),
         (["compute.num_workers=[2,4]", "compute.max_restarts=1"], ("cluster", 1, [2, 4], None)),
+        (["compute.wait_minutes=60"], ("cluster", 5, [1, 3], None)),
+        (["compute={data_cpus:2}"], ("cluster", 5, [1, 3], 2)),
         (["compute=local", "compute.data_cpus=2"], ("local", 3, None, 2)),
     ],
 )
@@ -115,6 +117,7 @@ def test_a_resumed_run_keeps_what_is_not_said_of_its_compute(
     with open_run(composed("resume=first", f"output_dir={tmp_path}", *given)) as (_, recipe):
         compute = recipe.compute
     assert (compute.where, compute.max_restarts, compute.num_workers, compute.data_cpus) == expected
+    assert compute.wait_minutes == (60 if "compute.wait_minutes=60" in given else 30)
 
 
 def test_outputs_that_have_moved_are_found_again(composed: Composed, tmp_path: Path):
@@ -176,6 +179,9 @@ def test_a_run_says_by_what_it_was_stopped_and_how_it_goes_on(
     command = f"python pipelines/train.py resume=first 'output_dir={tmp_path}/moved outputs'"
     with pytest.raises(KeyboardInterrupt, match=f"stopped by SIGTERM: .* Go on with: {command}$"):
         told_to_stop("stopped: 2 of 8 parts of embed trials are finished.", prepared=True)
+    cfg = composed(f"output_dir={tmp_path}/moved outputs", "resume=first", "compute.data_cpus=2")
+    with pytest.raises(KeyboardInterrupt, match=f"Go on with: {command} compute.data_cpus=2$"):
+        told_to_stop(prepared=False)
 
 
 @pytest.mark.parametrize("key", ["run", "resume"])

@@ -82,7 +82,14 @@ class AskedError(Exception):
     """What Ray Train is asked for."""
 
 
-@pytest.mark.parametrize(("use_gpu", "expected"), [(False, KEPT_MEMORY), (True, {})])
+@pytest.mark.parametrize(
+    ("use_gpu", "of_the_user", "expected"),
+    [
+        (False, {}, KEPT_MEMORY),
+        (False, {"MALLOC_ARENA_MAX": "4"}, {**KEPT_MEMORY, "MALLOC_ARENA_MAX": "4"}),
+        (True, {}, {}),
+    ],
+)
 def test_trainers_on_cpus_start_so_that_they_keep_their_memory(
     ray_session: None,
     on_ray: Recipe,
@@ -90,8 +97,12 @@ def test_trainers_on_cpus_start_so_that_they_keep_their_memory(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     use_gpu: bool,
+    of_the_user: dict[str, str],
     expected: dict[str, str],
 ):
+    for name, value in of_the_user.items():
+        monkeypatch.setenv(name, value)
+
     def asked(*_: Any, run_config: RunConfig, **__: Any) -> None:
         raise AskedError(run_config.worker_runtime_env)
 
