@@ -1,7 +1,9 @@
 """Fixtures that several packages share."""
 
+import hashlib
 import logging
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +25,7 @@ os.environ |= {
 }  # never anybody's own; workers inherit them
 DEVELOPMENT_DATA = "AVIS_SHARED"
 OBJECT_STORE_BYTES = 200_000_000
-IN_ONE_PROCESS = ["ray_session", "main_job", "tiny_run", "composed", "help_of"]
+IN_ONE_PROCESS = ["ray_session", "main_job", "tiny_run", "composed", "outcomes", "help_of"]
 """Fixtures that take long to make: where there are several processes, the tests of each run in one of them."""
 
 TINY_CORPUS = [
@@ -54,13 +56,36 @@ TINY_TRAINING = [
 ]
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for the groups
+@pytest.hookimpl(tryfirst=True)  # before pytest looks for slow ones and pytest-xdist for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Group the tests that share what takes long to make, for ``--dist loadgroup``, which begins with the groups."""
+    """Mark as slow all but a few cases of tests whose few stand for all; then put together what shares a fixture."""
+    num_drawn: Counter[str] = Counter()
+    for item in sorted(items, key=lambda item: hashlib.sha256(item.nodeid.encode()).digest()):
+        few, name = item.get_closest_marker("few"), item.nodeid.partition("[")[0]
+        if few and not item.get_closest_marker("slow"):
+            num_drawn[name] += 1
+            if num_drawn[name] > few.args[0]:
+                item.add_marker("slow")
     for item in items:
         group = next((name for name in IN_ONE_PROCESS if name in getattr(item, "fixturenames", [])), None)
         if group:
             item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: group_of(item) or "~")
+
+
+def group_of(item: pytest.Item | None) -> str | None:
+    """Return the fixture for whose sake a test runs in one process with others."""
+    marker = item and item.get_closest_marker("xdist_group")
+    return str(marker.args[0]) if marker else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """End Ray, and what is served on it, after the last test that needs it: idle it takes a third of a core."""
+    yield
+    if nextitem and group_of(item) == "ray_session" != group_of(nextitem):
+        for ray_session in item.session._fixturemanager.getfixturedefs("ray_session", item) or ():
+            ray_session.finish(item._request)  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="session")

@@ -234,6 +234,7 @@ def test_a_write_that_dies_leaves_the_old_file_whole(tmp_path: Path, monkeypatch
     assert store.read_json(str(path)) == {"old": 1}
 
 
+@pytest.mark.slow
 def test_a_part_that_is_given_up_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def cut_off() -> Iterator[dict[str, pa.Table]]:
         yield {"utterances": rows()}

@@ -50,6 +50,7 @@ def test_a_write_that_is_broken_off_leaves_the_old_file(folder: str, error: Base
     assert location.names_in(folder) == ["last.ckpt"]
 
 
+@pytest.mark.few(1)
 def test_a_write_that_fails_is_tried_again(folder: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(storage_fault, "ATTEMPTS", 2)
     uri = location.join(folder, "last.ckpt")
@@ -87,6 +88,7 @@ whole_file.write_file(sys.argv[1], Slow(bytes(12_000_000)))
 """
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
 @pytest.mark.parametrize("where", ["local", pytest.param("s3", marks=pytest.mark.slow)])
 def test_a_writer_that_is_killed(number: signal.Signals, where: str, tmp_path: Path, request: pytest.FixtureRequest):

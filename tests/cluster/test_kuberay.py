@@ -192,6 +192,7 @@ def run_entrypoint(found: dict[str, Any], folder: Path) -> list[str]:
     return done.stdout.split()
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("variant", [JOB, "on S3", "queued", "on a laptop"])
 def test_the_entrypoint_starts_a_run_and_goes_on_with_it(variant: str, tmp_path):
     found = VARIANTS[variant]

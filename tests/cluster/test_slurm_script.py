@@ -76,6 +76,7 @@ def test_a_training_that_ends_is_not_put_back(script):
     assert script("run=mine", ENDS="1").status == 1
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     "ends",
     [
@@ -91,11 +92,13 @@ def test_a_training_that_is_to_go_on_is_put_back(script, ends):
     assert ended.asked == "requeue <job>"
 
 
+@pytest.mark.slow
 def test_who_loses_the_head_again_and_again_is_not_put_back(script):
     lost = {"HEAD_LIVES": "1", "TAKES": "import sys, time; time.sleep(3); sys.exit(1)", "SLURM_RESTART_COUNT": "10"}
     assert script("run=mine", **lost).asked == ""
 
 
+@pytest.mark.slow
 def test_a_job_that_was_put_back_goes_on_with_its_run(script, tmp_path):
     given = [f"output_dir={tmp_path}", "compute.num_workers=2", "model=ecapa_512", "run=mine"]
     again = {"SLURM_RESTART_COUNT": "1"}

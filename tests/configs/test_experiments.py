@@ -70,6 +70,7 @@ def narrow(composed: Callable[..., Any], backbones: dict[str, str]) -> Callable[
     return narrowed
 
 
+@pytest.mark.few(10)
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_two_steps(experiment: str, tiny_store: str, narrow: Callable[[str], dict[str, Any]]):
     inputs = gather_inputs(Recipe.of(narrow(experiment)), tiny_store, num_workers=1)
@@ -87,6 +88,7 @@ def test_two_steps(experiment: str, tiny_store: str, narrow: Callable[[str], dic
     assert len(moved) > 0.9 * len(before)
 
 
+@pytest.mark.few(10)
 @pytest.mark.parametrize("experiment", [name for name in EXPERIMENTS if name.startswith(("voxceleb_", "cn_celeb_"))])
 def test_as_many_talkers_as_musan_has(experiment: str, composed: Callable[..., Any]):
     """WeSpeaker and voxceleb_trainer draw other talkers from MUSAN's 426 files of speech."""
@@ -96,6 +98,7 @@ def test_as_many_talkers_as_musan_has(experiment: str, composed: Callable[..., A
     assert not draws_talkers or recipe["trainer"]["babble_utterances"] == 426
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("experiment", ["voxceleb_ecapa_512", "voxceleb_eres2net_v2", "voxceleb_redimnet2_b6"])
 def test_fine_tuning_starts_from_the_stage_before(
     experiment: str, tiny_store: str, narrow: Callable[[str], dict[str, Any]], tmp_path: Path

@@ -166,6 +166,7 @@ def test_head_reads_all_layers_and_the_front_end_learns_from_the_second_stage_on
     )
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("features", "normalised"),
     [

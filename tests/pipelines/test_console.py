@@ -22,12 +22,14 @@ from tests.compositions import composed
 ROOT = Path(__file__).parents[2]
 PIPELINES = ROOT / "pipelines"
 NAMES = sorted(path.stem for path in PIPELINES.glob("*.py") if path.stem not in ("__init__", "benchmark"))
+OF_THE_STORY = ("prepare", "train", "score", "evaluate")
+EACH = [pytest.param(name, marks=[] if name in OF_THE_STORY else pytest.mark.slow) for name in NAMES]
 NOISE = re.compile("WARNING|Warning|[Tt]oken|PreemptionWatcher|core_worker|Controller|pid=|Traceback")
 
 Start = Callable[..., None]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EACH)
 def test_help_begins_with_three_examples_that_compose(name: str, help_of: Callable[[str], str]):
     begin, _, rest = help_of(name).partition("All settings with their values: --cfg job.")
     assert "evaluation: standard" in rest
@@ -38,7 +40,7 @@ def test_help_begins_with_three_examples_that_compose(name: str, help_of: Callab
         assert composed(name, *overrides)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EACH)
 def test_help_names_five_settings_that_there_are(name: str, help_of: Callable[[str], str]):
     begin = help_of(name).partition("All settings with")[0]
     keys = re.findall(r"^    ([a-z_.<>]+)=[<\[]", begin, re.MULTILINE)
@@ -63,13 +65,14 @@ def test_what_it_would_take_follows_the_configuration_as_comments(start: Start, 
     assert "\n# nothing can be said yet: value missing: got none, " in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EACH)
 def test_help_says_what_can_be_set(name: str, help_of: Callable[[str], str]):
     config = yaml.safe_load((ROOT / "configs" / f"{name}.yaml").read_text())
     for key in [key for key in config if key not in ("defaults", "hydra")]:
         assert f"{key}:" in help_of(name)
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -96,6 +99,7 @@ def test_the_nearest_names_are_suggested(
     assert re.match(said, message)
 
 
+@pytest.mark.slow
 def test_the_main_job_as_json_says_run_and_stage_of_each_line(
     start: Start,
     monkeypatch: pytest.MonkeyPatch,
@@ -126,6 +130,7 @@ def test_the_main_job_as_json_says_run_and_stage_of_each_line(
     assert "log" not in saved
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "begins"),
     [

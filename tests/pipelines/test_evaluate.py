@@ -36,6 +36,7 @@ def test_scores_are_evaluated_alone(
     assert "own: EER 50.00%" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_several_systems_are_fused(
     tmp_path: Path,
     start: Callable[..., None],

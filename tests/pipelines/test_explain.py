@@ -44,6 +44,7 @@ def test_the_worst_trials_of_a_run_are_explained(
     assert again[-1] == told[-1]
 
 
+@pytest.mark.slow
 def test_other_trials_are_scored_first(outputs: Path, start: Callable[..., None], capsys: pytest.CaptureFixture[str]):
     run = outputs / "runs" / "first"
     [scores] = (run / "scores").iterdir()
@@ -61,6 +62,7 @@ def test_other_trials_are_scored_first(outputs: Path, start: Callable[..., None]
     assert (evaluated / "report.html").read_text().count(">why</a>") == 4
 
 
+@pytest.mark.slow
 def test_trials_without_answers_are_explained_if_all_are(
     outputs: Path, start: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ):
@@ -76,6 +78,7 @@ def test_trials_without_answers_are_explained_if_all_are(
     assert not any(line.startswith("report:") for line in told)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("asked", "message"),
     [

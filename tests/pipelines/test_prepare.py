@@ -24,6 +24,7 @@ def test_sources_are_prepared_alone(
     assert capsys.readouterr().out.splitlines()[-1] == f"40 utterances, 0 rejects: {uri}"
 
 
+@pytest.mark.slow
 def test_an_unknown_key_is_named(tmp_path: Path):
     """Hydra's own message, without a trace of where in Hydra it came up, before anything heavy is imported."""
     for script in ("prepare", "train"):

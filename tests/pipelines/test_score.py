@@ -31,6 +31,7 @@ def test_trials_are_scored_alone(
     assert len(list((scored / "evaluated").iterdir())) == 2, "another back-end has a folder of its own"
 
 
+@pytest.mark.slow
 def test_recordings_are_prepared_otherwise_and_figures_stated_by_duration(
     main_job: tuple[Path, str],
     start: Callable[..., None],
@@ -76,6 +77,7 @@ def test_trials_without_answers_are_scored(
     assert scores.select(["enroll", "test"]).to_pylist() == pairs
 
 
+@pytest.mark.slow
 def test_speakers_are_identified(
     main_job: tuple[Path, str],
     start: Callable[..., None],

@@ -227,6 +227,7 @@ def places(
     known.undo()
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("fault", "stage"),
     [

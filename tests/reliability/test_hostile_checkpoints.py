@@ -242,6 +242,7 @@ DATA: dict[str, Callable[[Honest], object]] = {
 }
 
 
+@pytest.mark.few(13)
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("name", DATA)
 def test_what_is_no_model_is_refused(honest: Honest, refused: Callable[..., None], name: str):

@@ -20,6 +20,7 @@ def test_the_pitch_of_pure_tones(f0_hz: float) -> None:
     np.testing.assert_allclose(found[3:-3], f0_hz, rtol=3e-3)
 
 
+@pytest.mark.few(10)
 @pytest.mark.parametrize("vowel", VOWELS_HZ)
 @pytest.mark.parametrize("f0_hz", [65.0, 90.0, 120.0, 210.0, 330.0])
 def test_a_melody_is_followed_through_any_vowel(vowel: str, f0_hz: float) -> None:

@@ -32,6 +32,7 @@ SIZE_FIELDS = {
 }
 
 
+@pytest.mark.few(12)
 @pytest.mark.parametrize("form", SIZE_FIELDS)
 @pytest.mark.parametrize("written", ["nothing", "a placeholder", "too little"])
 @pytest.mark.parametrize("before", [b"", ID3V2], ids=["", "tagged"])
@@ -56,6 +57,7 @@ def test_a_length_that_was_never_written_or_is_too_small(
         assert len(read(data + encoded(hiss(1.5), following))) == 3.5 * RATE
 
 
+@pytest.mark.few(12)
 @pytest.mark.parametrize("size", [0, 0xFFFFFFFF, 0x7FFFF000, 0x7FFFFFFF, 0x80000000, 0xFFFFFF00])
 @pytest.mark.parametrize("riff_size", [0, 36, 0xFFFFFFFF])
 @pytest.mark.parametrize("num_samples", [32000, 31999])

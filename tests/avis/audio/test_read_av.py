@@ -101,6 +101,7 @@ def test_m4a_gives_the_waveform_back_in_time(
     np.testing.assert_array_equal(read(path), found)
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("form", ["ipod", "adts"])
 @pytest.mark.parametrize(("start_s", "end_s"), [(0.1, 0.6), (3.3333, 4.4444), (5.0, None)])
 def test_a_stretch_equals_the_slice_of_the_whole(

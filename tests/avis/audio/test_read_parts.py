@@ -48,6 +48,7 @@ def length_or_reason(read: Callable) -> Callable[[bytes], int | str]:
     return outcome
 
 
+@pytest.mark.few(8)
 @pytest.mark.parametrize(("form", "subtype"), CONTAINERS)
 @pytest.mark.parametrize("between", [b"", ID3V2, bytes(100)], ids=["", "tags", "zeros"])
 def test_joined_files_are_read_one_after_the_other(
@@ -67,6 +68,7 @@ def test_joined_files_are_read_one_after_the_other(
     assert refused(joined, 4.0, 7.0).reason == "truncated"
 
 
+@pytest.mark.few(6)
 @pytest.mark.parametrize(("form", "subtype"), CONTAINERS)
 def test_tags_are_no_audio(read: Callable, hiss: Callable, encoded: Callable, form: str, subtype: str) -> None:
     whole = encoded(hiss(2.0), form, subtype)

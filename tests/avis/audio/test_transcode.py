@@ -49,6 +49,7 @@ def test_what_the_wheels_of_pyav_have():
     assert {"mu_law", "a_law", "gsm", "g722", "opus", "mp3", "aac"} <= set(available_codecs()) <= set(CODERS)
 
 
+@pytest.mark.few(10)
 @pytest.mark.parametrize(("codec", "coded_rate", "bit_rate"), SETTINGS)
 @pytest.mark.parametrize("rate", [8000, 16000])
 def test_length_and_alignment(codec, coded_rate, bit_rate, rate):

@@ -198,6 +198,7 @@ def test_load_bank_names_the_file_that_fails(tmp_path):
         load_bank(str(tmp_path), sample_rate=16000, max_duration_s=1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.shared_data
 def test_real_noises_and_rooms(shared):
     noises = load_bank(str(shared / "noise"), sample_rate=16000, max_duration_s=5.0)

@@ -92,6 +92,7 @@ def both_ways(augment, banks, *, speeds=SPEEDS, device="cpu"):
     return torch.from_numpy(np.stack(expected)), made["waveforms"].cpu(), batch
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("name", CHAINS)
 def test_waveforms_are_those_of_the_workers(name, device, banks):
@@ -101,6 +102,7 @@ def test_waveforms_are_those_of_the_workers(name, device, banks):
     torch.testing.assert_close(result, expected, atol=1e-5, rtol=0)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("name", ["every", "channels"])
 def test_features_are_those_of_the_workers(name, device, banks):

@@ -30,6 +30,7 @@ def kind(transform):
     return f"{name}/{transform.bank}" if name == "Noise" else name
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("preset", SHARES)
 def test_shares(preset):
     chain = composed("train", f"augment={preset}").augment.chain

@@ -10,6 +10,7 @@ from avis.augment.resampling import is_simple, num_resampled, resample
 RATIOS = [(0.9, 1.0), (1.1, 1.0), (0.95, 1.0), (16000, 8000), (8000, 16000), (16000, 6000), (16000, 11025)]
 
 
+@pytest.mark.few(5)
 @pytest.mark.parametrize(("in_rate", "out_rate"), RATIOS)
 @pytest.mark.parametrize("num_samples", [1, 2, 50, 1001, 35201])
 def test_it_is_soxr_s(in_rate, out_rate, num_samples):

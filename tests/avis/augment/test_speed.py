@@ -4,6 +4,7 @@ import pytest
 from avis.augment.speed import change_speed
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("factor", [0.9, 1.0, 1.1])
 @pytest.mark.parametrize("hz", [200.0, 3000.0])
 def test_a_tone_is_shorter_and_higher_by_the_factor(factor, hz):

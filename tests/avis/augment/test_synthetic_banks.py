@@ -57,6 +57,7 @@ def test_rooms_decay_as_rooms_do_and_start_with_the_direct_path():
         assert response[: LEAD_SAMPLES - 20].max() < 0.1 * 32767
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("t60_s", [0.2, 0.4, 0.8, 1.0])
 @pytest.mark.parametrize("sample_rate", [8000, 16000])
 def test_the_reverberation_time_is_the_one_asked_for(t60_s, sample_rate):

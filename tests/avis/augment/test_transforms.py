@@ -130,6 +130,7 @@ def apply(request, banks):
     return run
 
 
+@pytest.mark.few(33)
 @pytest.mark.parametrize("num_samples", [1, 2, 100, 3201, 2 * RATE])
 def test_length_and_type_are_kept(apply, num_samples):
     result = apply(talk(0, num_samples), 0)
@@ -144,6 +145,7 @@ def test_silence_gives_finite_values(apply):
             assert np.isfinite(apply(np.zeros(RATE, np.float32), seed)).all()
 
 
+@pytest.mark.few(40)
 @pytest.mark.parametrize("num_samples", [1, RATE])
 @pytest.mark.parametrize("value", [1.0, -1.0, 0.5])
 def test_constants_give_finite_values(apply, num_samples, value):
@@ -246,6 +248,7 @@ def test_what_the_device_cannot_do_is_known():
     assert not ForegroundNoise(**RATED, **SNR, interval_s=0.0).on_device
 
 
+@pytest.mark.few(20)
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("num_samples", [1, 100, 3201, 2 * RATE])
 @pytest.mark.parametrize("name", sorted(TRANSFORMS.keys() - ON_WORKERS))
@@ -265,6 +268,7 @@ def test_the_device_does_to_each_waveform_of_a_batch_what_a_worker_does(name, nu
     assert np.array_equal(waveforms, before)
 
 
+@pytest.mark.few(5)
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("name", sorted(TRANSFORMS.keys() - ON_WORKERS))
 def test_an_example_does_not_depend_on_its_batch(name, device, banks):

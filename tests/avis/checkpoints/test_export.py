@@ -56,6 +56,7 @@ def utterances() -> list[Tensor]:
     return [torch.randn(1, samples, generator=generator) / 20 for samples in LENGTHS]
 
 
+@pytest.mark.few(1)
 @torch.inference_mode()
 @pytest.mark.parametrize(
     "overrides",
@@ -240,6 +241,7 @@ class OfUndecided(Checkpoint):
         return Undecided()
 
 
+@pytest.mark.slow
 def test_a_model_that_the_format_cannot_hold_is_refused(tmp_path: Path):
     pytest.importorskip("onnxruntime")
     checkpoint = OfUndecided(**vars(make_checkpoint(tmp_path, *ECAPA)[0]))

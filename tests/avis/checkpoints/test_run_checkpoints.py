@@ -12,6 +12,7 @@ from avis.engine.recipe import Recipe
 from avis.engine.train import build_module, train
 
 
+@pytest.mark.slow
 def test_the_last_epochs_are_averaged_and_used(tiny_recipe: Recipe, tiny_store: str, tmp_path: Path):
     recipe = tiny_recipe.changed({"trainer.num_epochs": 3, "trainer.average_epochs": 2})
     average = train(recipe, tiny_store, str(tmp_path))

@@ -3,6 +3,7 @@
 import json
 
 import pyarrow.parquet as pq
+import pytest
 
 
 def test_people_are_enrolled_and_named(avis, recording):
@@ -52,6 +53,7 @@ def test_a_gallery_that_is_not_there_is_an_error(avis, recording):
     assert "nobody is enrolled" in avis("identify", recording(1), "--gallery", "nowhere")[2]
 
 
+@pytest.mark.slow
 def test_a_model_is_calibrated_on_who_is_enrolled(avis, recording):
     for seed in range(1, 6):
         for each in range(2):

@@ -16,6 +16,7 @@ print(*(name for name in "{NOT_NEEDED}".split() if name in sys.modules))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("avis")
 def test_a_verdict_needs_no_ray_nor_what_only_training_does(recording):
     command = [sys.executable, "-c", COMPARE, recording(1), recording(2)]

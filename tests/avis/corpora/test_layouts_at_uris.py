@@ -102,6 +102,7 @@ def rows(made: Made, root: str) -> pa.Table:
     return made(root).sources().drop_columns(["path", "modified_ns"]).sort_by("utt_id")
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("scheme", ["s3", "memory"])
 def test_the_same_rows_as_on_a_disk(scheme: str, layout: str, tmp_path: Path, request: pytest.FixtureRequest):

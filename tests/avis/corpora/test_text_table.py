@@ -14,6 +14,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
     return [row for batch in read_text_table(str(path), required=("path", "speaker")) for row in batch.to_pylist()]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
 def test_rows_come_in_batches_and_faults_keep_their_number(tmp_path: Path, suffix: str) -> None:
     faulty = ROWS_AT_ONCE + 6

@@ -73,6 +73,7 @@ def test_it_is_the_same_on_ray_and_another_seed_is_another(ray_session: None, ru
     assert weights[0] != weights[2]
 
 
+@pytest.mark.slow
 def test_a_verifier_that_is_not_calibrated_has_nothing_to_tell(run: Path, taught: Callable[..., Any]):
     shutil.rmtree(run / "verifier")
     with pytest.raises(ValueError, match=r"no model: .*resume=tiny"):

@@ -101,6 +101,7 @@ def test_clocks_that_differ_tell_nothing_of_who_lives(
     assert not list(tmp_path.glob("*.tmp"))
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("believed_s", "lives"), [(claim.BELIEVED_S, True), (1.0, False)])
 def test_a_bucket_tells_how_old_a_claim_is(s3: str, monkeypatch: pytest.MonkeyPatch, believed_s: float, lives: bool):
     """To the second."""

@@ -92,6 +92,7 @@ def test_what_is_done_is_not_done_again_and_what_was_cut_off_goes_on(
     assert [file.stat().st_mtime_ns for file in files] == written
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("other", [{"checks": True}, {"prior": 0.25}, {"scale": stage.Scale([[1, "some support"]])}])
 def test_what_is_asked_for_otherwise_is_explained_anew(found: Scored, verifier: Verifier, other: dict[str, Any]):
     rows = chosen_trials(found, worst=1)["synthetic"]
@@ -169,6 +170,7 @@ def test_a_verifier_must_be_calibrated_and_that_of_the_scores(found: Scored, ver
         check_verifier(verifier, found._replace(recipe=recipe, models={"synthetic": "some"}))
 
 
+@pytest.mark.slow
 def test_columns_that_explanations_have_are_no_conditions(found: Scored, verifier: Verifier, monkeypatch: Any):
     monkeypatch.setattr(ScoreTable, "rows", lambda self, columns, numbers: None)
     monkeypatch.setattr(stage, "EXPLAINED", stage.EXPLAINED.append(stage.pa.field("duration", stage.pa.string())))

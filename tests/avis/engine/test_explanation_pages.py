@@ -50,6 +50,7 @@ def test_there_is_a_page_for_each_and_an_index_from_the_worst_on(found: Scored):
         assert 'src="http' not in page
 
 
+@pytest.mark.slow
 def test_pages_are_written_once_for_each_preset_and_records_once_for_all(found: Scored):
     engineer = explained(found)
     page = next(engineer.parent.glob("[0-9]*.html"))
@@ -103,6 +104,7 @@ def test_what_could_not_be_explained_is_said(
         explained(found, dataclasses.replace(EXACT, worst=1))
 
 
+@pytest.mark.slow
 def test_scores_that_are_not_the_runs_are_warned_of(
     found: Scored, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
@@ -130,6 +132,7 @@ def test_the_report_leads_to_pages_that_are_there_and_to_no_others(found: Scored
     assert ">why</a>" not in report.read_text()
 
 
+@pytest.mark.slow
 def test_the_summary_is_of_the_whole_list(found: Scored):
     told = json.loads((explained(found).parent / "summary.json").read_text())
     scores = store.read_table(found.scores["synthetic"], "scores").to_pylist()

@@ -36,6 +36,7 @@ def saved(tmp_path: Path, name: str, recipe: Recipe, utterances: str) -> str:
     return str(tmp_path / name)
 
 
+@pytest.mark.slow
 def test_all_models_before_are_kept_and_found(tiny_recipe: Recipe, tiny_store: str, tiny_run: str, tmp_path: Path):
     first = Checkpoint.open(best_checkpoint(tiny_run))
     train_rows = store.read_table(tiny_store, "utterances", columns=["sha256"], prefix="train-")
@@ -141,6 +142,7 @@ def test_held_out_speakers_known_to_a_model_before_are_refused_by_name_and_by_au
     check_trials(tiny_recipe, tiny_store, Lineage((a_copy_or_two,)))
 
 
+@pytest.mark.slow
 def test_speakers_and_audio_of_a_model_before_are_not_tested(
     tiny_recipe: Recipe, tiny_store: str, tiny_run: str, tmp_path: Path
 ):

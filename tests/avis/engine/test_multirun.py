@@ -202,6 +202,7 @@ class Ended:
         self.ended = {name: self.statuses.get(name, 0) for name in self.commands}
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("statuses", "raised", "said"),
     [

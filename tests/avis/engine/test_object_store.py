@@ -55,6 +55,7 @@ def checksums(uri: str) -> dict[str, str]:
     return {file: info["sha256"] for file, info in files.items() if file.startswith("utterances/")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("where", "layout", "key", "name"),
     [

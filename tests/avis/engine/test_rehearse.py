@@ -22,12 +22,14 @@ def rehearsed(*overrides: str) -> None:
     rehearse(Recipe.of(resolve(composed("train", "compute=debug", *overrides))))
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("loss", sorted(path.stem for path in (CONFIGS / "loss").glob("*.yaml")))
 def test_every_loss_goes_with_pairs(loss: str):
     if loss != "distillation":
         rehearsed(f"loss={loss}", *PAIRS)
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [

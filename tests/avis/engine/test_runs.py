@@ -184,6 +184,7 @@ def test_a_run_says_by_what_it_was_stopped_and_how_it_goes_on(
         told_to_stop(prepared=False)
 
 
+@pytest.mark.few(8)
 @pytest.mark.parametrize("key", ["run", "resume"])
 @pytest.mark.parametrize(
     "name", ["", "a/b", "..", ".hidden", "-x", "~x", " x", "x ", "a?b", "a\nb", "x" * 201, "\u00e9" * 101]

@@ -160,6 +160,7 @@ def test_scores_are_the_same_on_ray(
     np.testing.assert_allclose(there["score"].to_numpy(), here["score"].to_numpy(), atol=1e-5)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     "backend",
     [

@@ -250,6 +250,7 @@ def test_steps_run_in_this_process_when_debugging(
     assert ran_in == [os.getpid()] * 4
 
 
+@pytest.mark.slow
 def test_activation_checkpointing_trains_the_same_weights(
     tiny_recipe: Recipe, tiny_store: str, tiny_run: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -292,6 +293,7 @@ def test_two_workers_compare_utterances_of_groups_of_speakers(
     assert max(column(str(tmp_path), "train/loss")) > 0
 
 
+@pytest.mark.slow
 def test_a_checkpoint_teaches_a_model_of_another_size(
     tiny_recipe: Recipe, tiny_store: str, tiny_run: str, tmp_path: Path
 ):
@@ -332,6 +334,7 @@ def test_many_held_out_speakers_choose(tiny_recipe: Recipe, tmp_path: Path):
     assert checkpoint_choice(tiny_recipe, str(tmp_path / "s")) == "the lowest EER of 30 held-out speakers"
 
 
+@pytest.mark.slow
 def test_a_training_that_does_not_learn_says_so(
     tiny_recipe: Recipe, tiny_store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

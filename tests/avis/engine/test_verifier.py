@@ -13,6 +13,7 @@ from avis.engine.verifier import BY_DURATION, leave_verifier
 from avis.verifier import Verifier
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("scoring", ["cosine", "as_norm"])
 def test_it_answers_as_the_scores_table_does(
     tiny_recipe: Recipe, tiny_store: str, checkpoint: Checkpoint, tmp_path: Path, scoring: str
@@ -40,6 +41,7 @@ def test_it_answers_as_the_scores_table_does(
         assert verdict.llr == pytest.approx(row["llr"], abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_not_calibrated_leaves_one_that_is(
     tiny_recipe: Recipe, tiny_store: str, checkpoint: Checkpoint, tmp_path: Path, capsys
 ):

@@ -60,6 +60,7 @@ def compared(outputs: Path, *runs: str) -> str:
     return Path(path).read_text()
 
 
+@pytest.mark.slow
 def test_runs_are_compared_trial_by_trial_whatever_their_order(tmp_path: Path):
     run(tmp_path, "one", 1.0, settings={"seed": 0, "model": {"channels": 16, "dim": 8}})
     run(tmp_path, "two", 5.0, settings={"seed": 0, "model": {"channels": 32, "dim": 8}, "extra": [1]})
@@ -72,6 +73,7 @@ def test_runs_are_compared_trial_by_trial_whatever_their_order(tmp_path: Path):
         assert same not in text
 
 
+@pytest.mark.slow
 def test_a_run_that_can_move_is_still_found(tmp_path: Path):
     run(tmp_path, "one", 1.0)
     run(tmp_path, "two", 2.0)
@@ -80,6 +82,7 @@ def test_a_run_that_can_move_is_still_found(tmp_path: Path):
     assert path.endswith("one_vs_moved/compare.html")
 
 
+@pytest.mark.slow
 def test_what_cannot_be_compared_is_said(tmp_path: Path):
     run(tmp_path, "one", 1.0)
     run(tmp_path, "fewer", 2.0, rows=200)
@@ -109,6 +112,7 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path):
         compared(tmp_path, "one", "other")
 
 
+@pytest.mark.slow
 def test_p_values_are_adjusted_for_the_number_of_runs(tmp_path: Path):
     for name, distance in (("one", 1.0), ("two", 2.0), ("three", 3.0)):
         run(tmp_path, name, distance)
@@ -121,6 +125,7 @@ def test_p_values_are_adjusted_for_the_number_of_runs(tmp_path: Path):
     assert "adjusted for 2 runs being compared with one (Holm)" in text
 
 
+@pytest.mark.slow
 def test_too_few_draws_for_so_many_runs_are_said(tmp_path: Path):
     names = ["one", "two", "three", "four"]
     for name in names:

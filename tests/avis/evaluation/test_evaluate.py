@@ -35,6 +35,7 @@ Build = Callable[..., str]
 Tables = Callable[..., pa.Table]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("form", ["stored", "written", "text"])
 def test_metrics_are_the_promised_figures(
     tmp_path: Path, form: str, request: pytest.FixtureRequest, evaluation: Any, capsys: pytest.CaptureFixture[str]
@@ -109,6 +110,7 @@ def test_an_empty_table_has_no_trials(written: Build, stored: Build, evaluated: 
             evaluated(uri)
 
 
+@pytest.mark.slow
 def test_the_cap_of_ratios_is_named_and_costs_beyond_it_too(
     tmp_path: Path, stored: Build, evaluation: Any, capsys: pytest.CaptureFixture[str]
 ):
@@ -165,6 +167,7 @@ def test_speakers_give_intervals_groups_and_a_comparison(
     assert "points against the baseline's" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_values_of_few_trials_do_not_count_for_fairness_and_nist_columns_equalise(
     tmp_path: Path, written: Build, speakers_table: Tables, evaluated: Evaluate
 ):
@@ -186,6 +189,7 @@ def test_values_of_few_trials_do_not_count_for_fairness_and_nist_columns_equalis
     assert "Left out of it: (unknown)" in page
 
 
+@pytest.mark.slow
 def test_without_speakers_or_draws_there_is_no_interval(written: Build, speakers_table: Tables, evaluated: Evaluate):
     both = written("both", speakers_table())
     bare = written("bare", speakers_table().drop_columns(["enroll_speaker"]))
@@ -201,6 +205,7 @@ def test_without_speakers_or_draws_there_is_no_interval(written: Build, speakers
     assert found["baseline"]["differences"]["figures"]["eer"] == {"difference": 0.0, "interval": None, "p_value": None}
 
 
+@pytest.mark.slow
 def test_speakers_that_contradict_answers_give_no_interval(
     tmp_path: Path, written: Build, speakers_table: Tables, evaluated: Evaluate
 ):
@@ -215,6 +220,7 @@ def test_speakers_that_contradict_answers_give_no_interval(
     assert note in (tmp_path / "out" / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_trials_without_speakers_are_counted(written: Build, speakers_table: Tables, evaluated: Evaluate):
     table = speakers_table()
     for side, rows in {"enroll_speaker": {0, 1}, "test_speaker": {1, 2, 3}}.items():
@@ -224,6 +230,7 @@ def test_trials_without_speakers_are_counted(written: Build, speakers_table: Tab
     assert note == "no interval: the scores do not say who speaks in 4 of 600 trials"
 
 
+@pytest.mark.slow
 def test_pictures_of_an_earlier_evaluation_go(tmp_path: Path, written: Build, speakers_table: Tables, evaluation: Any):
     full, out = written("full", speakers_table()), tmp_path / "out"
     bare = written("bare", speakers_table().drop_columns(["llr"]))
@@ -234,6 +241,7 @@ def test_pictures_of_an_earlier_evaluation_go(tmp_path: Path, written: Build, sp
     assert {path.name for path in out.glob("*.png")} == {"a-det.png", "a-histogram.png", "own-det.png"}
 
 
+@pytest.mark.slow
 def test_a_long_list_has_the_figures_of_one_in_memory(
     tmp_path: Path, written: Build, speakers_table: Tables, evaluated: Evaluate
 ):
@@ -278,6 +286,7 @@ def lines_of(table: pa.Table, *columns: str) -> list[str]:
     return [" ".join(str(row[name]) for name in columns) for row in table.to_pylist()]
 
 
+@pytest.mark.slow
 def test_text_with_ids_can_be_compared_whatever_the_order(
     written: Build, text: Build, speakers_table: Tables, evaluated: Evaluate
 ):

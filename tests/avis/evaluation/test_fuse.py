@@ -149,6 +149,7 @@ def test_lists_without_answers_are_fused_too(given: Given, tmp_path: Path):
     assert one["llr"].equals(other["llr"])
 
 
+@pytest.mark.slow
 def test_one_system_is_calibrated(given: Given, tmp_path: Path, evaluation: Callable[..., Evaluation]):
     scores, best = fused((given[0][:1], given[1][:1]), tmp_path / "out")
     assert best is None
@@ -163,6 +164,7 @@ def in_capitals(table: pa.Table) -> pa.Table:
     return table
 
 
+@pytest.mark.slow
 def test_speakers_who_are_evaluated_are_not_fitted_on(
     given: Given, tmp_path: Path, evaluation: Callable[..., Evaluation], capsys: pytest.CaptureFixture[str]
 ):

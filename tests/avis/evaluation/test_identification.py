@@ -89,6 +89,7 @@ def without(rows: list[dict[str, Any]], *columns: str) -> list[dict[str, Any]]:
     return [{key: value for key, value in row.items() if key not in columns} for row in rows]
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("rows", "changes", "note"),
     [

@@ -66,6 +66,7 @@ def test_a_full_table_gives_all_there_is(tmp_path: Path):
     assert report.facts["Scores"] == str(tmp_path / "s")
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("known", "fact"),
     [

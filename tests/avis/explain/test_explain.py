@@ -43,6 +43,7 @@ def verifier(request, parts) -> Verifier:
     return Verifier(dataclasses.replace(parts, backend=backend))
 
 
+@pytest.mark.few(2)
 def test_a_ratio_is_the_sum_of_its_parts(verifier):
     one, other = (talk(1), RATE), (talk(2), RATE)
     explanation, verdict = explain(verifier, one, other, checks=False), verifier.verify(one, other)
@@ -51,6 +52,7 @@ def test_a_ratio_is_the_sum_of_its_parts(verifier):
     assert (explanation.score_norm is not None) == (verifier.backend.normalized is not None)
 
 
+@pytest.mark.few(2)
 def test_stretches_and_steps_add_up_to_the_same(verifier):
     explanation = explain(verifier, (talk(1), RATE), (talk(2, duration_s=4.2), RATE), checks=False)
     for side in ("enroll", "test"):
@@ -65,12 +67,14 @@ def test_stretches_and_steps_add_up_to_the_same(verifier):
         assert of_segments[-1].end_s == of_frames.start_s[-1] == pytest.approx(3.0 if side == "enroll" else 4.2)
 
 
+@pytest.mark.few(2)
 def test_what_stretches_find_in_each_other_adds_up_to_the_score(verifier):
     evidence = explain(verifier, (talk(1), RATE), (talk(2), RATE), checks=False).evidence
     assert np.sum(evidence.values) + evidence.rest == pytest.approx(evidence.total)
     assert np.shape(evidence.values) == (len(evidence.enroll), len(evidence.test)) == (3, 3)
 
 
+@pytest.mark.few(2)
 def test_sides_may_be_exchanged(verifier):
     one, other = (talk(1), RATE), (talk(2), RATE)
     there, back = (explain(verifier, *pair, checks=False) for pair in ((one, other), (other, one)))
@@ -81,6 +85,7 @@ def test_sides_may_be_exchanged(verifier):
         assert each.llr == pytest.approx(shares[exchanged[each.side], each.start_s], abs=1e-4)
 
 
+@pytest.mark.few(2)
 def test_several_recordings_of_a_person_are_told_apart(verifier):
     person, test = [(talk(1), RATE), (talk(3, duration_s=2.0), RATE)], (talk(2), RATE)
     explanation = explain(verifier, person, test, checks=False)
@@ -89,6 +94,7 @@ def test_several_recordings_of_a_person_are_told_apart(verifier):
     assert [each.recording for each in explanation.sides] == [0, 1, 0]
 
 
+@pytest.mark.few(2)
 def test_recordings_keep_their_numbers_beside_one_that_is_silent(verifier, tmp_path):
     silent, named = str(tmp_path / "silent.wav"), str(tmp_path / "b\x1b.wav")
     sf.write(silent, np.zeros(RATE), RATE)
@@ -104,6 +110,7 @@ def test_recordings_keep_their_numbers_beside_one_that_is_silent(verifier, tmp_p
     assert any(warning.startswith("Recording 1 of the enrolment") for warning in explanation.warnings)
 
 
+@pytest.mark.few(2)
 def test_of_a_voiceprint_there_is_one_part_and_the_recording_has_the_others(verifier):
     voiceprint, test = verifier.embed((talk(1), RATE)), (talk(2), RATE)
     explanation, told_apart = (explain(verifier, each, test, checks=False) for each in (voiceprint, (talk(1), RATE)))

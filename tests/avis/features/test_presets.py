@@ -147,6 +147,7 @@ def deltas(waveform):
     return (features - features.mean(0)) / features.std(0)
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize(
     ("name", "restated"),
     [
@@ -185,6 +186,7 @@ def test_a_batch_is_its_rows_and_autocast_changes_nothing(preset, speech_like, n
         assert torch.equal(front_end(batch), together)
 
 
+@pytest.mark.few(60)
 @pytest.mark.parametrize("name", PRESETS)
 @pytest.mark.parametrize("num_samples", [1, 159, 256, 257, 399, 400, 401, 559, 560, 800])
 def test_num_frames_of_short_waveforms(preset, name, num_samples):

@@ -33,6 +33,7 @@ def reference(name, folder, waveform):
     return torch.stack((*made.hidden_states[:-1], made.last_hidden_state))[:, 0, :length]
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("layer_norm", [False, True])
 @pytest.mark.parametrize("num_samples", [4000, 4200])

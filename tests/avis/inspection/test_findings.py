@@ -215,6 +215,7 @@ def small_store(tmp_path: Path) -> str:
     return uri
 
 
+@pytest.mark.slow
 def test_store_and_list_make_page_and_json(small_store: str, tmp_path: Path, rules: Rules):
     (tmp_path / "dev.txt").write_text("1 a0.wav a1.wav\n0 a0.wav t.wav\n0 a2.wav gone.wav\n")
     out = str(tmp_path / "out")
@@ -227,6 +228,7 @@ def test_store_and_list_make_page_and_json(small_store: str, tmp_path: Path, rul
     assert sorted(os.listdir(out)) == ["inspect.html", "inspect.json"]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("answer", "kind"), [(0, "different"), (1, "same")])
 def test_a_list_of_one_kind_of_trial_is_reported(
     small_store: str, tmp_path: Path, answer: int, kind: str, rules: Rules
@@ -238,6 +240,7 @@ def test_a_list_of_one_kind_of_trial_is_reported(
     assert f"The known answers of dev are all {kind}-speaker: no error rate can be had from it." in warnings(result)
 
 
+@pytest.mark.slow
 def test_trials_of_models_are_those_of_their_utterances(small_store: str, tmp_path: Path, rules: Rules):
     (tmp_path / "dev.txt").write_text("model c/t nontarget\nmodel c/a2 target\n")
     (tmp_path / "models.csv").write_text("enroll_model,utt_id\nmodel,c/a0\nmodel,c/a1\n")

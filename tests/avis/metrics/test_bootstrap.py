@@ -69,6 +69,7 @@ def test_every_figure_has_an_interval_that_may_be_had_again() -> None:
     assert speaker_intervals(named, resampling, figure_set=FIGURE_SET) == found
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
     """Fresh speakers from one population; drawing trials instead of speakers holds it far more rarely."""
     truth = summarize(*simulated(300, per_speaker=3, noise=0.8, seed=99)[:2]).figures[EER]
@@ -87,6 +88,7 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
     assert by_trial < by_speaker
 
 
+@pytest.mark.slow
 def test_intervals_after_fitting_hold_the_truth_and_the_figure() -> None:
     """Draws fit their own trials too well: percentiles lay above the true calibration loss in nearly all lists."""
 

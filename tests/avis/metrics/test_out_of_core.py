@@ -20,6 +20,7 @@ def chunked(values: np.ndarray, target: np.ndarray, size: int) -> Chunks:
     return read
 
 
+@pytest.mark.few(12)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("scale", [1e-30, 0.1, 1e30])
 @pytest.mark.parametrize(("decimals", "share"), [(1, 0.1), (3, 0.9), (9, 0.02)])

@@ -12,6 +12,7 @@ from avis.models.xvector import XVector
 SIZES = {"num_mels": 20, "channels": 8, "pooled_channels": 12, "embedding_dim": 6}
 
 
+@pytest.mark.few(4)
 def test_a_model_knows_whether_its_head_is_affine(narrow):
     model = narrow.trained().double()
     assert isinstance(model, PooledModel)
@@ -21,6 +22,7 @@ def test_a_model_knows_whether_its_head_is_affine(narrow):
     assert model.affine_head == additive
 
 
+@pytest.mark.few(24)
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
 @pytest.mark.parametrize("frames", [1, 29, 200])
 def test_frames_and_rest_add_up_to_the_embedding(narrow, dtype: torch.dtype, tolerance: float, frames: int):
@@ -36,6 +38,7 @@ def test_frames_and_rest_add_up_to_the_embedding(narrow, dtype: torch.dtype, tol
         assert (whole - embedding).norm() <= tolerance * embedding.norm()
 
 
+@pytest.mark.few(8)
 def test_a_frame_has_what_the_heads_derivative_makes_of_its_contribution(narrow):
     model, features = narrow.trained().double(), narrow.noise(1, 60).double()
     split = decompose(model, features[0])
@@ -71,6 +74,7 @@ def test_an_offset_many_times_as_large_does_not_round_frames_off():
     assert (rough.of_frames.sum(dim=0) - exact.of_frames.sum(dim=0)).norm() < 1e-4
 
 
+@pytest.mark.few(8)
 def test_where_pooled_frames_lie(narrow):
     """What one loud frame of the features changes is, on average, where the pooled frames say they are."""
     model, features = narrow.trained().double(), narrow.noise(1, 120).double()

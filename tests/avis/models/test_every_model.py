@@ -30,6 +30,7 @@ SHIFTS = [
 """Model, frames it advances by at once (CAM++: a segment), and frames that hold its receptive field twice."""
 
 
+@pytest.mark.few(24)
 @pytest.mark.parametrize("frames", [1, 2, 28, 29, 300])
 def test_one_utterance_of_any_length(narrow, frames: int):
     """0.3 s are 28 frames of 25 ms at 10 ms."""
@@ -48,6 +49,7 @@ def test_minutes_embed_like_ten_seconds_of_the_same(narrow_or_slow):
     assert torch.cosine_similarity(short, long).item() > 0.99
 
 
+@pytest.mark.few(5)
 @pytest.mark.parametrize(("narrow", "step", "frames"), SHIFTS, indirect=["narrow"])
 def test_when_something_is_said_does_not_matter(narrow, step: int, frames: int):
     """In the midst of constant features the embedding is the same wherever the speech begins."""
@@ -65,6 +67,7 @@ def test_when_something_is_said_does_not_matter(narrow, step: int, frames: int):
         assert not torch.allclose(said_at(start), model(silence), rtol=1e-3)
 
 
+@pytest.mark.few(8)
 def test_an_embedding_does_not_depend_on_its_batch(narrow):
     model, features = narrow.trained(), narrow.noise(4, 60)
     with torch.inference_mode():
@@ -75,6 +78,7 @@ def test_an_embedding_does_not_depend_on_its_batch(narrow):
     torch.testing.assert_close(shuffled, together[[2, 0, 3, 1]], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.few(8)
 def test_padding_to_the_longest_of_a_batch_changes_nothing(narrow):
     """Whatever the padding is, and from 0.3 s on; loud, so that one frame of it that is looked at would be seen."""
     model, features = narrow.trained(), narrow.noise(7, 230)
@@ -103,11 +107,13 @@ def test_is_one_graph(narrow_or_slow, masked: bool):
     torch.testing.assert_close(compiled(features, num_frames), model(features, num_frames))
 
 
+@pytest.mark.few(8)
 def test_pickles_with_its_weights(narrow):
     model, features = narrow.trained(), narrow.noise(2, 30)
     torch.testing.assert_close(pickle.loads(pickle.dumps(model))(features), model(features))
 
 
+@pytest.mark.few(24)
 @pytest.mark.parametrize("shape", [(2, 30, 25), (2, 0, 24), (30, 24)], ids=["of 25 mels", "no frames", "no batch"])
 def test_features_that_do_not_fit_are_refused(narrow, shape: tuple[int, ...]):
     """The models are of 24 mels, or of waveforms."""

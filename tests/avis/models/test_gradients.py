@@ -13,6 +13,7 @@ from avis.models.blocks import SqueezeExcitation
 from avis.training.activation_checkpointing import checkpoint_activations
 
 
+@pytest.mark.few(18)
 @pytest.mark.parametrize("level", [0.0, 1.0, 1e4], ids=["silent", "usual", "huge"])
 def test_every_parameter_gets_a_finite_gradient(narrow, level: float):
     model = narrow.build()
@@ -22,6 +23,7 @@ def test_every_parameter_gets_a_finite_gradient(narrow, level: float):
         assert parameter.grad.isfinite().all(), parameter_name
 
 
+@pytest.mark.few(8)
 def test_every_parameter_moves_the_embeddings(narrow):
     """A layer that is built but not used would have a gradient of exactly zero, or none; gates are switched on."""
     model = narrow.build().double()
@@ -32,6 +34,7 @@ def test_every_parameter_moves_the_embeddings(narrow):
     assert [n for n, p in model.named_parameters() if p.grad.abs().max() == 0] == []
 
 
+@pytest.mark.few(12)
 @pytest.mark.parametrize(
     ("device", "dtype", "tolerance"),
     [("cpu", torch.bfloat16, 0.06), pytest.param("cuda", torch.float16, 0.01, marks=pytest.mark.gpu)],
@@ -57,6 +60,7 @@ def test_a_model_of_bfloat16_stays_close_to_float32(narrow):
     assert all(p.grad.isfinite().all() for p in model.parameters())
 
 
+@pytest.mark.few(8)
 def test_masked_gradients_are_finite_in_bfloat16(narrow):
     model, features = narrow.build(), narrow.noise(4, 60)
     num_frames = torch.tensor([1, features.shape[1] // 2, features.shape[1] - 1, features.shape[1]])

@@ -46,6 +46,7 @@ PUBLISHED = [
 """Choice of ``configs/model``, mels, millions of parameters as they are printed, and where."""
 
 
+@pytest.mark.few(6)
 @pytest.mark.parametrize(("choice", "num_mels", "printed", "source"), PUBLISHED, ids=lambda value: str(value)[:20])
 def test_parameter_count_is_the_published_one(
     build_choice: Callable[..., nn.Module], choice: str, num_mels: int, printed: str, source: str

@@ -27,6 +27,7 @@ def stored_values(model: nn.Module) -> int:
     return sum(value.numel() for value in model.state_dict().values()) + FEATURE_CONSTANTS
 
 
+@pytest.mark.slow
 def test_b5_has_as_many_values_as_the_released_checkpoint(build_choice: Callable[..., nn.Module]):
     """b5-vox2-ft_lm.pt: 7,709,351; the paper's table has another size than the model that was released."""
     assert stored_values(build_choice("redimnet_b5", num_mels=72)) == 7_709_351

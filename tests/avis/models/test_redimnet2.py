@@ -20,6 +20,7 @@ SIZES = {
 FRAME_STRIDE = 4
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(("size", "printed"), enumerate((1.1, 2.1, 3.6, 4.1, 6.6, 8.9, 12.3)))
 def test_parameter_count_is_the_published_one(build_choice: Callable[..., nn.Module], size: int, printed: float):
     """PalabraAI/redimnet2, README.md, where figures are cut, not rounded: WeSpeaker counts 12.4 M for B6."""

@@ -107,6 +107,7 @@ def faults(name: str) -> Findings:
     )
 
 
+@pytest.mark.slow
 def test_clean_collections_have_no_warnings():
     assert warnings(CLEAN) == []
     words = page_of(CLEAN).words
@@ -114,6 +115,7 @@ def test_clean_collections_have_no_warnings():
     assert "Every input became an utterance" in words
 
 
+@pytest.mark.slow
 def test_warnings_come_first_and_the_gravest_of_them():
     listed = warnings(faults("x"))
     words = page_of(faults("x")).words

@@ -140,6 +140,7 @@ def test_calibrated_ratios_cost_the_minimum_at_every_prior() -> None:
     assert np.interp(np.log(0.05 / 0.95), *minimum.T) == pytest.approx(0.809178, abs=3e-3)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("scores", "target"),
     [

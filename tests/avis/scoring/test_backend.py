@@ -62,6 +62,7 @@ def test_a_restored_back_end_scores_as_the_fitted_one(name: str) -> None:
     np.testing.assert_array_equal(second.transform(voices(2)[0]), first.transform(voices(2)[0]))
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("name", CHOICES)
 def test_one_voice_scores_higher_than_two(name: str) -> None:
     made, (embeddings, speakers) = fitted(name), voices(2)

@@ -25,6 +25,7 @@ def fitted(scores: np.ndarray, target: np.ndarray, *, l2: float = 1e-4, p_target
     return fusion
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("means", "covariance"),
     [

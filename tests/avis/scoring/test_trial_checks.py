@@ -161,6 +161,7 @@ def test_pairs_are_counted_as_plain_python_counts_them() -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_million_trials_take_a_second_or_two() -> None:
     ids = pa.array([f"vox/id{i:05d}/abcdefghijk/00001" for i in range(5000)])
     sha256 = [hashlib.sha256(name.encode()).hexdigest() for name in ids.to_pylist()]

@@ -52,6 +52,7 @@ def chunks_of(samples, size=4000):
     return (samples[start : start + size] for start in range(0, len(samples), size))
 
 
+@pytest.mark.slow
 def test_a_stream_gives_verdicts_as_they_come_and_then_the_reasons(served, service):
     spoken = (talk(1, duration_s=6.0) * 32767).astype(np.int16)
     session = Session(served.verifier, A, min_speech_s=1.0)

@@ -34,6 +34,7 @@ def process():
     made.close()
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("kwargs", [{}, {"rate": 44100}, {"format": "FLAC"}, {"format": "OGG"}, {"subtype": "FLOAT"}])
 def test_samples_are_those_of_the_decoder(process, kwargs):
     data = file_of(talk(0), **kwargs)

@@ -11,6 +11,7 @@ from tests.avis.conftest import talk
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("frames_together", [0, 500, 30_000])
 def test_padding_changes_nothing(parts, device, frames_together):

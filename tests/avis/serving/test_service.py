@@ -56,6 +56,7 @@ def anna(client):
     client.delete("/v1/speakers/anna")
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     "b",
     [B, wav(1, format="FLAC"), wav(1, rate=44100, format="OGG"), wav(1, format="MP3"), wav(1, rate=8000), A],
@@ -170,6 +171,7 @@ def test_where_nobody_is_enrolled_nothing_is_told_of_the_gallery(served, client)
     assert served.settings.gallery not in response.text
 
 
+@pytest.mark.slow
 def test_it_is_ready_while_it_is_busy(served):
     def ask(_):
         with served.client() as own:
@@ -182,6 +184,7 @@ def test_it_is_ready_while_it_is_busy(served):
         assert {each.result().status_code for each in asked} == {200}
 
 
+@pytest.mark.slow
 def test_who_is_removed_is_named_by_no_replica_a_second_later(served, client, anna):
     stop, named = False, []
 
@@ -208,6 +211,7 @@ def test_who_is_removed_is_named_by_no_replica_a_second_later(served, client, an
     assert not [there for _, there in later if there]
 
 
+@pytest.mark.few(5)
 @pytest.mark.parametrize(
     ("verb", "path", "scopes"),
     [
@@ -286,6 +290,7 @@ def test_there_is_no_other_endpoint(client):
         assert "expected" in response.json()["error"]
 
 
+@pytest.mark.slow
 def test_more_than_there_is_room_for_is_sent_away_with_when_to_come_back(served):
     def ask(number):
         with served.client("verify") as own:
@@ -351,6 +356,7 @@ def test_what_is_logged_holds_no_audio_and_no_embedding(served, client):
     assert {key for line in lines for key in line} <= {"at", "who", "action", "outcome", "model", "speaker"}
 
 
+@pytest.mark.slow
 def test_an_enrolment_whose_client_hangs_up_is_written_down(served, client):
     name = f"gone {time.monotonic_ns()}"
     with contextlib.suppress(httpx.ReadTimeout):

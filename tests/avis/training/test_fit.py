@@ -94,6 +94,7 @@ def test_a_finished_run_is_not_trained_again(
     assert train(tiny_recipe, tiny_store, tiny_run).uri == best_checkpoint(tiny_run)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("scheme", "minutes"), [("", 10.0), ("memory://", 10.0), ("", 1e-9)])
 def test_going_on_from_the_last_checkpoint_equals_the_undisturbed_run(
     tiny_recipe: Recipe,
@@ -150,6 +151,7 @@ def told_to_stop_after(step: int) -> Callable[..., Iterator[Any]]:
     return batches
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("step", [pytest.param(2, marks=pytest.mark.slow), STEPS, STEPS + 3])
 def test_stopped_after_a_step_and_gone_on_with_equals_the_undisturbed_run(
     tiny_recipe: Recipe, tiny_store: str, tiny_run: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
@@ -174,6 +176,7 @@ def test_stopped_after_a_step_and_gone_on_with_equals_the_undisturbed_run(
         assert torch.equal(resumed["state_dict"][name], weights)
 
 
+@pytest.mark.slow
 def test_a_training_with_dropout_and_sampled_speakers_goes_on_within_an_epoch_to_the_same_bits(
     tiny_recipe: Recipe, tiny_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -219,6 +222,7 @@ def test_a_training_that_diverges_ends_with_its_step_in_the_log_and_leaves_no_ch
     assert not list(tmp_path.rglob("*.ckpt"))
 
 
+@pytest.mark.slow
 def test_bfloat16_with_fused_clipped_steps_comes_near_to_float32(
     tiny_recipe: Recipe, tiny_store: str, tiny_run: str, tmp_path: Path
 ):
@@ -314,6 +318,7 @@ def test_a_compiled_model_trains_as_it_does_uncompiled(
     assert Checkpoint.open(checkpoint.uri).build_model()
 
 
+@pytest.mark.slow
 def test_an_epoch_that_is_worse_never_takes_the_place_of_the_best(
     tiny_recipe: Recipe, tiny_store: str, tiny_run: str, tmp_path: Path
 ):
@@ -332,6 +337,7 @@ def test_an_epoch_that_is_worse_never_takes_the_place_of_the_best(
         assert next_position(run_dir) == (2, 0)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("damage", ["empty", "half", "flipped", "text"])
 def test_a_damaged_last_checkpoint_gives_way_to_the_one_before(
     tiny_recipe: Recipe,
@@ -377,6 +383,7 @@ def test_a_last_checkpoint_that_cannot_be_reached_is_not_damaged(tiny_run: str, 
                 next_position(tiny_run)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_losses_and_another_seed_others(
     recipe: Callable[..., Recipe], tiny_recipe: Recipe, tiny_store: str, tiny_run: str, tmp_path: Path
 ):

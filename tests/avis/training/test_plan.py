@@ -221,6 +221,7 @@ def test_a_training_goes_on_at_any_step_with_the_batches_that_are_left(uri: str,
         assert rest == [share[done:] for share in whole]
 
 
+@pytest.mark.slow
 def test_portions_are_small_and_end_where_batches_do(uri: str):
     made = plan(uri, passes=3, batch=10)
     portions = list(made.portions(0, 0))

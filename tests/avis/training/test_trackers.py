@@ -54,6 +54,7 @@ def test_a_run_that_goes_on_is_one_run_at_mlflow_wherever_it_lies(output_dir: st
     assert a.data.params == {"model.channels": "16", "output_dir": "outputs"}, "paths at hosts may hold keys"
 
 
+@pytest.mark.slow
 def test_a_server_that_is_gone_ends_no_training(output_dir: str, monkeypatch: pytest.MonkeyPatch, capsys: Any):
     pytest.importorskip("mlflow")
     [logger] = trackers(Mlflow(experiment="e"), f"{output_dir}/runs/a", output_dir=output_dir, recipe={})

@@ -32,6 +32,7 @@ def outcome_of(verifier, one, other):
     return verdict.outcome
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
 def test_a_bad_recording_is_an_answer_or_one_clear_error(verifier, tmp_path):
     good, num = (talk(1), RATE), 0

@@ -38,6 +38,7 @@ def alike(one, other):
     assert one.quality[1] == pytest.approx(other.quality[1])
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("rate", [8000, 11025, RATE, 44100])
 @pytest.mark.parametrize("sizes", [[317] * 1400, [1, 40000, 7, 999999], [999999]])
 def test_in_the_end_it_is_the_verdict_on_the_whole_recording(verifier, rate, sizes):
@@ -48,6 +49,7 @@ def test_in_the_end_it_is_the_verdict_on_the_whole_recording(verifier, rate, siz
     alike(session.close(), verifier.verify((talk(1), RATE), (stream, rate)))
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("channel", ["mix", "first", 2, "best"])
 @pytest.mark.parametrize("kind", [np.int16, np.float64])
 def test_channels_and_integers_are_heard_as_in_a_recording(parts, channel, kind):
@@ -73,6 +75,7 @@ def test_a_stream_is_trimmed_as_a_recording_is(parts):
     alike(session.close(), verifier.verify((talk(1), RATE), (stream, RATE)))
 
 
+@pytest.mark.slow
 def test_verdicts_do_not_depend_on_the_size_of_the_chunks(verifier):
     stream = np.concatenate([talk(2, duration_s=6), noise(2, 0.001), talk(3, duration_s=4)])
     fine, coarse = (Session(verifier, (talk(1), RATE), min_speech_s=1.0) for _ in range(2))
@@ -105,6 +108,7 @@ def test_there_is_no_answer_before_there_is_enough_speech(verifier):
     assert "s of speech, of which 2.0 s are the least" in " ".join(short.verdict.warnings)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     "unspoken",
     [
@@ -172,6 +176,7 @@ def test_silence_alone_is_not_heard(verifier):
     assert Session(verifier, (talk(1), RATE)).close().outcome == "not_heard"
 
 
+@pytest.mark.slow
 def test_a_long_stream_is_embedded_in_windows_each_once(parts, monkeypatch):
     verifier = Verifier(dataclasses.replace(parts, max_window_s=4.0))
     stream = talk(2, duration_s=12)
@@ -201,6 +206,7 @@ def test_windows_without_speech_do_not_count(parts):
     assert paused.close().score == pytest.approx(plain.close().score, abs=1e-5)
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     ("samples", "rate"),
     [

@@ -124,6 +124,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize(("name", "change"), REFUSED.values(), ids=REFUSED)
 def test_what_are_no_voices_is_refused(parts, tmp_path, name, change):
     state = voices(Verifier(parts).dim, acoustics=population()).state()

@@ -39,6 +39,7 @@ def test_each_is_embedded_as_a_recording_of_its_own(verifier):
         assert embedding == pytest.approx(alone.embedding, abs=1e-5)
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("vad", [None, "energy"])
 @pytest.mark.parametrize("trim", ["none", "ends", "all"])
 def test_one_that_holds_all_is_the_whole_recording(parts, vad, trim):

@@ -8,6 +8,7 @@ from avis.engine.recipe import Recipe
 from pipelines.benchmarks.embedding import embedding
 
 
+@pytest.mark.slow
 def test_the_model_by_itself_and_both_ways_to_read(recipe: Callable[..., Recipe], capsys: pytest.CaptureFixture[str]):
     embedding(recipe("compute.use_gpu=false"), num_recordings=6, different=3)
     first, alone, in_turn, ahead = capsys.readouterr().out.splitlines()

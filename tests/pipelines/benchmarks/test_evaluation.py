@@ -5,6 +5,7 @@ import pytest
 from pipelines.benchmarks.evaluation import metrics
 
 
+@pytest.mark.slow
 def test_figures_are_compared_with_sorts_and_a_long_list_is_evaluated(
     recipe: Callable, capsys: pytest.CaptureFixture[str]
 ):

@@ -15,6 +15,7 @@ def test_features_equal_torchaudios_and_are_timed(recipe: Callable, capsys: pyte
     assert "torchaudio's time / 1.00" in lines[0]
 
 
+@pytest.mark.slow
 def test_every_transform_is_timed(recipe: Callable, capsys: pytest.CaptureFixture[str]):
     every = recipe("augment=every")
     augment(every, num_crops=1)

@@ -40,6 +40,7 @@ def checkpoint(of_talk: Callable, tmp_path: Path) -> str:
     return str(tmp_path / "drawn.ckpt")
 
 
+@pytest.mark.slow
 def test_faithfulness_is_one_table(of_talk: Callable, checkpoint: str, capsys: pytest.CaptureFixture[str]):
     few_draws = of_talk(f"start_from={checkpoint}", "evaluation.bootstrap_draws=50")
     explaining(few_draws, num_trials=4, num_shuffled=1)
@@ -57,6 +58,7 @@ def test_faithfulness_is_one_table(of_talk: Callable, checkpoint: str, capsys: p
     assert verdicts[0].endswith("(4 trials)")
 
 
+@pytest.mark.slow
 def test_trials_are_spread_over_speakers(of_talk: Callable):
     trials, sessions = listed(of_talk())
     drawn = spread(trials, 6, seed=0)
@@ -66,6 +68,7 @@ def test_trials_are_spread_over_speakers(of_talk: Callable):
     assert all(len(session) == 2 and session[0] == path for path, session in sessions.items())
 
 
+@pytest.mark.slow
 def test_a_verifier_must_be_given(of_talk: Callable):
     with pytest.raises(ValueError, match="no verifier: got start_from=null"):
         explaining(of_talk())

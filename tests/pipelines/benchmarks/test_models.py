@@ -19,6 +19,7 @@ def overrides(tiny: dict[str, list[str]], tmp_path: Path) -> Iterator[list[str]]
         yield [*tiny["train"], "compute=debug", "trainer.num_epochs=1", f"output_dir={tmp_path}"]
 
 
+@pytest.mark.slow
 def test_parameters_and_operations_are_those_of_the_choice(
     overrides: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

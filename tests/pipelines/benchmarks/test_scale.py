@@ -25,6 +25,7 @@ def rows(capsys: pytest.CaptureFixture[str], *overrides: str) -> list[list[str]]
     return [line.split() for line in capsys.readouterr().out.splitlines()[3:]]
 
 
+@pytest.mark.slow
 def test_undisturbed_gpus_are_all_used(capsys: pytest.CaptureFixture[str]):
     of_all = rows(capsys, "model=resnet34", "trainer.num_epochs=30", "trainer.passes_per_epoch=1", *STEADY)
     assert [row[0] for row in of_all] == ["8", "16", "32", "64"]
@@ -45,6 +46,7 @@ def test_a_run_of_ones_own_is_put_in_by_its_rates(capsys: pytest.CaptureFixture[
     assert row[-2:] == ["feeding,", "40%"]
 
 
+@pytest.mark.slow
 def test_the_batch_of_workers_that_are_asked_for_is_that_of_all(capsys: pytest.CaptureFixture[str]):
     """Gradients of a small batch take as long as those of a large one, so that more of the time goes to them."""
     common = ["model=resnet34", "trainer.batch_size=64", "trainer.num_epochs=1", "trainer.passes_per_epoch=1", *STEADY]

@@ -9,6 +9,7 @@ from avis.engine.recipe import Recipe
 from pipelines.benchmarks.steps import Variant, step
 
 
+@pytest.mark.slow
 def test_variants_of_a_step_stand_side_by_side(recipe: Callable[..., Recipe], capsys: pytest.CaptureFixture[str]):
     threads = torch.get_num_threads()
     step(recipe(), variants=[Variant(torch.float32, fused=False), Variant(torch.bfloat16, threads=2)], rounds=1)

@@ -8,6 +8,7 @@ from avis.engine.workers.compute import Compute
 from pipelines.benchmarks.training import ingest, plain
 
 
+@pytest.mark.slow
 def test_a_plain_loop_is_trained_and_scored(recipe: Callable, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     plain(recipe(f"output_dir={tmp_path}"))
     printed = capsys.readouterr().out

@@ -9,6 +9,7 @@ from pipelines.benchmarks.verifying import verifying
 CONFIGS = Path(__file__).parents[3] / "configs"
 
 
+@pytest.mark.slow
 def test_both_give_the_same_scores_with_one_network(recipe: Callable, capsys: pytest.CaptureFixture[str]):
     pytest.importorskip("speechbrain")
     composed = recipe()

@@ -67,6 +67,7 @@ def test_augmentation_on_the_device_gives_the_same_batches(tiny_recipe: Recipe, 
         assert torch.equal(prepared["speaker"], stream["speaker"])
 
 
+@pytest.mark.slow
 def test_a_training_does_not_depend_on_where_augmentation_takes_place(
     tiny_recipe: Recipe, tiny_store: str, tmp_path: Path
 ):
@@ -100,6 +101,7 @@ def test_passes_take_turns_among_the_copies(tiny_recipe: Recipe, tiny_store: str
     assert not first & second
 
 
+@pytest.mark.slow
 def test_computing_them_goes_on_where_it_was_cut_off(
     tiny_recipe: Recipe, tiny_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -125,6 +127,7 @@ def test_computing_them_goes_on_where_it_was_cut_off(
     assert len(made) == num_parts
 
 
+@pytest.mark.slow
 def test_a_front_end_that_learns_is_trained_and_kept(
     recipe: Callable[..., Recipe], tiny_recipe: Recipe, tiny_store: str, tmp_path: Path
 ):
@@ -141,6 +144,7 @@ def test_a_front_end_that_learns_is_trained_and_kept(
         assert not torch.equal(weight, fresh[name])
 
 
+@pytest.mark.slow
 def test_crops_of_drawn_length_train_on_the_device_alone(tiny_recipe: Recipe, tiny_store: str, tmp_path: Path):
     crop_s = {"trainer.crop_s": [0.3, 1.0]}
     with pytest.raises(ValueError, match=r"got crop_s=\[0\.3, 1\.0\] and placement=stream, expected device"):
@@ -161,6 +165,7 @@ def test_crops_of_drawn_length_train_on_the_device_alone(tiny_recipe: Recipe, ti
     assert train(recipe, tiny_store, str(tmp_path / "run")).recipe["trainer"]["crop_s"] == [0.3, 1.0]
 
 
+@pytest.mark.slow
 def test_mixup_trains_on_the_device_alone(tiny_recipe: Recipe, tiny_store: str, tmp_path: Path):
     mixup = {"trainer.mixup_alpha": 0.5}
     with pytest.raises(ValueError, match=r"mixup needs waveforms: .*placement=stream, expected device"):

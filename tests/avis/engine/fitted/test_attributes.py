@@ -46,6 +46,7 @@ def test_a_store_that_tells_nothing_makes_none(capsys):
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("heard", [True, False])
 def test_a_run_leaves_them_with_its_verifier(tiny_recipe, checkpoint, tiny_store, tmp_path, monkeypatch, heard):
     heads = fitted_attributes(speech(lambda kind, _: {"gender": "fm"[kind]}), seed=0)

@@ -184,6 +184,7 @@ def test_what_does_not_fit_is_refused_before_the_training(
         check_trials(composed(), tiny_store, Lineage())
 
 
+@pytest.mark.slow
 def test_a_back_end_is_adapted_to_the_utterances_of_a_corpus(
     tiny_recipe: Recipe, tiny_store: str, checkpoint: Checkpoint, tmp_path: Path
 ):

@@ -48,6 +48,7 @@ def fitted_on(recipe: Recipe, checkpoint: Checkpoint, utterances: str, run_dir: 
     return calibration.fitted_on
 
 
+@pytest.mark.slow
 def test_quality_is_learnt_of_short_sides_too(
     tiny_recipe: Recipe, tiny_store: str, checkpoint: Checkpoint, tmp_path: Path, calibrated: Callable[..., Recipe]
 ):

@@ -55,6 +55,7 @@ def test_nothing_is_drawn_of_nothing():
     assert len(draw(listed(a=1).slice(0, 0), seed=0)) == 0
 
 
+@pytest.mark.slow
 def test_a_training_leaves_its_speakers_voices(
     tiny_recipe: Recipe, tiny_store: str, checkpoint: Checkpoint, tmp_path: Path, capsys
 ):
@@ -86,6 +87,7 @@ def test_who_is_tested_is_left_out_however_the_name_is_written(embedder: StoreEm
     assert "keeps none" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_population_is_of_what_is_measured_once(embedder: StoreEmbedder, monkeypatch):
     monkeypatch.setattr(population, "MIN_SPEAKERS", 3)
     monkeypatch.setattr(gathering, "MIN_SPEAKERS", 3)

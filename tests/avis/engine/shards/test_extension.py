@@ -173,6 +173,7 @@ def test_extended_twice_and_from_another_folder(cfg: Recipe, tmp_path: Path, dec
     assert rows_by_id(back) == rows_by_id(once)
 
 
+@pytest.mark.slow
 def test_a_shard_that_the_base_lost_is_named(cfg: Recipe, tmp_path: Path, rules: Rules):
     base = prepare(cfg)
     write(tmp_path / "audio" / "s0" / "a" / "new.wav", seed=1)
@@ -240,6 +241,7 @@ def test_a_base_of_other_settings_or_without_held_out_speakers_is_refused(cfg: R
         prepare(cfg.changed({"extends": base}))
 
 
+@pytest.mark.slow
 def test_what_was_embedded_of_the_base_is_taken_over(
     cfg: Recipe, tiny_run: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

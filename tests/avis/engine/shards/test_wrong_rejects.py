@@ -38,6 +38,7 @@ def rows(uri: str) -> list[dict[str, Any]]:
     return sorted(store.read_table(uri, "utterances").to_pylist(), key=lambda row: str(row["utt_id"]))
 
 
+@pytest.mark.slow
 def test_a_store_that_lacks_files_is_extended_to_a_whole_one(
     composed: Prepared, tmp_path: Path, tiny_store: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ):

@@ -101,6 +101,7 @@ def test_what_was_fitted_on_short_recordings_does_not_depend_on_the_window(
     assert (one.windowed(index), other.windowed(index), one.windowed(index.slice(0, 0))) == ([1.4], [], [])
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("error", "said"),
     [
@@ -142,6 +143,7 @@ def banks(tiny_recipe: Recipe, tiny_store: str) -> dict[str, Bank]:
     return gather_inputs(tiny_recipe, tiny_store, 1).examples.banks
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("values_together", [0, 20_000])
 @pytest.mark.parametrize("hears_on_device", [False, True])
 def test_what_is_read_ahead_is_embedded_alike(

@@ -63,6 +63,7 @@ def test_what_was_trimmed_is_not_trimmed_again(
             assert side.sha256 == stored[side.name]["sha256"]
 
 
+@pytest.mark.slow
 def test_people_enrolled_with_several_recordings_are_explained_by_all_of_them(
     tiny_recipe: Recipe, tiny_store: str, checkpoint: Checkpoint, tmp_path: Path
 ):

@@ -21,6 +21,10 @@ from avis.storage_fault import StorageError
 
 TASKS = {f"part-{i}": pa.table({"x": list(range(i, i + 3))}) for i in range(6)}
 
+IN_ONE_PROCESS = pytest.mark.xdist_group("ray_session")
+WHEREVER = ["debug", pytest.param("local", marks=IN_ONE_PROCESS)]
+SLOW_ON_RAY = ["debug", pytest.param("local", marks=[IN_ONE_PROCESS, pytest.mark.slow])]
+
 SETTLED_S = 2.0
 """In which Ray starts what else it has CPUs for."""
 
@@ -55,7 +59,7 @@ def squares_maker(
     return Squares()
 
 
-@pytest.fixture(params=["debug", pytest.param("local", marks=pytest.mark.xdist_group("ray_session"))])
+@pytest.fixture(params=WHEREVER)
 def compute(request: pytest.FixtureRequest) -> Compute:
     if request.param == "local":
         request.getfixturevalue("ray_session")
@@ -89,6 +93,7 @@ def test_every_part_is_made_once_and_a_rerun_makes_what_is_missing(tmp_path: Pat
     assert store.read_table(uri, "squares")["y"].to_pylist() == [x * x for i in range(6) for x in range(i, i + 3)]
 
 
+@pytest.mark.parametrize("compute", SLOW_ON_RAY, indirect=True)
 def test_a_part_whose_storage_fails_is_left_out_and_the_others_are_made(tmp_path: Path, compute: Compute):
     uri, log = str(tmp_path / "store"), tmp_path / "log"
     log.mkdir()
@@ -110,6 +115,7 @@ def test_a_run_ends_where_many_parts_are_out_of_reach(tmp_path: Path):
     assert set(store.committed_parts(str(tmp_path / "store"))) == {"part-0"}
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("ray_session")
 def test_a_run_that_ends_early_gives_its_cpus_back(tmp_path: Path, ray_session: None):
     """At once, though its error is still at hand: what comes next may need all of them."""
@@ -120,6 +126,7 @@ def test_a_run_that_ends_early_gives_its_cpus_back(tmp_path: Path, ray_session: 
     assert held.value, "which is still at hand"
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("ray_session")
 def test_a_run_leaves_others_the_cpus_beyond_its_bound(tmp_path: Path, ray_session: None):
     """Of four CPUs it takes two, and while both are busy another's task has the other two."""
@@ -182,6 +189,7 @@ def test_the_users_error_is_dug_out_of_rays(ray_session: None):
     assert str(found) == "corrupt shard: got 'CRC'. At x. Make it again."
 
 
+@pytest.mark.parametrize("compute", SLOW_ON_RAY, indirect=True)
 def test_a_full_disk_on_a_worker_is_said_clearly(tmp_path: Path, compute: Compute):
     def on_a_full_disk() -> Any:
         import pyarrow.fs as pafs

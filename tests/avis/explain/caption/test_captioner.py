@@ -49,6 +49,7 @@ def test_neither_names_nor_numbers_are_foretold():
     assert "p231" not in text
 
 
+@pytest.mark.slow
 def test_a_caption_has_what_it_is_worth_with_it(taught, made_up):
     pairs, texts = made_up
     assert taught.caption(pairs[0], realistic(llr=2.0)) == Caption(

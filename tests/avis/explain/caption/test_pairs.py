@@ -54,6 +54,7 @@ def melody(seed: int) -> np.ndarray:
     return np.asarray(0.1 * syllables * voice + 0.001 * rng.normal(size=len(time_s)), np.float32)
 
 
+@pytest.mark.slow
 def test_what_is_true_of_what_was_embedded_and_measured_once_is_true_of_the_recordings(parts):
     talks = [melody(seed) for seed in range(6)]
     verifier = Verifier(parts)

@@ -2,6 +2,7 @@
 
 import itertools
 
+import pytest
 import torch
 
 
@@ -11,6 +12,7 @@ def weights_after(lesson, num_steps):
     return losses, made.captioner.model.state_dict()
 
 
+@pytest.mark.slow
 def test_what_was_taught_is_said(taught, made_up):
     pairs, texts = made_up
     assert taught.say(pairs) == texts

@@ -39,6 +39,7 @@ def test_intervals_are_exact():
     assert (goat.stands_out, sheep.stands_out) == (True, False)
 
 
+@pytest.mark.slow
 def test_who_errs_by_chance_alone_hardly_ever_stands_out():
     """Of 50 speakers with one rate, one or more in a twentieth of lists at most."""
     rng = np.random.default_rng(0)

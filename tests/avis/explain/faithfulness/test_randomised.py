@@ -3,6 +3,7 @@
 import copy
 
 import numpy as np
+import pytest
 import torch
 
 from avis.explain.faithfulness.maps import agreement, map_of, side
@@ -32,6 +33,7 @@ def test_parts_are_shuffled_one_after_the_other_from_the_last(parts):
     assert all(torch.equal(tensor, before[name]) for name, tensor in verifier.model.state_dict().items())
 
 
+@pytest.mark.slow
 def test_values_stay_what_they_were(parts):
     verifier = Verifier(parts)
     *_, (_, last) = cascade(verifier)

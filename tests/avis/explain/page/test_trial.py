@@ -37,6 +37,7 @@ def recording(seed: int, duration_s: float, container: str = "WAV") -> bytes:
 AUDIO = {("enroll", 0): recording(1, 4.0), ("test", 0): recording(2, 5.2, "FLAC")}
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("which", ALL)
 def test_whatever_is_missing_a_page_is_well_formed_and_says_no_nonsense(which, preset) -> None:

@@ -52,6 +52,7 @@ def test_what_is_told_of_a_trial_is_so():
         assert lint(sentences(realistic(), preset), realistic()) == []
 
 
+@pytest.mark.slow
 def test_what_is_told_of_any_record_is_so():
     assert mismatches(range(100)) == []
 
@@ -66,6 +67,7 @@ def caught(sentence, text, explanation):
     return lint([replace(sentence, text=text)], explanation)
 
 
+@pytest.mark.slow
 def test_every_other_number_is_found():
     drawn, num = random.Random(1), 0
     for explanation, _, told in every_text(range(12)):
@@ -140,6 +142,7 @@ def with_changed(explanation, fact, drawn):
         return None
 
 
+@pytest.mark.slow
 def test_every_other_fact_is_found():
     drawn, num, missed = random.Random(2), 0, []
     for explanation, preset, told in every_text(range(40)):

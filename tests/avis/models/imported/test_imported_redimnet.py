@@ -216,6 +216,7 @@ def saved(model: nn.Module) -> dict[str, Tensor]:
     return model.state_dict() | beside
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("idrnd", [True, False], ids=["idrnd", "wespeaker"])
 @pytest.mark.parametrize(("gated", "context"), [(True, True), (False, False)], ids=["resnet", "convnext"])
 def test_embeddings_are_the_same(
@@ -244,6 +245,7 @@ def test_idrnds_first_layout_is_that_of_wespeaker_with_a_norm(settled: Callable,
     assert largest_difference(redimnet(weights), reference) < 1e-4
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("source", ["idrnd_redimnet", "wespeaker_redimnet"])
 def test_the_file_is_imported_with_its_features(source: str, settled: Callable, difference_as_imported: Callable):
     idrnd = source == "idrnd_redimnet"

@@ -53,6 +53,7 @@ def test_embeddings_are_the_same(settled: Callable, largest_difference: Callable
     assert largest_difference(imported, reference) < 1e-5
 
 
+@pytest.mark.slow
 def test_the_file_is_imported_with_its_features(settled: Callable, difference_as_imported: Callable):
     reference = settled(Net())
     assert difference_as_imported("wespeaker_df_resnet", reference.state_dict(), reference) < 1e-4

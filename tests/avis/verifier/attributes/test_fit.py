@@ -26,6 +26,7 @@ def test_what_is_told_apart_is_kept_and_guessed_of_new_speakers_as_often_as_is_s
     assert said.startswith(f"gender: f or m is guessed right for {100 * head.accuracy:.0f} % [")
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("counts", [[30, 30], [40, 12], [15, 15, 15]])
 def test_what_embeddings_do_not_tell_is_seldom_kept(counts):
     kept = [fitted(counts, apart=1e-9, seed=seed)[2] is not None for seed in range(20)]

@@ -99,6 +99,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.few(7)
 @pytest.mark.parametrize(("name", "change"), REFUSED.values(), ids=REFUSED)
 def test_what_are_no_heads_is_refused(kept, tmp_path, name, change):
     state = kept.attributes.state()
