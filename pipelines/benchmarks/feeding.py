@@ -51,17 +51,19 @@ def feed(recipe: Recipe, *, num_batches: int = 100) -> None:
             f"training too short to be measured: got {plan.steps_per_epoch * plan.num_epochs} batches, expected more "
             f"than the {ahead} that are made ahead. At trainer.num_epochs. Raise it."
         )
-    taken = partial(_fed, ray.put(inputs), inputs, ahead=ahead, num_batches=num_batches)
+    reference = ray.put(inputs)
+    taken = partial(_fed, reference, inputs, ahead=ahead, num_batches=num_batches)
     first = taken(num_workers=1)
-    alone = _alone(inputs, num_batches)
+    alone, at_once = _by_themselves(reference, num_batches, cores)
     fed = {workers: taken(num_workers=workers) for workers in (1, 2)}
     print(f"batch {plan.global_batch}, {cores} cores; first batch {first[0].first_s:.1f} s after Ray's start")
     print(f"  one process    {alone:7.1f} examples/s on one core; 1,000 take {1000 / alone:.1f} such cores")
+    print(f"  {cores} at once      {at_once:7.1f} examples/s, {at_once / cores / alone:.2f} times one process each")
     for workers, each in fed.items():
         pace = _pace(each)
         print(
-            f"  {workers} trainer{'s' if workers > 1 else ' '}     {pace:7.1f} examples/s, {pace / cores / alone:.2f} "
-            f"times one process for each core; first batch {max(one.first_s for one in each):.2f} s"
+            f"  {workers} trainer{'s' if workers > 1 else ' '}     {pace:7.1f} examples/s, {pace / at_once:.2f} times "
+            f"what {cores} make at once; first batch {max(one.first_s for one in each):.2f} s"
         )
     for share in SHARE_NEEDED:
         [slow] = taken(num_workers=1, step_s=plan.global_batch / (share * _pace(fed[1])))
@@ -73,12 +75,25 @@ def _pace(fed: list[Fed]) -> float:
     return sum(one.examples for one in fed) / max(one.others_s for one in fed)
 
 
-def _alone(inputs: ExampleInputs, num_batches: int) -> float:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    fed = _take(local_batches(inputs), 1, num_batches, 0.0)
-    torch.set_num_threads(threads)
-    return _pace([fed])
+def _by_themselves(reference: ray.ObjectRef, num_batches: int, cores: int) -> tuple[float, float]:
+    """Return the examples per second of one process that feeds nobody, and of one on each core at once."""
+    process: Any = ray.remote(num_cpus=1)(_ByItself)
+    makers = [process.remote(reference) for _ in range(cores)]
+    ray.get([maker.pace.remote(1) for maker in makers])
+    alone = ray.get(makers[0].pace.remote(num_batches))
+    at_once = sum(ray.get([maker.pace.remote(num_batches) for maker in makers]))
+    for maker in makers:
+        ray.kill(maker)
+    return alone, at_once
+
+
+class _ByItself:
+    def __init__(self, inputs: ExampleInputs) -> None:
+        torch.set_num_threads(1)
+        self.inputs = inputs
+
+    def pace(self, num_batches: int) -> float:
+        return _pace([_take(local_batches(self.inputs), 1, num_batches, 0.0)])
 
 
 def _fed(
