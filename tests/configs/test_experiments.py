@@ -70,7 +70,7 @@ def narrow(composed: Callable[..., Any], backbones: dict[str, str]) -> Callable[
     return narrowed
 
 
-@pytest.mark.few(10)
+@pytest.mark.few(5)
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_two_steps(experiment: str, tiny_store: str, narrow: Callable[[str], dict[str, Any]]):
     inputs = gather_inputs(Recipe.of(narrow(experiment)), tiny_store, num_workers=1)
